@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0
+# lparkit: `make help` tells what there is to do.
+
+KVER ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KVER)/build
+BUILD ?= $(CURDIR)/build
+DESTDIR ?=
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+NPROC := $(shell nproc)
+
+# Of the tests: which kernels, which tests.  Empty means all.
+KERNEL ?=
+TEST ?=
+
+export LPARKIT_BUILD = $(BUILD)
+
+VM := selftests/vm
+RUN = $(VM)/run-tests $(foreach t,$(TEST),--test '$(t)')
+ON = $(if $(KERNEL),--kernel $(KERNEL))
+SHELL_KERNEL = $(or $(KERNEL),6.12)
+
+all: modules ctl
+
+# --- for this machine ---
+
+modules:
+	@test -e $(KDIR)/Makefile || { \
+		echo "no kernel headers in $(KDIR)."; \
+		echo "Install them (apt-get install linux-headers-$(KVER)), or say where: make KVER=... or KDIR=..."; \
+		exit 1; } >&2
+	KDIR=$(KDIR) $(VM)/modules.sh $(KVER) -j$(NPROC)
+
+ctl:
+	$(MAKE) -C ctl BUILD=$(BUILD)/ctl
+
+install: modules ctl
+	$(MAKE) -C $(KDIR) M=$(BUILD)/modules/$(KVER) INSTALL_MOD_DIR=extra \
+		$(if $(DESTDIR),INSTALL_MOD_PATH=$(abspath $(DESTDIR))) modules_install
+	$(if $(DESTDIR),,depmod -a $(KVER))
+	$(MAKE) -C ctl BUILD=$(BUILD)/ctl install
+
+uninstall:
+	rm -f $(patsubst kmod-%,$(DESTDIR)/lib/modules/$(KVER)/extra/kmod-%/*.ko*,$(wildcard kmod-*))
+	$(if $(DESTDIR),,depmod -a $(KVER))
+	$(MAKE) -C ctl uninstall
+
+# Registers the sources with DKMS and builds them for the running kernel.
+dkms:
+	@command -v dkms >/dev/null || { echo "no dkms: apt-get install dkms" >&2; exit 1; }
+	dkms status lparkit/$(VERSION) | grep -q . && dkms remove lparkit/$(VERSION) --all || :
+	rm -rf /usr/src/lparkit-$(VERSION)
+	mkdir -p /usr/src/lparkit-$(VERSION)
+	cp -a dkms.conf Kbuild include kmod-* /usr/src/lparkit-$(VERSION)/
+	dkms install lparkit/$(VERSION) -k $(KVER)
+
+# --- tests ---
+
+check: programs
+	$(RUN) $(ON) --speed full
+
+# Everything quick on the kernel that finds most: KUnit, lockdep, KASAN.
+check-quick: programs
+	$(RUN) --kernel $(or $(KERNEL),debug) --speed quick
+
+check-long: programs
+	$(RUN) $(ON) --speed long
+
+lint: programs
+	$(VM)/run-tests --kernel host --test 'lint/*'
+
+# Makes user space C what lint wants it to be.
+format:
+	clang-format -i $(wildcard ctl/*.[ch] selftests/*/*.[ch])
+
+bench: programs
+	$(VM)/run-tests --bench --kernel $(SHELL_KERNEL)
+
+bench-%: programs
+	$(VM)/run-tests --bench --kernel $(SHELL_KERNEL) --test 'bench/bench_$*' --test '$*/bench_*'
+
+shell: programs
+	$(VM)/kernels.sh fetch $(SHELL_KERNEL)
+	$(VM)/modules.sh $(SHELL_KERNEL) -j$(NPROC)
+	@echo "lpar.ko is in \$$LPARKIT_MODULES; leave the VM with exit, QEMU with ctrl-a x"
+	$(VM)/hostvm --shell --kernel $(SHELL_KERNEL) --cpus 4 --threads 2 --mem 2048
+
+demo: programs
+	selftests/demo/demo.sh
+
+# Each selftests/DIR/NAME.c is one program.
+PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(filter-out selftests/lib/% selftests/guest/%,$(wildcard selftests/*/*.c)))
+HELPERS := $(wildcard selftests/lib/*.c)
+TEST_CFLAGS := -O2 -g -Wall -Wextra -std=gnu11 -MMD -Iinclude/uapi -Iselftests/lib
+
+programs: packages
+	@$(MAKE) --no-print-directory ctl $(PROGRAMS)
+	@! test -x selftests/guest/build || { $(VM)/kernels.sh fetch 6.1 && selftests/guest/build; }
+
+$(BUILD)/selftests/%: selftests/%.c $(HELPERS) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -o $@ $< $(HELPERS) -lmnl -lpthread
+
+-include $(PROGRAMS:=.d)
+
+packages:
+	@$(VM)/packages.sh
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo "make                 modules for the running kernel (or KVER=, KDIR=) and lparctl, in build/"
+	@echo "make install         both, with man pages, completion and units (DESTDIR=)"
+	@echo "make uninstall       the reverse"
+	@echo "make dkms            rebuild the modules with every new kernel"
+	@echo "make demo            see it work, in a VM"
+	@echo "make check           all tests on all kernels (KERNEL=6.1,6.12,7.2,debug  TEST='lpar/*'  JOBS=2)"
+	@echo "make check-quick     unit tests and fast selftests on the debug kernel (or KERNEL=)"
+	@echo "make check-long      all tests, also the long ones"
+	@echo "make lint            checkpatch, sparse, W=1, clang-format, shellcheck, netlink specs"
+	@echo "make format          clang-format -i"
+	@echo "make bench           all benchmarks (or bench-lpar, ...; KERNEL=)"
+	@echo "make shell           a shell in a VM (KERNEL=)"
+	@echo "make clean           delete build/; kernels stay in ~/.cache/lparkit"
+
+.PHONY: all modules ctl install uninstall dkms check check-quick check-long lint format bench shell \
+	demo programs packages clean help
