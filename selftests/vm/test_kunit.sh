@@ -1,0 +1,22 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: cpus=2 mem=1024 timeout=120 kernels=debug speed=quick
+# Loads every module and hands on what its KUnit suites reported.
+. "$(dirname "$0")/../lib/tap.sh"
+
+results=/sys/kernel/debug/kunit
+
+load kunit
+for ko in "$LPARKIT_MODULES"/*.ko; do
+	load "$(basename "$ko" .ko)"
+done
+
+count=$(find $results -name results | wc -l)
+[ "$count" -gt 0 ] || skip_all "no KUnit suites"
+plan "$count"
+n=0
+for suite in "$results"/*/results; do
+	n=$((n + 1))
+	# The suite's own plan of one gives way to ours.
+	sed -E "/^KTAP version/d; /^1\.\.1$/d; s/^((not )?ok) [0-9]+/\1 $n/" "$suite" >&3
+done
