@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _COMPAT_LINUX_DEVICE_H
+#define _COMPAT_LINUX_DEVICE_H
+
+#include_next <linux/device.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+/* Since 6.2 device_type.devnode takes a const device. */
+#define device_type_devnode(fn) \
+	((char *(*)(struct device *, umode_t *, kuid_t *, kgid_t *))(fn))
+#else
+#define device_type_devnode(fn) (fn)
+#endif
+
+#endif /* _COMPAT_LINUX_DEVICE_H */
