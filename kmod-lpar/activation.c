@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Activation: all resources of an LPAR are fenced, or none is. And what
+ * becomes of an active LPAR when one of its CPUs goes away.
+ */
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/module.h>
+#include <linux/netlink.h>
+#include <linux/slab.h>
+#include "lpar.h"
+
+static enum cpuhp_state hotplug_state;
+
+/**
+ * lpar_check() - would activation succeed?
+ * @lpar: from lpar_lock()
+ * @report: takes every problem
+ *
+ * Changes nothing.
+ *
+ * Context: may sleep.
+ * Return: 0, or a negative errno when the report is full.
+ */
+int lpar_check(struct lpar *lpar, struct lpar_report *report)
+{
+	int err;
+
+	lockdep_assert_held(&lpar->op);
+	if (lpar_state_is_active(lpar->state))
+		return lpar_problem(report, -EBUSY, "LPAR \"%s\" is %s already", lpar->name,
+				    lpar_state_name(lpar->state));
+	err = lpar_fence_check(&lpar->config.cpus, report);
+	err = err ?: lpar_memory_check(&lpar->config, report);
+	err = err ?: lpar_memory_check_free(&lpar->config, report);
+	return err ?: lpar_disk_check(&lpar->config.disks, report);
+}
+
+static int raise_fence(struct lpar *lpar, struct lpar_report *report)
+{
+	int err = lpar_fence_check(&lpar->config.cpus, report);
+
+	if (err)
+		return err;
+	err = lpar_fence_raise(lpar);
+	if (err)
+		return lpar_problem(report, err,
+				    "the CPUs could not be freed of other tasks (error %d)", err);
+	err = lpar_guard_raise(lpar);
+	if (err) {
+		lpar_fence_lower(lpar);
+		return lpar_problem(report, err, "the CPUs cannot be watched (error %d)", err);
+	}
+	/* Who was forked onto them between the two. */
+	lpar_fence_enforce();
+	return 0;
+}
+
+static void lower_fence(struct lpar *lpar)
+{
+	lpar_guard_lower(lpar);
+	lpar_fence_lower(lpar);
+}
+
+static int attach_memory(struct lpar *lpar, struct lpar_report *report)
+{
+	struct lpar_memory *memory;
+
+	if (!lpar->config.memory_bytes)
+		return 0;
+	memory = lpar_memory_alloc(lpar, report);
+	if (IS_ERR(memory))
+		return PTR_ERR(memory);
+	mutex_lock(&lpar_mutex);
+	lpar->memory = memory;
+	mutex_unlock(&lpar_mutex);
+	return 0;
+}
+
+static void detach_memory(struct lpar *lpar)
+{
+	struct lpar_memory *memory;
+
+	mutex_lock(&lpar_mutex);
+	memory = lpar->memory;
+	lpar->memory = NULL;
+	mutex_unlock(&lpar_mutex);
+	if (memory)
+		lpar_memory_put(memory);
+}
+
+/**
+ * lpar_activate() - fence all resources of an LPAR
+ * @lpar: from lpar_lock()
+ * @report: for the refusal
+ *
+ * Disks are claimed before the memory is attached: until the memory is
+ * attached nobody can open it, so that a failure leaves no user behind.
+ *
+ * Context: may sleep, for long when there is much memory.
+ * Return: 0, or a negative errno and nothing is fenced.
+ */
+int lpar_activate(struct lpar *lpar, struct lpar_report *report)
+{
+	int err;
+
+	lockdep_assert_held(&lpar->op);
+	if (lpar_state_is_active(lpar->state))
+		return lpar_problem(report, -EBUSY, "LPAR \"%s\" is %s already", lpar->name,
+				    lpar_state_name(lpar->state));
+	if (!try_module_get(THIS_MODULE))
+		return lpar_problem(report, -ENODEV, "lpar.ko is being unloaded");
+	err = raise_fence(lpar, report);
+	if (err)
+		goto err_module;
+	err = lpar_disk_claim_all(&lpar->config.disks, report);
+	if (err)
+		goto err_fence;
+	err = attach_memory(lpar, report);
+	if (err)
+		goto err_disks;
+	atomic64_set(&lpar->violations, 0);
+	lpar_set_state(lpar, LPAR_STATE_ACTIVE, NULL);
+	return 0;
+
+err_disks:
+	lpar_disk_release_all(&lpar->config.disks);
+err_fence:
+	lower_fence(lpar);
+err_module:
+	module_put(THIS_MODULE);
+	return err;
+}
+
+/* A guest that still runs must not lose its fences by mistake. */
+static int check_unused(struct lpar *lpar, struct lpar_report *report)
+{
+	pid_t pid = 0;
+
+	if (lpar_cut_uses(lpar))
+		return lpar_problem(report, -EBUSY,
+				    "LPAR \"%s\" is in an armed cut; wait for it or cancel it",
+				    lpar->name);
+	if (lpar_member_list(lpar, &pid, 1))
+		return lpar_problem(report, -EBUSY,
+				    "process %d is a member of LPAR \"%s\"; stop it, remove it or use force",
+				    pid, lpar->name);
+	pid = lpar->memory ? lpar_memory_holder(lpar->memory) : 0;
+	if (pid)
+		return lpar_problem(report, -EBUSY,
+				    "process %d holds the memory of LPAR \"%s\"; stop it or use force",
+				    pid, lpar->name);
+	return 0;
+}
+
+/**
+ * lpar_deactivate() - give all resources of an LPAR back
+ * @lpar: from lpar_lock()
+ * @force: although members or a holder of the memory live; these lose their
+ *	fences, and the memory is freed when the holder lets go
+ * @report: for the refusal
+ *
+ * Context: may sleep.
+ * Return: 0, -EINVAL when it is not active, -EBUSY.
+ */
+int lpar_deactivate(struct lpar *lpar, bool force, struct lpar_report *report)
+{
+	int err;
+
+	lockdep_assert_held(&lpar->op);
+	if (!lpar_state_is_active(lpar->state))
+		return lpar_problem(report, -EINVAL, "LPAR \"%s\" is %s, not active", lpar->name,
+				    lpar_state_name(lpar->state));
+	err = lpar_cut_uses(lpar) || !force ? check_unused(lpar, report) : 0;
+	if (err)
+		return err;
+	lpar_member_drop_all(lpar);
+	if (lpar_gate_drain(lpar))
+		return lpar_problem(report, -EBUSY,
+				    "a vCPU of LPAR \"%s\" does not come out of the kernel; stop its process and try again",
+				    lpar->name);
+	lower_fence(lpar);
+	lpar_disk_release_all(&lpar->config.disks);
+	detach_memory(lpar);
+	lpar_set_state(lpar, LPAR_STATE_DEFINED, NULL);
+	module_put(THIS_MODULE);
+	return 0;
+}
+
+static void degrade(struct lpar *lpar, unsigned int cpu)
+{
+	char reason[LPAR_REASON_MAX + 1];
+
+	if (lpar->state != LPAR_STATE_DEGRADED)
+		lpar->whole_state = lpar->state;
+	snprintf(reason, sizeof(reason), "cpu %u offline", cpu);
+	lpar_set_state(lpar, LPAR_STATE_DEGRADED, reason);
+}
+
+/* The state that the CPUs of an active LPAR call for. */
+static void judge_cpus(struct lpar *lpar)
+{
+	unsigned int cpu;
+
+	for_each_cpu(cpu, &lpar->config.cpus) {
+		if (!cpu_online(cpu)) {
+			degrade(lpar, cpu);
+			return;
+		}
+	}
+	if (lpar->state == LPAR_STATE_DEGRADED)
+		lpar_set_state(lpar, lpar->whole_state, NULL);
+}
+
+/* An LPAR that was not judged since round @round began, with a reference. */
+static struct lpar *next_to_judge(unsigned int round)
+{
+	struct lpar *lpar, *next = NULL;
+
+	mutex_lock(&lpar_mutex);
+	list_for_each_entry(lpar, &lpar_list, list) {
+		if (lpar->judged_in == round || lpar->dead)
+			continue;
+		lpar->judged_in = round;
+		lpar_ref(lpar);
+		next = lpar;
+		break;
+	}
+	mutex_unlock(&lpar_mutex);
+	return next;
+}
+
+static void hotplug_work(struct work_struct *work)
+{
+	static unsigned int round;
+	struct lpar *lpar;
+
+	/* The change is complete once the hotplug lock is free. */
+	cpus_read_lock();
+	cpus_read_unlock();
+	round++;
+	while ((lpar = next_to_judge(round))) {
+		mutex_lock(&lpar->op);
+		if (lpar_state_is_active(lpar->state))
+			judge_cpus(lpar);
+		mutex_unlock(&lpar->op);
+		lpar_put(lpar);
+	}
+	/* The scheduler moves tasks that lost all their CPUs anywhere. */
+	lpar_fence_enforce();
+}
+
+static DECLARE_WORK(hotplug, hotplug_work);
+
+/* Under the hotplug lock, which lpar->op may be held around: judged elsewhere. */
+static int cpu_changed(unsigned int cpu)
+{
+	schedule_work(&hotplug);
+	return 0;
+}
+
+/**
+ * lpar_hotplug_init() - hear of CPUs that come and go
+ *
+ * Return: 0 or a negative errno.
+ */
+int lpar_hotplug_init(void)
+{
+	int ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "lpar:online", cpu_changed,
+					    cpu_changed);
+
+	if (ret < 0)
+		return ret;
+	hotplug_state = ret;
+	return 0;
+}
+
+/**
+ * lpar_hotplug_exit() - the reverse
+ */
+void lpar_hotplug_exit(void)
+{
+	cpuhp_remove_state_nocalls(hotplug_state);
+	cancel_work_sync(&hotplug);
+}

@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The cut: at one instant all participants act, in hard-irq context, in a
+ * fixed order. The contract for participants is include/lparkit/cut.h.
+ *
+ *	armed --deadline--> fired
+ *	      --cancel----> cancelled
+ *
+ * The deadline is on CLOCK_REALTIME, so that hosts with synchronised clocks
+ * cut at the same time.
+ */
+#include <linux/export.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include "lpar.h"
+
+/* Reports of this many cuts that are over are kept. */
+#define KEPT_CUTS	16
+
+/* Guards the classes, the list of cuts and their states. */
+DEFINE_MUTEX(lpar_cut_mutex);
+LIST_HEAD(lpar_cuts);
+static LIST_HEAD(classes);
+static u32 last_id;
+
+/**
+ * lpar_cut_register() - announce a kind of participant
+ * @class: stays in place until lpar_cut_unregister()
+ *
+ * Context: may sleep.
+ * Return: 0, -EINVAL when an operation is missing.
+ */
+int lpar_cut_register(struct lpar_cut_class *class)
+{
+	if (!class->kind || !class->collect || !class->fire || !class->finish ||
+	    !class->release || class->order >= LPAR_CUT_ORDERS)
+		return -EINVAL;
+	mutex_lock(&lpar_cut_mutex);
+	list_add_tail(&class->node, &classes);
+	mutex_unlock(&lpar_cut_mutex);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(lpar_cut_register);
+
+/**
+ * lpar_cut_unregister() - the reverse
+ * @class: takes part in no armed cut: those hold its owner
+ *
+ * Context: may sleep.
+ */
+void lpar_cut_unregister(struct lpar_cut_class *class)
+{
+	mutex_lock(&lpar_cut_mutex);
+	list_del(&class->node);
+	mutex_unlock(&lpar_cut_mutex);
+}
+EXPORT_SYMBOL_GPL(lpar_cut_unregister);
+
+/**
+ * lpar_cut_add() - put a participant into a cut that is being armed
+ * @cut: as given to ->collect()
+ * @class: its class
+ * @point: belongs to the cut until ->release()
+ *
+ * Context: within ->collect().
+ */
+void lpar_cut_add(struct lpar_cut *cut, const struct lpar_cut_class *class,
+		  struct lpar_cut_point *point)
+{
+	__module_get(class->owner);
+	point->class = class;
+	list_add_tail(&point->node, &cut->points);
+}
+EXPORT_SYMBOL_GPL(lpar_cut_add);
+
+/**
+ * lpar_cut_action() - what a cut that is being armed will do
+ * @cut: as given to ->collect()
+ *
+ * Return: close or open.
+ */
+enum lpar_cut_action lpar_cut_action(const struct lpar_cut *cut)
+{
+	return cut->action;
+}
+EXPORT_SYMBOL_GPL(lpar_cut_action);
+
+/**
+ * lpar_cut_deadline_check() - may a cut be armed for this time?
+ * @now: CLOCK_REALTIME
+ * @deadline: wanted
+ *
+ * Return: 0, -ETIME when it is past, -ERANGE when it is too far ahead.
+ */
+int lpar_cut_deadline_check(ktime_t now, ktime_t deadline)
+{
+	if (ktime_before(deadline, now))
+		return -ETIME;
+	if (ktime_after(deadline, ktime_add(now, ktime_set(LPAR_CUT_AHEAD_MAX_S, 0))))
+		return -ERANGE;
+	return 0;
+}
+
+/**
+ * lpar_cut_skew_ns() - how far apart the participants of a fired cut acted
+ * @cut: fired
+ *
+ * Return: last minus first, in nanoseconds.
+ */
+u64 lpar_cut_skew_ns(const struct lpar_cut *cut)
+{
+	ktime_t first = KTIME_MAX, last = 0;
+	unsigned int i;
+
+	for (i = 0; i < cut->nr_results; i++) {
+		first = min(first, cut->results[i].fired);
+		last = max(last, cut->results[i].fired);
+	}
+	return last ? ktime_to_ns(ktime_sub(last, first)) : 0;
+}
+
+static void put_lpars(struct lpar_cut *cut)
+{
+	while (cut->nr_lpars)
+		lpar_put(cut->lpars[--cut->nr_lpars]);
+}
+
+static void free_cut(struct kref *ref)
+{
+	struct lpar_cut *cut = container_of(ref, struct lpar_cut, ref);
+
+	put_lpars(cut);
+	kfree(cut->lpars);
+	kfree(cut->results);
+	kfree(cut);
+}
+
+/**
+ * lpar_cut_put() - drop a reference
+ * @cut: freed with the last one
+ *
+ * Context: may sleep.
+ */
+void lpar_cut_put(struct lpar_cut *cut)
+{
+	kref_put(&cut->ref, free_cut);
+}
+
+static enum hrtimer_restart fire(struct hrtimer *timer)
+{
+	struct lpar_cut *cut = container_of(timer, struct lpar_cut, timer);
+	struct lpar_cut_point *point;
+
+	if (cut->action == LPAR_CUT_CLOSE)
+		list_for_each_entry(point, &cut->points, node)
+			point->class->fire(point, cut->action);
+	else
+		list_for_each_entry_reverse(point, &cut->points, node)
+			point->class->fire(point, cut->action);
+	queue_work(system_highpri_wq, &cut->finish);
+	return HRTIMER_NORESTART;
+}
+
+static void announce(const struct lpar_cut *cut, enum lpar_event event)
+{
+	const struct lpar_event_info info = { .cpu = -1, .cut = cut };
+
+	lpar_event_send(event, NULL, &info);
+}
+
+static void note_results(struct lpar_cut *cut)
+{
+	struct lpar_cut_result *result = cut->results;
+	const struct lpar_cut_point *point;
+
+	list_for_each_entry(point, &cut->points, node) {
+		strscpy(result->kind, point->class->kind, sizeof(result->kind));
+		strscpy(result->name, point->name, sizeof(result->name));
+		result->fired = point->fired;
+		result->done = point->done;
+		result->count = point->count;
+		result->error = point->error;
+		result++;
+	}
+	cut->nr_results = result - cut->results;
+}
+
+/* A report may outlive the modules that took part. */
+static void free_points(struct lpar_cut *cut)
+{
+	struct lpar_cut_point *point, *next;
+
+	list_for_each_entry_safe(point, next, &cut->points, node) {
+		const struct lpar_cut_class *class = point->class;
+
+		list_del(&point->node);
+		class->release(point);
+		module_put(class->owner);
+	}
+}
+
+/* Ends an armed cut; the timer does not run any more. Of two callers one wins. */
+static bool finish(struct lpar_cut *cut, enum lpar_cut_state state)
+{
+	struct lpar_cut_point *point;
+
+	lockdep_assert_held(&lpar_cut_mutex);
+	if (cut->state != LPAR_CUT_ARMED)
+		return false;
+	list_for_each_entry(point, &cut->points, node)
+		point->class->finish(point, cut->action, state == LPAR_CUT_FIRED);
+	if (state == LPAR_CUT_FIRED)
+		note_results(cut);
+	free_points(cut);
+	cut->state = state;
+	return true;
+}
+
+/* Forgets the oldest cuts that are over. */
+static void trim(void)
+{
+	struct lpar_cut *cut, *next;
+	unsigned int over = 0;
+
+	list_for_each_entry_safe_reverse(cut, next, &lpar_cuts, list) {
+		if (cut->state == LPAR_CUT_ARMED || ++over <= KEPT_CUTS)
+			continue;
+		list_del(&cut->list);
+		lpar_cut_put(cut);
+	}
+}
+
+static void finish_fired(struct work_struct *work)
+{
+	struct lpar_cut *cut = container_of(work, struct lpar_cut, finish);
+	bool won;
+
+	mutex_lock(&lpar_cut_mutex);
+	won = finish(cut, LPAR_CUT_FIRED);
+	trim();
+	mutex_unlock(&lpar_cut_mutex);
+	if (won)
+		announce(cut, LPAR_EVENT_CUT_FIRED);
+	lpar_cut_put(cut);	/* the timer's */
+	module_put(THIS_MODULE);
+}
+
+static struct lpar_cut *new_cut(enum lpar_cut_action action, unsigned int nr_lpars)
+{
+	struct lpar_cut *cut = kzalloc(sizeof(*cut), GFP_KERNEL);
+
+	if (!cut)
+		return NULL;
+	cut->lpars = kcalloc(nr_lpars, sizeof(*cut->lpars), GFP_KERNEL);
+	if (!cut->lpars) {
+		kfree(cut);
+		return NULL;
+	}
+	kref_init(&cut->ref);
+	INIT_LIST_HEAD(&cut->list);
+	INIT_LIST_HEAD(&cut->points);
+	INIT_WORK(&cut->finish, finish_fired);
+	cut->action = action;
+	hrtimer_setup(&cut->timer, fire, CLOCK_REALTIME, HRTIMER_MODE_ABS_HARD);
+	return cut;
+}
+
+static bool is_cut(const struct lpar_cut *cut, const struct lpar *lpar)
+{
+	unsigned int i;
+
+	for (i = 0; i < cut->nr_lpars; i++)
+		if (cut->lpars[i] == lpar)
+			return true;
+	return false;
+}
+
+/**
+ * lpar_cut_uses() - is an LPAR in an armed cut?
+ * @lpar: LPAR
+ *
+ * Context: may sleep; takes lpar_cut_mutex.
+ * Return: true if so.
+ */
+bool lpar_cut_uses(const struct lpar *lpar)
+{
+	const struct lpar_cut *cut;
+	bool uses = false;
+
+	mutex_lock(&lpar_cut_mutex);
+	list_for_each_entry(cut, &lpar_cuts, list)
+		if (cut->state == LPAR_CUT_ARMED && is_cut(cut, lpar))
+			uses = true;
+	mutex_unlock(&lpar_cut_mutex);
+	return uses;
+}
+
+static int check_in_no_cut(const struct lpar *lpar, struct lpar_report *report)
+{
+	const struct lpar_cut *cut;
+
+	lockdep_assert_held(&lpar_cut_mutex);
+	list_for_each_entry(cut, &lpar_cuts, list)
+		if (cut->state == LPAR_CUT_ARMED && is_cut(cut, lpar))
+			return lpar_problem(report, -EBUSY,
+					    "LPAR \"%s\" is in cut %u; wait for it or cancel it",
+					    lpar->name, cut->id);
+	return 0;
+}
+
+/* Takes one LPAR into the cut. Its op is held, so it stays active meanwhile. */
+static int add_lpar(struct lpar_cut *cut, const char *name, struct lpar_report *report)
+{
+	struct lpar *lpar = lpar_lock(name, report);
+	struct lpar_cut_class *class;
+	int err = 0;
+
+	if (IS_ERR(lpar))
+		return PTR_ERR(lpar);
+	mutex_lock(&lpar_cut_mutex);
+	if (!lpar_state_is_active(lpar->state))
+		err = lpar_problem(report, -EINVAL, "LPAR \"%s\" is %s; activate it before a cut",
+				   name, lpar_state_name(lpar->state));
+	err = err ?: check_in_no_cut(lpar, report);
+	if (!err) {
+		lpar_ref(lpar);
+		cut->lpars[cut->nr_lpars++] = lpar;
+	}
+	list_for_each_entry(class, &classes, node) {
+		if (err)
+			break;
+		err = class->collect(cut, name);
+		if (err)
+			lpar_problem(report, err, "%s: cannot take part in a cut of \"%s\"",
+				     class->kind, name);
+	}
+	mutex_unlock(&lpar_cut_mutex);
+	lpar_unlock(lpar);
+	return err;
+}
+
+static int alloc_results(struct lpar_cut *cut)
+{
+	struct lpar_cut_point *point;
+	unsigned int n = 0;
+
+	list_for_each_entry(point, &cut->points, node)
+		n++;
+	cut->results = kcalloc(n, sizeof(*cut->results), GFP_KERNEL);
+	return cut->results ? 0 : -ENOMEM;
+}
+
+/* Stable: participants of one class keep the order of the LPARs. */
+static void sort_points(struct lpar_cut *cut)
+{
+	struct lpar_cut_point *point, *next;
+	LIST_HEAD(sorted);
+	unsigned int order;
+
+	for (order = 0; order < LPAR_CUT_ORDERS; order++)
+		list_for_each_entry_safe(point, next, &cut->points, node)
+			if (point->class->order == order)
+				list_move_tail(&point->node, &sorted);
+	list_splice(&sorted, &cut->points);
+}
+
+static int check_deadline(ktime_t deadline, struct lpar_report *report)
+{
+	int err = lpar_cut_deadline_check(ktime_get_real(), deadline);
+
+	if (err == -ETIME)
+		return lpar_problem(report, err,
+				    "the deadline is past; choose one that leaves time to arm the cut");
+	if (err)
+		return lpar_problem(report, err, "the deadline is more than %d s ahead",
+				    LPAR_CUT_AHEAD_MAX_S);
+	return 0;
+}
+
+/* From here on its LPARs are refused to other cuts and stay active. */
+static void publish(struct lpar_cut *cut)
+{
+	mutex_lock(&lpar_cut_mutex);
+	cut->id = ++last_id;
+	kref_get(&cut->ref);		/* the list's */
+	list_add_tail(&cut->list, &lpar_cuts);
+	mutex_unlock(&lpar_cut_mutex);
+}
+
+/* Undoes publish() and what was collected; drops the caller's reference too. */
+static void retract(struct lpar_cut *cut)
+{
+	mutex_lock(&lpar_cut_mutex);
+	finish(cut, LPAR_CUT_CANCELLED);
+	list_del(&cut->list);
+	mutex_unlock(&lpar_cut_mutex);
+	lpar_cut_put(cut);
+	lpar_cut_put(cut);
+}
+
+/**
+ * lpar_cut_arm() - arm a cut
+ * @deadline_ns: CLOCK_REALTIME; 0 = now
+ * @action: close or open
+ * @names: LPARs to be cut
+ * @nr: their number
+ * @report: for the refusal
+ *
+ * Context: may sleep.
+ * Return: the cut with a reference, or ERR_PTR of -ENOENT, -EINVAL, -EBUSY,
+ * -ETIME, -ERANGE, -ENOMEM.
+ */
+struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
+			      const char *const *names, unsigned int nr,
+			      struct lpar_report *report)
+{
+	ktime_t deadline = ns_to_ktime(min_t(u64, deadline_ns, KTIME_MAX));
+	struct lpar_cut *cut;
+	unsigned int i;
+	int err = deadline_ns ? check_deadline(deadline, report) : 0;
+
+	if (err)
+		return ERR_PTR(err);
+	cut = new_cut(action, nr);
+	if (!cut)
+		return ERR_PTR(-ENOMEM);
+	publish(cut);
+	for (i = 0; i < nr && !err; i++)
+		err = add_lpar(cut, names[i], report);
+	err = err ?: alloc_results(cut);
+	/* Getting ready takes time: the deadline must still be ahead. */
+	if (!err && deadline_ns)
+		err = check_deadline(deadline, report);
+	if (err) {
+		retract(cut);
+		return ERR_PTR(err);
+	}
+
+	mutex_lock(&lpar_cut_mutex);
+	sort_points(cut);
+	cut->deadline = deadline;
+	kref_get(&cut->ref);		/* the timer's */
+	__module_get(THIS_MODULE);
+	announce(cut, LPAR_EVENT_CUT_ARMED);
+	if (!deadline_ns)
+		cut->deadline = ktime_get_real();
+	hrtimer_start(&cut->timer, cut->deadline, HRTIMER_MODE_ABS_HARD);
+	mutex_unlock(&lpar_cut_mutex);
+	return cut;
+}
+
+static struct lpar_cut *find_cut(u32 id)
+{
+	struct lpar_cut *cut;
+
+	list_for_each_entry(cut, &lpar_cuts, list)
+		if (cut->id == id)
+			return cut;
+	return NULL;
+}
+
+/**
+ * lpar_cut_cancel() - disarm a cut
+ * @id: which
+ * @report: for the refusal
+ *
+ * Context: may sleep.
+ * Return: 0, -ENOENT, -EALREADY when it has fired or was cancelled.
+ */
+int lpar_cut_cancel(u32 id, struct lpar_report *report)
+{
+	struct lpar_cut *cut;
+	int err = 0;
+
+	mutex_lock(&lpar_cut_mutex);
+	cut = find_cut(id);
+	if (!cut)
+		err = lpar_problem(report, -ENOENT, "no cut %u", id);
+	else if (cut->state != LPAR_CUT_ARMED || hrtimer_cancel(&cut->timer) != 1)
+		err = lpar_problem(report, -EALREADY, "cut %u is over already", id);
+	if (err) {
+		mutex_unlock(&lpar_cut_mutex);
+		return err;
+	}
+	finish(cut, LPAR_CUT_CANCELLED);
+	kref_get(&cut->ref);
+	trim();
+	mutex_unlock(&lpar_cut_mutex);
+	announce(cut, LPAR_EVENT_CUT_CANCELLED);
+	lpar_cut_put(cut);
+	lpar_cut_put(cut);	/* the timer's */
+	module_put(THIS_MODULE);
+	return 0;
+}
+
+/**
+ * lpar_cut_exit() - forget all cuts, at module exit; none is armed
+ *
+ * Context: may sleep.
+ */
+void lpar_cut_exit(void)
+{
+	struct lpar_cut *cut, *next;
+
+	list_for_each_entry_safe(cut, next, &lpar_cuts, list) {
+		flush_work(&cut->finish);
+		list_del(&cut->list);
+		lpar_cut_put(cut);
+	}
+}

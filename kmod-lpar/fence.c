@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The CPU fence: who may run where, by affinity.
+ *
+ * A member of an LPAR with CPUs runs on these and nowhere else; every other
+ * user task runs elsewhere. What a task's affinity was is recorded and given
+ * back when the fence falls, also to tasks that were forked meanwhile and
+ * inherited the narrowed affinity. A task whose affinity somebody else has
+ * changed in between keeps that.
+ *
+ * guard.c notices what slips through; it calls lpar_fence_enforce() again.
+ */
+#include <linux/hash.h>
+#include <linux/hashtable.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/topology.h>
+#include "lpar.h"
+
+/**
+ * struct fence_mask - an affinity before and after; shared, as most tasks have the same
+ * @node: in masks
+ * @users: records that point here
+ * @orig: what the task had
+ * @set: what it was given
+ */
+struct fence_mask {
+	struct list_head node;
+	unsigned int users;
+	struct cpumask orig;
+	struct cpumask set;
+};
+
+/**
+ * struct fence_record - a thread whose affinity was changed
+ * @node: in records, by @pid
+ * @pid: the thread; holds a reference, so that the number cannot be taken for another
+ * @mask: what to give back
+ */
+struct fence_record {
+	struct hlist_node node;
+	struct pid *pid;
+	struct fence_mask *mask;
+};
+
+#define BATCH		512
+/*
+ * Passes over all tasks that find less than a batch. Those who fork or change
+ * their affinity without end do not hold up others: the guard goes on.
+ */
+#define MAX_PASSES	8
+#define MAX_BATCHES	256
+#define MAX_ANCESTORS	64
+
+/* Guards all of the following. */
+static DEFINE_MUTEX(fence_mutex);
+static DEFINE_HASHTABLE(records, 10);
+static LIST_HEAD(masks);
+static struct cpumask fenced;
+static struct cpumask scratch_orig, scratch_target;
+
+/**
+ * lpar_fence_target() - where a task that is no member may run
+ * @target: result
+ * @orig: where it ran before any fence
+ * @fenced: CPUs that belong to LPARs
+ * @online: CPUs that are online
+ *
+ * As the scheduler does when an affinity becomes empty, a task that wanted
+ * only fenced CPUs gets all others.
+ */
+void lpar_fence_target(struct cpumask *target, const struct cpumask *orig,
+		       const struct cpumask *fenced, const struct cpumask *online)
+{
+	cpumask_andnot(target, orig, fenced);
+	if (!cpumask_intersects(target, online))
+		cpumask_andnot(target, online, fenced);
+}
+
+static int check_cpu(unsigned int cpu, const struct cpumask *cpus, struct lpar_report *report)
+{
+	const struct cpumask *core = topology_sibling_cpumask(cpu);
+	unsigned int sibling;
+
+	if (!cpu)
+		return lpar_problem(report, -EINVAL,
+				    "CPU 0 stays with the host; choose other CPUs");
+	if (!cpu_online(cpu))
+		return lpar_problem(report, -EINVAL,
+				    "CPU %u is not online; bring it online or choose another", cpu);
+	if (cpumask_test_cpu(0, core))
+		return lpar_problem(report, -EINVAL,
+				    "CPU %u shares its core with CPU 0, which stays with the host; choose other CPUs",
+				    cpu);
+	for_each_cpu(sibling, core)
+		if (!cpumask_test_cpu(sibling, cpus))
+			return lpar_problem(report, -EINVAL,
+					    "CPU %u shares its core with CPU %u; add CPU %u, only whole cores can be fenced",
+					    cpu, sibling, sibling);
+	return 0;
+}
+
+/**
+ * lpar_fence_check() - may these CPUs be fenced?
+ * @cpus: wanted CPUs
+ * @report: for what is wrong
+ *
+ * Whole cores only, because SMT siblings share caches and execution units;
+ * never CPU 0, which runs what the kernel can run nowhere else.
+ *
+ * Context: may sleep.
+ * Return: 0 or -EINVAL.
+ */
+int lpar_fence_check(const struct cpumask *cpus, struct lpar_report *report)
+{
+	unsigned int cpu;
+	int err = 0;
+
+	for_each_cpu(cpu, cpus) {
+		if (err)
+			break;
+		err = check_cpu(cpu, cpus, report);
+	}
+	return err;
+}
+
+static struct fence_record *find_record(const struct pid *pid)
+{
+	struct fence_record *record;
+
+	lockdep_assert_held(&fence_mutex);
+	hash_for_each_possible(records, record, node, (unsigned long)pid)
+		if (record->pid == pid)
+			return record;
+	return NULL;
+}
+
+static struct fence_mask *get_mask(const struct cpumask *orig, const struct cpumask *set)
+{
+	struct fence_mask *mask;
+
+	list_for_each_entry(mask, &masks, node) {
+		if (cpumask_equal(&mask->orig, orig) && cpumask_equal(&mask->set, set)) {
+			mask->users++;
+			return mask;
+		}
+	}
+	mask = kmalloc(sizeof(*mask), GFP_KERNEL);
+	if (!mask)
+		return NULL;
+	cpumask_copy(&mask->orig, orig);
+	cpumask_copy(&mask->set, set);
+	mask->users = 1;
+	list_add(&mask->node, &masks);
+	return mask;
+}
+
+static void put_mask(struct fence_mask *mask)
+{
+	if (--mask->users)
+		return;
+	list_del(&mask->node);
+	kfree(mask);
+}
+
+static void drop_record(struct fence_record *record)
+{
+	hash_del(&record->node);
+	put_mask(record->mask);
+	put_pid(record->pid);
+	kfree(record);
+}
+
+/* Notes that @pid had @orig and is given @set; replaces what was noted before. */
+static int note(struct pid *pid, const struct cpumask *orig, const struct cpumask *set)
+{
+	struct fence_record *record = find_record(pid);
+	struct fence_mask *mask;
+
+	if (cpumask_equal(orig, set)) {
+		if (record)
+			drop_record(record);
+		return 0;
+	}
+	mask = get_mask(orig, set);
+	if (!mask)
+		return -ENOMEM;
+	if (record) {
+		put_mask(record->mask);
+		record->mask = mask;
+		return 0;
+	}
+	record = kmalloc(sizeof(*record), GFP_KERNEL);
+	if (!record) {
+		put_mask(mask);
+		return -ENOMEM;
+	}
+	record->pid = get_pid(pid);
+	record->mask = mask;
+	hash_add(records, &record->node, (unsigned long)pid);
+	return 0;
+}
+
+/* The CPUs that @task must keep to as a member, or NULL. */
+static const struct cpumask *member_cpus(struct task_struct *task)
+{
+	const struct lpar *lpar;
+
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "members are looked up under RCU");
+	lpar = lpar_member_lpar_rcu(task);
+	if (!lpar || cpumask_empty(&lpar->config.cpus) ||
+	    !cpumask_subset(&lpar->config.cpus, &fenced))
+		return NULL;
+	return &lpar->config.cpus;
+}
+
+/* Kernel threads have their own reasons to be where they are. */
+static bool is_confined(const struct task_struct *task)
+{
+	return !(task->flags & PF_KTHREAD) && !task->exit_state;
+}
+
+/* Is @task on the wrong side of a fence? */
+static bool trespasses(struct task_struct *task)
+{
+	const struct cpumask *home = member_cpus(task);
+
+	if (home)
+		return !cpumask_subset(&task->cpus_mask, home);
+	return cpumask_intersects(&task->cpus_mask, &fenced);
+}
+
+/*
+ * Was @task forked by one whose affinity was narrowed, and so has the same
+ * narrowed affinity without a record of its own?
+ */
+static struct fence_mask *inherited_mask(struct task_struct *task)
+{
+	struct task_struct *ancestor = task;
+	struct fence_record *record;
+	unsigned int i;
+
+	if (find_record(task_pid(task)))
+		return NULL;
+	for (i = 0; i < MAX_ANCESTORS; i++) {
+		/* The leader stands for the threads of its process. */
+		if (ancestor == task && !thread_group_leader(task))
+			ancestor = task->group_leader;
+		else
+			ancestor = rcu_dereference(ancestor->real_parent);
+		record = find_record(task_pid(ancestor));
+		if (record)
+			return cpumask_equal(&record->mask->set, &task->cpus_mask) ?
+			       record->mask : NULL;
+		if (is_global_init(ancestor) || !ancestor->pid)
+			return NULL;
+	}
+	return NULL;
+}
+
+static bool inherits(struct task_struct *task)
+{
+	return inherited_mask(task);
+}
+
+/* Up to BATCH user tasks for which @test holds, with a reference each. */
+static unsigned int gather(struct task_struct **batch, bool (*test)(struct task_struct *task))
+{
+	struct task_struct *process, *task;
+	unsigned int n = 0;
+
+	rcu_read_lock();
+	for_each_process_thread(process, task) {
+		if (!is_confined(task) || !test(task))
+			continue;
+		get_task_struct(task);
+		batch[n++] = task;
+		if (n == BATCH)
+			goto out;
+	}
+out:
+	rcu_read_unlock();
+	return n;
+}
+
+/* Puts one task on the right side of the fences and notes where it came from. */
+static int send_home(struct task_struct *task)
+{
+	const struct fence_record *record;
+	const struct cpumask *home;
+	struct pid *pid;
+	int err;
+
+	rcu_read_lock();
+	pid = get_pid(task_pid(task));
+	home = member_cpus(task);
+	if (home)
+		cpumask_copy(&scratch_target, home);
+	rcu_read_unlock();
+	if (!pid)
+		return -ESRCH;		/* it has just died */
+
+	record = find_record(pid);
+	if (record && cpumask_equal(&record->mask->set, &task->cpus_mask))
+		cpumask_copy(&scratch_orig, &record->mask->orig);
+	else
+		cpumask_copy(&scratch_orig, &task->cpus_mask);
+	if (!home)
+		lpar_fence_target(&scratch_target, &scratch_orig, &fenced, cpu_online_mask);
+
+	err = note(pid, &scratch_orig, &scratch_target);
+	if (!err)
+		err = set_cpus_allowed_ptr(task, &scratch_target);
+	/* A task with an affinity of its own user's may have got a part only. */
+	if (!err && !cpumask_equal(&task->cpus_mask, &scratch_target))
+		err = note(pid, &scratch_orig, &task->cpus_mask);
+	put_pid(pid);
+	return err;
+}
+
+/* Until no task trespasses, or none of those left can be moved. */
+static int enforce(void)
+{
+	struct task_struct **batch;
+	unsigned int n, i, moved, batches = 0, passes = 0;
+	int err = 0;
+
+	lockdep_assert_held(&fence_mutex);
+	batch = kmalloc_array(BATCH, sizeof(*batch), GFP_KERNEL);
+	if (!batch)
+		return -ENOMEM;
+	do {
+		n = gather(batch, trespasses);
+		for (i = 0, moved = 0; i < n; i++) {
+			int ret = send_home(batch[i]);
+
+			if (!ret)
+				moved++;
+			else if (ret != -ESRCH)
+				err = ret;
+			put_task_struct(batch[i]);
+		}
+		passes += n < BATCH;
+		cond_resched();
+	} while (moved && passes < MAX_PASSES && ++batches < MAX_BATCHES);
+	kfree(batch);
+	return n ? err : 0;
+}
+
+/* Gives records to those who inherited a narrowed affinity. */
+static void adopt(void)
+{
+	struct task_struct **batch = kmalloc_array(BATCH, sizeof(*batch), GFP_KERNEL);
+	struct fence_mask *mask;
+	unsigned int n, i, adopted, batches = 0, passes = 0;
+
+	if (!batch)
+		return;
+	do {
+		n = gather(batch, inherits);
+		for (i = 0, adopted = 0; i < n; i++) {
+			struct pid *pid;
+
+			rcu_read_lock();
+			mask = inherited_mask(batch[i]);
+			pid = get_pid(task_pid(batch[i]));
+			rcu_read_unlock();
+			if (mask && pid && !note(pid, &mask->orig, &mask->set))
+				adopted++;
+			put_pid(pid);
+			put_task_struct(batch[i]);
+		}
+		passes += n < BATCH;
+	} while (adopted && passes < MAX_PASSES && ++batches < MAX_BATCHES);
+	kfree(batch);
+}
+
+/* Widens one recorded affinity as far as the remaining fences allow. */
+static void give_back(struct fence_record *record)
+{
+	struct task_struct *task = get_pid_task(record->pid, PIDTYPE_PID);
+	bool at_home;
+
+	if (!task) {
+		drop_record(record);
+		return;
+	}
+	rcu_read_lock();
+	at_home = member_cpus(task);
+	rcu_read_unlock();
+	if (at_home)
+		goto out;
+	if (!cpumask_equal(&task->cpus_mask, &record->mask->set)) {
+		drop_record(record);	/* somebody else's wish since */
+		goto out;
+	}
+	lpar_fence_target(&scratch_target, &record->mask->orig, &fenced, cpu_online_mask);
+	cpumask_copy(&scratch_orig, &record->mask->orig);
+	if (!set_cpus_allowed_ptr(task, &scratch_target))
+		note(record->pid, &scratch_orig, &scratch_target);
+out:
+	put_task_struct(task);
+}
+
+static void give_back_all(void)
+{
+	struct fence_record *record;
+	struct hlist_node *next;
+	int bucket;
+
+	adopt();
+	hash_for_each_safe(records, bucket, next, record, node)
+		give_back(record);
+}
+
+/**
+ * lpar_fence_raise() - take the CPUs of an LPAR from everybody else
+ * @lpar: LPAR that becomes active
+ *
+ * Context: may sleep; takes fence_mutex.
+ * Return: 0, or -ENOMEM and the fence is down again.
+ */
+int lpar_fence_raise(struct lpar *lpar)
+{
+	int err;
+
+	mutex_lock(&fence_mutex);
+	cpumask_or(&fenced, &fenced, &lpar->config.cpus);
+	err = enforce();
+	if (err) {
+		cpumask_andnot(&fenced, &fenced, &lpar->config.cpus);
+		give_back_all();
+	}
+	mutex_unlock(&fence_mutex);
+	return err;
+}
+
+/**
+ * lpar_fence_lower() - give the CPUs of an LPAR back, and affinities with them
+ * @lpar: LPAR that is active no more
+ *
+ * Context: may sleep; takes fence_mutex.
+ */
+void lpar_fence_lower(struct lpar *lpar)
+{
+	mutex_lock(&fence_mutex);
+	cpumask_andnot(&fenced, &fenced, &lpar->config.cpus);
+	give_back_all();
+	mutex_unlock(&fence_mutex);
+}
+
+/**
+ * lpar_fence_enforce() - put every task on its side of the fences
+ *
+ * Called when a member joined or an intruder was seen.
+ *
+ * Context: may sleep; takes fence_mutex.
+ */
+void lpar_fence_enforce(void)
+{
+	mutex_lock(&fence_mutex);
+	enforce();
+	mutex_unlock(&fence_mutex);
+}
+
+/**
+ * lpar_fence_rejoin() - former members go back to where they came from
+ *
+ * Context: may sleep; takes fence_mutex.
+ */
+void lpar_fence_rejoin(void)
+{
+	mutex_lock(&fence_mutex);
+	adopt();
+	enforce();
+	mutex_unlock(&fence_mutex);
+}

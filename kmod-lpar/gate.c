@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The run gate: while it is closed, no vCPU of the LPAR executes a guest
+ * instruction. vcpu.c does the stopping; here are the states.
+ *
+ *	open --watch--> armed --close--> closed --open--> open
+ *
+ * A gate that is closed opens by itself after a time-out, so that a tool
+ * that died does not leave a guest stopped for ever.
+ */
+#include <linux/module.h>
+#include <linux/netlink.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include "lpar.h"
+
+/* For the figures only: how long a close waits for its last vCPU to report. */
+#define SETTLE_TIMEOUT	HZ
+/* How long deactivation waits for vCPUs to come out of KVM_RUN. */
+#define DRAIN_TIMEOUT	(10 * HZ)
+
+static void gate_timeout(struct work_struct *work);
+
+/**
+ * lpar_gate_init() - an open gate
+ * @gate: to be filled
+ */
+void lpar_gate_init(struct lpar_gate *gate)
+{
+	raw_spin_lock_init(&gate->lock);
+	INIT_LIST_HEAD(&gate->vcpus);
+	init_waitqueue_head(&gate->settled);
+	INIT_DELAYED_WORK(&gate->timeout, gate_timeout);
+}
+
+/**
+ * lpar_gate_state() - is it open, armed or closed?
+ * @gate: gate
+ *
+ * Context: any.
+ * Return: its state.
+ */
+enum lpar_gate_state lpar_gate_state(const struct lpar_gate *gate)
+{
+	if (READ_ONCE(gate->closed))
+		return LPAR_GATE_CLOSED;
+	return READ_ONCE(gate->watchers) ? LPAR_GATE_ARMED : LPAR_GATE_OPEN;
+}
+
+/**
+ * lpar_gate_stop_ns() - how long the last close took to stop the vCPUs
+ * @gate: gate
+ *
+ * Context: any.
+ * Return: from the close to the last vCPU stopped, in nanoseconds.
+ */
+s64 lpar_gate_stop_ns(struct lpar_gate *gate)
+{
+	unsigned long flags;
+	s64 ns;
+
+	raw_spin_lock_irqsave(&gate->lock, flags);
+	ns = ktime_to_ns(ktime_sub(gate->last_stop, gate->closed_at));
+	raw_spin_unlock_irqrestore(&gate->lock, flags);
+	return ns;
+}
+
+/**
+ * lpar_gate_watch() - know the vCPUs of an LPAR from now on
+ * @lpar: LPAR
+ *
+ * After this the gate can be closed in hard-irq context. Counted.
+ *
+ * Context: may sleep.
+ * Return: 0, -ENOMEM.
+ */
+int lpar_gate_watch(struct lpar *lpar)
+{
+	struct lpar_gate *gate = &lpar->gate;
+	int err = lpar_vcpu_watch();
+
+	if (err)
+		return err;
+	raw_spin_lock_irq(&gate->lock);
+	gate->watchers++;
+	raw_spin_unlock_irq(&gate->lock);
+	err = lpar_vcpu_census(lpar);
+	if (err)
+		lpar_gate_unwatch(lpar);
+	return err;
+}
+
+/**
+ * lpar_gate_unwatch() - the reverse
+ * @lpar: LPAR
+ *
+ * Context: may sleep.
+ */
+void lpar_gate_unwatch(struct lpar *lpar)
+{
+	struct lpar_gate *gate = &lpar->gate;
+
+	raw_spin_lock_irq(&gate->lock);
+	gate->watchers--;
+	raw_spin_unlock_irq(&gate->lock);
+	lpar_vcpu_forget_all(gate);
+	lpar_vcpu_unwatch();
+}
+
+/* Closes in any context; false when it was closed already. */
+static bool close_now(struct lpar_gate *gate)
+{
+	unsigned long flags;
+	bool closes;
+
+	raw_spin_lock_irqsave(&gate->lock, flags);
+	closes = !gate->closed;
+	if (closes) {
+		WRITE_ONCE(gate->closed, true);
+		gate->closed_at = ktime_get();
+		gate->last_stop = gate->closed_at;
+		gate->last_stop_real = ktime_get_real();
+		gate->opens_at = KTIME_MAX;
+		gate->nr_stopped = 0;
+		lpar_vcpu_stop_all(gate);
+	}
+	raw_spin_unlock_irqrestore(&gate->lock, flags);
+	return closes;
+}
+
+/* Opens in any context; false when it was open already. */
+static bool open_now(struct lpar_gate *gate)
+{
+	unsigned long flags;
+	bool opens;
+
+	raw_spin_lock_irqsave(&gate->lock, flags);
+	opens = gate->closed;
+	if (opens) {
+		WRITE_ONCE(gate->closed, false);
+		lpar_vcpu_wake_all(gate);
+	}
+	raw_spin_unlock_irqrestore(&gate->lock, flags);
+	return opens;
+}
+
+static void nothing(void *info)
+{
+}
+
+/*
+ * After this no vCPU is in the guest: each CPU has taken an interrupt since
+ * the works were queued, and KVM finds these before it enters the guest again.
+ */
+static void leave_guest(struct lpar_gate *gate)
+{
+	on_each_cpu(nothing, NULL, 1);
+	wait_event_timeout(gate->settled, !READ_ONCE(gate->nr_stopping), SETTLE_TIMEOUT);
+}
+
+static void start_timeout(struct lpar_gate *gate, u32 timeout_ms)
+{
+	raw_spin_lock_irq(&gate->lock);
+	gate->opens_at = ktime_add_ms(ktime_get(), timeout_ms);
+	raw_spin_unlock_irq(&gate->lock);
+	mod_delayed_work(system_wq, &gate->timeout, msecs_to_jiffies(timeout_ms));
+}
+
+static void announce(struct lpar *lpar, enum lpar_event event)
+{
+	lpar_event_send(event, lpar, NULL);
+	lpar_event_poll(lpar, NULL, "gate");
+}
+
+/**
+ * lpar_gate_close() - stop the vCPUs of an LPAR
+ * @lpar: from lpar_lock(), active
+ * @timeout_ms: opens by itself after this; 0 = as configured
+ * @report: for the refusal
+ *
+ * Context: may sleep.
+ * Return: 0 and no vCPU can execute a guest instruction; also when it was
+ * closed before. -EINVAL, -ENOMEM.
+ */
+int lpar_gate_close(struct lpar *lpar, u32 timeout_ms, struct lpar_report *report)
+{
+	struct lpar_gate *gate = &lpar->gate;
+	int err;
+
+	lockdep_assert_held(&lpar->op);
+	if (!lpar_state_is_active(lpar->state))
+		return lpar_problem(report, -EINVAL,
+				    "LPAR \"%s\" is %s and has no vCPUs to stop; activate it first",
+				    lpar->name, lpar_state_name(lpar->state));
+	err = lpar_gate_watch(lpar);
+	if (err)
+		return err;
+	if (!close_now(gate)) {
+		lpar_gate_unwatch(lpar);
+		return 0;
+	}
+	leave_guest(gate);
+	start_timeout(gate, timeout_ms ?: lpar->config.gate_timeout_ms);
+	announce(lpar, LPAR_EVENT_GATE_CLOSED);
+	return 0;
+}
+
+/**
+ * lpar_gate_open() - let all vCPUs of an LPAR go at once
+ * @lpar: LPAR
+ *
+ * Context: may sleep.
+ */
+void lpar_gate_open(struct lpar *lpar)
+{
+	if (!open_now(&lpar->gate))
+		return;
+	cancel_delayed_work(&lpar->gate.timeout);
+	lpar_gate_unwatch(lpar);
+	announce(lpar, LPAR_EVENT_GATE_OPENED);
+}
+
+static void gate_timeout(struct work_struct *work)
+{
+	struct lpar *lpar = container_of(to_delayed_work(work), struct lpar, gate.timeout);
+	struct lpar_gate *gate = &lpar->gate;
+	bool opens;
+
+	raw_spin_lock_irq(&gate->lock);
+	/* It may have been opened and closed anew since the timer was set. */
+	opens = gate->closed && ktime_compare(ktime_get(), gate->opens_at) >= 0;
+	raw_spin_unlock_irq(&gate->lock);
+	if (!opens || !open_now(gate))
+		return;
+	lpar_gate_unwatch(lpar);
+	announce(lpar, LPAR_EVENT_GATE_TIMEOUT);
+}
+
+/**
+ * lpar_gate_recensus() - a process joined an LPAR: its vCPUs obey the gate now
+ * @lpar: LPAR
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int lpar_gate_recensus(struct lpar *lpar)
+{
+	struct lpar_gate *gate = &lpar->gate;
+	int err;
+
+	if (lpar_gate_state(gate) == LPAR_GATE_OPEN)
+		return 0;
+	err = lpar_vcpu_census(lpar);
+	raw_spin_lock_irq(&gate->lock);
+	if (gate->closed)
+		lpar_vcpu_stop_all(gate);
+	raw_spin_unlock_irq(&gate->lock);
+	leave_guest(gate);
+	return err;
+}
+
+/**
+ * lpar_gate_recheck() - a process left an LPAR: its vCPUs go on
+ * @lpar: LPAR
+ *
+ * Context: any.
+ */
+void lpar_gate_recheck(struct lpar *lpar)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&lpar->gate.lock, flags);
+	lpar_vcpu_wake_all(&lpar->gate);
+	raw_spin_unlock_irqrestore(&lpar->gate.lock, flags);
+}
+
+static bool is_drained(struct lpar_gate *gate)
+{
+	bool drained;
+
+	raw_spin_lock_irq(&gate->lock);
+	drained = !gate->nr_queued && !gate->nr_held;
+	raw_spin_unlock_irq(&gate->lock);
+	return drained;
+}
+
+/**
+ * lpar_gate_drain() - leave nothing of the gate behind in any thread
+ * @lpar: LPAR that is being deactivated; its members are gone
+ *
+ * Context: may sleep, for DRAIN_TIMEOUT at the most.
+ * Return: 0, or -EBUSY when a thread does not come out of KVM_RUN.
+ */
+int lpar_gate_drain(struct lpar *lpar)
+{
+	struct lpar_gate *gate = &lpar->gate;
+
+	lpar_gate_open(lpar);
+	cancel_delayed_work_sync(&gate->timeout);
+	lpar_vcpu_kick_queued(gate);
+	if (!wait_event_timeout(gate->settled, is_drained(gate), DRAIN_TIMEOUT))
+		return -EBUSY;
+	return 0;
+}
+
+/**
+ * lpar_gate_exit() - wait for the last threads to leave the gate's code
+ *
+ * At module exit. All works have run; this waits for the tail of their code.
+ *
+ * Context: may sleep.
+ */
+void lpar_gate_exit(void)
+{
+	synchronize_rcu_tasks();
+}
+
+/**
+ * struct gate_point - a gate in a cut
+ * @point: what cut.c knows
+ * @lpar: holds a reference
+ * @acted: it was this cut that closed or opened the gate
+ */
+struct gate_point {
+	struct lpar_cut_point point;
+	struct lpar *lpar;
+	bool acted;
+};
+
+static struct gate_point *to_gate_point(struct lpar_cut_point *point)
+{
+	return container_of(point, struct gate_point, point);
+}
+
+static int gate_collect(struct lpar_cut *cut, const char *lpar_name)
+{
+	struct lpar *lpar = lpar_get(lpar_name);
+	struct gate_point *gp;
+	int err;
+
+	if (!lpar)
+		return -ENOENT;
+	gp = kzalloc(sizeof(*gp), GFP_KERNEL);
+	err = gp ? lpar_gate_watch(lpar) : -ENOMEM;
+	if (err) {
+		kfree(gp);
+		lpar_put(lpar);
+		return err;
+	}
+	gp->lpar = lpar;
+	strscpy(gp->point.name, lpar->name, sizeof(gp->point.name));
+	lpar_cut_add(cut, &lpar_gate_cut_class, &gp->point);
+	return 0;
+}
+
+static void gate_fire(struct lpar_cut_point *point, enum lpar_cut_action action)
+{
+	struct gate_point *gp = to_gate_point(point);
+	struct lpar_gate *gate = &gp->lpar->gate;
+
+	point->fired = ktime_get_real();
+	gp->acted = action == LPAR_CUT_CLOSE ? close_now(gate) : open_now(gate);
+}
+
+static void complete_close(struct gate_point *gp)
+{
+	struct lpar_gate *gate = &gp->lpar->gate;
+
+	leave_guest(gate);
+	raw_spin_lock_irq(&gate->lock);
+	gp->point.done = gate->last_stop_real;
+	gp->point.count = gate->nr_stopped;
+	raw_spin_unlock_irq(&gate->lock);
+	start_timeout(gate, READ_ONCE(gp->lpar->config.gate_timeout_ms));
+	announce(gp->lpar, LPAR_EVENT_GATE_CLOSED);
+}
+
+static void complete_open(struct gate_point *gp)
+{
+	cancel_delayed_work(&gp->lpar->gate.timeout);
+	gp->point.done = gp->point.fired;
+	lpar_gate_unwatch(gp->lpar);	/* what the close had taken */
+	announce(gp->lpar, LPAR_EVENT_GATE_OPENED);
+}
+
+static void gate_finish(struct lpar_cut_point *point, enum lpar_cut_action action, bool fired)
+{
+	struct gate_point *gp = to_gate_point(point);
+
+	if (fired && gp->acted && action == LPAR_CUT_CLOSE) {
+		complete_close(gp);
+		return;		/* keeps watching while closed */
+	}
+	if (fired && gp->acted)
+		complete_open(gp);
+	else if (fired)
+		point->error = -EALREADY;
+	lpar_gate_unwatch(gp->lpar);
+}
+
+static void gate_release(struct lpar_cut_point *point)
+{
+	struct gate_point *gp = to_gate_point(point);
+
+	lpar_put(gp->lpar);
+	kfree(gp);
+}
+
+struct lpar_cut_class lpar_gate_cut_class = {
+	.owner = THIS_MODULE,
+	.kind = "gate",
+	.order = LPAR_CUT_ORDER_GATE,
+	.collect = gate_collect,
+	.fire = gate_fire,
+	.finish = gate_finish,
+	.release = gate_release,
+};

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * lpar.ko: logical partitions. Objects, locks and lifetimes are drawn in
+ * Documentation/lpar.md.
+ *
+ * Locking order: lpar->op, lpar_mutex, fence_mutex, then the spinlocks
+ * (members_lock, gate->lock), none of which is held over another.
+ */
+#ifndef _KMOD_LPAR_H
+#define _KMOD_LPAR_H
+
+#include <linux/cpumask.h>
+#include <linux/device.h>
+#include <linux/hrtimer.h>
+#include <linux/irq_work.h>
+#include <linux/kref.h>
+#include <linux/ktime.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <lparkit/cut.h>
+#include <lparkit/lpar.h>
+
+struct genl_family;
+struct lpar;
+struct netlink_ext_ack;
+struct pt_regs;
+struct sk_buff;
+
+#define LPAR_REASON_MAX		127
+/* Memory is reserved, mapped and zeroed in pieces of one PMD. */
+#define LPAR_PIECE_SIZE		PMD_SIZE
+#define LPAR_PIECE_ORDER	(PMD_SHIFT - PAGE_SHIFT)
+#define LPAR_PIECE_PAGES	BIT(LPAR_PIECE_ORDER)
+
+/**
+ * struct lpar_report - where the reasons for a refusal go
+ * @extack: netlink caller to tell the first problem, or NULL
+ * @skb: CHECK reply that takes every problem, or NULL
+ *
+ * With @skb set, a problem is noted and the check goes on; otherwise the
+ * first problem ends the operation.
+ */
+struct lpar_report {
+	struct netlink_ext_ack *extack;
+	struct sk_buff *skb;
+};
+
+/**
+ * struct lpar_config - what an operator sets
+ * @cpus: CPUs owned; empty = none
+ * @memory_bytes: multiple of LPAR_PIECE_SIZE; 0 = none
+ * @node: NUMA node of the memory, or LPAR_NODE_ANY
+ * @uid: owner of /dev/lpar/NAME
+ * @gid: group of /dev/lpar/NAME
+ * @gate_timeout_ms: after this long a closed gate opens by itself
+ * @disks: struct lpar_disk, in the order given
+ *
+ * Written with lpar->op and lpar_mutex held, read with either.
+ */
+struct lpar_config {
+	struct cpumask cpus;
+	u64 memory_bytes;
+	int node;
+	kuid_t uid;
+	kgid_t gid;
+	u32 gate_timeout_ms;
+	struct list_head disks;
+};
+
+/**
+ * struct lpar_stage - what the operator watches during a long operation
+ * @number: 0 = no operation
+ * @progress: percent
+ * @transfer_rate: bytes per second
+ * @dirty_bytes: memory still to be sent again
+ * @text: for people
+ */
+struct lpar_stage {
+	u32 number;
+	u32 progress;
+	u64 transfer_rate;
+	u64 dirty_bytes;
+	char text[LPAR_STAGE_TEXT_MAX + 1];
+};
+
+/**
+ * struct lpar_gate - stops every vCPU of an LPAR inside the kernel
+ * @lock: raw, because a cut takes it in hard-irq context; guards all below
+ * @watchers: armed cuts plus one while closed; vCPUs are known while it is > 0
+ * @closed: no vCPU may enter the guest
+ * @closed_at: CLOCK_MONOTONIC of the last close
+ * @last_stop: CLOCK_MONOTONIC when the last vCPU that ran at the close stopped
+ * @last_stop_real: the same on CLOCK_REALTIME
+ * @opens_at: CLOCK_MONOTONIC of the time-out of the present close
+ * @vcpus: struct lpar_vcpu of the threads seen in KVM_RUN
+ * @nr_vcpus: their number
+ * @nr_held: those that wait in the gate now
+ * @nr_stopping: those that were on a CPU at the close and have not stopped yet
+ * @nr_stopped: those of them that have
+ * @nr_queued: those with work on its way to them
+ * @settled: woken when @nr_stopping or @nr_queued falls to 0
+ * @timeout: opens the gate by itself
+ */
+struct lpar_gate {
+	raw_spinlock_t lock;
+	unsigned int watchers;
+	bool closed;
+	ktime_t closed_at;
+	ktime_t last_stop;
+	ktime_t last_stop_real;
+	ktime_t opens_at;
+	struct list_head vcpus;
+	unsigned int nr_vcpus;
+	unsigned int nr_held;
+	unsigned int nr_stopping;
+	unsigned int nr_stopped;
+	unsigned int nr_queued;
+	wait_queue_head_t settled;
+	struct delayed_work timeout;
+};
+
+/**
+ * struct lpar_intruder - the last task that ran on a fenced CPU
+ * @lock: raw, taken from the scheduler
+ * @pid: its thread id in the initial pid namespace; 0 = none since the last event
+ * @cpu: where it ran
+ * @comm: its name
+ */
+struct lpar_intruder {
+	raw_spinlock_t lock;
+	pid_t pid;
+	int cpu;
+	char comm[TASK_COMM_LEN];
+};
+
+/**
+ * struct lpar - a logical partition
+ * @ref: the registry, members, an open memory device and callers hold one each
+ * @list: in the registry, under lpar_mutex
+ * @name: unique
+ * @op: held over an operation that changes the LPAR, long ones included
+ * @dead: deleted; set under @op
+ * @state: under lpar_mutex
+ * @whole_state: what a degraded LPAR returns to; under @op
+ * @judged_in: round of the last look at its CPUs; under lpar_mutex
+ * @reason: why degraded or failed; under lpar_mutex
+ * @config: what the operator set
+ * @stage: under lpar_mutex
+ * @memory: reserved memory while active; under lpar_mutex
+ * @gate: see struct lpar_gate
+ * @violations: switches to an intruder
+ * @intruder: who it was
+ * @violation_irq: leaves the scheduler's locks
+ * @violation_work: evicts and reports
+ * @dev: /sys/class/lpar/NAME
+ * @memdev: /dev/lpar/NAME; under @op
+ * @free_work: the last reference may be dropped where one cannot sleep
+ */
+struct lpar {
+	struct kref ref;
+	struct list_head list;
+	char name[LPAR_NAME_MAX + 1];
+	struct mutex op;	/* one operation at a time */
+	bool dead;
+	enum lpar_state state;
+	enum lpar_state whole_state;
+	unsigned int judged_in;
+	char reason[LPAR_REASON_MAX + 1];
+	struct lpar_config config;
+	struct lpar_stage stage;
+	struct lpar_memory *memory;
+	struct lpar_gate gate;
+	atomic64_t violations;
+	struct lpar_intruder intruder;
+	struct irq_work violation_irq;
+	struct work_struct violation_work;
+	struct device *dev;
+	struct lpar_memdev *memdev;
+	struct work_struct free_work;
+};
+
+/* main.c */
+extern struct workqueue_struct *lpar_wq;
+
+/* registry.c */
+extern struct mutex lpar_mutex;
+extern struct list_head lpar_list;
+bool lpar_name_valid(const char *name);
+bool lpar_state_is_active(enum lpar_state state);
+bool lpar_state_may_follow(enum lpar_state from, enum lpar_state to);
+const char *lpar_state_name(enum lpar_state state);
+struct lpar *lpar_get(const char *name);
+void lpar_ref(struct lpar *lpar);
+void lpar_put(struct lpar *lpar);
+struct lpar *lpar_lock(const char *name, struct lpar_report *report);
+int lpar_lock_op(struct lpar *lpar);
+void lpar_unlock(struct lpar *lpar);
+int lpar_create(const char *name, struct lpar_config *config, struct lpar_report *report);
+int lpar_delete(const char *name, struct lpar_report *report);
+int lpar_configure(struct lpar *lpar, struct lpar_config *config, struct lpar_report *report);
+void lpar_config_init(struct lpar_config *config);
+void lpar_set_state(struct lpar *lpar, enum lpar_state state, const char *reason);
+int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
+		   const enum lpar_state *state, struct lpar_report *report);
+int lpar_gate_timeout_check(u32 timeout_ms, struct lpar_report *report);
+int lpar_set_gate_timeout(struct lpar *lpar, u32 timeout_ms, struct lpar_report *report);
+void lpar_delete_all(void);
+__printf(3, 4) int lpar_problem(struct lpar_report *report, int err, const char *fmt, ...);
+
+/* activation.c */
+int lpar_check(struct lpar *lpar, struct lpar_report *report);
+int lpar_activate(struct lpar *lpar, struct lpar_report *report);
+int lpar_deactivate(struct lpar *lpar, bool force, struct lpar_report *report);
+int lpar_hotplug_init(void);
+void lpar_hotplug_exit(void);
+
+/* fence.c */
+int lpar_fence_check(const struct cpumask *cpus, struct lpar_report *report);
+void lpar_fence_target(struct cpumask *target, const struct cpumask *orig,
+		       const struct cpumask *fenced, const struct cpumask *online);
+int lpar_fence_raise(struct lpar *lpar);
+void lpar_fence_lower(struct lpar *lpar);
+void lpar_fence_enforce(void);
+void lpar_fence_rejoin(void);
+
+/* guard.c */
+int lpar_guard_raise(struct lpar *lpar);
+void lpar_guard_lower(struct lpar *lpar);
+void lpar_guard_init(struct lpar *lpar);
+void lpar_guard_flush(struct lpar *lpar);
+
+/* member.c */
+int lpar_member_init(void);
+void lpar_member_exit(void);
+int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report);
+int lpar_member_del(struct lpar *lpar, pid_t nr, struct lpar_report *report);
+void lpar_member_drop_all(struct lpar *lpar);
+struct lpar *lpar_member_lpar_rcu(struct task_struct *task);
+unsigned int lpar_member_list(struct lpar *lpar, pid_t *pids, unsigned int max);
+int lpar_member_census(struct lpar *lpar, int (*see)(struct lpar *lpar, struct task_struct *t));
+
+/* memory.c */
+struct lpar_memory *lpar_memory_alloc(struct lpar *lpar, struct lpar_report *report);
+int lpar_memory_check(const struct lpar_config *config, struct lpar_report *report);
+int lpar_memory_check_free(const struct lpar_config *config, struct lpar_report *report);
+void lpar_memory_ref(struct lpar_memory *memory);
+void lpar_memory_put(struct lpar_memory *memory);
+u64 lpar_memory_size(const struct lpar_memory *memory);
+u64 lpar_memory_small(const struct lpar_memory *memory);
+pid_t lpar_memory_holder(struct lpar_memory *memory);
+int lpar_memory_hold(struct lpar_memory *memory);
+void lpar_memory_release(struct lpar_memory *memory);
+bool lpar_memory_is_holder(struct lpar_memory *memory);
+struct page *lpar_memory_page(struct lpar_memory *memory, pgoff_t pgoff);
+
+/* memdev.c */
+int lpar_memdev_init(void);
+void lpar_memdev_exit(void);
+int lpar_memdev_add(struct lpar *lpar);
+void lpar_memdev_del(struct lpar *lpar);
+
+/* block.c */
+struct lpar_disk {
+	struct list_head node;
+	dev_t dev;
+	struct file *claim;	/* exclusive open while active */
+	char path[LPAR_PATH_MAX + 1];
+};
+
+int lpar_disk_add(struct list_head *disks, const char *path, struct lpar_report *report);
+void lpar_disk_free_all(struct list_head *disks);
+bool lpar_disk_overlap(const struct list_head *a, const struct list_head *b, const char **path);
+int lpar_disk_claim_all(struct list_head *disks, struct lpar_report *report);
+void lpar_disk_release_all(struct list_head *disks);
+int lpar_disk_check(const struct list_head *disks, struct lpar_report *report);
+
+/* gate.c */
+void lpar_gate_init(struct lpar_gate *gate);
+int lpar_gate_close(struct lpar *lpar, u32 timeout_ms, struct lpar_report *report);
+void lpar_gate_open(struct lpar *lpar);
+enum lpar_gate_state lpar_gate_state(const struct lpar_gate *gate);
+s64 lpar_gate_stop_ns(struct lpar_gate *gate);
+int lpar_gate_watch(struct lpar *lpar);
+void lpar_gate_unwatch(struct lpar *lpar);
+int lpar_gate_recensus(struct lpar *lpar);
+void lpar_gate_recheck(struct lpar *lpar);
+int lpar_gate_drain(struct lpar *lpar);
+void lpar_gate_exit(void);
+extern struct lpar_cut_class lpar_gate_cut_class;
+
+/* vcpu.c */
+bool lpar_vcpu_is_kvm_run(long nr, unsigned long cmd, bool compat);
+int lpar_vcpu_census(struct lpar *lpar);
+void lpar_vcpu_stop_all(struct lpar_gate *gate);
+void lpar_vcpu_wake_all(struct lpar_gate *gate);
+void lpar_vcpu_forget_all(struct lpar_gate *gate);
+void lpar_vcpu_kick_queued(struct lpar_gate *gate);
+void lpar_vcpu_thread_exit(struct lpar_gate *gate, struct task_struct *task);
+int lpar_vcpu_watch(void);
+void lpar_vcpu_unwatch(void);
+
+/* cut.c */
+/**
+ * struct lpar_cut_result - what a participant reported
+ * @kind: of its class, which may be unloaded since
+ * @name: LPAR, netdev, volume
+ * @fired: CLOCK_REALTIME when it acted
+ * @done: CLOCK_REALTIME of its full effect, 0 if unknown
+ * @count: things acted on
+ * @error: 0 or a negative errno
+ */
+struct lpar_cut_result {
+	char kind[LPAR_CUT_KIND_MAX + 1];
+	char name[LPAR_CUT_POINT_NAME_MAX + 1];
+	ktime_t fired;
+	ktime_t done;
+	u32 count;
+	int error;
+};
+
+/**
+ * struct lpar_cut - a cut, armed or over
+ * @ref: the list, the timer and callers hold one each
+ * @list: in lpar_cuts
+ * @id: counts up
+ * @action: close or open
+ * @state: under lpar_cut_mutex
+ * @deadline: CLOCK_REALTIME
+ * @timer: fires in hard-irq context
+ * @finish: what follows in process context
+ * @points: struct lpar_cut_point, in firing order; fixed once armed, gone when over
+ * @nr_results: number of @results
+ * @results: one for each point, in firing order; valid once fired
+ * @nr_lpars: number of LPARs
+ * @lpars: LPARs that are cut; a reference each
+ */
+struct lpar_cut {
+	struct kref ref;
+	struct list_head list;
+	u32 id;
+	enum lpar_cut_action action;
+	enum lpar_cut_state state;
+	ktime_t deadline;
+	struct hrtimer timer;
+	struct work_struct finish;
+	struct list_head points;
+	unsigned int nr_results;
+	struct lpar_cut_result *results;
+	unsigned int nr_lpars;
+	struct lpar **lpars;
+};
+
+extern struct mutex lpar_cut_mutex;
+extern struct list_head lpar_cuts;
+int lpar_cut_deadline_check(ktime_t now, ktime_t deadline);
+u64 lpar_cut_skew_ns(const struct lpar_cut *cut);
+struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
+			      const char *const *names, unsigned int nr,
+			      struct lpar_report *report);
+int lpar_cut_cancel(u32 id, struct lpar_report *report);
+void lpar_cut_put(struct lpar_cut *cut);
+bool lpar_cut_uses(const struct lpar *lpar);
+void lpar_cut_exit(void);
+
+/* hook.c */
+enum lpar_hook {
+	LPAR_HOOK_SCHED_SWITCH,
+	LPAR_HOOK_PROCESS_FORK,
+	LPAR_HOOK_PROCESS_EXIT,
+	LPAR_HOOK_SYS_ENTER,
+	LPAR_HOOKS,
+};
+
+int lpar_hook_init(void);
+void lpar_hook_exit(void);
+int lpar_hook_get(enum lpar_hook nr, void *probe);
+void lpar_hook_put(enum lpar_hook nr);
+
+/* event.c */
+/**
+ * struct lpar_event_info - what an event says besides the LPAR's name and state
+ * @pid: process or thread, 0 = none
+ * @comm: its name, or NULL
+ * @cpu: CPU, -1 = none
+ * @cut: the cut, or NULL
+ */
+struct lpar_event_info {
+	pid_t pid;
+	const char *comm;
+	int cpu;
+	const struct lpar_cut *cut;
+};
+
+void lpar_event_send(enum lpar_event event, struct lpar *lpar,
+		     const struct lpar_event_info *info);
+void lpar_event_poll(struct lpar *lpar, const char *group, const char *attr);
+
+/* netlink.c, netlink_cut.c */
+extern struct genl_family lpar_genl_family;
+int lpar_netlink_init(void);
+void lpar_netlink_exit(void);
+int lpar_netlink_put_stage(struct sk_buff *skb, const struct lpar_stage *stage);
+int lpar_netlink_put_cut(struct sk_buff *skb, const struct lpar_cut *cut);
+
+/* sysfs.c */
+int lpar_sysfs_init(void);
+void lpar_sysfs_exit(void);
+int lpar_sysfs_add(struct lpar *lpar);
+void lpar_sysfs_del(struct lpar *lpar);
+
+#endif /* _KMOD_LPAR_H */

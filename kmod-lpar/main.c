@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * lpar.ko: logical partitions with fenced CPUs, memory and disks, a run gate
+ * and the timed cut. See Documentation/lpar.md.
+ */
+#include <linux/module.h>
+#include "lpar.h"
+
+/* For what may take long: zeroing memory, freeing LPARs. */
+struct workqueue_struct *lpar_wq;
+
+static int __init lpar_init(void)
+{
+	int err;
+
+	err = lpar_hook_init();
+	if (err)
+		return err;
+	lpar_wq = alloc_workqueue("lpar", WQ_UNBOUND, 0);
+	if (!lpar_wq)
+		return -ENOMEM;
+	err = lpar_memdev_init();
+	if (err)
+		goto err_wq;
+	err = lpar_sysfs_init();
+	if (err)
+		goto err_memdev;
+	err = lpar_member_init();
+	if (err)
+		goto err_sysfs;
+	err = lpar_hotplug_init();
+	if (err)
+		goto err_member;
+	err = lpar_cut_register(&lpar_gate_cut_class);
+	if (err)
+		goto err_hotplug;
+	err = lpar_netlink_init();
+	if (err)
+		goto err_cut;
+	return 0;
+
+err_cut:
+	lpar_cut_unregister(&lpar_gate_cut_class);
+err_hotplug:
+	lpar_hotplug_exit();
+err_member:
+	lpar_member_exit();
+err_sysfs:
+	lpar_sysfs_exit();
+err_memdev:
+	lpar_memdev_exit();
+err_wq:
+	lpar_hook_exit();
+	destroy_workqueue(lpar_wq);
+	return err;
+}
+
+static void __exit lpar_exit(void)
+{
+	lpar_netlink_exit();
+	lpar_hotplug_exit();
+	lpar_cut_exit();
+	lpar_cut_unregister(&lpar_gate_cut_class);
+	lpar_delete_all();
+	lpar_member_exit();
+	lpar_hook_exit();
+	lpar_gate_exit();
+	destroy_workqueue(lpar_wq);
+	lpar_sysfs_exit();
+	lpar_memdev_exit();
+}
+
+module_init(lpar_init);
+module_exit(lpar_exit);
+
+MODULE_DESCRIPTION("Logical partitions for KVM hosts: fences, run gate, timed cut");
+MODULE_AUTHOR("The lparkit authors");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Members: the processes that belong to an LPAR. Their children belong to it
+ * too. A process is in one LPAR at most and leaves it by exit or on request.
+ *
+ * The table is read under RCU, also from the scheduler's switch.
+ */
+#include <linux/hashtable.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <trace/events/sched.h>
+#include "lpar.h"
+
+/**
+ * struct member - a process in an LPAR
+ * @node: in members, by @tgid
+ * @tgid: its process id; holds a reference
+ * @lpar: holds a reference
+ * @rcu: frees it
+ */
+struct member {
+	struct hlist_node node;
+	struct pid *tgid;
+	struct lpar *lpar;
+	struct rcu_head rcu;
+};
+
+static DEFINE_HASHTABLE(members, 8);
+static DEFINE_SPINLOCK(members_lock);
+static atomic_t nr_members;
+
+static void prune(struct work_struct *work);
+static DECLARE_WORK(prune_work, prune);
+
+static struct member *find(const struct pid *tgid)
+{
+	struct member *member;
+
+	hash_for_each_possible_rcu(members, member, node, (unsigned long)tgid,
+				   lockdep_is_held(&members_lock))
+		if (member->tgid == tgid)
+			return member;
+	return NULL;
+}
+
+/**
+ * lpar_member_lpar_rcu() - the LPAR that a task belongs to
+ * @task: any task
+ *
+ * Context: any, under RCU, which keeps the result alive.
+ * Return: LPAR or NULL.
+ */
+struct lpar *lpar_member_lpar_rcu(struct task_struct *task)
+{
+	const struct member *member;
+
+	if (!atomic_read(&nr_members))
+		return NULL;
+	member = find(task_tgid(task));
+	return member ? member->lpar : NULL;
+}
+
+static int insert(struct lpar *lpar, struct pid *tgid, gfp_t gfp, struct lpar **present)
+{
+	struct member *member = kmalloc(sizeof(*member), gfp);
+	const struct member *other;
+
+	if (!member)
+		return -ENOMEM;
+	member->tgid = get_pid(tgid);
+	member->lpar = lpar;
+	spin_lock(&members_lock);
+	other = find(tgid);
+	if (other) {
+		*present = other->lpar;
+		spin_unlock(&members_lock);
+		put_pid(tgid);
+		kfree(member);
+		return -EEXIST;
+	}
+	lpar_ref(lpar);
+	hash_add_rcu(members, &member->node, (unsigned long)tgid);
+	atomic_inc(&nr_members);
+	spin_unlock(&members_lock);
+	return 0;
+}
+
+static void free_member(struct rcu_head *rcu)
+{
+	struct member *member = container_of(rcu, struct member, rcu);
+
+	put_pid(member->tgid);
+	lpar_put(member->lpar);
+	kfree(member);
+}
+
+static void unhash(struct member *member)
+{
+	lockdep_assert_held(&members_lock);
+	hash_del_rcu(&member->node);
+	atomic_dec(&nr_members);
+}
+
+static void announce(enum lpar_event event, struct lpar *lpar, pid_t pid)
+{
+	const struct lpar_event_info info = { .pid = pid, .cpu = -1 };
+
+	lpar_event_send(event, lpar, &info);
+	lpar_event_poll(lpar, NULL, "members");
+}
+
+/* The process that @nr names in the caller's pid namespace, with a reference. */
+static struct pid *find_process(pid_t nr, struct lpar_report *report)
+{
+	struct pid *pid = find_get_pid(nr);
+	struct task_struct *task = get_pid_task(pid, PIDTYPE_PID);
+	struct pid *tgid = NULL;
+	int err = 0;
+
+	put_pid(pid);
+	if (!task)
+		return ERR_PTR(lpar_problem(report, -ESRCH, "no process %d", nr) ?: -ESRCH);
+	if (task->flags & PF_KTHREAD)
+		err = lpar_problem(report, -EINVAL,
+				   "%d is a kernel thread; only processes can be members", nr);
+	else if (is_global_init(task))
+		err = lpar_problem(report, -EINVAL, "process 1 stays with the host");
+	if (!err) {
+		rcu_read_lock();
+		tgid = get_pid(task_tgid(task));
+		rcu_read_unlock();
+	}
+	put_task_struct(task);
+	return err ? ERR_PTR(err) : tgid ?: ERR_PTR(-ESRCH);
+}
+
+/**
+ * lpar_member_add() - put a process into an LPAR
+ * @lpar: from lpar_lock(), active
+ * @nr: process or thread id in the caller's pid namespace
+ * @report: for the refusal
+ *
+ * Its threads move onto the CPUs of the LPAR; its vCPUs obey the gate.
+ *
+ * Context: may sleep.
+ * Return: 0, -ESRCH, -EINVAL, -EEXIST, -EBUSY, -ENOMEM.
+ */
+int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report)
+{
+	struct lpar *present = NULL;
+	struct pid *tgid;
+	int err;
+
+	lockdep_assert_held(&lpar->op);
+	if (!lpar_state_is_active(lpar->state))
+		return lpar_problem(report, -EINVAL,
+				    "LPAR \"%s\" is %s; activate it before adding members",
+				    lpar->name, lpar_state_name(lpar->state));
+	tgid = find_process(nr, report);
+	if (IS_ERR(tgid))
+		return PTR_ERR(tgid);
+	err = insert(lpar, tgid, GFP_KERNEL, &present);
+	if (err == -EEXIST)
+		err = lpar_problem(report, present == lpar ? -EEXIST : -EBUSY,
+				   "process %d is a member of %s LPAR already; remove it there first",
+				   nr, present == lpar ? "this" : "another");
+	if (!err) {
+		lpar_fence_enforce();
+		lpar_gate_recensus(lpar);
+		announce(LPAR_EVENT_MEMBER_ADDED, lpar, pid_nr(tgid));
+		/* It may have died before it was in the table. */
+		schedule_work(&prune_work);
+	}
+	put_pid(tgid);
+	return err;
+}
+
+/* Takes one member for which @test holds out of the table. */
+static struct member *take(bool (*test)(const struct member *member, const void *arg),
+			   const void *arg)
+{
+	struct member *member;
+	int bucket;
+
+	spin_lock(&members_lock);
+	hash_for_each(members, bucket, member, node) {
+		if (test(member, arg)) {
+			unhash(member);
+			spin_unlock(&members_lock);
+			return member;
+		}
+	}
+	spin_unlock(&members_lock);
+	return NULL;
+}
+
+static void retire(struct member *member)
+{
+	announce(LPAR_EVENT_MEMBER_REMOVED, member->lpar, pid_nr(member->tgid));
+	call_rcu(&member->rcu, free_member);
+}
+
+static bool is_of_lpar(const struct member *member, const void *arg)
+{
+	return member->lpar == arg;
+}
+
+static bool is_process(const struct member *member, const void *arg)
+{
+	return member->tgid == arg;
+}
+
+static bool is_dead(const struct member *member, const void *arg)
+{
+	const struct task_struct *task;
+	bool dead;
+
+	rcu_read_lock();
+	task = pid_task(member->tgid, PIDTYPE_TGID);
+	dead = !task || !atomic_read(&task->signal->live);
+	rcu_read_unlock();
+	return dead;
+}
+
+static void prune(struct work_struct *work)
+{
+	struct member *member;
+
+	while ((member = take(is_dead, NULL)))
+		retire(member);
+}
+
+/**
+ * lpar_member_del() - take a process out of an LPAR
+ * @lpar: from lpar_lock()
+ * @nr: process or thread id in the caller's pid namespace
+ * @report: for the refusal
+ *
+ * Context: may sleep.
+ * Return: 0, -ESRCH.
+ */
+int lpar_member_del(struct lpar *lpar, pid_t nr, struct lpar_report *report)
+{
+	struct pid *tgid = find_process(nr, report);
+	struct member *member;
+	bool mine;
+
+	lockdep_assert_held(&lpar->op);
+	if (IS_ERR(tgid))
+		return PTR_ERR(tgid);
+	rcu_read_lock();
+	member = find(tgid);
+	mine = member && member->lpar == lpar;
+	rcu_read_unlock();
+	member = mine ? take(is_process, tgid) : NULL;
+	put_pid(tgid);
+	if (!member)
+		return lpar_problem(report, -ESRCH, "process %d is no member of LPAR \"%s\"",
+				    nr, lpar->name);
+	retire(member);
+	lpar_gate_recheck(lpar);
+	lpar_fence_rejoin();
+	return 0;
+}
+
+/**
+ * lpar_member_drop_all() - empty an LPAR of its members
+ * @lpar: LPAR that is being deactivated
+ *
+ * Context: may sleep.
+ */
+void lpar_member_drop_all(struct lpar *lpar)
+{
+	struct member *member;
+
+	while ((member = take(is_of_lpar, lpar)))
+		retire(member);
+	/* A fork that still saw its parent as a member may have added a child. */
+	synchronize_rcu();
+	while ((member = take(is_of_lpar, lpar)))
+		retire(member);
+	lpar_gate_recheck(lpar);
+}
+
+/**
+ * lpar_member_list() - the members of an LPAR
+ * @lpar: LPAR
+ * @pids: filled with process ids of the initial pid namespace, or NULL to count
+ * @max: room in @pids
+ *
+ * Context: any that may take RCU.
+ * Return: number of members, also when there are more than @max.
+ */
+unsigned int lpar_member_list(struct lpar *lpar, pid_t *pids, unsigned int max)
+{
+	const struct member *member;
+	unsigned int n = 0;
+	int bucket;
+
+	rcu_read_lock();
+	hash_for_each_rcu(members, bucket, member, node) {
+		if (member->lpar != lpar)
+			continue;
+		if (n < max)
+			pids[n] = pid_nr(member->tgid);
+		n++;
+	}
+	rcu_read_unlock();
+	return n;
+}
+
+/**
+ * lpar_member_census() - look at every thread of every member
+ * @lpar: LPAR
+ * @see: called under RCU; must not sleep; not 0 ends the census
+ *
+ * Context: process.
+ * Return: 0 or what @see returned.
+ */
+int lpar_member_census(struct lpar *lpar, int (*see)(struct lpar *lpar, struct task_struct *t))
+{
+	const struct member *member;
+	struct task_struct *leader, *task;
+	int bucket, err = 0;
+
+	rcu_read_lock();
+	hash_for_each_rcu(members, bucket, member, node) {
+		if (member->lpar != lpar)
+			continue;
+		leader = pid_task(member->tgid, PIDTYPE_TGID);
+		if (!leader)
+			continue;
+		for_each_thread(leader, task) {
+			err = see(lpar, task);
+			if (err)
+				goto out;
+		}
+	}
+out:
+	rcu_read_unlock();
+	return err;
+}
+
+/* A process that a member forks is a member before it first runs. */
+static void member_fork(void *data, struct task_struct *parent, struct task_struct *child)
+{
+	struct lpar *lpar, *present;
+
+	if (child->group_leader != child)
+		return;		/* a thread: found by its process */
+	rcu_read_lock();
+	lpar = lpar_member_lpar_rcu(parent);
+	/* Without memory the child stays outside, and the guard evicts it. */
+	if (lpar)
+		insert(lpar, task_tgid(child), GFP_ATOMIC | __GFP_NOWARN, &present);
+	rcu_read_unlock();
+}
+
+static void member_exit(SCHED_PROCESS_EXIT_PROTO)
+{
+	struct lpar *lpar;
+
+	rcu_read_lock();
+	lpar = lpar_member_lpar_rcu(task);
+	if (lpar) {
+		lpar_vcpu_thread_exit(&lpar->gate, task);
+		if (!atomic_read(&task->signal->live))
+			schedule_work(&prune_work);
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * lpar_member_init() - follow the forks and exits of members
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative errno.
+ */
+int lpar_member_init(void)
+{
+	int err;
+
+	check_trace_callback_type_sched_process_fork(member_fork);
+	check_trace_callback_type_sched_process_exit(member_exit);
+	err = lpar_hook_get(LPAR_HOOK_PROCESS_FORK, member_fork);
+	if (err)
+		return err;
+	err = lpar_hook_get(LPAR_HOOK_PROCESS_EXIT, member_exit);
+	if (err)
+		lpar_hook_put(LPAR_HOOK_PROCESS_FORK);
+	return err;
+}
+
+/**
+ * lpar_member_exit() - the reverse, at module exit; there are no members left
+ *
+ * Context: may sleep.
+ */
+void lpar_member_exit(void)
+{
+	lpar_hook_put(LPAR_HOOK_PROCESS_EXIT);
+	lpar_hook_put(LPAR_HOOK_PROCESS_FORK);
+	cancel_work_sync(&prune_work);
+	rcu_barrier();
+}

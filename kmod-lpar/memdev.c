@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /dev/lpar/NAME: the memory of an LPAR as a character device, for QEMU's
+ * memory-backend-file with share=on.
+ *
+ * The node exists as long as the LPAR, and is refused with ENXIO while the
+ * LPAR is not active: were the node missing, QEMU would quietly create a
+ * regular file in its place (system/physmem.c).
+ */
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include "lpar.h"
+
+#define MAX_MINORS	4096
+
+/**
+ * struct lpar_memdev - the device node of an LPAR's memory
+ * @dev: child of the LPAR's class device
+ * @cdev: its operations; lives as long as @dev or an open file
+ * @lpar: holds a reference
+ */
+struct lpar_memdev {
+	struct device dev;
+	struct cdev cdev;
+	struct lpar *lpar;
+};
+
+static dev_t first_dev;
+static DEFINE_IDA(minors);
+
+static vm_fault_t memdev_fault(struct vm_fault *vmf)
+{
+	struct lpar_memory *memory = vmf->vma->vm_private_data;
+
+	/* finish_fault() maps a folio of PMD size by one PMD where it can. */
+	vmf->page = lpar_memory_page(memory, vmf->pgoff);
+	return vmf->page ? 0 : VM_FAULT_SIGBUS;
+}
+
+static const struct vm_operations_struct memdev_vm_ops = {
+	.fault = memdev_fault,
+};
+
+static int memdev_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct lpar_memory *memory = file->private_data;
+	u64 end = ((u64)vma->vm_pgoff << PAGE_SHIFT) + (vma->vm_end - vma->vm_start);
+
+	/* A private mapping would copy guest memory elsewhere on write. */
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	if (end > lpar_memory_size(memory))
+		return -EINVAL;
+	/* The descriptor may have been passed to another process. */
+	if (!lpar_memory_is_holder(memory))
+		return -EBUSY;
+	/* A child has no part in its parent's guest, a core dump neither. */
+	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_private_data = memory;
+	vma->vm_ops = &memdev_vm_ops;
+	return 0;
+}
+
+static loff_t memdev_llseek(struct file *file, loff_t offset, int whence)
+{
+	return fixed_size_llseek(file, offset, whence, lpar_memory_size(file->private_data));
+}
+
+static int memdev_open(struct inode *inode, struct file *file)
+{
+	struct lpar *lpar = container_of(inode->i_cdev, struct lpar_memdev, cdev)->lpar;
+	struct lpar_memory *memory;
+	int err;
+
+	mutex_lock(&lpar_mutex);
+	memory = lpar->memory;
+	if (memory)
+		lpar_memory_ref(memory);
+	mutex_unlock(&lpar_mutex);
+	if (!memory)
+		return -ENXIO;
+	err = lpar_memory_hold(memory);
+	if (err) {
+		lpar_memory_put(memory);
+		return err;
+	}
+	/* finish_fault() maps nothing in large pieces beyond the size of the inode. */
+	inode_lock(inode);
+	i_size_write(inode, lpar_memory_size(memory));
+	inode_unlock(inode);
+	file->private_data = memory;
+	return 0;
+}
+
+static int memdev_release(struct inode *inode, struct file *file)
+{
+	struct lpar_memory *memory = file->private_data;
+
+	lpar_memory_release(memory);
+	lpar_memory_put(memory);
+	return 0;
+}
+
+static const struct file_operations memdev_fops = {
+	.owner = THIS_MODULE,
+	.open = memdev_open,
+	.release = memdev_release,
+	.mmap = memdev_mmap,
+	.llseek = memdev_llseek,
+	.get_unmapped_area = thp_get_unmapped_area,
+};
+
+static struct lpar_memdev *to_memdev(const struct device *dev)
+{
+	return container_of(dev, struct lpar_memdev, dev);
+}
+
+static char *memdev_devnode(const struct device *dev, umode_t *mode, kuid_t *uid, kgid_t *gid)
+{
+	const struct lpar *lpar = to_memdev(dev)->lpar;
+
+	if (mode)
+		*mode = 0600;
+	if (uid)
+		*uid = lpar->config.uid;
+	if (gid)
+		*gid = lpar->config.gid;
+	return kasprintf(GFP_KERNEL, "lpar/%s", lpar->name);
+}
+
+static const struct device_type memdev_type = {
+	.name = "lpar_memory",
+	.devnode = device_type_devnode(memdev_devnode),
+};
+
+static void memdev_free(struct device *dev)
+{
+	struct lpar_memdev *memdev = to_memdev(dev);
+
+	ida_free(&minors, MINOR(dev->devt));
+	lpar_put(memdev->lpar);
+	kfree(memdev);
+}
+
+/**
+ * lpar_memdev_add() - make /dev/lpar/NAME, with the owner of the configuration
+ * @lpar: LPAR that has its class device
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative errno.
+ */
+int lpar_memdev_add(struct lpar *lpar)
+{
+	struct lpar_memdev *memdev = kzalloc(sizeof(*memdev), GFP_KERNEL);
+	int minor, err;
+
+	if (!memdev)
+		return -ENOMEM;
+	minor = ida_alloc_max(&minors, MAX_MINORS - 1, GFP_KERNEL);
+	if (minor < 0) {
+		kfree(memdev);
+		return minor;
+	}
+	device_initialize(&memdev->dev);
+	lpar_ref(lpar);
+	memdev->lpar = lpar;
+	memdev->dev.devt = MKDEV(MAJOR(first_dev), minor);
+	memdev->dev.parent = lpar->dev;
+	memdev->dev.type = &memdev_type;
+	memdev->dev.release = memdev_free;
+	cdev_init(&memdev->cdev, &memdev_fops);
+	memdev->cdev.owner = THIS_MODULE;
+	err = dev_set_name(&memdev->dev, "mem");
+	err = err ?: cdev_device_add(&memdev->cdev, &memdev->dev);
+	if (err) {
+		put_device(&memdev->dev);
+		return err;
+	}
+	lpar->memdev = memdev;
+	return 0;
+}
+
+/**
+ * lpar_memdev_del() - remove it
+ * @lpar: LPAR that is not active
+ *
+ * A file that is still open keeps what it needs.
+ *
+ * Context: may sleep.
+ */
+void lpar_memdev_del(struct lpar *lpar)
+{
+	struct lpar_memdev *memdev = lpar->memdev;
+
+	if (!memdev)
+		return;
+	lpar->memdev = NULL;
+	cdev_device_del(&memdev->cdev, &memdev->dev);
+	put_device(&memdev->dev);
+}
+
+/**
+ * lpar_memdev_init() - reserve device numbers
+ *
+ * Return: 0 or a negative errno.
+ */
+int lpar_memdev_init(void)
+{
+	return alloc_chrdev_region(&first_dev, 0, MAX_MINORS, "lpar");
+}
+
+/**
+ * lpar_memdev_exit() - give them back
+ */
+void lpar_memdev_exit(void)
+{
+	unregister_chrdev_region(first_dev, MAX_MINORS);
+	ida_destroy(&minors);
+}

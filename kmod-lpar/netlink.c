@@ -1,0 +1,633 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Generic netlink family "lpar": LPARs. Cuts are in netlink_cut.c. The
+ * specification is Documentation/netlink/specs/lpar.yaml.
+ */
+#include <linux/capability.h>
+#include <linux/slab.h>
+#include <net/genetlink.h>
+#include "lpar.h"
+#include "netlink.h"
+
+static const struct nla_policy stage_policy[LPAR_A_STAGE_MAX + 1] = {
+	[LPAR_A_STAGE_NUMBER]		= { .type = NLA_U32 },
+	[LPAR_A_STAGE_TEXT]		= { .type = NLA_NUL_STRING, .len = LPAR_STAGE_TEXT_MAX },
+	[LPAR_A_STAGE_PROGRESS]		= NLA_POLICY_MAX(NLA_U32, 100),
+	[LPAR_A_STAGE_TRANSFER_RATE]	= { .type = NLA_U64 },
+	[LPAR_A_STAGE_DIRTY_BYTES]	= { .type = NLA_U64 },
+};
+
+/* Attributes of requests; what only replies carry is refused. */
+static const struct nla_policy lpar_policy[LPAR_A_MAX + 1] = {
+	[LPAR_A_NAME]		= { .type = NLA_NUL_STRING, .len = LPAR_NAME_MAX },
+	[LPAR_A_STATE]		= NLA_POLICY_MAX(NLA_U32, LPAR_STATE_FAILED),
+	[LPAR_A_CPUS]		= { .type = NLA_NUL_STRING, .len = LPAR_CPULIST_MAX },
+	[LPAR_A_MEMORY]		= { .type = NLA_U64 },
+	[LPAR_A_NODE]		= NLA_POLICY_MIN(NLA_S32, LPAR_NODE_ANY),
+	[LPAR_A_OWNER_UID]	= { .type = NLA_U32 },
+	[LPAR_A_OWNER_GID]	= { .type = NLA_U32 },
+	[LPAR_A_DISK]		= { .type = NLA_NUL_STRING, .len = LPAR_PATH_MAX },
+	[LPAR_A_MEMBER]		= NLA_POLICY_MIN(NLA_U32, 1),
+	[LPAR_A_GATE_TIMEOUT_MS] = { .type = NLA_U32 },
+	[LPAR_A_STAGE]		= NLA_POLICY_NESTED(stage_policy),
+	[LPAR_A_FORCE]		= { .type = NLA_FLAG },
+	[LPAR_A_CUT_ID]		= { .type = NLA_U32 },
+	[LPAR_A_CUT_ACTION]	= NLA_POLICY_MAX(NLA_U32, LPAR_CUT_OPEN),
+	[LPAR_A_CUT_DEADLINE_NS] = { .type = NLA_U64 },
+	[LPAR_A_CUT_LPAR]	= { .type = NLA_NUL_STRING, .len = LPAR_NAME_MAX },
+};
+
+/**
+ * lpar_netlink_may_change() - may the sender of this request change anything?
+ * @skb: request
+ * @report: for the refusal
+ *
+ * GENL_ADMIN_PERM has checked CAP_NET_ADMIN; fences and guest memory are the
+ * host administrator's business as well.
+ *
+ * Return: 0 or -EPERM.
+ */
+int lpar_netlink_may_change(struct sk_buff *skb, struct lpar_report *report)
+{
+	if (netlink_capable(skb, CAP_SYS_ADMIN))
+		return 0;
+	return lpar_problem(report, -EPERM, "CAP_SYS_ADMIN is needed; run as root");
+}
+
+static const char *get_name(struct genl_info *info, struct lpar_report *report)
+{
+	if (!info->attrs[LPAR_A_NAME]) {
+		lpar_problem(report, -EINVAL, "the name of an LPAR is missing");
+		return NULL;
+	}
+	return nla_data(info->attrs[LPAR_A_NAME]);
+}
+
+/* The LPAR that a request names, locked. */
+static struct lpar *lock_named(struct genl_info *info, struct lpar_report *report)
+{
+	const char *name = get_name(info, report);
+
+	return name ? lpar_lock(name, report) : ERR_PTR(-EINVAL);
+}
+
+/* The same for a request that changes something. */
+static struct lpar *lock_to_change(struct sk_buff *skb, struct genl_info *info,
+				   struct lpar_report *report)
+{
+	int err = lpar_netlink_may_change(skb, report);
+
+	return err ? ERR_PTR(err) : lock_named(info, report);
+}
+
+static int put_members(struct sk_buff *skb, struct lpar *lpar)
+{
+	const unsigned int max = LPAR_MEMBERS_SHOWN;
+	pid_t *pids = kmalloc_array(max, sizeof(*pids), GFP_KERNEL);
+	unsigned int n, i;
+	int err = 0;
+
+	if (!pids)
+		return -ENOMEM;
+	n = min(lpar_member_list(lpar, pids, max), max);
+	for (i = 0; i < n && !err; i++)
+		err = nla_put_u32(skb, LPAR_A_MEMBER, pids[i]);
+	kfree(pids);
+	return err;
+}
+
+/* A list as long as the policy allows may not fit the stack. */
+static int put_cpus(struct sk_buff *skb, const struct cpumask *cpus)
+{
+	char *list = kasprintf(GFP_KERNEL, "%*pbl", cpumask_pr_args(cpus));
+	int err;
+
+	if (!list)
+		return -ENOMEM;
+	err = nla_put_string(skb, LPAR_A_CPUS, list);
+	kfree(list);
+	return err;
+}
+
+static int put_config(struct sk_buff *skb, const struct lpar_config *config)
+{
+	const struct lpar_disk *disk;
+
+	if (put_cpus(skb, &config->cpus) ||
+	    nla_put_u64_64bit(skb, LPAR_A_MEMORY, config->memory_bytes, LPAR_A_PAD) ||
+	    nla_put_s32(skb, LPAR_A_NODE, config->node) ||
+	    nla_put_u32(skb, LPAR_A_OWNER_UID, from_kuid(&init_user_ns, config->uid)) ||
+	    nla_put_u32(skb, LPAR_A_OWNER_GID, from_kgid(&init_user_ns, config->gid)) ||
+	    nla_put_u32(skb, LPAR_A_GATE_TIMEOUT_MS, config->gate_timeout_ms))
+		return -EMSGSIZE;
+	list_for_each_entry(disk, &config->disks, node)
+		if (nla_put_string(skb, LPAR_A_DISK, disk->path))
+			return -EMSGSIZE;
+	return 0;
+}
+
+static int put_gate(struct sk_buff *skb, struct lpar_gate *gate)
+{
+	if (nla_put_u32(skb, LPAR_A_GATE, lpar_gate_state(gate)) ||
+	    nla_put_u32(skb, LPAR_A_GATE_VCPUS, READ_ONCE(gate->nr_vcpus)) ||
+	    nla_put_u32(skb, LPAR_A_GATE_HELD, READ_ONCE(gate->nr_held)) ||
+	    nla_put_u64_64bit(skb, LPAR_A_GATE_STOP_NS, lpar_gate_stop_ns(gate), LPAR_A_PAD))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int put_memory(struct sk_buff *skb, struct lpar_memory *memory)
+{
+	pid_t holder;
+
+	if (!memory)
+		return 0;
+	holder = lpar_memory_holder(memory);
+	if (holder && nla_put_u32(skb, LPAR_A_HOLDER, holder))
+		return -EMSGSIZE;
+	return nla_put_u64_64bit(skb, LPAR_A_MEMORY_SMALL, lpar_memory_small(memory), LPAR_A_PAD);
+}
+
+/**
+ * lpar_netlink_put_stage() - a stage as a nested attribute
+ * @skb: message
+ * @stage: stage
+ *
+ * Return: 0 or -EMSGSIZE.
+ */
+int lpar_netlink_put_stage(struct sk_buff *skb, const struct lpar_stage *stage)
+{
+	struct nlattr *nest = nla_nest_start(skb, LPAR_A_STAGE);
+
+	if (!nest ||
+	    nla_put_u32(skb, LPAR_A_STAGE_NUMBER, stage->number) ||
+	    nla_put_string(skb, LPAR_A_STAGE_TEXT, stage->text) ||
+	    nla_put_u32(skb, LPAR_A_STAGE_PROGRESS, stage->progress) ||
+	    nla_put_u64_64bit(skb, LPAR_A_STAGE_TRANSFER_RATE, stage->transfer_rate,
+			      LPAR_A_STAGE_PAD) ||
+	    nla_put_u64_64bit(skb, LPAR_A_STAGE_DIRTY_BYTES, stage->dirty_bytes,
+			      LPAR_A_STAGE_PAD))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/* All that there is to know of an LPAR; under lpar_mutex. */
+static int put_lpar(struct sk_buff *skb, struct lpar *lpar)
+{
+	lockdep_assert_held(&lpar_mutex);
+	if (nla_put_string(skb, LPAR_A_NAME, lpar->name) ||
+	    nla_put_u32(skb, LPAR_A_STATE, lpar->state) ||
+	    (*lpar->reason && nla_put_string(skb, LPAR_A_REASON, lpar->reason)) ||
+	    nla_put_u64_64bit(skb, LPAR_A_VIOLATIONS, atomic64_read(&lpar->violations),
+			      LPAR_A_PAD))
+		return -EMSGSIZE;
+	if (put_config(skb, &lpar->config) || put_memory(skb, lpar->memory) ||
+	    put_gate(skb, &lpar->gate) || put_members(skb, lpar))
+		return -EMSGSIZE;
+	return lpar_netlink_put_stage(skb, &lpar->stage);
+}
+
+static int put_message(struct sk_buff *skb, struct lpar *lpar, u32 portid, u32 seq, int flags)
+{
+	void *header = genlmsg_put(skb, portid, seq, &lpar_genl_family, flags, LPAR_CMD_GET);
+
+	if (!header)
+		return -EMSGSIZE;
+	if (put_lpar(skb, lpar)) {
+		genlmsg_cancel(skb, header);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, header);
+	return 0;
+}
+
+static int get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lpar_report report = { .extack = info->extack };
+	const char *name = get_name(info, &report);
+	struct lpar *lpar = name ? lpar_get(name) : NULL;
+	struct sk_buff *reply;
+	int err;
+
+	if (!name)
+		return -EINVAL;
+	if (!lpar)
+		return lpar_problem(&report, -ENOENT, "no LPAR named \"%s\"; create it first",
+				    name);
+	reply = genlmsg_new(LPAR_REPLY_SIZE, GFP_KERNEL);
+	if (!reply) {
+		lpar_put(lpar);
+		return -ENOMEM;
+	}
+	mutex_lock(&lpar_mutex);
+	err = put_message(reply, lpar, info->snd_portid, info->snd_seq, 0);
+	mutex_unlock(&lpar_mutex);
+	lpar_put(lpar);
+	if (err) {
+		nlmsg_free(reply);
+		return err;
+	}
+	return genlmsg_reply(reply, info);
+}
+
+/**
+ * lpar_netlink_dump_start() - before a dump
+ * @cb: dump
+ *
+ * One LPAR or cut may be longer than a message is by default. A reader needs
+ * a buffer of LPAR_REPLY_SIZE bytes, as it does for single replies.
+ *
+ * Return: 0.
+ */
+int lpar_netlink_dump_start(struct netlink_callback *cb)
+{
+	cb->min_dump_alloc = LPAR_REPLY_SIZE;
+	return 0;
+}
+
+static int get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct lpar *lpar;
+	int err = 0;
+	long i = 0;
+
+	mutex_lock(&lpar_mutex);
+	list_for_each_entry(lpar, &lpar_list, list) {
+		if (i++ < cb->args[0])
+			continue;
+		err = put_message(skb, lpar, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+				  NLM_F_MULTI);
+		if (err)
+			break;
+		cb->args[0] = i;
+	}
+	mutex_unlock(&lpar_mutex);
+	return skb->len ?: err;
+}
+
+static int parse_cpus(struct cpumask *cpus, const struct nlattr *attr, struct lpar_report *report)
+{
+	int err = cpulist_parse(nla_data(attr), cpus);
+
+	if (!err && cpumask_subset(cpus, cpu_possible_mask))
+		return 0;
+	return lpar_problem(report, -EINVAL,
+			    "\"%s\" is no list of this host's CPUs; write it as 2-3,6-7",
+			    (char *)nla_data(attr));
+}
+
+/* A DISK of "" stands for an empty list. */
+static int parse_disks(struct list_head *disks, struct genl_info *info,
+		       struct lpar_report *report)
+{
+	const struct nlattr *attr;
+	unsigned int n = 0;
+	int rem, err;
+
+	lpar_disk_free_all(disks);
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != LPAR_A_DISK || !*(char *)nla_data(attr))
+			continue;
+		if (++n > LPAR_DISKS_MAX)
+			return lpar_problem(report, -E2BIG, "an LPAR has %d disks at most",
+					    LPAR_DISKS_MAX);
+		err = lpar_disk_add(disks, nla_data(attr), report);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Changes @config by what the request has. */
+static int parse_config(struct lpar_config *config, struct genl_info *info,
+			struct lpar_report *report)
+{
+	struct nlattr **attrs = info->attrs;
+	int err = 0;
+
+	if (attrs[LPAR_A_CPUS])
+		err = parse_cpus(&config->cpus, attrs[LPAR_A_CPUS], report);
+	if (!err && attrs[LPAR_A_DISK])
+		err = parse_disks(&config->disks, info, report);
+	if (attrs[LPAR_A_MEMORY])
+		config->memory_bytes = nla_get_u64(attrs[LPAR_A_MEMORY]);
+	if (attrs[LPAR_A_NODE])
+		config->node = nla_get_s32(attrs[LPAR_A_NODE]);
+	if (attrs[LPAR_A_OWNER_UID])
+		config->uid = make_kuid(&init_user_ns, nla_get_u32(attrs[LPAR_A_OWNER_UID]));
+	if (attrs[LPAR_A_OWNER_GID])
+		config->gid = make_kgid(&init_user_ns, nla_get_u32(attrs[LPAR_A_OWNER_GID]));
+	if (!err && (!uid_valid(config->uid) || !gid_valid(config->gid)))
+		err = lpar_problem(report, -EINVAL, "the owner is not a valid user or group id");
+	return err;
+}
+
+static int set_timeout(struct lpar *lpar, struct genl_info *info, struct lpar_report *report)
+{
+	const struct nlattr *attr = info->attrs[LPAR_A_GATE_TIMEOUT_MS];
+
+	return attr ? lpar_set_gate_timeout(lpar, nla_get_u32(attr), report) : 0;
+}
+
+static int check_timeout(struct genl_info *info, u32 *timeout_ms, struct lpar_report *report)
+{
+	const struct nlattr *attr = info->attrs[LPAR_A_GATE_TIMEOUT_MS];
+
+	if (!attr)
+		return 0;
+	*timeout_ms = nla_get_u32(attr);
+	return lpar_gate_timeout_check(*timeout_ms, report);
+}
+
+static int create_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lpar_report report = { .extack = info->extack };
+	const char *name = get_name(info, &report);
+	struct lpar_config *config;
+	int err = lpar_netlink_may_change(skb, &report);
+
+	if (err || !name)
+		return err ?: -EINVAL;
+	config = kmalloc(sizeof(*config), GFP_KERNEL);
+	if (!config)
+		return -ENOMEM;
+	lpar_config_init(config);
+	err = check_timeout(info, &config->gate_timeout_ms, &report);
+	err = err ?: parse_config(config, info, &report);
+	err = err ?: lpar_create(name, config, &report);
+	lpar_disk_free_all(&config->disks);
+	kfree(config);
+	return err;
+}
+
+static int delete_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lpar_report report = { .extack = info->extack };
+	const char *name = get_name(info, &report);
+	int err = lpar_netlink_may_change(skb, &report);
+
+	if (err || !name)
+		return err ?: -EINVAL;
+	return lpar_delete(name, &report);
+}
+
+static bool changes_resources(struct genl_info *info)
+{
+	return info->attrs[LPAR_A_CPUS] || info->attrs[LPAR_A_MEMORY] ||
+	       info->attrs[LPAR_A_NODE] || info->attrs[LPAR_A_OWNER_UID] ||
+	       info->attrs[LPAR_A_OWNER_GID] || info->attrs[LPAR_A_DISK];
+}
+
+/* The present configuration as a start; disks are copied too. */
+static int copy_config(struct lpar_config *config, const struct lpar_config *from)
+{
+	const struct lpar_disk *disk;
+	struct lpar_disk *copy;
+
+	*config = *from;
+	INIT_LIST_HEAD(&config->disks);
+	list_for_each_entry(disk, &from->disks, node) {
+		copy = kmemdup(disk, sizeof(*disk), GFP_KERNEL);
+		if (!copy)
+			return -ENOMEM;
+		copy->claim = NULL;
+		list_add_tail(&copy->node, &config->disks);
+	}
+	return 0;
+}
+
+static int change_resources(struct lpar *lpar, struct genl_info *info, struct lpar_report *report)
+{
+	struct lpar_config *config = kmalloc(sizeof(*config), GFP_KERNEL);
+	int err;
+
+	if (!config)
+		return -ENOMEM;
+	err = copy_config(config, &lpar->config);
+	err = err ?: parse_config(config, info, report);
+	err = err ?: lpar_configure(lpar, config, report);
+	lpar_disk_free_all(&config->disks);
+	kfree(config);
+	return err;
+}
+
+static int set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lpar_report report = { .extack = info->extack };
+	struct lpar *lpar = lock_to_change(skb, info, &report);
+	u32 timeout_ms = 0;
+	int err;
+
+	if (IS_ERR(lpar))
+		return PTR_ERR(lpar);
+	err = check_timeout(info, &timeout_ms, &report);
+	if (!err && changes_resources(info))
+		err = change_resources(lpar, info, &report);
+	err = err ?: set_timeout(lpar, info, &report);
+	lpar_unlock(lpar);
+	return err;
+}
+
+static int check_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lpar_report report = { .extack = info->extack };
+	struct lpar *lpar = lock_named(info, &report);
+	void *header = NULL;
+	int err;
+
+	if (IS_ERR(lpar))
+		return PTR_ERR(lpar);
+	report.skb = genlmsg_new(LPAR_REPLY_SIZE, GFP_KERNEL);
+	if (report.skb)
+		header = genlmsg_put_reply(report.skb, info, &lpar_genl_family, 0, LPAR_CMD_CHECK);
+	err = header ? lpar_check(lpar, &report) : -ENOMEM;
+	lpar_unlock(lpar);
+	if (err) {
+		nlmsg_free(report.skb);
+		return err;
+	}
+	genlmsg_end(report.skb, header);
+	return genlmsg_reply(report.skb, info);
+}
+
+static int activate_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lpar_report report = { .extack = info->extack };
+	struct lpar *lpar = lock_to_change(skb, info, &report);
+	int err;
+
+	if (IS_ERR(lpar))
+		return PTR_ERR(lpar);
+	err = lpar_activate(lpar, &report);
+	lpar_unlock(lpar);
+	return err;
+}
+
+static int deactivate_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lpar_report report = { .extack = info->extack };
+	struct lpar *lpar = lock_to_change(skb, info, &report);
+	int err;
+
+	if (IS_ERR(lpar))
+		return PTR_ERR(lpar);
+	err = lpar_deactivate(lpar, info->attrs[LPAR_A_FORCE], &report);
+	lpar_unlock(lpar);
+	return err;
+}
+
+/* Applies @change to each MEMBER; stops at the first that fails. */
+static int change_members(struct sk_buff *skb, struct genl_info *info,
+			  int (*change)(struct lpar *lpar, pid_t nr, struct lpar_report *report))
+{
+	struct lpar_report report = { .extack = info->extack };
+	struct lpar *lpar = lock_to_change(skb, info, &report);
+	const struct nlattr *attr;
+	int rem, err = 0;
+
+	if (IS_ERR(lpar))
+		return PTR_ERR(lpar);
+	if (!info->attrs[LPAR_A_MEMBER])
+		err = lpar_problem(&report, -EINVAL, "the process id of a member is missing");
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+		if (!err && nla_type(attr) == LPAR_A_MEMBER)
+			err = change(lpar, nla_get_u32(attr), &report);
+	lpar_unlock(lpar);
+	return err;
+}
+
+static int member_add_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return change_members(skb, info, lpar_member_add);
+}
+
+static int member_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return change_members(skb, info, lpar_member_del);
+}
+
+static int gate_close_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lpar_report report = { .extack = info->extack };
+	struct lpar *lpar = lock_to_change(skb, info, &report);
+	u32 timeout_ms = 0;
+	int err;
+
+	if (IS_ERR(lpar))
+		return PTR_ERR(lpar);
+	err = check_timeout(info, &timeout_ms, &report);
+	err = err ?: lpar_gate_close(lpar, timeout_ms, &report);
+	lpar_unlock(lpar);
+	return err;
+}
+
+static int gate_open_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lpar_report report = { .extack = info->extack };
+	struct lpar *lpar = lock_to_change(skb, info, &report);
+
+	if (IS_ERR(lpar))
+		return PTR_ERR(lpar);
+	lpar_gate_open(lpar);
+	lpar_unlock(lpar);
+	return 0;
+}
+
+static void parse_stage(struct lpar_stage *stage, struct nlattr *const *attrs)
+{
+	if (attrs[LPAR_A_STAGE_NUMBER])
+		stage->number = nla_get_u32(attrs[LPAR_A_STAGE_NUMBER]);
+	if (attrs[LPAR_A_STAGE_TEXT])
+		nla_strscpy(stage->text, attrs[LPAR_A_STAGE_TEXT], sizeof(stage->text));
+	if (attrs[LPAR_A_STAGE_PROGRESS])
+		stage->progress = nla_get_u32(attrs[LPAR_A_STAGE_PROGRESS]);
+	if (attrs[LPAR_A_STAGE_TRANSFER_RATE])
+		stage->transfer_rate = nla_get_u64(attrs[LPAR_A_STAGE_TRANSFER_RATE]);
+	if (attrs[LPAR_A_STAGE_DIRTY_BYTES])
+		stage->dirty_bytes = nla_get_u64(attrs[LPAR_A_STAGE_DIRTY_BYTES]);
+}
+
+static int stage_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct lpar_report report = { .extack = info->extack };
+	struct nlattr *attrs[LPAR_A_STAGE_MAX + 1];
+	enum lpar_state state;
+	struct lpar_stage stage;
+	struct lpar *lpar;
+	int err;
+
+	if (!info->attrs[LPAR_A_STAGE])
+		return lpar_problem(&report, -EINVAL, "the stage is missing");
+	err = nla_parse_nested(attrs, LPAR_A_STAGE_MAX, info->attrs[LPAR_A_STAGE], stage_policy,
+			       info->extack);
+	if (err)
+		return err;
+	lpar = lock_to_change(skb, info, &report);
+	if (IS_ERR(lpar))
+		return PTR_ERR(lpar);
+	stage = lpar->stage;
+	parse_stage(&stage, attrs);
+	if (info->attrs[LPAR_A_STATE])
+		state = nla_get_u32(info->attrs[LPAR_A_STATE]);
+	err = lpar_set_stage(lpar, &stage, info->attrs[LPAR_A_STATE] ? &state : NULL, &report);
+	lpar_unlock(lpar);
+	return err;
+}
+
+static const struct genl_ops lpar_ops[] = {
+	{ .cmd = LPAR_CMD_GET, .doit = get_doit, .start = lpar_netlink_dump_start,
+	  .dumpit = get_dumpit },
+	{ .cmd = LPAR_CMD_CREATE, .doit = create_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_DELETE, .doit = delete_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_SET, .doit = set_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_CHECK, .doit = check_doit },
+	{ .cmd = LPAR_CMD_ACTIVATE, .doit = activate_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_DEACTIVATE, .doit = deactivate_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_MEMBER_ADD, .doit = member_add_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_MEMBER_DEL, .doit = member_del_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_GATE_CLOSE, .doit = gate_close_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_GATE_OPEN, .doit = gate_open_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_STAGE_SET, .doit = stage_set_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_CUT_ARM, .doit = lpar_cut_arm_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_CUT_CANCEL, .doit = lpar_cut_cancel_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_CUT_GET, .doit = lpar_cut_get_doit,
+	  .start = lpar_netlink_dump_start, .dumpit = lpar_cut_get_dumpit },
+};
+
+static const struct genl_multicast_group lpar_groups[] = {
+	{ .name = LPAR_MCGRP_EVENTS },
+};
+
+struct genl_family lpar_genl_family = {
+	.name		= LPAR_FAMILY_NAME,
+	.version	= LPAR_FAMILY_VERSION,
+	.maxattr	= LPAR_A_MAX,
+	.policy		= lpar_policy,
+	.module		= THIS_MODULE,
+	/* Zeroing memory takes long and must not hold up other families. */
+	.parallel_ops	= true,
+	.ops		= lpar_ops,
+	.n_ops		= ARRAY_SIZE(lpar_ops),
+	.resv_start_op	= LPAR_CMD_UNSPEC,
+	.mcgrps		= lpar_groups,
+	.n_mcgrps	= ARRAY_SIZE(lpar_groups),
+};
+
+/**
+ * lpar_netlink_init() - make the family known
+ *
+ * Return: 0 or a negative errno.
+ */
+int lpar_netlink_init(void)
+{
+	return genl_register_family(&lpar_genl_family);
+}
+
+/**
+ * lpar_netlink_exit() - withdraw it; no operation runs on return
+ */
+void lpar_netlink_exit(void)
+{
+	genl_unregister_family(&lpar_genl_family);
+}

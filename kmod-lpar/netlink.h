@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What netlink.c and netlink_cut.c share. */
+#ifndef _KMOD_LPAR_NETLINK_H
+#define _KMOD_LPAR_NETLINK_H
+
+#include <linux/types.h>
+
+struct genl_info;
+struct lpar_report;
+struct netlink_callback;
+struct sk_buff;
+
+/* Room for all attributes of an LPAR or a cut at their greatest lengths. */
+#define LPAR_REPLY_SIZE		(32 << 10)
+/* More members than this are counted by sysfs and listed in part. */
+#define LPAR_MEMBERS_SHOWN	512
+
+int lpar_netlink_may_change(struct sk_buff *skb, struct lpar_report *report);
+int lpar_netlink_dump_start(struct netlink_callback *cb);
+int lpar_cut_arm_doit(struct sk_buff *skb, struct genl_info *info);
+int lpar_cut_cancel_doit(struct sk_buff *skb, struct genl_info *info);
+int lpar_cut_get_doit(struct sk_buff *skb, struct genl_info *info);
+int lpar_cut_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+
+#endif /* _KMOD_LPAR_NETLINK_H */
