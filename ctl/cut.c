@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Object cut: one instant for several LPARs, armed in the kernel. A cut is
+ * decoded into JSON at once; people get a table made from it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/genetlink.h>
+
+#include "lparctl.h"
+
+/* A cut that did not fire this long after its deadline never will. */
+#define FIRE_GRACE_NS (5 * NSEC_PER_SEC)
+
+static int cut_fail(uint32_t id, int error)
+{
+	char what[32];
+
+	snprintf(what, sizeof(what), "cut %" PRIu32, id);
+	return nl_fail(what, error);
+}
+
+static int64_t number(struct json_object *json, const char *key)
+{
+	return json_object_get_int64(json_object_object_get(json, key));
+}
+
+static const char *text(struct json_object *json, const char *key)
+{
+	const char *value = json_object_get_string(json_object_object_get(json, key));
+
+	return value ? value : "";
+}
+
+static struct json_object *decode_point(const struct nlattr *nest)
+{
+	struct json_object *json = json_object_new_object();
+	const struct nlattr *tb[LPAR_A_POINT_MAX + 1];
+
+	if (nl_parse(tb, ARRAY_SIZE(tb), nest))
+		return json;
+	if (tb[LPAR_A_POINT_KIND])
+		json_put(json, "kind", mnl_attr_get_str(tb[LPAR_A_POINT_KIND]));
+	if (tb[LPAR_A_POINT_NAME])
+		json_put(json, "name", mnl_attr_get_str(tb[LPAR_A_POINT_NAME]));
+	if (tb[LPAR_A_POINT_FIRED_NS])
+		json_put_u64(json, "fired_ns", mnl_attr_get_u64(tb[LPAR_A_POINT_FIRED_NS]));
+	if (tb[LPAR_A_POINT_LATENCY_NS])
+		json_put_s64(json, "latency_ns", mnl_attr_get_u64(tb[LPAR_A_POINT_LATENCY_NS]));
+	if (tb[LPAR_A_POINT_DONE_NS])
+		json_put_u64(json, "done_ns", mnl_attr_get_u64(tb[LPAR_A_POINT_DONE_NS]));
+	if (tb[LPAR_A_POINT_COUNT])
+		json_put_u64(json, "count", mnl_attr_get_u32(tb[LPAR_A_POINT_COUNT]));
+	if (tb[LPAR_A_POINT_ERROR])
+		json_put_s64(json, "error", (int32_t)mnl_attr_get_u32(tb[LPAR_A_POINT_ERROR]));
+	return json;
+}
+
+static void decode_lists(struct json_object *json, const struct nlmsghdr *nlh)
+{
+	struct json_object *lpars = json_object_new_array();
+	struct json_object *points = json_object_new_array();
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
+		if (mnl_attr_get_type(attr) == LPAR_A_CUT_LPAR)
+			json_object_array_add(lpars,
+					      json_object_new_string(mnl_attr_get_str(attr)));
+		else if (mnl_attr_get_type(attr) == LPAR_A_CUT_POINT)
+			json_object_array_add(points, decode_point(attr));
+	}
+	json_object_object_add(json, "lpars", lpars);
+	json_object_object_add(json, "points", points);
+}
+
+static struct json_object *decode(const struct nlmsghdr *nlh)
+{
+	struct json_object *json = json_object_new_object();
+	const struct nlattr **tb = nl_attrs(nlh);
+
+	if (tb[LPAR_A_CUT_ID])
+		json_put_u64(json, "id", mnl_attr_get_u32(tb[LPAR_A_CUT_ID]));
+	if (tb[LPAR_A_CUT_ACTION])
+		json_put(json, "action", cut_action_name(mnl_attr_get_u32(tb[LPAR_A_CUT_ACTION])));
+	if (tb[LPAR_A_CUT_STATE])
+		json_put(json, "state", cut_state_name(mnl_attr_get_u32(tb[LPAR_A_CUT_STATE])));
+	if (tb[LPAR_A_CUT_DEADLINE_NS])
+		json_put_u64(json, "deadline_ns", mnl_attr_get_u64(tb[LPAR_A_CUT_DEADLINE_NS]));
+	if (tb[LPAR_A_CUT_SKEW_NS])
+		json_put_u64(json, "skew_ns", mnl_attr_get_u64(tb[LPAR_A_CUT_SKEW_NS]));
+	decode_lists(json, nlh);
+	return json;
+}
+
+static int on_cut(const struct nlmsghdr *nlh, void *data)
+{
+	struct json_object **cut = data;
+
+	if (*cut)
+		json_object_put(*cut);
+	*cut = decode(nlh);
+	return MNL_CB_OK;
+}
+
+static int on_each_cut(const struct nlmsghdr *nlh, void *data)
+{
+	json_object_array_add(data, decode(nlh));
+	return MNL_CB_OK;
+}
+
+static struct json_object *get_cut(uint32_t id, int *error)
+{
+	struct nlmsghdr *nlh = nl_request(LPAR_CMD_CUT_GET, NULL);
+	struct json_object *cut = NULL;
+
+	mnl_attr_put_u32(nlh, LPAR_A_CUT_ID, id);
+	*error = nl_send(nlh, on_cut, &cut);
+	if (!*error && !cut)
+		*error = -EBADMSG;
+	return cut;
+}
+
+/* From the deadline until the participant's work had its full effect. */
+static const char *format_done(char *buf, size_t size, struct json_object *point)
+{
+	int64_t done = number(point, "done_ns");
+
+	if (!done)
+		return "";
+	return format_time(buf, size,
+			   done - number(point, "fired_ns") + number(point, "latency_ns"));
+}
+
+static void point_row(struct json_object *point)
+{
+	char latency[32], done[32], count[32];
+	const char *cell[] = {
+		text(point, "kind"),
+		text(point, "name"),
+		format_time(latency, sizeof(latency), number(point, "latency_ns")),
+		format_done(done, sizeof(done), point),
+		count,
+		number(point, "error") ? strerror(-number(point, "error")) : "ok",
+	};
+
+	snprintf(count, sizeof(count), "%" PRId64, number(point, "count"));
+	table_row(cell, ARRAY_SIZE(cell));
+}
+
+static void print_points(struct json_object *points)
+{
+	static const char *const head[] = { "KIND", "NAME", "LATENCY", "DONE", "COUNT", "RESULT" };
+	size_t i;
+
+	if (!json_object_array_length(points))
+		return;
+	table_row(head, ARRAY_SIZE(head));
+	for (i = 0; i < json_object_array_length(points); i++)
+		point_row(json_object_array_get_idx(points, i));
+	table_print();
+}
+
+static void print_cut(struct json_object *cut)
+{
+	char when[64], skew[32];
+
+	printf("cut %s: %s %s at %s", text(cut, "id"), text(cut, "action"), text(cut, "state"),
+	       format_instant(when, sizeof(when), number(cut, "deadline_ns")));
+	if (!strcmp(text(cut, "state"), "fired"))
+		printf(", skew %s", format_time(skew, sizeof(skew), number(cut, "skew_ns")));
+	putchar('\n');
+	print_points(json_object_object_get(cut, "points"));
+}
+
+/* Prints and frees. A participant that failed makes the cut fail. */
+static int report_cut(struct json_object *cut)
+{
+	struct json_object *points = json_object_object_get(cut, "points");
+	int ret = EXIT_OK;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(points); i++)
+		if (number(json_object_array_get_idx(points, i), "error"))
+			ret = EXIT_FAILED;
+	if (options.json) {
+		json_print(cut);
+	} else {
+		print_cut(cut);
+		json_object_put(cut);
+	}
+	return ret;
+}
+
+/* Its content does not matter: it is CUT_GET that knows. */
+static int on_event(const struct nlmsghdr *nlh, void *data)
+{
+	(void)nlh;
+	(void)data;
+	return MNL_CB_OK;
+}
+
+/*
+ * Ask the kernel after each event until the cut has fired. The socket was
+ * subscribed before the cut was armed, so that no event can be missed.
+ */
+static int wait_cut(uint32_t id, uint64_t deadline_ns, struct mnl_socket *events)
+{
+	struct json_object *cut;
+	int64_t left;
+	int ret;
+
+	for (;;) {
+		cut = get_cut(id, &ret);
+		if (ret)
+			return cut_fail(id, ret);
+		if (!strcmp(text(cut, "state"), "fired"))
+			return report_cut(cut);
+		if (!strcmp(text(cut, "state"), "cancelled"))
+			break;
+		json_object_put(cut);
+		left = deadline_ns + FIRE_GRACE_NS - now_ns(CLOCK_REALTIME);
+		if (left <= 0) {
+			err("cut %" PRIu32 " did not fire", id);
+			return EXIT_TIMEOUT;
+		}
+		nl_receive(events, left / NSEC_PER_MSEC + 1, on_event, NULL);
+	}
+	json_object_put(cut);
+	err("cut %" PRIu32 " was cancelled", id);
+	return EXIT_FAILED;
+}
+
+struct arm {
+	const char *at; /* as given */
+	uint64_t deadline_ns;
+	uint32_t id;
+	int action;
+	bool no_wait;
+	char *lpars; /* NAME,NAME... */
+};
+
+/* --lpar may be given more than once. */
+static void add_lpars(struct arm *arm, const char *lpars)
+{
+	char *all = arm->lpars ? xprintf("%s,%s", arm->lpars, lpars) : xstrdup(lpars);
+
+	free(arm->lpars);
+	arm->lpars = all;
+}
+
+static int parse_arm(struct args *args, struct arm *arm)
+{
+	const char *value = "";
+
+	while (args->argc) {
+		if (next_option(args, "--at", &value)) {
+			if (!value || parse_instant(value, &arm->deadline_ns))
+				return usage("--at needs now, +TIME, @SECONDS or a date and time");
+			arm->at = value;
+		} else if (next_option(args, "--lpar", &value)) {
+			if (!value)
+				return usage("--lpar needs NAME[,NAME]...");
+			add_lpars(arm, value);
+		} else if (next_option(args, "--action", &value)) {
+			arm->action = value ? cut_action_number(value) : -1;
+			if (arm->action < 0)
+				return usage("--action is close or open");
+		} else if (next_flag(args, "--no-wait")) {
+			arm->no_wait = true;
+		} else {
+			return usage("'%s' is unknown to cut", next_arg(args));
+		}
+	}
+	if (!arm->at || !arm->lpars)
+		return usage("cut --at INSTANT --lpar NAME[,NAME]...");
+	return EXIT_OK;
+}
+
+static int on_armed(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr **tb = nl_attrs(nlh);
+	struct arm *arm = data;
+
+	if (tb[LPAR_A_CUT_ID])
+		arm->id = mnl_attr_get_u32(tb[LPAR_A_CUT_ID]);
+	if (tb[LPAR_A_CUT_DEADLINE_NS])
+		arm->deadline_ns = mnl_attr_get_u64(tb[LPAR_A_CUT_DEADLINE_NS]);
+	return MNL_CB_OK;
+}
+
+static int send_arm(struct arm *arm)
+{
+	struct nlmsghdr *nlh = nl_request(LPAR_CMD_CUT_ARM, NULL);
+	char *name, *rest;
+	int ret;
+
+	/* +TIME counts from here: getting ready must not eat it up. */
+	parse_instant(arm->at, &arm->deadline_ns);
+	mnl_attr_put_u64(nlh, LPAR_A_CUT_DEADLINE_NS, arm->deadline_ns);
+	mnl_attr_put_u32(nlh, LPAR_A_CUT_ACTION, arm->action);
+	for (name = strtok_r(arm->lpars, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
+		if (!mnl_attr_put_strz_check(nlh, MNL_SOCKET_BUFFER_SIZE, LPAR_A_CUT_LPAR, name))
+			return usage("too many LPARs in one cut");
+	ret = nl_send(nlh, on_armed, arm);
+	return ret ? nl_fail("cut", ret) : EXIT_OK;
+}
+
+static void report_armed(const struct arm *arm)
+{
+	struct json_object *json;
+	char when[64];
+
+	say("cut %" PRIu32 ": %s armed for %s", arm->id, cut_action_name(arm->action),
+	    format_instant(when, sizeof(when), arm->deadline_ns));
+	if (!options.json)
+		return;
+	json = json_object_new_object();
+	json_put_u64(json, "id", arm->id);
+	json_put(json, "action", cut_action_name(arm->action));
+	json_put(json, "state", "armed");
+	json_put_u64(json, "deadline_ns", arm->deadline_ns);
+	json_print(json);
+}
+
+/* cut --at INSTANT --lpar NAME[,NAME]... [--action close|open] [--no-wait] */
+static int arm_verb(struct args *args)
+{
+	struct arm arm = { .action = LPAR_CUT_CLOSE };
+	struct mnl_socket *events = NULL;
+	int ret = parse_arm(args, &arm);
+
+	if (!ret && !arm.no_wait)
+		events = nl_subscribe();
+	if (!ret)
+		ret = send_arm(&arm);
+	if (!ret && events)
+		ret = wait_cut(arm.id, arm.deadline_ns, events);
+	else if (!ret)
+		report_armed(&arm);
+	if (events)
+		mnl_socket_close(events);
+	free(arm.lpars);
+	return ret;
+}
+
+static int parse_id(struct args *args, uint32_t *id)
+{
+	const char *word = next_arg(args);
+	uint64_t value;
+
+	if (!word || args->argc || parse_uint(word, UINT32_MAX, &value))
+		return usage("the number of one cut is needed: see cut list");
+	*id = value;
+	return EXIT_OK;
+}
+
+static int cancel_verb(struct args *args)
+{
+	struct nlmsghdr *nlh;
+	uint32_t id;
+	int ret = parse_id(args, &id);
+
+	if (ret)
+		return ret;
+	nlh = nl_request(LPAR_CMD_CUT_CANCEL, NULL);
+	mnl_attr_put_u32(nlh, LPAR_A_CUT_ID, id);
+	ret = nl_send(nlh, NULL, NULL);
+	return ret ? cut_fail(id, ret) : EXIT_OK;
+}
+
+static int cut_show_verb(struct args *args)
+{
+	struct json_object *cut;
+	uint32_t id;
+	int ret = parse_id(args, &id);
+
+	if (ret)
+		return ret;
+	cut = get_cut(id, &ret);
+	if (ret)
+		return cut_fail(id, ret);
+	report_cut(cut);
+	return EXIT_OK;
+}
+
+static void cut_row(struct json_object *cut)
+{
+	struct json_object *lpars = json_object_object_get(cut, "lpars");
+	bool fired = !strcmp(text(cut, "state"), "fired");
+	char when[64], skew[32], names[1024] = "";
+	const char *cell[] = {
+		text(cut, "id"),
+		text(cut, "state"),
+		text(cut, "action"),
+		format_instant(when, sizeof(when), number(cut, "deadline_ns")),
+		fired ? format_time(skew, sizeof(skew), number(cut, "skew_ns")) : "",
+		names,
+	};
+	size_t i, len = 0;
+
+	for (i = 0; i < json_object_array_length(lpars) && len < sizeof(names); i++)
+		len += snprintf(names + len, sizeof(names) - len, i ? ",%s" : "%s",
+				json_object_get_string(json_object_array_get_idx(lpars, i)));
+	table_row(cell, ARRAY_SIZE(cell));
+}
+
+static int cut_list_verb(struct args *args)
+{
+	static const char *const head[] = { "ID", "STATE", "ACTION", "DEADLINE", "SKEW", "LPARS" };
+	struct json_object *cuts = json_object_new_array();
+	size_t i;
+	int ret;
+
+	if (args->argc)
+		return usage("cut list takes no arguments");
+	ret = nl_dump(LPAR_CMD_CUT_GET, on_each_cut, cuts);
+	if (ret) {
+		json_object_put(cuts);
+		return nl_fail("cut list", ret);
+	}
+	if (options.json) {
+		json_print(cuts);
+		return EXIT_OK;
+	}
+	table_row(head, ARRAY_SIZE(head));
+	for (i = 0; i < json_object_array_length(cuts); i++)
+		cut_row(json_object_array_get_idx(cuts, i));
+	table_print();
+	json_object_put(cuts);
+	return EXIT_OK;
+}
+
+/* clang-format off */
+static const struct command verbs[] = {
+	{ "list", cut_list_verb },
+	{ "show", cut_show_verb },
+	{ "cancel", cancel_verb },
+	{ "arm", arm_verb },
+	{ NULL, NULL },
+};
+/* clang-format on */
+
+int cut_object(struct args *args)
+{
+	struct args none = { 0, NULL };
+
+	if (!args->argc)
+		return cut_list_verb(&none);
+	if (args->argv[0][0] == '-')
+		return arm_verb(args);
+	return run_command("command of cut", verbs, args);
+}

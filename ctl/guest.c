@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * start and stop: an LPAR together with its QEMU.
+ *
+ * start: define, cpuset partition, activate, move interrupts, run QEMU, wait
+ * for its QMP socket. What fails undoes what came before, in reverse order.
+ * The partition is made before the fence is closed and removed after it is
+ * opened, so that what the module gives back to a task is never a CPU that
+ * its cpuset does not have.
+ *
+ * /run/lparkit/NAME holds qemu.pid, qmp.sock, qemu.log and irqs; a lock on the
+ * directory keeps a second start or stop of the same LPAR away.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lparctl.h"
+
+#define START_TIMEOUT_NS (60 * NSEC_PER_SEC) /* until QMP answers */
+#define STOP_TIMEOUT_NS (60 * NSEC_PER_SEC) /* for the guest's own shutdown */
+#define QUIT_TIMEOUT_NS (10 * NSEC_PER_SEC) /* for QEMU to quit, or to die */
+#define QMP_TIMEOUT_MS 2000
+
+/* What start has done so far, and stop or a failure has to undo. */
+struct launch {
+	const char *name;
+	struct lpar_config config;
+	struct lpar lpar;
+	bool created;
+	bool partition;
+	bool activated;
+	bool irqs;
+	pid_t pid; /* QEMU, our child */
+};
+
+/* Who gives up while start waits gets the host back as it was. */
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+static void catch_signals(void)
+{
+	/* Requests to the kernel are finished first: their result is needed to undo them. */
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+static bool is_fenced(const struct lpar *lpar)
+{
+	return lpar->state != LPAR_STATE_DEFINED && lpar->state != LPAR_STATE_FAILED;
+}
+
+/* Returns a file descriptor that holds the lock until it is closed. */
+static int lock_lpar(const char *name)
+{
+	char path[PATH_MAX];
+	int fd, ret = run_make(name);
+
+	run_path(path, sizeof(path), name, "");
+	fd = ret ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		ret = ret ? -ret : errno;
+		err("LPAR %s: %s: %s", name, path,
+		    ret == EACCES ? "only root may do this" : strerror(ret));
+		return -1;
+	}
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return fd;
+	err("LPAR %s: another lparctl is starting or stopping it", name);
+	close(fd);
+	return -1;
+}
+
+/* QEMU's process, or 0. A stale pidfile names no member of the LPAR. */
+static pid_t guest_pid(const struct lpar *lpar)
+{
+	char path[PATH_MAX], text[32];
+	pid_t pid;
+
+	if (read_text(run_path(path, sizeof(path), lpar->name, "qemu.pid"), text, sizeof(text)))
+		return 0;
+	pid = atoi(text);
+	return lpar_has_member(lpar, pid) ? pid : 0;
+}
+
+/* What a QEMU that was killed leaves behind. */
+static void forget(const char *name)
+{
+	char path[PATH_MAX];
+
+	unlink(run_path(path, sizeof(path), name, "qmp.sock"));
+	unlink(run_path(path, sizeof(path), name, "qemu.pid"));
+}
+
+/* Poll until the process is no member and holds no memory any more. */
+static int wait_left(const char *name, pid_t pid)
+{
+	uint64_t deadline = now_ns(CLOCK_MONOTONIC) + QUIT_TIMEOUT_NS;
+	struct lpar lpar;
+	bool gone;
+	int ret;
+
+	for (;;) {
+		ret = lpar_get(name, &lpar);
+		gone = ret || (!lpar.holder && !lpar_has_member(&lpar, pid));
+		lpar_free(&lpar);
+		if (gone || now_ns(CLOCK_MONOTONIC) > deadline)
+			return gone ? ret : -ETIMEDOUT;
+		sleep_ms(20);
+	}
+}
+
+/* The INI file is the truth as long as the LPAR holds nothing. */
+static int define(struct launch *launch)
+{
+	int ret = lpar_get(launch->name, &launch->lpar);
+
+	if (ret == -ENOENT) {
+		ret = config_apply(LPAR_CMD_CREATE, &launch->config, launch->config.given);
+		launch->created = !ret;
+	} else if (!ret && !is_fenced(&launch->lpar)) {
+		ret = config_apply(LPAR_CMD_SET, &launch->config, KEY_ALL);
+	}
+	lpar_free(&launch->lpar);
+	if (!ret)
+		ret = lpar_get(launch->name, &launch->lpar);
+	return ret ? lpar_fail(launch->name, ret) : EXIT_OK;
+}
+
+static int fence(struct launch *launch)
+{
+	const char *cpus = launch->lpar.cpus;
+	int ret;
+
+	launch->partition = cpuset_create(launch->name, cpus);
+	if (!is_fenced(&launch->lpar)) {
+		ret = nl_simple(LPAR_CMD_ACTIVATE, launch->name);
+		if (ret)
+			return lpar_fail(launch->name, ret);
+		launch->activated = true;
+		say("%s: active", launch->name);
+	}
+	irqs_move(launch->name, cpus);
+	launch->irqs = true;
+	return EXIT_OK;
+}
+
+/* QEMU would make a regular file where there is none, and call it memory. */
+static int check_memory(const struct launch *launch)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/dev/lpar/%s", launch->name);
+	if (!stat(path, &st) && S_ISCHR(st.st_mode))
+		return EXIT_OK;
+	err("LPAR %s: %s is no character device: is devtmpfs mounted on /dev?", launch->name, path);
+	return EXIT_FAILED;
+}
+
+static void redirect(const char *name)
+{
+	char path[PATH_MAX];
+	int log = open(run_path(path, sizeof(path), name, "qemu.log"),
+		       O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	dup2(null, STDIN_FILENO);
+	dup2(log < 0 ? null : log, STDOUT_FILENO);
+	dup2(log < 0 ? null : log, STDERR_FILENO);
+}
+
+/* In the child: become a member by our own pid, then QEMU. Never returns. */
+static void become_qemu(const struct launch *launch, char **argv, int report)
+{
+	struct nlmsghdr *nlh;
+	int ret;
+
+	setsid();
+	redirect(launch->name);
+	cpuset_place(launch->name, getpid());
+	nlh = nl_request(LPAR_CMD_MEMBER_ADD, launch->name);
+	mnl_attr_put_u32(nlh, LPAR_A_MEMBER, getpid());
+	ret = nl_send(nlh, NULL, NULL);
+	if (ret) {
+		dprintf(report, "QEMU does not become a member: %s", nl_text(ret));
+	} else {
+		execvp(argv[0], argv);
+		dprintf(report, "%s: %s", argv[0], strerror(errno));
+	}
+	_exit(EXIT_FAILED);
+}
+
+/* The pipe closes by itself at exec: no word in it means success. */
+static int run_qemu(struct launch *launch)
+{
+	char **argv = qemu_command(&launch->config);
+	char text[512];
+	int fd[2];
+	ssize_t len;
+
+	fflush(stdout);
+	forget(launch->name);
+	if (pipe2(fd, O_CLOEXEC)) {
+		err("LPAR %s: pipe: %s", launch->name, strerror(errno));
+		return EXIT_FAILED;
+	}
+	launch->pid = fork();
+	if (!launch->pid)
+		become_qemu(launch, argv, fd[1]);
+	close(fd[1]);
+	len = launch->pid < 0 ? snprintf(text, sizeof(text), "fork: %s", strerror(errno))
+			      : read(fd[0], text, sizeof(text) - 1);
+	close(fd[0]);
+	if (!len)
+		return EXIT_OK;
+	err("LPAR %s: %.*s", launch->name, (int)(len < 0 ? 0 : len), text);
+	return EXIT_FAILED;
+}
+
+/* QEMU's last words. */
+static void show_log(const char *name)
+{
+	char path[PATH_MAX], line[512];
+	FILE *log = fopen(run_path(path, sizeof(path), name, "qemu.log"), "re");
+
+	if (!log)
+		return;
+	while (fgets(line, sizeof(line), log)) {
+		line[strcspn(line, "\n")] = 0;
+		err("%s: %s", path, line);
+	}
+	fclose(log);
+}
+
+/* Ready is who answers on QMP. */
+static int wait_ready(struct launch *launch, uint64_t timeout_ns)
+{
+	uint64_t deadline = now_ns(CLOCK_MONOTONIC) + timeout_ns;
+	char path[PATH_MAX];
+	int qmp;
+
+	run_path(path, sizeof(path), launch->name, "qmp.sock");
+	while ((qmp = qmp_open(path, QMP_TIMEOUT_MS)) < 0) {
+		if (waitpid(launch->pid, NULL, WNOHANG) == launch->pid) {
+			launch->pid = 0;
+			err("LPAR %s: QEMU ended at once", launch->name);
+			show_log(launch->name);
+			return EXIT_FAILED;
+		}
+		if (interrupted) {
+			err("LPAR %s: interrupted", launch->name);
+			return EXIT_FAILED;
+		}
+		if (now_ns(CLOCK_MONOTONIC) > deadline) {
+			err("LPAR %s: QEMU does not answer on %s", launch->name, path);
+			return EXIT_TIMEOUT;
+		}
+		sleep_ms(20);
+	}
+	close(qmp);
+	return EXIT_OK;
+}
+
+static void kill_child(struct launch *launch)
+{
+	if (launch->pid <= 0)
+		return;
+	kill(launch->pid, SIGKILL);
+	waitpid(launch->pid, NULL, 0);
+	wait_left(launch->name, launch->pid);
+	forget(launch->name);
+}
+
+/* Undo what was done, last things first; returns the exit code of start. */
+static int undo(struct launch *launch, int code)
+{
+	bool undone = launch->created || launch->partition || launch->activated || launch->irqs;
+	int ret = 0;
+
+	kill_child(launch);
+	if (launch->irqs)
+		irqs_restore(launch->name, launch->lpar.cpus);
+	if (launch->activated)
+		ret = deactivate(launch->name, true);
+	if (ret)
+		lpar_fail(launch->name, ret);
+	if (launch->partition)
+		cpuset_remove(launch->name);
+	if (launch->created && !ret)
+		ret = nl_simple(LPAR_CMD_DELETE, launch->name);
+	if (!undone || ret)
+		return code;
+	err("LPAR %s: not started, everything is as it was", launch->name);
+	return EXIT_ROLLED_BACK;
+}
+
+static void report(const struct launch *launch)
+{
+	struct json_object *json;
+	char path[PATH_MAX];
+
+	run_path(path, sizeof(path), launch->name, "qmp.sock");
+	say("%s: guest runs, pid %d, QMP %s", launch->name, launch->pid, path);
+	if (!options.json)
+		return;
+	json = json_object_new_object();
+	json_put(json, "name", launch->name);
+	json_put_s64(json, "pid", launch->pid);
+	json_put(json, "qmp", path);
+	json_put(json, "log", run_path(path, sizeof(path), launch->name, "qemu.log"));
+	json_print(json);
+}
+
+static int start(struct launch *launch, uint64_t timeout_ns)
+{
+	int ret = define(launch);
+	pid_t pid;
+
+	if (ret)
+		return undo(launch, ret);
+	pid = guest_pid(&launch->lpar);
+	if (pid) {
+		err("LPAR %s: its guest runs already, pid %d", launch->name, pid);
+		return EXIT_FAILED;
+	}
+	ret = fence(launch);
+	if (!ret)
+		ret = check_memory(launch);
+	if (!ret)
+		ret = run_qemu(launch);
+	if (!ret)
+		ret = wait_ready(launch, timeout_ns);
+	if (ret)
+		return undo(launch, ret);
+	report(launch);
+	return EXIT_OK;
+}
+
+/* NAME [--timeout TIME] of start and stop. */
+static int parse_words(struct args *args, const char *verb, const char **name, uint64_t *timeout_ns)
+{
+	const char *value = NULL;
+
+	*name = next_arg(args);
+	if (*name && next_option(args, "--timeout", &value) &&
+	    (!value || parse_time(value, timeout_ns)))
+		return usage("--timeout needs a time such as 30s");
+	if (!*name || args->argc)
+		return usage("%s NAME [--timeout TIME]", verb);
+	if (!name_is_valid(*name))
+		return usage("'%s' is no name for an LPAR: 1-31 of a-z 0-9 . _ -", *name);
+	return EXIT_OK;
+}
+
+int start_verb(struct args *args)
+{
+	uint64_t timeout_ns = START_TIMEOUT_NS;
+	struct launch launch = { 0 };
+	int lock = -1;
+	int ret;
+
+	ret = parse_words(args, "start", &launch.name, &timeout_ns);
+	if (ret)
+		return ret;
+	ret = EXIT_FAILED;
+	if (config_load(&launch.config, NULL, launch.name))
+		goto out;
+	if (!launch.config.memory) {
+		err("LPAR %s: a guest needs memory= in %s", launch.name, launch.config.file);
+		goto out;
+	}
+	catch_signals();
+	lock = lock_lpar(launch.name);
+	if (lock >= 0)
+		ret = start(&launch, timeout_ns);
+out:
+	if (lock >= 0)
+		close(lock);
+	lpar_free(&launch.lpar);
+	config_free(&launch.config);
+	return ret;
+}
+
+/* True when the process of the pidfd ends in time. */
+static bool ends(int pidfd, uint64_t timeout_ns)
+{
+	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&pfd, 1, timeout_ns / NSEC_PER_MSEC) == 1;
+}
+
+static bool ask(const char *name, const char *command)
+{
+	char path[PATH_MAX];
+	int fd = qmp_open(run_path(path, sizeof(path), name, "qmp.sock"), QMP_TIMEOUT_MS);
+	int ret;
+
+	if (fd < 0)
+		return false;
+	ret = qmp_command(fd, command, QMP_TIMEOUT_MS);
+	close(fd);
+	/* After "quit" QEMU may be gone before it answers. */
+	return !ret || ret == -EPIPE || ret == -ECONNRESET;
+}
+
+/* Gently, then firmly, then by force. */
+static int end_guest(const char *name, pid_t pid, uint64_t timeout_ns)
+{
+	int pidfd = syscall(SYS_pidfd_open, pid, 0);
+
+	if (pidfd < 0)
+		return errno == ESRCH ? 0 : -errno;
+	if (timeout_ns && ask(name, "system_powerdown") && ends(pidfd, timeout_ns)) {
+		say("%s: guest powered down", name);
+	} else if (ask(name, "quit") && ends(pidfd, QUIT_TIMEOUT_NS)) {
+		say("%s: QEMU quit", name);
+	} else {
+		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+		say("%s: QEMU killed", name);
+	}
+	if (!ends(pidfd, QUIT_TIMEOUT_NS)) {
+		close(pidfd);
+		return -ETIMEDOUT;
+	}
+	close(pidfd);
+	return wait_left(name, pid);
+}
+
+/* A guest that is held in the gate cannot power itself down. */
+static void thaw(const struct lpar *lpar)
+{
+	if (lpar->gate == LPAR_GATE_CLOSED && !nl_simple(LPAR_CMD_GATE_OPEN, lpar->name))
+		say("%s: thawed", lpar->name);
+}
+
+static int stop(const struct lpar *lpar, uint64_t timeout_ns)
+{
+	pid_t pid = guest_pid(lpar);
+	int ret = 0;
+
+	if (pid) {
+		thaw(lpar);
+		ret = end_guest(lpar->name, pid, timeout_ns);
+	}
+	if (ret) {
+		err("LPAR %s: QEMU, pid %d, does not go: %s", lpar->name, pid, strerror(-ret));
+		return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
+	}
+	forget(lpar->name);
+	if (is_fenced(lpar)) {
+		ret = deactivate(lpar->name, false);
+		if (ret)
+			return lpar_fail(lpar->name, ret);
+		say("%s: deactivated", lpar->name);
+	}
+	irqs_restore(lpar->name, lpar->cpus);
+	cpuset_remove(lpar->name);
+	return EXIT_OK;
+}
+
+int stop_verb(struct args *args)
+{
+	uint64_t timeout_ns = STOP_TIMEOUT_NS;
+	struct lpar lpar = { .name = "" };
+	const char *name;
+	int lock, ret;
+
+	ret = parse_words(args, "stop", &name, &timeout_ns);
+	if (ret)
+		return ret;
+	ret = lpar_get(name, &lpar);
+	if (ret)
+		return lpar_fail(name, ret);
+	lock = lock_lpar(name);
+	ret = lock < 0 ? EXIT_FAILED : stop(&lpar, timeout_ns);
+	if (lock >= 0)
+		close(lock);
+	lpar_free(&lpar);
+	return ret;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Interrupts leave the LPAR's CPUs when it is activated and come back when it
+ * is not any more. /run/lparkit/NAME/irqs remembers one "IRQ LIST" per line.
+ *
+ * LPARs come and go in any order, so that the old list cannot simply be written
+ * back: it may hold CPUs that are another LPAR's by now. Each LPAR gives back
+ * its own CPUs and no others.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lparctl.h"
+
+static const char *irq_path(char *buf, size_t size, unsigned int irq)
+{
+	return rooted(buf, size, "/proc/irq/%u/smp_affinity_list", irq);
+}
+
+static int write_irq(unsigned int irq, const struct cpus *cpus)
+{
+	char path[PATH_MAX], list[8192];
+
+	return write_text(irq_path(path, sizeof(path), irq), cpus_format(list, sizeof(list), cpus));
+}
+
+static int add_fenced(const struct lpar *lpar, void *data)
+{
+	struct cpus cpus;
+
+	if (lpar->state != LPAR_STATE_DEFINED && lpar->state != LPAR_STATE_FAILED &&
+	    !cpus_parse(lpar->cpus, &cpus))
+		cpus_or(data, data, &cpus);
+	return 0;
+}
+
+/* Where an interrupt goes that was allowed on the LPAR's CPUs only. */
+static void host_cpus(struct cpus *host, const struct cpus *mine)
+{
+	struct cpus fenced = *mine;
+	char path[PATH_MAX];
+
+	memset(host, 0, sizeof(*host));
+	rooted(path, sizeof(path), "/sys/devices/system/cpu/online");
+	cpus_read(path, host);
+	lpar_for_each(add_fenced, &fenced);
+	cpus_andnot(host, host, &fenced);
+}
+
+struct move {
+	struct cpus mine;
+	struct cpus host;
+	FILE *memory; /* of the old lists */
+	unsigned int moved;
+	unsigned int stuck;
+};
+
+static void move_irq(struct move *move, unsigned int irq)
+{
+	char path[PATH_MAX], list[8192];
+	struct cpus now, wanted;
+
+	if (cpus_read(irq_path(path, sizeof(path), irq), &now) ||
+	    !cpus_intersect(&now, &move->mine))
+		return;
+	cpus_andnot(&wanted, &now, &move->mine);
+	if (write_irq(irq, cpus_empty(&wanted) ? &move->host : &wanted)) {
+		move->stuck++;
+		return;
+	}
+	fprintf(move->memory, "%u %s\n", irq, cpus_format(list, sizeof(list), &now));
+	move->moved++;
+}
+
+static void move_all(struct move *move)
+{
+	struct dirent *entry;
+	char path[PATH_MAX];
+	DIR *dir;
+
+	dir = opendir(rooted(path, sizeof(path), "/proc/irq"));
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			move_irq(move, atoi(entry->d_name));
+	closedir(dir);
+}
+
+void irqs_move(const char *name, const char *cpus)
+{
+	struct move move = { .moved = 0 };
+	char path[PATH_MAX];
+
+	if (!*cpus || cpus_parse(cpus, &move.mine) || run_make(name))
+		return;
+	host_cpus(&move.host, &move.mine);
+	move.memory = fopen(run_path(path, sizeof(path), name, "irqs"), "ae");
+	if (!move.memory) {
+		err("LPAR %s: interrupts stay where they are: %s: %s", name, path, strerror(errno));
+		return;
+	}
+	move_all(&move);
+	fclose(move.memory);
+	say("%s: %u interrupts moved off CPUs %s", name, move.moved, cpus);
+	if (move.stuck)
+		say("%s: %u cannot be moved (per-CPU, or managed by their driver)", name,
+		    move.stuck);
+}
+
+static bool restore_irq(unsigned int irq, const struct cpus *old, const struct cpus *mine)
+{
+	char path[PATH_MAX];
+	struct cpus now, back;
+
+	if (cpus_read(irq_path(path, sizeof(path), irq), &now))
+		return false;
+	if (cpus_subset(old, mine))
+		return !write_irq(irq, old);
+	cpus_and(&back, old, mine);
+	cpus_or(&back, &back, &now);
+	return !write_irq(irq, &back);
+}
+
+/* Nothing happens when none were moved. */
+void irqs_restore(const char *name, const char *cpus)
+{
+	char path[PATH_MAX], line[8192 + 16], *list;
+	unsigned int restored = 0;
+	struct cpus mine, old;
+	FILE *memory;
+
+	memory = fopen(run_path(path, sizeof(path), name, "irqs"), "re");
+	if (!memory)
+		return;
+	while (!cpus_parse(cpus, &mine) && fgets(line, sizeof(line), memory)) {
+		line[strcspn(line, "\n")] = 0;
+		list = strchr(line, ' ');
+		if (list && !cpus_parse(list + 1, &old))
+			restored += restore_irq(atoi(line), &old, &mine);
+	}
+	fclose(memory);
+	unlink(path);
+	say("%s: %u interrupts may use CPUs %s again", name, restored, cpus);
+}

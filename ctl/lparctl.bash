@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Completion of lparctl(8): objects, verbs, keys, and what exists on this host.
+
+_lparctl_lpars() {
+	local name
+	for name in /sys/class/lpar/*/; do
+		[[ -d $name ]] && basename "$name"
+	done
+}
+
+_lparctl_files() {
+	local file
+	for file in /etc/lparkit/*.lpar; do
+		[[ -e $file ]] && basename "$file" .lpar
+	done
+}
+
+_lparctl_events() {
+	echo created deleted changed state stage member-added member-removed violation \
+		gate-closed gate-opened gate-timeout memory-held memory-released \
+		cut-armed cut-fired cut-cancelled
+}
+
+# Words that may follow a verb of the object lpar; $1 verb, $2 word before.
+_lparctl_lpar() {
+	case $1,$2 in
+	*,--timeout | *,cpus | *,memory | *,gate-timeout | *,number | *,text | *,progress) ;;
+	create,-f | create,disk | set,disk) compgen -f -- "$cur" ;;
+	create,owner | set,owner) compgen -u -- "$cur" ;;
+	stage,state) echo active migrating saved ;;
+	create,create) _lparctl_files; echo -f ;;
+	start,start) _lparctl_files ;;
+	check,*) _lparctl_files; _lparctl_lpars ;;
+	member,member) echo add del ;;
+	create,* | set,*)
+		[[ $2 == set ]] && _lparctl_lpars && return
+		echo cpus memory node owner disk gate-timeout
+		;;
+	stage,stage) _lparctl_lpars ;;
+	stage,*) echo number text progress transfer-rate dirty state ;;
+	activate,*) _lparctl_lpars; echo --host ;;
+	deactivate,*) _lparctl_lpars; echo --force ;;
+	start,* | stop,* | freeze,*) _lparctl_lpars; echo --timeout ;;
+	delete,* | show,* | thaw,* | member,*) _lparctl_lpars ;;
+	esac
+}
+
+_lparctl_cut() {
+	case $1 in
+	--lpar) _lparctl_lpars ;;
+	--action) echo close open ;;
+	--at) echo now +1s ;;
+	cut) echo list show cancel --at --lpar --action --no-wait ;;
+	list | show | cancel) ;;
+	*) echo --at --lpar --action --no-wait ;;
+	esac
+}
+
+_lparctl_monitor() {
+	case $1 in
+	--lpar) _lparctl_lpars ;;
+	--event) _lparctl_events ;;
+	--count | --timeout) ;;
+	*) echo --lpar --event --count --timeout ;;
+	esac
+}
+
+_lparctl() {
+	local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+	local verbs='list show create set delete check activate deactivate start stop
+		freeze thaw member stage'
+	local words first=1
+
+	while [[ ${COMP_WORDS[first]} == -* || ${COMP_WORDS[first]} == lpar ]] &&
+		((first < COMP_CWORD)); do
+		((first++))
+	done
+	if ((first == COMP_CWORD)); then
+		words="lpar cut monitor help $verbs --json --pretty --root --help --version"
+	else
+		case ${COMP_WORDS[first]} in
+		cut) words=$(_lparctl_cut "$before") ;;
+		monitor) words=$(_lparctl_monitor "$before") ;;
+		*) words=$(_lparctl_lpar "${COMP_WORDS[first]}" "$before") ;;
+		esac
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+complete -F _lparctl lparctl

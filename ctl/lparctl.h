@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of lparctl share. Prototypes are grouped by the file that
+ * holds them.
+ *
+ * Functions that return int return 0 or a negative errno unless their comment
+ * says "exit code". Whoever finds an error first prints it, once, with err().
+ */
+#ifndef LPARCTL_H
+#define LPARCTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include <json-c/json.h>
+#include <libmnl/libmnl.h>
+
+#include "../include/uapi/lparkit/lpar.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define NSEC_PER_SEC 1000000000LL
+#define NSEC_PER_MSEC 1000000LL
+
+enum exit_code {
+	EXIT_OK,
+	EXIT_FAILED,
+	EXIT_USAGE,
+	EXIT_CHECK, /* a check found problems */
+	EXIT_TIMEOUT,
+	EXIT_ROLLED_BACK, /* failed, and everything done so far was undone */
+};
+
+struct options {
+	bool json;
+	bool pretty;
+	const char *root; /* prefix of /etc, /proc, /run and /sys */
+};
+
+extern struct options options;
+
+/* The rest of the command line; argv[0] is the next word. */
+struct args {
+	int argc;
+	char **argv;
+};
+
+/* A verb or an object: one line in a table that ends with a NULL name. */
+struct command {
+	const char *name;
+	int (*run)(struct args *args); /* exit code */
+};
+
+/* As many as the largest NR_CPUS of Debian's kernels. */
+#define CPUS_MAX 8192
+
+struct cpus {
+	uint64_t word[CPUS_MAX / 64];
+};
+
+/* Which keys of struct lpar_config were given. */
+enum {
+	KEY_CPUS = 1 << 0,
+	KEY_MEMORY = 1 << 1,
+	KEY_NODE = 1 << 2,
+	KEY_OWNER_UID = 1 << 3,
+	KEY_OWNER_GID = 1 << 4,
+	KEY_DISK = 1 << 5,
+	KEY_GATE_TIMEOUT = 1 << 6,
+	KEY_ALL = (1 << 7) - 1,
+};
+
+/* How QEMU is to be started; section [guest] of the INI file. */
+struct guest_config {
+	char *kernel;
+	char *initrd;
+	char *append;
+	char *binary;
+	char *cpu;
+	char *machine;
+	char *accel;
+	unsigned int vcpus; /* 0 = one for each CPU of the LPAR */
+	char **args; /* more arguments, already split */
+	size_t n_args;
+};
+
+/* What an INI file or a command line says about an LPAR. */
+struct lpar_config {
+	char name[LPAR_NAME_MAX + 1];
+	char *file; /* NULL when it comes from the command line */
+	unsigned int given; /* mask of KEY_… */
+	char cpus[LPAR_CPULIST_MAX + 1];
+	uint64_t memory;
+	int32_t node;
+	uint32_t owner_uid;
+	uint32_t owner_gid;
+	uint32_t gate_timeout_ms;
+	char *disk[LPAR_DISKS_MAX];
+	size_t n_disks;
+	struct guest_config guest;
+};
+
+struct stage {
+	uint32_t number;
+	uint32_t progress;
+	uint64_t transfer_rate;
+	uint64_t dirty_bytes;
+	char text[LPAR_STAGE_TEXT_MAX + 1];
+};
+
+/* An LPAR as the kernel describes it. */
+struct lpar {
+	char name[LPAR_NAME_MAX + 1];
+	char reason[256]; /* empty when there is none */
+	char cpus[LPAR_CPULIST_MAX + 1];
+	uint32_t state;
+	uint64_t memory;
+	uint64_t memory_small;
+	int32_t node;
+	uint32_t owner_uid;
+	uint32_t owner_gid;
+	char *disk[LPAR_DISKS_MAX];
+	size_t n_disks;
+	uint32_t *member;
+	size_t n_members;
+	uint32_t holder; /* 0 = none */
+	uint64_t violations;
+	uint32_t gate;
+	uint32_t gate_timeout_ms;
+	uint32_t gate_vcpus;
+	uint32_t gate_held;
+	uint64_t gate_stop_ns;
+	struct stage stage;
+};
+
+/* main.c */
+void err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int usage(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* exit code */
+int run_command(const char *what, const struct command *table, struct args *args);
+const char *next_arg(struct args *args);
+bool next_option(struct args *args, const char *option, const char **value);
+bool next_flag(struct args *args, const char *flag);
+const char *rooted(char *buf, size_t size, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* text.c: words to values and back */
+int parse_uint(const char *text, uint64_t max, uint64_t *value);
+int parse_size(const char *text, uint64_t *bytes);
+int parse_time(const char *text, uint64_t *ns);
+int parse_instant(const char *text, uint64_t *ns);
+int parse_owner(const char *text, struct lpar_config *config);
+int split_words(const char *text, char ***words, size_t *n_words);
+bool name_is_valid(const char *name);
+const char *format_size(char *buf, size_t size, uint64_t bytes);
+const char *format_time(char *buf, size_t size, int64_t ns);
+const char *format_instant(char *buf, size_t size, uint64_t ns);
+uint64_t now_ns(clockid_t clock);
+void sleep_ms(unsigned int ms);
+void *xalloc(size_t size);
+void *xrealloc(void *memory, size_t size);
+char *xstrdup(const char *text);
+char *xprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int read_text(const char *path, char *buf, size_t size);
+int write_text(const char *path, const char *text);
+const char *run_path(char *buf, size_t size, const char *name, const char *file);
+int run_make(const char *name);
+
+/* cpus.c: sets of CPUs */
+int cpus_parse(const char *list, struct cpus *cpus);
+const char *cpus_format(char *buf, size_t size, const struct cpus *cpus);
+int cpus_read(const char *path, struct cpus *cpus);
+bool cpus_has(const struct cpus *cpus, unsigned int cpu);
+bool cpus_empty(const struct cpus *cpus);
+unsigned int cpus_count(const struct cpus *cpus);
+bool cpus_intersect(const struct cpus *a, const struct cpus *b);
+bool cpus_subset(const struct cpus *a, const struct cpus *of);
+void cpus_and(struct cpus *dst, const struct cpus *a, const struct cpus *b);
+void cpus_or(struct cpus *dst, const struct cpus *a, const struct cpus *b);
+void cpus_andnot(struct cpus *dst, const struct cpus *a, const struct cpus *b);
+
+/* netlink.c: family lpar */
+bool nl_available(void);
+struct nlmsghdr *nl_request(enum lpar_cmd cmd, const char *name);
+int nl_send(struct nlmsghdr *nlh, mnl_cb_t reply, void *data);
+int nl_dump(enum lpar_cmd cmd, mnl_cb_t reply, void *data);
+int nl_simple(enum lpar_cmd cmd, const char *name);
+const char *nl_text(int error);
+int nl_fail(const char *what, int error); /* exit code */
+int nl_parse(const struct nlattr **tb, size_t n, const struct nlattr *nest);
+const struct nlattr **nl_attrs(const struct nlmsghdr *nlh);
+struct mnl_socket *nl_subscribe(void);
+int nl_receive(struct mnl_socket *sock, int timeout_ms, mnl_cb_t event, void *data);
+
+/* record.c: what the kernel says about an LPAR */
+int lpar_get(const char *name, struct lpar *lpar);
+int lpar_for_each(int (*visit)(const struct lpar *lpar, void *data), void *data);
+int lpar_fail(const char *name, int error);
+void lpar_free(struct lpar *lpar);
+bool lpar_has_member(const struct lpar *lpar, pid_t pid);
+void stage_decode(struct stage *stage, const struct nlattr *nest);
+struct json_object *stage_json(const struct stage *stage);
+struct json_object *lpar_json(const struct lpar *lpar);
+
+/* output.c: names of numbers, tables and JSON */
+const char *state_name(uint32_t state);
+const char *gate_name(uint32_t gate);
+const char *cut_action_name(uint32_t action);
+const char *cut_state_name(uint32_t state);
+const char *event_name(uint32_t event);
+int state_number(const char *name);
+int event_number(const char *name);
+int cut_action_number(const char *name);
+void table_row(const char *const *cell, size_t n);
+void table_print(void);
+void json_put(struct json_object *object, const char *key, const char *value);
+void json_put_u64(struct json_object *object, const char *key, uint64_t value);
+void json_put_s64(struct json_object *object, const char *key, int64_t value);
+void json_print(struct json_object *json);
+
+/* config.c: INI files */
+void config_init(struct lpar_config *config, const char *name);
+int config_set(struct lpar_config *config, const char *key, const char *value, const char **why);
+int config_load(struct lpar_config *config, const char *file, const char *name);
+bool config_exists(const char *name);
+void config_free(struct lpar_config *config);
+int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned int keys);
+
+/* check.c */
+int check_verb(struct args *args);
+
+/* lpar.c, run.c, guest.c: verbs of the object lpar */
+int lpar_object(struct args *args);
+int deactivate(const char *name, bool force);
+int freeze_verb(struct args *args);
+int thaw_verb(struct args *args);
+int member_verb(struct args *args);
+int stage_verb(struct args *args);
+int start_verb(struct args *args);
+int stop_verb(struct args *args);
+
+/* cut.c, monitor.c: the other objects */
+int cut_object(struct args *args);
+int monitor_object(struct args *args);
+
+/* qemu.c: the command line of QEMU */
+char **qemu_command(const struct lpar_config *config);
+
+/* qmp.c: QEMU's monitor */
+int qmp_open(const char *path, unsigned int timeout_ms);
+int qmp_command(int fd, const char *command, unsigned int timeout_ms);
+
+/* cpuset.c: isolated cpuset partition of an LPAR */
+bool cpuset_create(const char *name, const char *cpus);
+void cpuset_remove(const char *name);
+void cpuset_place(const char *name, pid_t pid);
+void cpuset_release(const char *name, pid_t pid);
+
+/* irq.c: interrupts leave the LPAR's CPUs, and come back */
+void irqs_move(const char *name, const char *cpus);
+void irqs_restore(const char *name, const char *cpus);
+
+#endif /* LPARCTL_H */

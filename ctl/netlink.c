@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Generic netlink family "lpar": requests, dumps, events, and the text that
+ * the kernel gives with an error.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <linux/genetlink.h>
+
+#include "lparctl.h"
+
+/* Holds the largest request, 32 disks and a CPU list, with room to spare. */
+#define REQUEST_BYTES 32768
+/* One LPAR with thousands of members fits. */
+#define REPLY_BYTES 65536
+/* Events pile up while a slow reader of monitor's output is blocked. */
+#define EVENT_QUEUE_BYTES (1 << 20)
+
+static struct {
+	struct mnl_socket *sock;
+	uint16_t family;
+	uint32_t events; /* multicast group */
+	unsigned int seq;
+	char request[REQUEST_BYTES];
+	char text[512]; /* extack of the last error */
+} nl;
+
+static char reply_buf[REPLY_BYTES];
+
+struct attr_table {
+	const struct nlattr **tb;
+	size_t n;
+};
+
+static int keep_attr(const struct nlattr *attr, void *data)
+{
+	const struct attr_table *table = data;
+
+	if (mnl_attr_get_type(attr) < table->n)
+		table->tb[mnl_attr_get_type(attr)] = attr;
+	return MNL_CB_OK;
+}
+
+/* The attributes of a nest by their type; unknown ones are of a newer kernel. */
+int nl_parse(const struct nlattr **tb, size_t n, const struct nlattr *nest)
+{
+	struct attr_table table = { tb, n };
+
+	memset(tb, 0, n * sizeof(*tb));
+	return mnl_attr_parse_nested(nest, keep_attr, &table) < 0 ? -EINVAL : 0;
+}
+
+/* The attributes of a message by their type; valid until the next call. */
+const struct nlattr **nl_attrs(const struct nlmsghdr *nlh)
+{
+	static const struct nlattr *tb[LPAR_A_MAX + 1];
+	struct attr_table table = { tb, ARRAY_SIZE(tb) };
+
+	memset(tb, 0, sizeof(tb));
+	mnl_attr_parse(nlh, sizeof(struct genlmsghdr), keep_attr, &table);
+	return tb;
+}
+
+static int find_extack(const struct nlattr *attr, void *data)
+{
+	(void)data;
+	if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG &&
+	    !mnl_attr_validate(attr, MNL_TYPE_NUL_STRING))
+		snprintf(nl.text, sizeof(nl.text), "%s", mnl_attr_get_str(attr));
+	return MNL_CB_OK;
+}
+
+/* An acknowledgement, or an error with the kernel's words. */
+static int on_error(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlmsgerr *msg = mnl_nlmsg_get_payload(nlh);
+	size_t skip = sizeof(*msg);
+
+	(void)data;
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg)) {
+		errno = EBADMSG;
+		return MNL_CB_ERROR;
+	}
+	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+		skip += msg->msg.nlmsg_len - sizeof(msg->msg);
+	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
+		mnl_attr_parse(nlh, MNL_ALIGN(skip), find_extack, NULL);
+	errno = -msg->error;
+	return msg->error ? MNL_CB_ERROR : MNL_CB_STOP;
+}
+
+/* The end of a dump may carry an error too. */
+static int on_done(const struct nlmsghdr *nlh, void *data)
+{
+	(void)data;
+	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(int)) {
+		int error = *(const int *)mnl_nlmsg_get_payload(nlh);
+
+		if (error < 0) {
+			errno = -error;
+			return MNL_CB_ERROR;
+		}
+	}
+	return MNL_CB_STOP;
+}
+
+static mnl_cb_t control[NLMSG_MIN_TYPE] = {
+	[NLMSG_ERROR] = on_error,
+	[NLMSG_DONE] = on_done,
+};
+
+/* Send one request and hand each answer to reply() until the last. */
+static int transact(struct nlmsghdr *nlh, mnl_cb_t reply, void *data)
+{
+	unsigned int port = mnl_socket_get_portid(nl.sock);
+	ssize_t len;
+	int ret;
+
+	nl.text[0] = 0;
+	nlh->nlmsg_seq = ++nl.seq;
+	if (mnl_socket_sendto(nl.sock, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	do {
+		len = mnl_socket_recvfrom(nl.sock, reply_buf, sizeof(reply_buf));
+		if (len < 0)
+			return -errno;
+		ret = mnl_cb_run2(reply_buf, len, nl.seq, port, reply, data, control,
+				  ARRAY_SIZE(control));
+	} while (ret > MNL_CB_STOP);
+	return ret < 0 ? -errno : 0;
+}
+
+static struct nlmsghdr *start_message(uint16_t type, uint8_t cmd, uint8_t version, uint16_t flags)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(nl.request);
+	struct genlmsghdr *genl;
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+	genl->cmd = cmd;
+	genl->version = version;
+	return nlh;
+}
+
+static void find_group(const struct nlattr *groups)
+{
+	const struct nlattr *tb[CTRL_ATTR_MCAST_GRP_MAX + 1];
+	const struct nlattr *group;
+
+	mnl_attr_for_each_nested(group, groups) {
+		if (nl_parse(tb, ARRAY_SIZE(tb), group))
+			continue;
+		if (tb[CTRL_ATTR_MCAST_GRP_NAME] && tb[CTRL_ATTR_MCAST_GRP_ID] &&
+		    !strcmp(mnl_attr_get_str(tb[CTRL_ATTR_MCAST_GRP_NAME]), LPAR_MCGRP_EVENTS))
+			nl.events = mnl_attr_get_u32(tb[CTRL_ATTR_MCAST_GRP_ID]);
+	}
+}
+
+static int on_family(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *attr;
+
+	(void)data;
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID)
+			nl.family = mnl_attr_get_u16(attr);
+		else if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GROUPS)
+			find_group(attr);
+	}
+	return MNL_CB_OK;
+}
+
+static struct mnl_socket *open_socket(void)
+{
+	struct mnl_socket *sock = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC);
+	int on = 1;
+
+	if (!sock)
+		return NULL;
+	if (mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0) {
+		mnl_socket_close(sock);
+		return NULL;
+	}
+	mnl_socket_setsockopt(sock, NETLINK_EXT_ACK, &on, sizeof(on));
+	mnl_socket_setsockopt(sock, NETLINK_CAP_ACK, &on, sizeof(on));
+	return sock;
+}
+
+/* Open the socket and look the family up, once. */
+static int resolve_family(void)
+{
+	struct nlmsghdr *nlh;
+
+	if (nl.family)
+		return 0;
+	if (!nl.sock)
+		nl.sock = open_socket();
+	if (!nl.sock)
+		return -errno;
+	nlh = start_message(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, NLM_F_ACK);
+	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, LPAR_FAMILY_NAME);
+	return transact(nlh, on_family, NULL);
+}
+
+bool nl_available(void)
+{
+	return !resolve_family();
+}
+
+/* Nothing works without the family, so that a missing one ends the program. */
+static void need_family(void)
+{
+	int ret = resolve_family();
+
+	if (!ret)
+		return;
+	if (ret == -ENOENT)
+		err("the kernel module lpar is not loaded: run 'modprobe lpar'");
+	else
+		err("netlink family " LPAR_FAMILY_NAME ": %s", nl_text(ret));
+	exit(EXIT_FAILED);
+}
+
+/*
+ * Begin a request; name may be NULL. There is one buffer: a request must be
+ * sent before the next one is begun.
+ */
+struct nlmsghdr *nl_request(enum lpar_cmd cmd, const char *name)
+{
+	struct nlmsghdr *nlh;
+
+	need_family();
+	nlh = start_message(nl.family, cmd, LPAR_FAMILY_VERSION, NLM_F_ACK);
+	if (name)
+		mnl_attr_put_strz(nlh, LPAR_A_NAME, name);
+	return nlh;
+}
+
+/* Send a request; reply, which may be NULL, gets each answer. */
+int nl_send(struct nlmsghdr *nlh, mnl_cb_t reply, void *data)
+{
+	return transact(nlh, reply, data);
+}
+
+int nl_simple(enum lpar_cmd cmd, const char *name)
+{
+	return nl_send(nl_request(cmd, name), NULL, NULL);
+}
+
+int nl_dump(enum lpar_cmd cmd, mnl_cb_t reply, void *data)
+{
+	need_family();
+	return transact(start_message(nl.family, cmd, LPAR_FAMILY_VERSION, NLM_F_DUMP), reply,
+			data);
+}
+
+/* What the kernel said about the last request, or else what the error means. */
+const char *nl_text(int error)
+{
+	if (nl.text[0])
+		return nl.text;
+	if (error == -EPERM)
+		return "only root may do this (CAP_NET_ADMIN and CAP_SYS_ADMIN are needed)";
+	return strerror(-error);
+}
+
+/* Report the last request; what is "LPAR lp1" or "cut 3". */
+int nl_fail(const char *what, int error)
+{
+	err("%s: %s", what, nl_text(error));
+	return error == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
+}
+
+/* A socket that gets every event from now on. */
+struct mnl_socket *nl_subscribe(void)
+{
+	int bytes = EVENT_QUEUE_BYTES;
+	struct mnl_socket *sock;
+
+	need_family();
+	sock = open_socket();
+	if (!sock || mnl_socket_setsockopt(sock, NETLINK_ADD_MEMBERSHIP, &nl.events,
+					   sizeof(nl.events)) < 0) {
+		err("cannot listen to events: %s", strerror(errno));
+		exit(EXIT_FAILED);
+	}
+	/* Without the privilege the default has to do. */
+	setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	return sock;
+}
+
+/*
+ * Wait for events and hand them to event(), which may return MNL_CB_STOP.
+ * -ETIMEDOUT when none came, -ENOBUFS when some were lost, 1 when event() is
+ * done. A negative time-out waits for ever.
+ */
+int nl_receive(struct mnl_socket *sock, int timeout_ms, mnl_cb_t event, void *data)
+{
+	struct pollfd pfd = { .fd = mnl_socket_get_fd(sock), .events = POLLIN };
+	ssize_t len;
+	int ret;
+
+	ret = poll(&pfd, 1, timeout_ms);
+	if (ret <= 0)
+		return ret ? -errno : -ETIMEDOUT;
+	len = mnl_socket_recvfrom(sock, reply_buf, sizeof(reply_buf));
+	if (len < 0)
+		return -errno;
+	/* No check of sequence and port: events answer no request. */
+	ret = mnl_cb_run(reply_buf, len, 0, 0, event, data);
+	if (ret < 0)
+		return -errno;
+	return ret == MNL_CB_STOP;
+}
