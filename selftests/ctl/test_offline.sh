@@ -1,0 +1,161 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What lparctl does without the module: usage, INI files, the offline check.
+# vm: none
+# shellcheck source=selftests/ctl/ctl.sh
+. "$(dirname "$0")/ctl.sh"
+plan 90
+root=$scratch/root
+conf=$root/etc/lparkit
+
+# A host of 8 CPUs in cores of two and one NUMA node.
+make_host() {
+	local cpu=$root/sys/devices/system/cpu n
+
+	mkdir -p "$conf" "$root/sys/devices/system/node/node0"
+	for n in 0 1 2 3 4 5 6 7; do
+		mkdir -p "$cpu/cpu$n/topology"
+		echo $((n / 2 * 2))-$((n / 2 * 2 + 1)) >"$cpu/cpu$n/topology/thread_siblings_list"
+	done
+	echo 0-6 >"$cpu/online"
+}
+
+# ini NAME LINE...
+ini() {
+	local file=$conf/$1
+	shift
+	mkdir -p "$(dirname "$file")"
+	printf '%s\n' "$@" >"$file"
+}
+
+ctl() {
+	lparctl --root "$root" "$@"
+}
+
+# wrong LINE PATTERN LINE...: an INI file whose error is reported for that line.
+wrong() {
+	local line=$1 pattern=$2 status
+	shift 2
+	ini bad.lpar "$@"
+	says 3 "bad.lpar:$line: .*$pattern" ctl check bad
+	status=$?
+	rm "$conf/bad.lpar"
+	return $status
+}
+
+make_host
+
+# Usage
+check "no arguments" exits 2 lparctl
+check "help" says 0 "^Usage" lparctl help
+check "-h" says 0 "^Usage" lparctl -h
+check "-V" says 0 "^lparctl [0-9]" lparctl -V
+check "unknown option" exits 2 lparctl --frobnicate list
+check "unknown object or verb" says 2 "'frobnicate' is unknown" lparctl frobnicate
+check "unknown verb" says 2 "'frobnicate' is unknown" lparctl lpar frobnicate
+check "unknown verb of cut" exits 2 lparctl cut frobnicate
+check "unknown verb of member" exits 2 lparctl member frobnicate
+check "empty verb" exits 2 lparctl lpar ""
+for verb in create set delete activate deactivate start stop freeze thaw stage; do
+	check "$verb without a name" exits 2 lparctl lpar $verb
+done
+check "member add without a name" exits 2 lparctl member add
+check "set without a key" exits 2 lparctl set a
+check "key without a value" says 2 "value of 'cpus' is missing" lparctl create a cpus
+check "unknown key" says 2 "key 'colour' is unknown" lparctl create a colour red
+check "name too long" exits 2 lparctl create "$(printf 'a%.0s' {1..32})" cpus 1
+check "CPU list of letters" says 2 "cpus 'two'" lparctl create a cpus two
+check "CPU list that ends early" exits 2 lparctl create a cpus 1,
+check "CPU list backwards" exits 2 lparctl create a cpus 3-2
+check "CPU that cannot be" exits 2 lparctl create a cpus 99999
+check "size with an unknown unit" says 2 "memory '1Q'" lparctl create a memory 1Q
+check "negative size" exits 2 lparctl create a memory -1
+check "size beyond 64 bits" exits 2 lparctl create a memory 99999999T
+check "node that is no number" exits 2 lparctl create a node left
+check "unknown owner" says 2 "owner 'nobody-at-all'" lparctl create a owner nobody-at-all
+check "relative disk" says 2 "absolute path" lparctl create a disk sda
+check "gate time-out too short" exits 2 lparctl create a gate-timeout 10ms
+check "gate time-out too long" exits 2 lparctl create a gate-timeout 2h
+check "freeze with a bad time-out" exits 2 lparctl freeze a --timeout soon
+check "freeze with a time-out alone" exits 2 lparctl freeze --timeout 1s
+check "cut without an instant" exits 2 lparctl cut --lpar a
+check "cut without an LPAR" exits 2 lparctl cut --at now
+check "cut at no instant" exits 2 lparctl cut --at tomorrow --lpar a
+check "cut at half an instant" exits 2 lparctl cut --at 2026-01-01 --lpar a
+check "cut with an unknown action" exits 2 lparctl cut --at now --lpar a --action slam
+check "cut show without a number" exits 2 lparctl cut show
+check "cut cancel with a bad number" exits 2 lparctl cut cancel one
+check "monitor of an unknown event" exits 2 lparctl monitor --event birthday
+check "monitor with a bad count" exits 2 lparctl monitor --count many
+check "monitor with a stray word" exits 2 lparctl monitor all
+check "start with a bad name" exits 2 lparctl start ../a
+check "start with a stray word" exits 2 lparctl start a b
+
+# Without the module. In a network namespace of one's own it is never there.
+check "module is missing" says 1 "modprobe lpar" unshare -n lparctl list
+check "start without an INI file" says 1 "none.lpar: No such file" ctl start none
+check "full disk" says 1 "cannot write" bash -c 'lparctl help >/dev/full'
+
+# Good INI files
+check "check without files" exits 0 ctl check
+ini a.lpar "# comment" "; comment" "[lpar]" "cpus = 2-3" "memory=1.5G" "node=0" "owner=root:0" \
+	"gate-timeout=500ms" "[guest]" "kernel=" "vcpus=2" "machine=q35" "cpu=max" "accel=tcg" \
+	"binary=/usr/bin/true" "initrd=" "append=a=b ; c" "args=-a 'b c' \"d\"" "args=-e \\' f"
+check "good file" says 0 "^a: ok" ctl check a
+check "good file by its path" says 0 "^a: ok" ctl check "$conf/a.lpar"
+check "all files" says 0 "^a: ok" ctl check
+check "abbreviated" says 0 "^a: ok" ctl lp che a
+check "JSON" same "$(ctl -j check a | json "j[0]['name'], j[0]['problems']")" "a []"
+ini long.lpar "[guest]" "append=$(printf 'x%.0s' {1..3000})"
+check "line of 3000 bytes" exits 0 ctl check long
+
+# Drop-ins
+ini a.lpar.d/10-a.conf "[lpar]" "memory=3M"
+check "a drop-in counts" says 3 "multiple of 2 MiB" ctl check a
+ini a.lpar.d/20-b.conf "[lpar]" "memory=4M" "disk=/nowhere"
+check "the later drop-in wins" says 3 "^a: disk /nowhere: No such" ctl check a
+check "and only once" same "$(ctl check a | wc -l)" 1
+ini a.lpar.d/30-c.conf "[lpar]" "disk="
+check "an empty value empties a list" exits 0 ctl check a
+ini a.lpar.d/40-d.conf "[lpar]" "" "size=1"
+check "error in a drop-in" says 3 "a.lpar.d/40-d.conf:3: key 'size' is unknown" ctl check a
+mv "$conf/a.lpar.d/40-d.conf" "$conf/a.lpar.d/40-d.conf.old"
+check "other files are no drop-ins" exits 0 ctl check a
+rm -r "$conf/a.lpar.d"
+
+# Bad INI files
+check "unknown key" wrong 2 "key 'color' is unknown" "[lpar]" "color=red"
+check "key of the other section" wrong 2 "key 'vcpus' is unknown" "[lpar]" "vcpus=1"
+check "unknown section" wrong 2 "section 'host'" "[host]" "cpus=1"
+check "key before a section" wrong 1 "section ''" "cpus=1"
+check "line without a value" wrong 3 "neither" "[lpar]" "" "cpus"
+check "section that does not end" wrong 1 "neither" "[lpar" "cpus=2"
+check "bad value" wrong 3 "memory 'big'" "[lpar]" "cpus=2-3" "memory=big"
+check "only the first error" same "$(wrong 2 x "[lpar]" "x=1" "y=2"; wc -l <"$scratch/err")" 1
+check "no vCPUs" wrong 2 "vcpus '0'" "[guest]" "vcpus=0"
+check "quote that does not end" wrong 2 "quote" "[guest]" "args=-a 'b"
+check "line that is too long" wrong 2 "longer than" "[guest]" "append=$(printf 'x%.0s' {1..5000})"
+check "bad name" says 3 "no name for an LPAR" ctl check "$conf/UPPER.lpar"
+check "no such file" says 3 "No such file" ctl check "$conf/none.lpar"
+
+# What the check finds
+problem() {
+	local pattern=$1
+	shift
+	ini p.lpar "[lpar]" "$@"
+	says 3 "^p: .*$pattern" ctl check p
+}
+check "CPU 0" problem "CPU 0 belongs" "cpus=0-1"
+check "half a core" problem "CPU 4 is half a core: add its sibling 5" "cpus=4"
+check "offline CPU" problem "CPU 7 is not online" "cpus=6-7"
+check "size" problem "multiple of 2 MiB" "memory=1M"
+check "node" problem "NUMA node 1 does not exist" "node=1"
+check "disk that is none" problem "no block device" "disk=/dev/null"
+check "CPUs of another file" problem "CPU 2-3 is also in LPAR a" "cpus=2-5"
+check "JSON of problems" same "$(ctl -j check p | json "len(j[0]['problems'])")" 1
+ini d1.lpar "[lpar]" "disk=/dev/null"
+ini d2.lpar "[lpar]" "disk=/dev/null"
+check "disk of another file" says 3 "is also in LPAR d2" ctl check d1
+rm "$conf"/d?.lpar
+ini p.lpar "[guest]" "kernel=/nowhere/vmlinuz"
+check "missing kernel" says 3 "kernel /nowhere/vmlinuz: No such" ctl check p

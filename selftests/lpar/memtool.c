@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * memtool: what processes do, or try to do, with /dev/lpar/NAME.
+ *
+ *	memtool hold PATH BYTE		maps all, fills it with BYTE, says "held", stays
+ *	memtool open PATH		only opens
+ *	memtool map PATH OFFSET BYTES shared|private
+ *	memtool size PATH		prints what lseek(SEEK_END) says
+ *	memtool pmd PATH		prints the KiB that are mapped by huge entries
+ *	memtool zero PATH		each byte is zero
+ *	memtool rw|partial|advise|fork|others|pinned PATH
+ *	memtool direct PATH DISK	O_DIRECT to and from the mapping
+ *	memtool exclusive DISK		opens it with O_EXCL
+ *	memtool dirty MIB		writes to that much memory and frees it
+ *	memtool fragment MIB		pins a page in each 2 MiB of that much, frees the rest,
+ *					says "held", stays
+ *
+ * A refused open or mmap prints the name of its errno and ends with status 1.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGE 4096UL
+#define HUGE (2UL << 20)
+#define DISK_BYTES (1UL << 20)
+
+#define NEXT_HOLDER_SECONDS 3
+
+#define OURS 0x5a
+#define THEIRS 0x77
+
+#define require(condition, what)                                                         \
+	do {                                                                             \
+		if (!(condition)) {                                                      \
+			printf("# line %d: %s (%s)\n", __LINE__, what, strerror(errno)); \
+			exit(1);                                                         \
+		}                                                                        \
+	} while (0)
+
+struct mapping {
+	int fd;
+	uint8_t *start;
+	size_t bytes;
+};
+
+static void __attribute__((noreturn)) refused(const char *call)
+{
+	fprintf(stderr, "%s: %s\n", strerrorname_np(errno), call);
+	exit(1);
+}
+
+static int open_or_exit(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		refused("open");
+	return fd;
+}
+
+static struct mapping map_all(const char *path)
+{
+	struct mapping map = { .fd = open_or_exit(path) };
+
+	map.bytes = lseek(map.fd, 0, SEEK_END);
+	map.start = mmap(NULL, map.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map.fd, 0);
+	if (map.start == MAP_FAILED)
+		refused("mmap");
+	return map;
+}
+
+/* Asks the kernel for a byte, so that a missing mapping is EFAULT and no signal. */
+static bool readable(const void *address)
+{
+	int pipes[2];
+	ssize_t bytes;
+
+	require(!pipe(pipes), "pipe");
+	bytes = write(pipes[1], address, 1);
+	close(pipes[0]);
+	close(pipes[1]);
+	return bytes == 1;
+}
+
+static bool writable(void *address)
+{
+	int pipes[2];
+	ssize_t bytes;
+
+	require(!pipe(pipes), "pipe");
+	require(write(pipes[1], "x", 1) == 1, "write to a pipe");
+	bytes = read(pipes[0], address, 1);
+	close(pipes[0]);
+	close(pipes[1]);
+	return bytes == 1;
+}
+
+static bool filled_with(const uint8_t *start, size_t bytes, uint8_t value)
+{
+	return start[0] == value && !memcmp(start, start + 1, bytes - 1);
+}
+
+/* The exit status of @body in a child of its own. */
+static int in_child(int (*body)(void *), void *argument)
+{
+	int status;
+	pid_t child = fork();
+
+	require(child >= 0, "fork");
+	if (!child)
+		exit(body(argument));
+	require(waitpid(child, &status, 0) == child, "waitpid");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int __attribute__((noreturn)) do_hold(const char *path, char **words)
+{
+	struct mapping map = map_all(path);
+
+	memset(map.start, words[0] ? strtol(words[0], NULL, 0) : OURS, map.bytes);
+	puts("held");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+static int do_open(const char *path, char **words)
+{
+	(void)words;
+	open_or_exit(path);
+	return 0;
+}
+
+static int do_map(const char *path, char **words)
+{
+	int fd = open_or_exit(path);
+	int flags = !strcmp(words[2], "private") ? MAP_PRIVATE : MAP_SHARED;
+	void *start = mmap(NULL, strtoul(words[1], NULL, 0), PROT_READ | PROT_WRITE, flags, fd,
+			   strtoul(words[0], NULL, 0));
+
+	if (start == MAP_FAILED)
+		refused("mmap");
+	return 0;
+}
+
+static int do_size(const char *path, char **words)
+{
+	(void)words;
+	printf("%lld\n", (long long)lseek(open_or_exit(path), 0, SEEK_END));
+	return 0;
+}
+
+/* As QEMU maps it with align=2M: huge entries need aligned addresses. */
+static struct mapping map_aligned(const char *path)
+{
+	struct mapping map = { .fd = open_or_exit(path) };
+	uintptr_t start;
+
+	map.bytes = lseek(map.fd, 0, SEEK_END);
+	start = (uintptr_t)mmap(NULL, map.bytes + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+				0);
+	start = (start + HUGE - 1) & ~(HUGE - 1);
+	map.start = mmap((void *)start, map.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			 map.fd, 0);
+	if (map.start == MAP_FAILED)
+		refused("mmap");
+	return map;
+}
+
+/* Sum of FilePmdMapped of the mapping; touched first. */
+static int do_pmd(const char *path, char **words)
+{
+	struct mapping map = map_aligned(path);
+	FILE *smaps;
+	char line[512];
+	bool inside = false;
+	long sum_kib = 0, kib;
+
+	(void)words;
+	memset(map.start, OURS, map.bytes);
+	smaps = fopen("/proc/self/smaps", "r");
+	require(smaps, "open smaps");
+	while (fgets(line, sizeof(line), smaps)) {
+		unsigned long start, end;
+
+		if (sscanf(line, "%lx-%lx", &start, &end) == 2)
+			inside = start >= (uintptr_t)map.start &&
+				 end <= (uintptr_t)map.start + map.bytes;
+		else if (inside && sscanf(line, "FilePmdMapped: %ld", &kib) == 1)
+			sum_kib += kib;
+	}
+	printf("%ld\n", sum_kib);
+	return 0;
+}
+
+static int do_zero(const char *path, char **words)
+{
+	struct mapping map = map_all(path);
+
+	(void)words;
+	require(filled_with(map.start, map.bytes, 0), "memory is not zero");
+	return 0;
+}
+
+/* The memory is only there to be mapped. */
+static int do_rw(const char *path, char **words)
+{
+	int fd = open_or_exit(path);
+	char bytes[16] = "";
+
+	(void)words;
+	require(pread(fd, bytes, sizeof(bytes), 0) < 0, "read() is possible");
+	require(pwrite(fd, bytes, sizeof(bytes), 0) < 0, "write() is possible");
+	require(ftruncate(fd, PAGE) < 0, "ftruncate() is possible");
+	return 0;
+}
+
+static int do_partial(const char *path, char **words)
+{
+	struct mapping map = map_all(path);
+	uint8_t *hole = map.start + PAGE;
+	uint8_t *again, *grown;
+
+	(void)words;
+	memset(map.start, OURS, map.bytes);
+	require(!munmap(hole, PAGE), "munmap of a page");
+	require(!readable(hole), "an unmapped page is readable");
+	require(filled_with(map.start, PAGE, OURS), "the page before the hole changed");
+	require(filled_with(hole + PAGE, HUGE - 2 * PAGE, OURS), "pages behind the hole changed");
+	again = mmap(hole, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, map.fd, PAGE);
+	require(again == hole, "map the page again");
+	require(filled_with(hole, PAGE, OURS), "the page lost its contents");
+	require(!mprotect(map.start, HUGE, PROT_READ), "mprotect read-only");
+	require(readable(map.start) && !writable(map.start), "mprotect has no effect");
+	require(!mprotect(map.start, HUGE, PROT_READ | PROT_WRITE), "mprotect writable");
+	require(writable(map.start), "not writable again");
+	grown = mremap(map.start, map.bytes, map.bytes + HUGE, MREMAP_MAYMOVE);
+	require(grown == MAP_FAILED || !readable(grown + map.bytes),
+		"mremap reaches behind the end");
+	return 0;
+}
+
+/* As QEMU advises; the advice may be refused, the contents may not change. */
+static int do_advise(const char *path, char **words)
+{
+	static const int advices[] = {
+		MADV_DONTDUMP, MADV_MERGEABLE, MADV_HUGEPAGE, MADV_DONTFORK, MADV_NOHUGEPAGE,
+		MADV_DONTNEED, MADV_REMOVE,    MADV_FREE,     MADV_PAGEOUT,  MADV_COLD,
+	};
+	struct mapping map = map_all(path);
+
+	(void)words;
+	require(!madvise(map.start, map.bytes, MADV_POPULATE_WRITE), "populate (prealloc=on)");
+	memset(map.start, OURS, map.bytes);
+	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
+		madvise(map.start, map.bytes, advices[i]);
+		require(filled_with(map.start, map.bytes, OURS), "an advice changed the contents");
+	}
+	return 0;
+}
+
+static int child_sees_nothing(void *argument)
+{
+	struct mapping *map = argument;
+
+	require(!readable(map->start), "a forked child can read the memory");
+	require(mmap(NULL, map->bytes, PROT_READ, MAP_SHARED, map->fd, 0) == MAP_FAILED,
+		"a forked child can map the memory");
+	require(errno == EBUSY, "the refusal is not EBUSY");
+	return 0;
+}
+
+static int do_fork(const char *path, char **words)
+{
+	struct mapping map = map_all(path);
+
+	(void)words;
+	memset(map.start, OURS, map.bytes);
+	require(!in_child(child_sees_nothing, &map), "see the child");
+	require(filled_with(map.start, map.bytes, OURS), "a fork changed the contents");
+	return 0;
+}
+
+static void send_fd(int via, int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = "", byte = 0;
+	struct iovec vector = { &byte, 1 };
+	struct msghdr message = {
+		.msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+
+	rights->cmsg_level = SOL_SOCKET;
+	rights->cmsg_type = SCM_RIGHTS;
+	rights->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
+	require(sendmsg(via, &message, 0) == 1, "sendmsg");
+}
+
+static int receive_fd(int via)
+{
+	char control[CMSG_SPACE(sizeof(int))], byte;
+	struct iovec vector = { &byte, 1 };
+	struct msghdr message = {
+		.msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	int fd;
+
+	require(recvmsg(via, &message, 0) == 1, "recvmsg");
+	require(CMSG_FIRSTHDR(&message), "no file came");
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	return fd;
+}
+
+/* Was there before the memory was opened; the file comes through a socket. */
+static int stranger(int via, const char *path)
+{
+	int fd = receive_fd(via);
+
+	require(mmap(NULL, HUGE, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED,
+		"a passed file can be mapped by another process");
+	require(errno == EBUSY, "the refusal is not EBUSY");
+	require(open(path, O_RDWR) < 0, "a second process can open it");
+	require(errno == EBUSY, "the refusal is not EBUSY");
+	return 0;
+}
+
+static int do_others(const char *path, char **words)
+{
+	int sockets[2], status;
+	struct mapping map;
+	pid_t child;
+
+	(void)words;
+	require(!socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), "socketpair");
+	child = fork();
+	if (!child)
+		exit(stranger(sockets[1], path));
+	map = map_all(path);
+	send_fd(sockets[0], map.fd);
+	require(waitpid(child, &status, 0) == child && !status, "see the other process");
+	return 0;
+}
+
+/*
+ * Pages that somebody still refers to, here a pipe, must not become the memory
+ * of the next holder. It is as good to refuse that holder, or to let it wait.
+ */
+static int fill_as_next_holder(void *path)
+{
+	struct mapping map;
+
+	alarm(NEXT_HOLDER_SECONDS);
+	map = map_all(path);
+	require(filled_with(map.start, map.bytes, 0), "memory of the next holder is not zero");
+	memset(map.start, THEIRS, map.bytes);
+	return 0;
+}
+
+static int do_pinned(const char *path, char **words)
+{
+	struct mapping map = map_all(path);
+	struct iovec page = { map.start, PAGE };
+	uint8_t seen[PAGE];
+	int pipes[2];
+
+	(void)words;
+	memset(map.start, OURS, map.bytes);
+	require(!pipe(pipes), "pipe");
+	require(vmsplice(pipes[1], &page, 1, 0) == (ssize_t)PAGE, "vmsplice");
+	munmap(map.start, map.bytes);
+	close(map.fd);
+	in_child(fill_as_next_holder, (void *)path);
+	require(read(pipes[0], seen, PAGE) == (ssize_t)PAGE, "read what was pinned");
+	require(!memchr(seen, THEIRS, PAGE), "a pinned page shows the next holder's memory");
+	require(filled_with(seen, PAGE, OURS) || filled_with(seen, PAGE, 0),
+		"a pinned page is neither ours nor zero");
+	return 0;
+}
+
+static int do_direct(const char *path, char **words)
+{
+	struct mapping map = map_all(path);
+	int disk = open(words[0], O_RDWR | O_DIRECT);
+
+	require(disk >= 0, "open the disk");
+	require(map.bytes >= 2 * DISK_BYTES, "needs 2 MiB");
+	for (size_t i = 0; i < DISK_BYTES; i++)
+		map.start[i] = i * 7 + i / PAGE;
+	require(pwrite(disk, map.start, DISK_BYTES, 0) == (ssize_t)DISK_BYTES, "write from it");
+	require(pread(disk, map.start + DISK_BYTES, DISK_BYTES, 0) == (ssize_t)DISK_BYTES,
+		"read into it");
+	require(!memcmp(map.start, map.start + DISK_BYTES, DISK_BYTES), "the data differ");
+	return 0;
+}
+
+static int do_exclusive(const char *path, char **words)
+{
+	(void)words;
+	if (open(path, O_RDWR | O_EXCL) < 0)
+		refused("open");
+	return 0;
+}
+
+static uint8_t *anonymous(size_t bytes)
+{
+	uint8_t *start =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	require(start != MAP_FAILED, "anonymous memory");
+	return start;
+}
+
+static int do_dirty(const char *mib, char **words)
+{
+	size_t bytes = strtoul(mib, NULL, 0) << 20;
+
+	(void)words;
+	memset(anonymous(bytes), OURS, bytes);
+	return 0;
+}
+
+/* A page that a pipe refers to cannot be migrated, so that no 2 MiB come free. */
+static int __attribute__((noreturn)) do_fragment(const char *mib, char **words)
+{
+	size_t bytes = strtoul(mib, NULL, 0) << 20;
+	uint8_t *start = anonymous(bytes);
+	int pipes[2];
+
+	(void)words;
+	madvise(start, bytes, MADV_NOHUGEPAGE);
+	memset(start, OURS, bytes);
+	for (size_t at = 0; at < bytes; at += HUGE) {
+		struct iovec page = { start + at, PAGE };
+
+		require(!pipe(pipes), "pipe");
+		require(vmsplice(pipes[1], &page, 1, 0) == (ssize_t)PAGE, "vmsplice");
+	}
+	munmap(start, bytes);
+	puts("held");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*act)(const char *path, char **words);
+		int words;
+	} verbs[] = {
+		{ "hold", do_hold, 0 },	    { "open", do_open, 0 },
+		{ "map", do_map, 3 },	    { "size", do_size, 0 },
+		{ "pmd", do_pmd, 0 },	    { "zero", do_zero, 0 },
+		{ "rw", do_rw, 0 },	    { "partial", do_partial, 0 },
+		{ "advise", do_advise, 0 }, { "fork", do_fork, 0 },
+		{ "others", do_others, 0 }, { "pinned", do_pinned, 0 },
+		{ "direct", do_direct, 1 }, { "exclusive", do_exclusive, 0 },
+		{ "dirty", do_dirty, 0 },   { "fragment", do_fragment, 0 },
+	};
+
+	for (size_t i = 0; argc > 2 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(argv[1], verbs[i].name) && argc - 3 >= verbs[i].words)
+			return verbs[i].act(argv[2], argv + 3);
+	fputs("usage: see the top of memtool.c\n", stderr);
+	return 2;
+}

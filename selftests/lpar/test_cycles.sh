@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Many lives of an LPAR, and nothing lost in any.
+# vm: cpus=4 threads=2 mem=1024 disks=64M timeout=600 kernels=6.1,6.12,7.2,debug speed=long debug=long
+# shellcheck source=selftests/lpar/lpar.sh
+. "$(dirname "$0")/lpar.sh"
+
+# test_cycles_long.sh sets it.
+cycles=${cycles:-100}
+# A leak of one 4 KiB page in each cycle is seen; other users need less.
+limit_kib=$((cycles * 4 < 4096 ? 4096 : cycles * 4))
+
+lives() {
+	local cycle
+
+	for ((cycle = 0; cycle < $1; cycle++)); do
+		make a cpus 2-3 memory 4M disk "$(disk 1)" || return 1
+		unmake a || return 1
+	done
+}
+
+# With a member that is killed while it holds memory and the gate is closed.
+hard_lives() {
+	local cycle
+
+	for ((cycle = 0; cycle < $1; cycle++)); do
+		make a cpus 2-3 memory 4M || return 1
+		start memtool hold /dev/lpar/a 0x5a >"$scratch/hold"
+		wait_until 10 grep -q held "$scratch/hold" || return 1
+		lparcall member-add a member "$pid" && lparcall gate-close a || return 1
+		stop "$pid"
+		wait_until 5 is a members "" && wait_until 5 is a holder "" || return 1
+		lparcall deactivate a && lparcall delete a || return 1
+	done
+}
+
+# Pages that a CPU keeps for its next allocation are not lost, nor free.
+cpu_lists_kib() {
+	awk '$1 == "count:" { pages += $2 } END { print pages * 4 }' /proc/zoneinfo
+}
+
+settled_kib() {
+	echo 3 >/proc/sys/vm/drop_caches
+	sync
+	echo $(($(free_kib) + $(cpu_lists_kib)))
+}
+
+nothing_lost() {
+	below $(($1 - $(settled_kib))) $limit_kib
+}
+
+plan 5
+load lpar
+lives 5
+before=$(settled_kib)
+check "$cycles lives" lives "$cycles"
+check "no memory is lost" wait_until 10 nothing_lost "$before"
+check "$((cycles / 10)) hard lives" hard_lives $((cycles / 10))
+check "no memory is lost" wait_until 10 nothing_lost "$before"
+check "the module has no user left" same "$(cat /sys/module/lpar/refcnt)" 0

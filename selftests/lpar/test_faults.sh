@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Each allocation of an activation fails once. Whatever the answer, the LPAR is
+# then either active with all it has or defined with nothing.
+# vm: cpus=4 threads=2 mem=1024 disks=64M timeout=600 kernels=debug speed=long
+# shellcheck source=selftests/lpar/lpar.sh
+. "$(dirname "$0")/lpar.sh"
+
+FAULTS=/sys/kernel/debug
+# More allocations than this in one command would be a loop of our own.
+NTH_MAX=500
+
+disk=$(disk 1)
+size_kib=$((8 << 10))
+
+inject_everywhere() {
+	local kind
+
+	for kind in failslab fail_page_alloc; do
+		[ -d $FAULTS/$kind ] || return 1
+		echo N >$FAULTS/$kind/ignore-gfp-wait
+		# One complaint for each fault would be taken for a defect.
+		echo 0 >$FAULTS/$kind/verbose
+	done
+	echo N >$FAULTS/fail_page_alloc/ignore-gfp-highmem
+	echo 0 >$FAULTS/fail_page_alloc/min-order
+}
+
+# fail_command UNDO COMMAND...: UNDO, given as words, makes it possible again.
+fail_command() {
+	local undo=$1 nth
+
+	shift
+	for ((nth = 1; nth < NTH_MAX; nth++)); do
+		lparcall --fail-nth $nth "$@" 2>"$scratch/refusal"
+		case $? in
+		3)
+			$undo 2>/dev/null
+			echo "# $((nth - 1)) allocations"
+			[ $nth -gt 1 ]
+			return
+			;;
+		4) break ;;
+		esac
+		$undo 2>/dev/null
+	done
+	echo "# fault $nth: $(cat "$scratch/refusal")"
+	return 1
+}
+
+plan 12
+inject_everywhere || bail "no fault injection in this kernel"
+load lpar
+lparcall create a cpus 2-3 memory $((size_kib >> 10))M disk "$disk"
+lparcall activate a
+lparcall deactivate a
+before=$(free_kib)
+
+check "activation: all or nothing" failnth a "$disk" 2
+check "and again" failnth a "$disk" 2
+check "no memory is lost" below $((before - $(free_kib))) $size_kib
+check "deactivation" fail_command 'lparcall activate a' deactivate a
+lparcall deactivate a
+check "it is complete" is a state defined
+check "creation" fail_command 'lparcall delete b' create b cpus "" memory 2M gate_timeout_ms 1000
+check_fails "nothing is left" test -e /sys/class/lpar/b
+check "configuration" fail_command true set a memory 4M
+lparcall activate a
+start hog spin 0-3 3
+check "members" fail_command "lparcall member-del a member $pid" member-add a member "$pid"
+check "gate" fail_command 'lparcall gate-open a' gate-close a
+check "cut" fail_command 'lparcall gate-open a' cut deadline_ns 0 lpar a
+check "the end" remove_all

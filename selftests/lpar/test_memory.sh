@@ -1,0 +1,192 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# LPAR memory: where it comes from, who may have it, what is in it, and that it
+# comes back.
+# vm: cpus=4 nodes=2 mem=1536 disks=64M timeout=360 kernels=6.1,6.12,7.2,debug speed=quick debug=long
+# shellcheck source=selftests/lpar/lpar.sh
+. "$(dirname "$0")/lpar.sh"
+
+SIZE_MIB=64
+# Other users of memory come and go while this runs.
+NOISE_KIB=$((20 << 10))
+
+node_free_kib() {
+	# What the page cache takes meanwhile is nobody's loss.
+	echo 1 >/proc/sys/vm/drop_caches
+	awk '/MemFree:/ { print $4 }' "/sys/devices/system/node/node$1/meminfo"
+}
+
+# Rounded down to 2 MiB.
+node_total_mib() {
+	awk '/MemTotal:/ { print int($4 / 2048) * 2 }' "/sys/devices/system/node/node$1/meminfo"
+}
+
+# fell NODE FROM_KIB BY_KIB: free memory of the node fell by so much, roughly
+fell() {
+	local by=$(($2 - $(node_free_kib "$1")))
+
+	[ $by -gt $(($3 - NOISE_KIB)) ] && [ $by -lt $(($3 + NOISE_KIB)) ] && return 0
+	echo "# node $1 lost $by KiB, expected $3"
+	return 1
+}
+
+# back NODE FROM_KIB: what the node had free, it has free again
+back() {
+	below $(($2 - $(node_free_kib "$1"))) $NOISE_KIB
+}
+
+# hold NAME BYTE: starts a holder, its id is in $pid.
+hold() {
+	start memtool hold "/dev/lpar/$1" "$2" >"$scratch/hold"
+	wait_until 20 grep -q held "$scratch/hold"
+}
+
+activated_or_not() {
+	lparcall activate "$1" || is "$1" state defined
+}
+
+plan 64
+load lpar
+events=$scratch/events
+listen "$events"
+disk=$(disk 1)
+
+# Before and without
+lparcall create a memory ${SIZE_MIB}M node 1
+lparcall create none
+lparcall activate none
+check "there when defined" test -c /dev/lpar/a
+refused_open() {
+	same "$(memtool open "/dev/lpar/$2" 2>&1 | cut -d: -f1)" "$1"
+}
+check "no memory when defined" refused_open ENXIO a
+check "no memory when it has none" refused_open ENXIO none
+
+# From its node, zeroed
+memtool dirty 400
+free_0=$(node_free_kib 0)
+free_1=$(node_free_kib 1)
+check "activate" lparcall activate a
+check "the memory is from node 1" fell 1 "$free_1" $((SIZE_MIB << 10))
+check "not from node 0" fell 0 "$free_0" 0
+check "sysfs: node" is a node 1
+check "sysfs: memory" is a memory $((SIZE_MIB << 20))
+check "sysfs: all in large pieces" is a memory_small 0
+check "its size by lseek" same "$(memtool size /dev/lpar/a)" $((SIZE_MIB << 20))
+check "zero at first" memtool zero /dev/lpar/a
+check "mapped in large pieces" same "$(memtool pmd /dev/lpar/a)" $((SIZE_MIB << 10))
+check "zero after somebody filled it" memtool zero /dev/lpar/a
+
+# What can be done with it, and what cannot
+check_fails "private mapping" memtool map /dev/lpar/a 0 $((2 << 20)) private
+check "the refusal is EINVAL" says ^EINVAL memtool map /dev/lpar/a 0 4096 private
+check "a part" memtool map /dev/lpar/a $((2 << 20)) 4096 shared
+check_fails "behind the end" memtool map /dev/lpar/a $((SIZE_MIB << 20)) 4096 shared
+check_fails "across the end" memtool map /dev/lpar/a $(((SIZE_MIB - 2) << 20)) $((4 << 20)) shared
+check_fails "far behind the end" memtool map /dev/lpar/a 0x7ffffffffffff000 4096 shared
+check "no read, write or truncate" memtool rw /dev/lpar/a
+check "unmap, map and protect pieces of a large piece" memtool partial /dev/lpar/a
+check "madvise as QEMU does, and worse" memtool advise /dev/lpar/a
+check "O_DIRECT to and from a disk" memtool direct /dev/lpar/a "$disk"
+check "a page that a pipe pins is not given on" memtool pinned /dev/lpar/a
+check "zero afterwards" memtool zero /dev/lpar/a
+check "a forked child has no part" memtool fork /dev/lpar/a
+check "nor has a process that is given the file" memtool others /dev/lpar/a
+
+# One holder
+check "hold" hold a 0x5a
+holder=$pid
+check "sysfs: holder" is a holder "$holder"
+check "event" event "$events" memory-held 'name="a"' "pid=$holder"
+check "another one is refused" refused_open EBUSY a
+refused EBUSY "deactivate while held" lparcall deactivate a
+check "still active" is a state active
+free_1=$(node_free_kib 1)
+stop "$holder"
+check "kill -9 frees it for others" wait_until 5 is a holder ""
+check "event" event "$events" memory-released 'name="a"'
+check "it stays the LPAR's" fell 1 "$free_1" 0
+check "zero for the next" memtool zero /dev/lpar/a
+
+# A user of its own
+lparcall deactivate a
+lparcall set a owner_uid 65534 owner_gid 65534
+lparcall activate a
+check "its owner can hold it" setpriv --reuid 65534 --regid 65534 --clear-groups \
+	"$(command -v memtool)" zero /dev/lpar/a
+check_fails "another user cannot" setpriv --reuid 1 --regid 1 --clear-groups \
+	"$(command -v memtool)" zero /dev/lpar/a
+lparcall deactivate a
+lparcall set a owner_uid 0 owner_gid 0
+
+# Given back
+free_1=$(node_free_kib 1)
+lparcall activate a
+hold a 0x5a
+stop "$pid"
+check "deactivate" deactivate_soon a
+check "the memory is back" wait_until 5 back 1 "$free_1"
+check "none to be had" refused_open ENXIO a
+
+# By force
+lparcall activate a
+hold a 0x5a
+holder=$pid
+check "force" lparcall deactivate a force
+check "defined" is a state defined
+check "the holder lives" kill -0 "$holder"
+check "it keeps the memory" fell 1 "$free_1" $((SIZE_MIB << 10))
+check "nobody else gets it" refused_open ENXIO a
+check "the LPAR can be deleted" lparcall delete a
+stop "$holder"
+check "the memory is back when the holder is gone" wait_until 5 back 1 "$free_1"
+
+# The next owner of the same memory
+make b memory ${SIZE_MIB}M node 1
+hold b 0x77
+stop "$pid"
+unmake b
+make c memory ${SIZE_MIB}M node 1
+check "zero for another LPAR" memtool zero /dev/lpar/c
+unmake c
+
+# More than there is
+free_0=$(node_free_kib 0)
+free_1=$(node_free_kib 1)
+refused ENOMEM "more than the node has" make huge memory 4G node 1
+lparcall create big memory "$(node_total_mib 1)M" node 1
+refused ENOMEM "more than can be free on the node" lparcall activate big
+check "defined" is big state defined
+check "nothing is lost" wait_until 5 back 1 "$free_1"
+check "not from the other node" back 0 "$free_0"
+lparcall set big memory $(((free_1 >> 11 << 1) - 8))M node 1
+check "nearly all there is: done or refused" activated_or_not big
+check_fails "and no process had to die for it" says "Out of memory" dmesg
+lparcall deactivate big
+check "nothing is lost" wait_until 5 back 1 "$free_1"
+
+# No 2 MiB in one piece: 4 KiB pages, or a refusal
+start taskset -c 2 memtool fragment 500 >"$scratch/fragment"
+fragments=$pid
+wait_until 20 grep -q held "$scratch/fragment"
+lparcall create small memory 300M node 1
+check "a fragmented node: done or refused" activated_or_not small
+echo "# $(value small state), $(value small memory_small) bytes in small pages"
+if is small state active; then
+	check "small pages: zero" memtool zero /dev/lpar/small
+	check "small pages: unmap, map and protect" memtool partial /dev/lpar/small
+	check "small pages: O_DIRECT" memtool direct /dev/lpar/small "$disk"
+else
+	skip "small pages: zero" "refused"
+	skip "small pages: unmap, map and protect" "refused"
+	skip "small pages: O_DIRECT" "refused"
+fi
+lparcall deactivate small force
+stop "$fragments"
+
+# A guest
+make g memory 4M
+modprobe kvm_amd
+vm guest --mem /dev/lpar/g
+check "a guest runs in it" watch move guest 10000
+check "and writes to it" test "$(vm_do guest ram)" -gt 0

@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The netlink family: who may, and what nonsense does.
+# vm: cpus=4 threads=2 mem=1024 disks=64M timeout=600 kernels=6.1,6.12,7.2,debug speed=full debug=long
+# shellcheck source=selftests/lpar/lpar.sh
+. "$(dirname "$0")/lpar.sh"
+
+NOBODY=65534
+case $LPARKIT_KERNEL in
+debug) messages=100000 ;;
+*) messages=10000 ;;
+esac
+
+as_nobody() {
+	lparcall --user $NOBODY "$@"
+}
+
+as_before() {
+	is a state active && is a gate open && is b state defined && same "$(names | xargs)" "a b"
+}
+
+fuzz_together() {
+	local jobs=() job failed=0
+
+	for job in 1 2; do
+		nlfuzz $((messages / 4)) $((seed + job)) "$(disk 1)" &
+		jobs+=($!)
+	done
+	for job in "${jobs[@]}"; do
+		wait "$job" || failed=1
+	done
+	return $failed
+}
+
+plan 32
+load lpar
+make a cpus 2-3 memory 4M
+lparcall create b
+
+# Not root
+changes=("create c" "delete b" "set b memory 2M" "activate b" "deactivate a" "deactivate a force"
+	"member-add a member $$" "member-del a member $$" "gate-close a" "gate-open a"
+	"stage a number 1" "cut deadline_ns 0 lpar a" "cut-cancel cut 1")
+for change in "${changes[@]}"; do
+	# shellcheck disable=SC2086 # words
+	refused EPERM "nobody: $change" as_nobody $change
+done
+for question in "get a" list "check b" cut-list; do
+	# shellcheck disable=SC2086 # words
+	check "nobody may ask: $question" as_nobody $question
+done
+check_fails "nobody: the memory" setpriv --reuid $NOBODY --clear-groups \
+	"$(command -v memtool)" open /dev/lpar/a
+check_fails "nobody: the gate in sysfs" setpriv --reuid $NOBODY --clear-groups \
+	sh -c 'echo close >/sys/class/lpar/a/gate'
+
+# Root, but not quite
+for capability in sys_admin net_admin; do
+	refused EPERM "root without $capability" setpriv --bounding-set=-$capability \
+		lparcall create c
+done
+refused EPERM "root of a user namespace" unshare -U -r lparcall create c
+check_fails "another network namespace has no such family" unshare -n lparcall list
+check "nothing of it had an effect" as_before
+check "clean up" remove_all
+
+# Nonsense
+seed=${LPARKIT_SEED:-$RANDOM}
+check "$messages messages of nonsense" nlfuzz "$messages" "$seed" "$(disk 1)"
+check "what is left can be deleted" remove_all
+check "two at once" fuzz_together
+check "what is left can be deleted" remove_all
+check "the module still works" make a cpus 2-3 memory 4M
+check "and ends" unmake a
+check "can be unloaded" rmmod lpar
+load lpar
