@@ -1,0 +1,208 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: cpus=10 mem=4096 timeout=1800 kernels=6.12 speed=long
+#
+# lpar.ko beside its peers, in one boot, in turns: figures from an emulated machine say
+# something only as ratios. One line of JSON for each figure.
+# ROUNDS: of everything that is compared (15). CUTS: for each number of vCPUs (100).
+
+set -u
+
+# shellcheck source=selftests/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=selftests/qemu/guest.sh
+. "$(dirname "$0")/../qemu/guest.sh"
+trap guest_kill_all EXIT
+
+PATH=$LPARKIT_BUILD/selftests/bench:$LPARKIT_BUILD/selftests/lpar:$PATH
+rounds=${ROUNDS:-15}
+cuts=${CUTS:-100}
+guest_mib=384
+work_mib=128
+work_ms=300
+
+die() {
+	echo "bench_lpar: $*" >&2
+	exit 1
+}
+
+# figure METRIC VALUE UNIT
+figure() {
+	[ -n "$2" ] || die "no value for $1"
+	printf '{"bench":"lpar","metric":"%s","value":%s,"unit":"%s"}\n' "$1" "$2" "$3" >&3
+}
+
+# percentile P < NUMBERS
+percentile() {
+	sort -g | awk -v p="$1" '{ v[NR] = $1 } END { i = int((NR - 1) * p / 100 + 0.5); if (NR) print v[i + 1] }'
+}
+
+median() {
+	percentile 50
+}
+
+# ratio A B
+ratio() {
+	awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.4f", a / b }'
+}
+
+# make NAME KEY VALUE...: an active LPAR.
+make() {
+	lparctl create "$@" || die "no LPAR"
+	lparctl activate "$1" || die "LPAR $1 does not become active"
+}
+
+unmake() {
+	wait_until 10 lparctl deactivate "$1" || die "LPAR $1 does not end"
+	lparctl delete "$1"
+}
+
+# --- gate ---
+
+bench_gate() {
+	local vcpus=$1 pid
+
+	make gate cpus "1-$vcpus"
+	minikvm run --vcpus "$vcpus" --counters "$run/counters" --socket "$run/minikvm" &
+	pid=$!
+	guest_pids+=("$pid")
+	wait_until 20 minikvm ctl "$run/minikvm" pids || die "minikvm does not start"
+	lparctl member add gate "$pid"
+	lparbench cuts gate "$cuts" "$vcpus" >"$run/cuts" || die "no cuts"
+	figure "gate_stop_us_${vcpus}vcpu_median" "$(median <"$run/cuts")" us
+	figure "gate_stop_us_${vcpus}vcpu_p99" "$(percentile 99 <"$run/cuts")" us
+	guest_kill "$pid"
+	unmake gate
+}
+
+# --- memory ---
+
+# All guests are members, so that they run on the same CPUs.
+start_memory_guest() {
+	guest_start "$1" $guest_mib 1 "$2"
+	lparctl member add ram "$guest_pid"
+	wait_until 300 guest_is_up "$1" || die "the guest on $1 does not boot"
+}
+
+# The guest measures itself; only one of them works at a time.
+guest_rate() {
+	guest_say "$1" "$2 $work_mib $work_ms" | sed -n 's/^ok //p'
+}
+
+compare_guests() {
+	local round how which
+
+	for ((round = 0; round < rounds; round++)); do
+		for how in stream random; do
+			for which in lpar hugetlbfs memfd; do
+				guest_rate $which $how >>"$run/$which.$how"
+			done
+		done
+	done
+}
+
+report_guests() {
+	local how which lpar peer
+
+	for how in stream random; do
+		lpar=$(median <"$run/lpar.$how")
+		figure "mem_${how}_lpar_mib_s" "$((lpar >> 20))" MiB/s
+		for which in hugetlbfs memfd; do
+			peer=$(median <"$run/$which.$how")
+			figure "mem_${how}_vs_$which" "$(ratio "$lpar" "$peer")" ratio
+		done
+	done
+}
+
+# The same passes in a process of the host, without KVM in between.
+compare_process() {
+	local round how
+
+	for ((round = 0; round < rounds; round++)); do
+		for how in stream random; do
+			lparbench memory /dev/lpar/ram $work_mib $how $work_ms >>"$run/process-lpar.$how"
+			lparbench memory hugetlb $work_mib $how $work_ms >>"$run/process-huge.$how"
+		done
+	done
+	for how in stream random; do
+		figure "mem_${how}_process_vs_hugetlbfs" \
+			"$(ratio "$(median <"$run/process-lpar.$how")" "$(median <"$run/process-huge.$how")")" ratio
+	done
+}
+
+bench_memory() {
+	local pid
+
+	make ram cpus 1-2 memory ${guest_mib}M
+	echo $((guest_mib + 8)) >/proc/sys/vm/nr_hugepages
+	mkdir "$run/huge"
+	mount -t hugetlbfs none "$run/huge" || die "no hugetlbfs"
+	start_memory_guest lpar "$(lpar_backend ram)"
+	start_memory_guest hugetlbfs "memory-backend-file,mem-path=$run/huge,share=on"
+	start_memory_guest memfd "memory-backend-memfd,hugetlb=on,hugetlbsize=2M,share=on"
+	compare_guests
+	report_guests
+	for pid in "${guest_pids[@]}"; do
+		guest_kill "$pid"
+	done
+	compare_process
+	umount "$run/huge"
+	echo 0 >/proc/sys/vm/nr_hugepages
+	unmake ram
+}
+
+# --- activation ---
+
+bench_activation() {
+	local round which column name value
+
+	lparctl create big memory 1G || die "no LPAR"
+	for ((round = 0; round < rounds; round++)); do
+		lparbench activate big >>"$run/time.lpar" || die "no activation"
+		lparbench hugepages 1024 >>"$run/time.hugetlbfs" || die "no huge pages"
+	done
+	lparctl delete big
+	for column in 1 2; do
+		name=$([ $column = 1 ] && echo activate || echo release)
+		for which in lpar hugetlbfs; do
+			value=$(cut -d ' ' -f $column "$run/time.$which" | median)
+			figure "${name}_ms_per_gib_$which" "$value" ms
+			echo "$value" >"$run/value.$which"
+		done
+		figure "${name}_ms_per_gib_vs_hugetlbfs" \
+			"$(ratio "$(cat "$run/value.lpar")" "$(cat "$run/value.hugetlbfs")")" ratio
+	done
+}
+
+# --- guard ---
+
+# The LPAR is on CPUs 2-3. A player inside is a member.
+bench_switches() {
+	local round
+
+	for ((round = 0; round < rounds; round++)); do
+		unload lpar
+		lparbench switches 1 $work_ms >>"$run/outside.without"
+		lparbench switches 2 $work_ms >>"$run/inside.without"
+		load lpar
+		make guard cpus 2-3
+		lparbench switches 1 $work_ms >>"$run/outside.with"
+		# shellcheck disable=SC2016 # the member is that shell
+		sh -c 'lparctl member add guard $$ && exec lparbench switches 2 "$1"' sh $work_ms \
+			>>"$run/inside.with"
+		unmake guard
+	done
+	figure switch_rate_with_guard_vs_without \
+		"$(ratio "$(median <"$run/outside.with")" "$(median <"$run/outside.without")")" ratio
+	figure switch_rate_inside_with_guard_vs_without \
+		"$(ratio "$(median <"$run/inside.with")" "$(median <"$run/inside.without")")" ratio
+	figure switch_rate_without_guard "$(median <"$run/outside.without")" 1/s
+}
+
+load lpar
+guest_prepare || die "the host VM has no KVM"
+wanted=" ${*:-gate memory activation switches} "
+case $wanted in *" gate "*) bench_gate 1; bench_gate 4; bench_gate 8 ;; esac
+case $wanted in *" memory "*) bench_memory ;; esac
+case $wanted in *" activation "*) bench_activation ;; esac
+case $wanted in *" switches "*) bench_switches ;; esac

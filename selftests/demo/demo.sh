@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# usage: make demo, or selftests/demo/demo.sh when the programs are built
+#
+# Shows lpar.ko at work: builds it for Debian's kernel (KERNEL=6.1, 6.12 or 7.2),
+# boots a host VM and takes the tour there. Fails when a claim of the tour does.
+
+set -euo pipefail
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+kernel=${KERNEL:-6.1}
+build=${LPARKIT_BUILD:-$top/build}
+log=$build/demo
+vm=$top/selftests/vm
+start=$SECONDS
+
+say() {
+	echo "demo: $*" >&2
+}
+
+[ "$(id -u)" = 0 ] || { say "needs root, to install packages and kernels; try: sudo make demo"; exit 1; }
+mkdir -p "$log"
+
+say "kernel $kernel: fetched once, then cached"
+"$vm/kernels.sh" fetch "$kernel"
+say "building the modules for it"
+"$vm/modules.sh" "$kernel" -j"$(nproc)" >"$log/modules" 2>&1 ||
+	{ tail -n 20 "$log/modules" >&2; say "the modules do not build: see $log/modules"; exit 1; }
+
+colour=
+[ ! -t 1 ] || colour=--colour
+say "booting a host VM: 4 CPUs, 2 GiB, emulated, so it takes some seconds"
+status=0
+"$vm/hostvm" --kernel "$kernel" --cpus 4 --mem 2048 --disk 64M --timeout 600 --log "$log" \
+	-- selftests/demo/tour.sh $colour || status=$?
+if [ $status != 0 ]; then
+	say "the tour failed, status $status; what the VM said is in $log/console"
+	exit $status
+fi
+
+cat <<EOT
+
+$((SECONDS - start)) s in all. What to try next:
+  make shell          a host VM of your own; insmod \$LPARKIT_MODULES/lpar.ko, then lparctl
+  make check-quick    the quick tests, on a kernel that looks for mistakes
+  make bench-lpar     the figures, each beside its peer
+  Documentation/      how it works, and how to use it on a real host
+EOT
