@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 14
+plan 15
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
@@ -43,6 +43,12 @@ complete_offers() {
 	printf '%s\n' "${COMPREPLY[@]}" | grep -qx -e "$pattern"
 }
 
+# As it would be if installed for good.
+unit_is_valid() {
+	sed "s|/usr/local|$scratch&|" "$scratch/lib/systemd/system/lparkit@.service" >"$scratch/lparkit@.service"
+	same "$(systemd-analyze verify --man=no "$scratch/lparkit@web.service" 2>&1)" ""
+}
+
 check "lparctl(8)" clean "$page"
 check "lpar.conf(5)" clean "$ctl/lpar.conf.5"
 check "every verb is documented" documented
@@ -62,3 +68,4 @@ check "install" make -s -C "$ctl" install BUILD="$(readlink -f "$build")/ctl" DE
 check "the installed command runs" "$scratch/usr/local/sbin/lparctl" -V
 check "the unit names it" grep -q "ExecStart=/usr/local/sbin/lparctl" \
 	"$scratch/lib/systemd/system/lparkit@.service"
+check "systemd takes the unit" unit_is_valid

@@ -9,7 +9,7 @@ kernels=selftests/vm/kernels.sh
 export LPARKIT_BUILD=${LPARKIT_BUILD:-$top/build}/lint
 
 # What is shadowed for older kernels follows the newest, whatever checkpatch says.
-mapfile -t sources < <(files 'kmod-*/*.[ch]' 'include/lparkit/*.h' 'include/uapi/*.h')
+mapfile -t sources < <(files 'kmod-*/*.[ch]' 'selftests/vm/*/*.c' 'include/lparkit/*.h' 'include/uapi/*.h')
 
 checkpatch() {
 	local script
@@ -33,7 +33,7 @@ build() {
 		echo "$log"
 		return 1
 	}
-	! grep -E '(kmod-|include/).*(warning|error):' <<<"$log"
+	! grep -E '(kmod-|include/|selftests/).*(warning|error):' <<<"$log"
 }
 
 plan 4

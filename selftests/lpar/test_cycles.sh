@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Many lives of an LPAR, and nothing lost in any.
-# vm: cpus=4 threads=2 mem=1024 disks=64M timeout=600 kernels=6.1,6.12,7.2,debug speed=long debug=long
+# vm: cpus=4 threads=2 mem=1024 disks=64M timeout=600 kernels=6.1,6.12,7.2,debug speed=full
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
 # test_cycles_long.sh sets it.
-cycles=${cycles:-100}
+cycles=${cycles:-40}
 # A leak of one 4 KiB page in each cycle is seen; other users need less.
 limit_kib=$((cycles * 4 < 4096 ? 4096 : cycles * 4))
 

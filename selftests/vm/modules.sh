@@ -3,7 +3,8 @@
 # usage: modules.sh NAME [MAKE-ARG ...]
 # Builds the modules for kernel NAME in build/modules/NAME, out of a copy of the
 # sources, since kbuild leaves its objects beside them and several kernels are
-# built side by side.  The .ko files are collected in build/modules/NAME/ko.
+# built side by side.  The .ko files are collected in build/modules/NAME/ko, what
+# host VMs themselves need in build/modules/NAME/vm.
 # KDIR=DIR: build for the kernel headers in DIR instead of one of the cache.
 set -euo pipefail
 
@@ -13,21 +14,20 @@ name=$1
 shift
 out=${LPARKIT_BUILD:-$top/build}/modules/$name
 
-mkdir -p "$out/ko"
+mkdir -p "$out"/{ko,vm}
 exec 9>"$out/lock"
 flock 9
 # Objects stay, vanished sources go.
 cd "$top"
-rsync -a --delete --exclude='*.o' --exclude='*.o.d' --exclude='*.ko' \
+rsync -aR --delete --exclude='*.o' --exclude='*.o.d' --exclude='*.ko' \
 	--exclude='*.mod' --exclude='*.mod.c' --exclude='.*.cmd' --exclude='.*.d' \
-	--exclude=Module.symvers --exclude=modules.order --exclude=/ko \
-	--exclude=/lock --exclude=/.module-common.o \
-	Kbuild include kmod-* "$out/"
+	--exclude=Module.symvers --exclude=modules.order \
+	Kbuild include kmod-* selftests/vm/stale_int3 "$out/"
 
 if [ -n "${KDIR:-}" ]; then
 	make=(make -C "$KDIR" M="$out")
 else
-	make=("$here/kernels.sh" make "$name" "$out")
+	make=("$here/kernels.sh" make "$name" "$out" LPARKIT_VM=m)
 fi
 # Messages name the sources, not the copies.
 "${make[@]}" "$@" modules 2>&1 | sed -u "s,$out/,,"
@@ -35,11 +35,15 @@ fi
 # may be reading ko/: files are replaced whole, and only if they changed.
 mapfile -t built < <(sed "s,^$out/,,; s,\.o$,.ko," "$out/modules.order")
 for ko in "${built[@]}"; do
+	case $ko in
+	selftests/*) dir=$out/vm ;;
+	*) dir=$out/ko ;;
+	esac
 	name=${ko##*/}
-	cmp -s "$out/$ko" "$out/ko/$name" && continue
-	cp "$out/$ko" "$out/ko/.$name"
-	mv "$out/ko/.$name" "$out/ko/$name"
+	cmp -s "$out/$ko" "$dir/$name" && continue
+	cp "$out/$ko" "$dir/.$name"
+	mv "$dir/.$name" "$dir/$name"
 done
-for old in "$out"/ko/*.ko; do
+for old in "$out"/{ko,vm}/*.ko; do
 	case " ${built[*]##*/} " in *" ${old##*/} "*) ;; *) rm -f "$old" ;; esac
 done
