@@ -12,6 +12,7 @@
 #include <linux/netlink.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include "lpar.h"
 
 /* For the figures only: how long a close waits for its last vCPU to report. */
@@ -144,17 +145,13 @@ static bool open_now(struct lpar_gate *gate)
 	return opens;
 }
 
-static void nothing(void *info)
-{
-}
-
 /*
  * After this no vCPU is in the guest: each CPU has taken an interrupt since
  * the works were queued, and KVM finds these before it enters the guest again.
  */
 static void leave_guest(struct lpar_gate *gate)
 {
-	on_each_cpu(nothing, NULL, 1);
+	kick_all_cpus_sync();
 	wait_event_timeout(gate->settled, !READ_ONCE(gate->nr_stopping), SETTLE_TIMEOUT);
 }
 

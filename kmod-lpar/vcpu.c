@@ -24,6 +24,7 @@
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/task_work.h>
 #include <asm/syscall.h>
 #include <trace/events/syscalls.h>
@@ -189,6 +190,19 @@ static bool arrive(struct lpar_gate *gate, struct lpar_vcpu *vcpu)
 	return vcpu->held;
 }
 
+/* Ends a work whose part of @vcpu has changed: lets go of gate->lock and @lpar. */
+static void end_work(struct lpar *lpar, struct lpar_vcpu *vcpu, unsigned long flags)
+{
+	struct lpar_gate *gate = &lpar->gate;
+	bool last = leave(gate, vcpu);
+
+	raw_spin_unlock_irqrestore(&gate->lock, flags);
+	wake_up_all(&gate->settled);
+	if (last)
+		vcpu_free(vcpu);
+	lpar_put(lpar);
+}
+
 /* Runs in the vCPU thread, before it enters the guest or returns to user space. */
 static void vcpu_work(struct callback_head *work)
 {
@@ -196,7 +210,6 @@ static void vcpu_work(struct callback_head *work)
 	struct lpar *lpar = vcpu->lpar;
 	struct lpar_gate *gate = &lpar->gate;
 	unsigned long flags;
-	bool last;
 
 	lpar_ref(lpar);
 	raw_spin_lock_irqsave(&gate->lock, flags);
@@ -208,32 +221,20 @@ static void vcpu_work(struct callback_head *work)
 		vcpu->held = false;
 		gate->nr_held--;
 	}
-	last = leave(gate, vcpu);
-	raw_spin_unlock_irqrestore(&gate->lock, flags);
-	wake_up_all(&gate->settled);
-	if (last)
-		vcpu_free(vcpu);
-	lpar_put(lpar);
+	end_work(lpar, vcpu, flags);
 }
 
 static void vcpu_kick(struct callback_head *kick)
 {
 	struct lpar_vcpu *vcpu = container_of(kick, struct lpar_vcpu, kick);
 	struct lpar *lpar = vcpu->lpar;
-	struct lpar_gate *gate = &lpar->gate;
 	unsigned long flags;
-	bool last;
 
 	lpar_ref(lpar);
-	raw_spin_lock_irqsave(&gate->lock, flags);
+	raw_spin_lock_irqsave(&lpar->gate.lock, flags);
 	vcpu->kicked = false;
-	gate->nr_queued--;
-	last = leave(gate, vcpu);
-	raw_spin_unlock_irqrestore(&gate->lock, flags);
-	wake_up_all(&gate->settled);
-	if (last)
-		vcpu_free(vcpu);
-	lpar_put(lpar);
+	lpar->gate.nr_queued--;
+	end_work(lpar, vcpu, flags);
 }
 
 static void queue(struct lpar_gate *gate, struct lpar_vcpu *vcpu)
@@ -356,10 +357,6 @@ static int see(struct lpar *lpar, struct task_struct *task)
 	return remember(lpar, task);
 }
 
-static void nothing(void *info)
-{
-}
-
 /**
  * lpar_vcpu_census() - find the vCPU threads that are in KVM_RUN now
  * @lpar: LPAR whose gate is watched, so that later ones are found at entry
@@ -373,7 +370,7 @@ int lpar_vcpu_census(struct lpar *lpar)
 	 * A thread that passed the entry before it was listened to wrote its
 	 * registers before that; an interrupt on each CPU makes them visible.
 	 */
-	on_each_cpu(nothing, NULL, 1);
+	kick_all_cpus_sync();
 	return lpar_member_census(lpar, see);
 }
 
