@@ -192,6 +192,7 @@ static bool arrive(struct lpar_gate *gate, struct lpar_vcpu *vcpu)
 
 /* Ends a work whose part of @vcpu has changed: lets go of gate->lock and @lpar. */
 static void end_work(struct lpar *lpar, struct lpar_vcpu *vcpu, unsigned long flags)
+	__releases(&lpar->gate.lock)
 {
 	struct lpar_gate *gate = &lpar->gate;
 	bool last = leave(gate, vcpu);
