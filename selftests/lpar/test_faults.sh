@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Each allocation of an activation fails once. Whatever the answer, the LPAR is
 # then either active with all it has or defined with nothing.
-# vm: cpus=4 threads=2 mem=1024 disks=64M timeout=600 kernels=debug speed=full
+# vm: cpus=4 threads=2 mem=1024 disks=64M,64M timeout=600 kernels=debug speed=full
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

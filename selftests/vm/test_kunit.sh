@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: cpus=4 threads=2 mem=1024 timeout=120 kernels=debug speed=quick
+# vm: cpus=4 threads=2 mem=1024 disks=64M,64M timeout=120 kernels=debug speed=quick
 # Loads every module and hands on what its KUnit suites reported.
 . "$(dirname "$0")/../lib/tap.sh"
 
