@@ -33,7 +33,7 @@ fuzz_together() {
 	return $failed
 }
 
-plan 32
+plan 33
 load lpar
 make a cpus 2-3 memory 4M
 lparcall create b
@@ -71,7 +71,10 @@ check "clean up" remove_all
 
 # Nonsense
 seed=${LPARKIT_SEED:-$RANDOM}
-check "$messages messages of nonsense" nlfuzz "$messages" "$seed" "$(disk 1)"
+diag "LPARKIT_SEED=$seed"
+check "$messages messages of nonsense" nlfuzz "$messages" "$seed" "$(disk 1)" >"$scratch/fuzz"
+# Otherwise the nonsense does not reach behind the policies.
+check "some accepted, some refused" grep -E "[1-9][0-9]* accepted, [1-9][0-9]* refused" "$scratch/fuzz"
 check "what is left can be deleted" remove_all
 check "two at once" fuzz_together
 check "what is left can be deleted" remove_all
