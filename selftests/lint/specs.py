@@ -198,7 +198,8 @@ def check_module(spec):
     for path in sorted(glob.glob(f"{TOP}/kmod-*/*.c")):
         with open(path) as f:
             content = f.read()
-        if f"<{spec.yaml.get('uapi-header')}>" in content or spec.name in path:
+        folder = os.path.basename(os.path.dirname(path))
+        if f"<{spec.yaml.get('uapi-header')}>" in content or folder == f"kmod-{spec.name}":
             text += content
     check_policy(spec, text)
     check_operations(spec, text)
@@ -207,8 +208,9 @@ def check_module(spec):
 def check_policy(spec, text):
     policy = {}
     for name, rule in re.findall(r"^\s*\[(\w+)\]\s*=\s*(.*?\bNLA_.*)$", text, re.M):
-        nested = "NLA_POLICY_NESTED" in rule
-        policy[name] = "NLA_NESTED" if nested else re.search(r"\bNLA_(?!POLICY)\w+", rule)[0]
+        rule = rule.replace("NLA_POLICY_NESTED", "NLA_NESTED")
+        rule = rule.replace("NLA_POLICY_EXACT_LEN", "NLA_BINARY")
+        policy[name] = re.search(r"\bNLA_(?!POLICY)\w+", rule)[0]
     requests = spec.request_attributes()
     for name in sorted(requests.keys() - policy.keys()):
         complain(f"{name}: part of a request, but no policy accepts it")

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Participant of the cut: at the deadline the netdevs of an LPAR hold, or
+ * drain, in hard-irq context. See include/lparkit/cut.h.
+ */
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <lparkit/cut.h>
+#include "netbuf.h"
+
+struct netbuf_cut_point {
+	struct lpar_cut_point point;
+	struct netbuf *buf;
+};
+
+static struct netbuf_cut_point *to_netbuf_point(struct lpar_cut_point *point)
+{
+	return container_of(point, struct netbuf_cut_point, point);
+}
+
+static int collect(struct lpar_cut *cut, const char *lpar_name)
+{
+	struct netbuf_cut_point *mine;
+	struct netbuf *buf;
+	int err = 0;
+
+	mutex_lock(&netbuf_mutex);
+	list_for_each_entry(buf, &netbuf_list, list) {
+		mutex_lock(&buf->op);
+		if (strcmp(buf->settings.lpar, lpar_name)) {
+			mutex_unlock(&buf->op);
+			continue;
+		}
+		mutex_unlock(&buf->op);
+		mine = kzalloc(sizeof(*mine), GFP_KERNEL);
+		if (!mine) {
+			err = -ENOMEM;
+			break;
+		}
+		kobject_get(&buf->kobj);
+		mine->buf = buf;
+		strscpy(mine->point.name, buf->dev->name, sizeof(mine->point.name));
+		lpar_cut_add(cut, &netbuf_cut_class, &mine->point);
+	}
+	mutex_unlock(&netbuf_mutex);
+	return err;
+}
+
+/* Bounded: two atomic operations, and a work item on open. */
+static void fire(struct lpar_cut_point *point, enum lpar_cut_action action)
+{
+	struct netbuf *buf = to_netbuf_point(point)->buf;
+
+	point->fired = ktime_get_real();
+	if (READ_ONCE(buf->gone))
+		point->error = -ENODEV;
+	else if (action == LPAR_CUT_CLOSE)
+		netbuf_hold(buf);
+	else if (netbuf_release(buf))
+		netbuf_drain_start(buf);
+}
+
+static void finish(struct lpar_cut_point *point, enum lpar_cut_action action, bool fired)
+{
+	struct netbuf *buf = to_netbuf_point(point)->buf;
+	unsigned int i;
+
+	if (!fired)
+		return;
+	for (i = 0; i < NETBUF_DIRECTIONS; i++)
+		point->count += skb_queue_len_lockless(&buf->queue[i].frames);
+	mutex_lock(&buf->op);
+	if (!buf->gone)
+		netbuf_announce_state(buf);
+	mutex_unlock(&buf->op);
+}
+
+static void release(struct lpar_cut_point *point)
+{
+	struct netbuf_cut_point *mine = to_netbuf_point(point);
+
+	netbuf_put(mine->buf);
+	kfree(mine);
+}
+
+struct lpar_cut_class netbuf_cut_class = {
+	.owner = THIS_MODULE,
+	.kind = "netbuf",
+	.order = LPAR_CUT_ORDER_NET,
+	.collect = collect,
+	.fire = fire,
+	.finish = finish,
+	.release = release,
+};

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+/* KUnit tests of drain.c: how full a tap's ring is. */
+#include <kunit/test.h>
+#include "netbuf.h"
+
+#define SIZE	500
+
+static void room_of_an_empty_ring(struct kunit *test)
+{
+	struct netbuf_ring ring = { .base = 1000 };
+
+	KUNIT_EXPECT_EQ(test, netbuf_ring_room(&ring, 1000, SIZE), SIZE);
+	ring.sent = SIZE;
+	KUNIT_EXPECT_EQ(test, netbuf_ring_room(&ring, 1000, SIZE), 0);
+	KUNIT_EXPECT_EQ(test, netbuf_ring_room(&ring, 1001, SIZE), 1);
+	KUNIT_EXPECT_EQ(test, netbuf_ring_room(&ring, 1000 + SIZE, SIZE), SIZE);
+}
+
+static void frames_from_before(struct kunit *test)
+{
+	struct netbuf_ring ring = { .base = 0, .sent = 10 };
+
+	/* The reader has taken 40: 30 of them were not ours, and leave no extra room. */
+	KUNIT_EXPECT_EQ(test, netbuf_ring_room(&ring, 40, SIZE), SIZE);
+	KUNIT_EXPECT_EQ(test, ring.sent, 40ULL);
+}
+
+static void segments_may_exceed(struct kunit *test)
+{
+	struct netbuf_ring ring = { .sent = SIZE + 44 };
+
+	KUNIT_EXPECT_EQ(test, netbuf_ring_room(&ring, 0, SIZE), -44);
+}
+
+static struct kunit_case drain_cases[] = {
+	KUNIT_CASE(room_of_an_empty_ring),
+	KUNIT_CASE(frames_from_before),
+	KUNIT_CASE(segments_may_exceed),
+	{}
+};
+
+static struct kunit_suite drain_suite = {
+	.name = "netbuf_drain",
+	.test_cases = drain_cases,
+};
+
+kunit_test_suite(drain_suite);

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A frame that is to be held for minutes: a copy, so that it pins no page of a
+ * guest or a NIC, with nothing on it that ties it to a socket, route or
+ * connection. On ingress skb->data is at the network header and the MAC header
+ * before it, on egress at the MAC header.
+ */
+#include <linux/virtio_net.h>
+#include <net/dst.h>
+#include <net/gso.h>
+#include "netbuf.h"
+
+/* Room in front for what a bridge or VLAN device may push later. */
+#define HEADROOM	(NET_SKB_PAD + NET_IP_ALIGN)
+/* Longer frames are copied into pages: a long piece of memory may be hard to get. */
+#define LINEAR_MAX	4096
+#define LINEAR_PART	256
+
+/**
+ * netbuf_frame_mac_len() - bytes of MAC header in front of skb->data
+ * @skb: frame
+ *
+ * Return: 0 on egress.
+ */
+unsigned int netbuf_frame_mac_len(const struct sk_buff *skb)
+{
+	return skb->data - skb_mac_header(skb);
+}
+
+/**
+ * netbuf_frame_alloc() - memory for a frame
+ * @mac_len: bytes in front of its data
+ * @len: bytes of data; skb->len on return, with content undefined
+ * @gfp: how to get it
+ *
+ * Context: as @gfp allows.
+ * Return: frame, or NULL.
+ */
+struct sk_buff *netbuf_frame_alloc(unsigned int mac_len, unsigned int len, gfp_t gfp)
+{
+	unsigned int linear = len > LINEAR_MAX ? LINEAR_PART : len;
+	struct sk_buff *skb;
+	int err;
+
+	skb = alloc_skb_with_frags(HEADROOM + mac_len + linear, len - linear,
+				   PAGE_ALLOC_COSTLY_ORDER, &err, gfp | __GFP_NOWARN);
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, HEADROOM + mac_len);
+	skb_put(skb, linear);
+	skb->data_len = len - linear;
+	skb->len = len;
+	return skb;
+}
+
+static int copy_data(struct sk_buff *copy, const struct sk_buff *skb, unsigned int mac_len)
+{
+	unsigned int offset = skb_headlen(copy);
+	int i;
+
+	if (skb_copy_bits(skb, -(int)mac_len, copy->data - mac_len, mac_len + offset))
+		return -EFAULT;
+	for (i = 0; i < skb_shinfo(copy)->nr_frags; i++) {
+		const skb_frag_t *frag = &skb_shinfo(copy)->frags[i];
+
+		if (skb_copy_bits(skb, offset, skb_frag_address(frag), skb_frag_size(frag)))
+			return -EFAULT;
+		offset += skb_frag_size(frag);
+	}
+	return 0;
+}
+
+static struct sk_buff *copy_frame(struct sk_buff *skb)
+{
+	unsigned int mac_len = netbuf_frame_mac_len(skb);
+	struct sk_buff *copy = netbuf_frame_alloc(mac_len, skb->len, GFP_ATOMIC);
+
+	if (!copy)
+		return NULL;
+	if (copy_data(copy, skb, mac_len)) {
+		kfree_skb(copy);
+		return NULL;
+	}
+	skb_copy_header(copy, skb);
+	skb_headers_offset_update(copy, skb_headroom(copy) - skb_headroom(skb));
+	return copy;
+}
+
+/* Frees it from what would be wrong, or be pinned, minutes later. */
+static void strip(struct sk_buff *skb)
+{
+	skb_orphan(skb);
+	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+	skb_ext_reset(skb);
+	skb->tstamp = 0;
+}
+
+/* The frame itself, or another view of its data if somebody else has it too. */
+static struct sk_buff *keep_frame(struct sk_buff *skb)
+{
+	struct sk_buff *kept = skb_shared(skb) ? skb_clone(skb, GFP_ATOMIC) : skb;
+
+	if (!kept || !skb_orphan_frags_rx(kept, GFP_ATOMIC))
+		return kept;
+	if (kept != skb)
+		kfree_skb(kept);
+	return NULL;
+}
+
+/* Segmentation that a file cannot describe is done now: its segments. */
+static struct sk_buff *segment(struct sk_buff *skb, enum netbuf_direction direction)
+{
+	unsigned int mac_len = netbuf_frame_mac_len(skb);
+	struct sk_buff *segments, *one;
+
+	skb_push(skb, mac_len);
+	segments = skb_gso_segment(skb, 0);
+	skb_pull(skb, mac_len);
+	if (IS_ERR_OR_NULL(segments))
+		return NULL;
+	for (one = segments; one; one = one->next) {
+		strip(one);
+		if (direction == NETBUF_INGRESS)
+			skb_pull(one, mac_len);
+	}
+	return segments;
+}
+
+static bool can_be_described(const struct sk_buff *skb)
+{
+	return !skb_is_gso(skb) || !(skb_shinfo(skb)->gso_type & ~VIRTIO_NET_SKB_GSO);
+}
+
+/**
+ * netbuf_frame_take() - what a queue may keep in the place of a frame
+ * @skb: frame; stays with the caller
+ * @direction: of the frame
+ * @zero_copy: keep the frame itself
+ * @copied: set if that is a copy
+ *
+ * A frame that cannot be copied for want of memory is kept itself: it pins
+ * its pages, but is not lost.
+ *
+ * Context: any but hard irq.
+ * Return: @skb itself; a copy, clone or list of segments; or NULL.
+ */
+struct sk_buff *netbuf_frame_take(struct sk_buff *skb, enum netbuf_direction direction,
+				  bool zero_copy, bool *copied)
+{
+	struct sk_buff *taken;
+
+	*copied = true;
+	if (!can_be_described(skb))
+		return segment(skb, direction);
+	taken = zero_copy ? NULL : copy_frame(skb);
+	if (!taken) {
+		taken = keep_frame(skb);
+		*copied = zero_copy;
+	}
+	if (taken)
+		strip(taken);
+	return taken;
+}

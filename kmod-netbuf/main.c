@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * netbuf.ko: holds the frames of netdevs while guests are saved and restored.
+ * See Documentation/netbuf.md.
+ */
+#include <linux/module.h>
+#include <lparkit/cut.h>
+#include "netbuf.h"
+
+/* Bound to CPUs: what one CPU sends on keeps its order. */
+struct workqueue_struct *netbuf_wq;
+
+static int __init netbuf_init(void)
+{
+	int err;
+
+	netbuf_wq = alloc_workqueue("netbuf", WQ_PERCPU | WQ_CPU_INTENSIVE, 0);
+	if (!netbuf_wq)
+		return -ENOMEM;
+	err = netbuf_buffer_init();
+	if (err)
+		goto err_wq;
+	err = lpar_cut_register(&netbuf_cut_class);
+	if (err)
+		goto err_buffer;
+	err = netbuf_netlink_init();
+	if (err)
+		goto err_cut;
+	return 0;
+
+err_cut:
+	lpar_cut_unregister(&netbuf_cut_class);
+err_buffer:
+	netbuf_buffer_exit();
+err_wq:
+	destroy_workqueue(netbuf_wq);
+	return err;
+}
+
+/* An attached netdev and an armed cut hold the module: there is nothing left to undo. */
+static void __exit netbuf_exit(void)
+{
+	netbuf_netlink_exit();
+	lpar_cut_unregister(&netbuf_cut_class);
+	netbuf_buffer_exit();
+	destroy_workqueue(netbuf_wq);
+}
+
+module_init(netbuf_init);
+module_exit(netbuf_exit);
+
+MODULE_DESCRIPTION("Holds the frames of netdevs while guests are saved and restored");
+MODULE_AUTHOR("The lparkit authors");
+MODULE_LICENSE("GPL");

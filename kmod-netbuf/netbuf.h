@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * netbuf.ko: what its files share. Prototypes are grouped by the file that
+ * holds them; the page Documentation/netbuf.md has the whole.
+ */
+#ifndef _KMOD_NETBUF_H
+#define _KMOD_NETBUF_H
+
+#include <linux/atomic.h>
+#include <linux/kobject.h>
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <linux/netfilter.h>
+#include <linux/netlink.h>
+#include <linux/skbuff.h>
+#include <linux/workqueue.h>
+#include <uapi/linux/virtio_net.h>
+#include <uapi/lparkit/netbuf.h>
+
+struct bpf_prog;
+struct genl_family;
+
+#define NETBUF_DIRECTIONS	2
+
+#define NETBUF_LIMIT_FRAMES_DEFAULT	100000
+#define NETBUF_LIMIT_BYTES_DEFAULT	(256ULL << 20)
+#define NETBUF_HIGH_WATER_DEFAULT	80
+
+/**
+ * struct netbuf_tag - what a queue knows of a frame, in skb->cb
+ * @time: CLOCK_REALTIME when it was held
+ */
+struct netbuf_tag {
+	ktime_t time;
+};
+
+#define NETBUF_TAG(skb) ((struct netbuf_tag *)(skb)->cb)
+
+/**
+ * struct netbuf_counters - what a queue has done since attach, in frames
+ * @held: taken into the queue by the hook
+ * @drained: gone on
+ * @loaded: came from a file
+ * @flushed: dropped by flush
+ * @dropped_limit: dropped, over a limit
+ * @dropped_memory: dropped, no memory
+ * @dropped_filter: dropped, not chosen by the filter
+ * @passed_limit: over a limit and let through
+ * @uncopied: held without a copy for want of memory
+ */
+struct netbuf_counters {
+	u64 held;
+	u64 drained;
+	u64 loaded;
+	u64 flushed;
+	u64 dropped_limit;
+	u64 dropped_memory;
+	u64 dropped_filter;
+	u64 passed_limit;
+	u64 uncopied;
+};
+
+/**
+ * struct netbuf_limits - how much a queue may hold
+ * @frames: their number
+ * @bytes: memory that they take (truesize)
+ * @high_water: percent of either at which an event is sent
+ * @policy: what happens to a frame beyond them
+ */
+struct netbuf_limits {
+	u32 frames;
+	u64 bytes;
+	u32 high_water;
+	enum netbuf_policy policy;
+};
+
+/**
+ * struct netbuf_queue - the frames of one direction
+ * @buf: buffer
+ * @direction: of its frames
+ * @state: enum netbuf_state; see queue.c for who may change it
+ * @frames: oldest first; its lock guards all below
+ * @bytes: memory that they take (truesize)
+ * @peak_frames: most frames held since attach
+ * @peak_bytes: most memory held since attach
+ * @counters: see struct netbuf_counters
+ * @cursor: frame that SAVE sends next, or NULL
+ * @is_high: above the high-water mark
+ * @has_dropped: a frame was dropped since the last hold
+ * @limits: how much it may hold
+ */
+struct netbuf_queue {
+	struct netbuf *buf;
+	enum netbuf_direction direction;
+	atomic_t state;
+	struct sk_buff_head frames;
+	u64 bytes;
+	u32 peak_frames;
+	u64 peak_bytes;
+	struct netbuf_counters counters;
+	struct sk_buff *cursor;
+	bool is_high;
+	bool has_dropped;
+	struct netbuf_limits limits;
+};
+
+/**
+ * struct netbuf_ring - how full the ring behind a tap is
+ * @sent: segments sent into it since @base
+ * @base: tx_packets, frames that the reader had taken, when the count began
+ */
+struct netbuf_ring {
+	u64 sent;
+	u64 base;
+};
+
+/**
+ * struct netbuf_settings - what an operator sets, beside limits and filter
+ * @lpar: LPAR in whose cuts the netdev takes part, or ""
+ * @zero_copy: frames are held as they are
+ * @unmatched: what happens to frames that the filter does not choose
+ */
+struct netbuf_settings {
+	char lpar[NETBUF_LPAR_MAX + 1];
+	bool zero_copy;
+	enum netbuf_unmatched unmatched;
+};
+
+/**
+ * struct netbuf_record - all of a frame that is not its bytes
+ * @direction: of the frame
+ * @time: CLOCK_REALTIME when it was held
+ * @length: bytes from its MAC header
+ * @vnet: segmentation and checksum, little endian
+ * @vlan_proto: EtherType of a tag beside the data, 0 = none
+ * @vlan_tci: that tag
+ * @queue: queue mapping
+ * @mark: skb->mark
+ * @priority: skb->priority
+ */
+struct netbuf_record {
+	enum netbuf_direction direction;
+	ktime_t time;
+	u32 length;
+	struct virtio_net_hdr vnet;
+	u16 vlan_proto;
+	u16 vlan_tci;
+	u16 queue;
+	u32 mark;
+	u32 priority;
+};
+
+/**
+ * struct netbuf_load - frames of a file that wait for COMMIT
+ * @portid: netlink socket that sends them; 0 = none
+ * @frames: complete ones
+ * @bytes: memory that all take
+ * @partial: frame of which parts are missing, or NULL
+ * @received: bytes of it
+ * @record: what is known of it
+ *
+ * Under netbuf_mutex.
+ */
+struct netbuf_load {
+	u32 portid;
+	struct sk_buff_head frames[NETBUF_DIRECTIONS];
+	u64 bytes[NETBUF_DIRECTIONS];
+	struct sk_buff *partial;
+	u32 received;
+	struct netbuf_record record;
+};
+
+/**
+ * struct netbuf - the buffer of one netdev
+ * @kobj: /sys/class/net/IFNAME/netbuf; its count is that of the buffer
+ * @list: in netbuf_list, under netbuf_mutex
+ * @dev: netdev, held from attach to detach
+ * @tracker: of that reference
+ * @gone: detached; under netbuf_mutex
+ * @ops: hooks of both directions
+ * @net: network namespace in which they are registered, NULL = not registered; under rtnl
+ * @op: one change of state or settings at a time; not needed in cuts
+ * @settings: written under @op
+ * @filter: chooses the frames to be held, or NULL for all; written under @op
+ * @filter_text: what it was compiled from, or NULL; under @op
+ * @queue: by enum netbuf_direction
+ * @drain: sends held frames on
+ * @drain_cpu: CPU on which it runs, so that frames keep their order
+ * @drain_new: a drain starts: what is known about the ring is old
+ * @ring: of a tap
+ * @is_tap: frames sent end in a ring that drops when full
+ * @idle_us: how long the drain last slept for want of progress, in microseconds
+ * @announced: state in the last event
+ * @events: NETBUF_EVENT_... that the hooks want sent, as bits
+ * @event_work: sends them
+ * @save_port: netlink socket that runs a SAVE, 0 = none; under netbuf_mutex
+ * @load: frames from a file, not committed
+ */
+struct netbuf {
+	struct kobject kobj;
+	struct list_head list;
+	struct net_device *dev;
+	netdevice_tracker tracker;
+	bool gone;
+	struct nf_hook_ops ops[NETBUF_DIRECTIONS];
+	struct net *net;
+	struct mutex op;	/* one change at a time */
+	struct netbuf_settings settings;
+	struct bpf_prog __rcu *filter;
+	char *filter_text;
+	struct netbuf_queue queue[NETBUF_DIRECTIONS];
+	struct work_struct drain;
+	int drain_cpu;
+	bool drain_new;
+	struct netbuf_ring ring;
+	bool is_tap;
+	unsigned int idle_us;
+	enum netbuf_state announced;
+	unsigned long events;
+	struct work_struct event_work;
+	u32 save_port;
+	struct netbuf_load load;
+};
+
+/* main.c */
+extern struct workqueue_struct *netbuf_wq;
+
+/* buffer.c */
+extern struct mutex netbuf_mutex;
+extern struct list_head netbuf_list;
+int netbuf_attach(struct net *net, const char *ifname, struct netlink_ext_ack *extack);
+int netbuf_detach(struct net *net, const char *ifname, bool force,
+		  struct netlink_ext_ack *extack);
+struct netbuf *netbuf_find(struct net *net, const char *ifname);
+struct netbuf *netbuf_get(struct net *net, const char *ifname, struct netlink_ext_ack *extack);
+void netbuf_put(struct netbuf *buf);
+enum netbuf_state netbuf_state(const struct netbuf *buf);
+void netbuf_hold(struct netbuf *buf);
+bool netbuf_release(struct netbuf *buf);
+int netbuf_set_state(struct netbuf *buf, enum netbuf_state state, struct netlink_ext_ack *extack);
+const char *netbuf_blind_spot(struct net_device *dev);
+int netbuf_buffer_init(void);
+void netbuf_buffer_exit(void);
+
+/* hook.c */
+int netbuf_hook_register(struct netbuf *buf, struct net *net);
+void netbuf_hook_unregister(struct netbuf *buf);
+
+/* frame.c */
+struct sk_buff *netbuf_frame_take(struct sk_buff *skb, enum netbuf_direction direction,
+				  bool zero_copy, bool *copied);
+struct sk_buff *netbuf_frame_alloc(unsigned int mac_len, unsigned int len, gfp_t gfp);
+unsigned int netbuf_frame_mac_len(const struct sk_buff *skb);
+
+/* queue.c */
+enum netbuf_verdict {
+	NETBUF_ACCEPTED,	/* goes by */
+	NETBUF_HELD,		/* belongs to the queue now */
+	NETBUF_DROPPED,		/* is to be freed */
+};
+
+void netbuf_queue_init(struct netbuf_queue *queue, struct netbuf *buf,
+		       enum netbuf_direction direction);
+enum netbuf_verdict netbuf_queue_add(struct netbuf_queue *queue, struct sk_buff *frames,
+				     bool copied);
+unsigned int netbuf_queue_take(struct netbuf_queue *queue, struct sk_buff_head *batch,
+			       unsigned int max);
+void netbuf_queue_return(struct netbuf_queue *queue, struct sk_buff_head *batch);
+void netbuf_queue_drained(struct netbuf_queue *queue, unsigned int frames);
+bool netbuf_queue_try_pass(struct netbuf_queue *queue);
+unsigned int netbuf_queue_flush(struct netbuf_queue *queue);
+bool netbuf_queue_fits(struct netbuf_queue *queue, u32 frames, u64 bytes);
+void netbuf_queue_splice(struct netbuf_queue *queue, struct sk_buff_head *frames, u64 bytes);
+void netbuf_queue_count_drop(struct netbuf_queue *queue, u64 *counter);
+struct netbuf_limits netbuf_queue_limits(struct netbuf_queue *queue);
+void netbuf_set_limits(struct netbuf *buf, const struct netbuf_limits *limits);
+
+/* drain.c */
+void netbuf_drain_start(struct netbuf *buf);
+void netbuf_drain_work(struct work_struct *work);
+s64 netbuf_ring_room(struct netbuf_ring *ring, u64 taken, u32 size);
+
+/* record.c */
+int netbuf_record_make(struct netbuf_record *record, struct sk_buff *skb,
+		       enum netbuf_direction direction);
+int netbuf_record_apply(const struct netbuf_record *record, struct sk_buff *skb,
+			struct net_device *dev);
+
+/* cut.c */
+extern struct lpar_cut_class netbuf_cut_class;
+
+/* event.c */
+void netbuf_event_send(enum netbuf_event event, struct netbuf *buf);
+void netbuf_event_defer(enum netbuf_event event, struct netbuf *buf);
+void netbuf_event_work(struct work_struct *work);
+void netbuf_announce_state(struct netbuf *buf);
+
+/* netlink.c */
+extern struct genl_family netbuf_genl_family;
+int netbuf_netlink_put_queues(struct sk_buff *skb, struct netbuf *buf);
+int netbuf_netlink_init(void);
+void netbuf_netlink_exit(void);
+
+/* netlink_frame.c */
+void netbuf_load_abandon(struct netbuf *buf);
+
+/* sysfs.c */
+extern const struct sysfs_ops netbuf_sysfs_ops;
+int netbuf_sysfs_add(struct netbuf *buf);
+
+/* The reason for a refusal, or a warning; @text must outlive the request. */
+static inline void netbuf_say(struct netlink_ext_ack *extack, const char *text)
+{
+	if (extack)
+		extack->_msg = text;
+}
+
+#endif /* _KMOD_NETBUF_H */

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The queue of one direction: in order, within limits.
+ *
+ *	pass --hold, cut--> hold --drain, cut--> drain --queue is empty--> pass
+ *	                      ^                    |
+ *	                      +-----hold, cut------+
+ *
+ * A cut changes the state in hard-irq context, so the state is an atomic and
+ * no lock is needed to change it. The one change that depends on the frames,
+ * drain to pass, is made under the lock by compare and exchange: the hook adds
+ * frames under the lock too, after another look at the state, so that no
+ * frame is ever left behind in a queue that passes.
+ */
+#include <linux/math64.h>
+#include "netbuf.h"
+
+/**
+ * netbuf_queue_init() - an empty queue that lets frames pass
+ * @queue: queue
+ * @buf: its buffer
+ * @direction: of its frames
+ */
+void netbuf_queue_init(struct netbuf_queue *queue, struct netbuf *buf,
+		       enum netbuf_direction direction)
+{
+	queue->buf = buf;
+	queue->direction = direction;
+	atomic_set(&queue->state, NETBUF_STATE_PASS);
+	skb_queue_head_init(&queue->frames);
+	queue->limits.frames = NETBUF_LIMIT_FRAMES_DEFAULT;
+	queue->limits.bytes = NETBUF_LIMIT_BYTES_DEFAULT;
+	queue->limits.high_water = NETBUF_HIGH_WATER_DEFAULT;
+	queue->limits.policy = NETBUF_POLICY_TAIL_DROP;
+}
+
+static bool fits(const struct netbuf_queue *queue, u32 frames, u64 bytes)
+{
+	lockdep_assert_held(&queue->frames.lock);
+	return skb_queue_len(&queue->frames) + (u64)frames <= queue->limits.frames &&
+	       queue->bytes + bytes <= queue->limits.bytes;
+}
+
+static bool is_high(const struct netbuf_queue *queue)
+{
+	const struct netbuf_limits *limits = &queue->limits;
+
+	return skb_queue_len(&queue->frames) * 100ULL >= (u64)limits->frames * limits->high_water ||
+	       queue->bytes >= div_u64(limits->bytes, 100) * limits->high_water;
+}
+
+static void note_level(struct netbuf_queue *queue)
+{
+	bool was_high = queue->is_high;
+
+	queue->peak_frames = max(queue->peak_frames, skb_queue_len(&queue->frames));
+	queue->peak_bytes = max(queue->peak_bytes, queue->bytes);
+	queue->is_high = is_high(queue);
+	if (queue->is_high && !was_high)
+		netbuf_event_defer(NETBUF_EVENT_HIGH_WATER, queue->buf);
+}
+
+static void count_drop(struct netbuf_queue *queue, u64 *counter)
+{
+	lockdep_assert_held(&queue->frames.lock);
+	(*counter)++;
+	if (!queue->has_dropped)
+		netbuf_event_defer(NETBUF_EVENT_DROP, queue->buf);
+	queue->has_dropped = true;
+}
+
+/**
+ * netbuf_queue_count_drop() - a frame was dropped before it came to the queue
+ * @queue: queue
+ * @counter: one of queue->counters
+ *
+ * Context: any but hard irq.
+ */
+void netbuf_queue_count_drop(struct netbuf_queue *queue, u64 *counter)
+{
+	spin_lock_bh(&queue->frames.lock);
+	count_drop(queue, counter);
+	spin_unlock_bh(&queue->frames.lock);
+}
+
+/* The oldest frame; a SAVE that is about to send it goes on behind it. */
+static struct sk_buff *remove_first(struct netbuf_queue *queue)
+{
+	struct sk_buff *skb = skb_peek(&queue->frames);
+
+	lockdep_assert_held(&queue->frames.lock);
+	if (!skb)
+		return NULL;
+	if (queue->cursor == skb)
+		queue->cursor = skb_peek_next(skb, &queue->frames);
+	__skb_unlink(skb, &queue->frames);
+	queue->bytes -= skb->truesize;
+	return skb;
+}
+
+static void append(struct netbuf_queue *queue, struct sk_buff *frames, ktime_t now)
+{
+	struct sk_buff *skb, *next;
+
+	skb_list_walk_safe(frames, skb, next) {
+		skb_mark_not_on_list(skb);
+		NETBUF_TAG(skb)->time = now;
+		__skb_queue_tail(&queue->frames, skb);
+		queue->bytes += skb->truesize;
+		queue->counters.held++;
+	}
+}
+
+/* Makes room for the frames by dropping older ones, if that can help at all. */
+static bool make_room(struct netbuf_queue *queue, u32 n, u64 bytes, struct sk_buff_head *dropped)
+{
+	if (n > queue->limits.frames || bytes > queue->limits.bytes)
+		return false;
+	while (!fits(queue, n, bytes)) {
+		__skb_queue_tail(dropped, remove_first(queue));
+		count_drop(queue, &queue->counters.dropped_limit);
+	}
+	return true;
+}
+
+/* May the frames go in? Applies the policy if they exceed a limit. */
+static enum netbuf_verdict admit(struct netbuf_queue *queue, u32 n, u64 bytes,
+				 struct sk_buff_head *dropped)
+{
+	if (fits(queue, n, bytes))
+		return NETBUF_HELD;
+	switch (queue->limits.policy) {
+	case NETBUF_POLICY_PASS:
+		queue->counters.passed_limit++;
+		return NETBUF_ACCEPTED;
+	case NETBUF_POLICY_HEAD_DROP:
+		if (make_room(queue, n, bytes, dropped))
+			return NETBUF_HELD;
+		break;
+	case NETBUF_POLICY_TAIL_DROP:
+		break;
+	}
+	count_drop(queue, &queue->counters.dropped_limit);
+	return NETBUF_DROPPED;
+}
+
+/**
+ * netbuf_queue_add() - hold a frame, if the state still asks for it
+ * @queue: queue
+ * @frames: one frame, or its segments linked by skb->next
+ * @copied: they are a copy
+ *
+ * Context: any but hard irq.
+ * Return: verdict; on NETBUF_HELD the frames belong to the queue.
+ */
+enum netbuf_verdict netbuf_queue_add(struct netbuf_queue *queue, struct sk_buff *frames,
+				     bool copied)
+{
+	ktime_t now = ktime_get_real();
+	enum netbuf_verdict verdict;
+	struct sk_buff_head dropped;
+	struct sk_buff *skb, *next;
+	u64 bytes = 0;
+	u32 n = 0;
+
+	__skb_queue_head_init(&dropped);
+	skb_list_walk_safe(frames, skb, next) {
+		bytes += skb->truesize;
+		n++;
+	}
+	spin_lock_bh(&queue->frames.lock);
+	if (atomic_read(&queue->state) == NETBUF_STATE_PASS)
+		verdict = NETBUF_ACCEPTED;
+	else
+		verdict = admit(queue, n, bytes, &dropped);
+	if (verdict == NETBUF_HELD) {
+		append(queue, frames, now);
+		note_level(queue);
+		queue->counters.uncopied += !copied;
+	}
+	spin_unlock_bh(&queue->frames.lock);
+	__skb_queue_purge(&dropped);
+	return verdict;
+}
+
+/**
+ * netbuf_queue_take() - the oldest frames, to be sent on
+ * @queue: queue
+ * @batch: takes them
+ * @max: their number at most
+ *
+ * Context: any but hard irq; only the drain may call it.
+ * Return: number of frames taken.
+ */
+unsigned int netbuf_queue_take(struct netbuf_queue *queue, struct sk_buff_head *batch,
+			       unsigned int max)
+{
+	struct sk_buff *skb;
+	unsigned int n = 0;
+
+	spin_lock_bh(&queue->frames.lock);
+	while (n < max && (skb = remove_first(queue))) {
+		__skb_queue_tail(batch, skb);
+		n++;
+	}
+	queue->is_high = is_high(queue);
+	spin_unlock_bh(&queue->frames.lock);
+	return n;
+}
+
+/**
+ * netbuf_queue_return() - frames that could not be sent on are the oldest again
+ * @queue: queue
+ * @batch: what is left of that of netbuf_queue_take()
+ *
+ * Context: any but hard irq.
+ */
+void netbuf_queue_return(struct netbuf_queue *queue, struct sk_buff_head *batch)
+{
+	struct sk_buff *skb;
+
+	spin_lock_bh(&queue->frames.lock);
+	while ((skb = __skb_dequeue_tail(batch))) {
+		__skb_queue_head(&queue->frames, skb);
+		queue->bytes += skb->truesize;
+	}
+	spin_unlock_bh(&queue->frames.lock);
+}
+
+/**
+ * netbuf_queue_drained() - frames have gone on
+ * @queue: queue
+ * @frames: their number
+ *
+ * Context: any but hard irq.
+ */
+void netbuf_queue_drained(struct netbuf_queue *queue, unsigned int frames)
+{
+	spin_lock_bh(&queue->frames.lock);
+	queue->counters.drained += frames;
+	spin_unlock_bh(&queue->frames.lock);
+}
+
+/**
+ * netbuf_queue_try_pass() - end a drain if nothing is left
+ * @queue: queue
+ *
+ * Context: any but hard irq.
+ * Return: true if the queue does not drain any more, also when it was told to
+ * hold meanwhile.
+ */
+bool netbuf_queue_try_pass(struct netbuf_queue *queue)
+{
+	bool over;
+
+	spin_lock_bh(&queue->frames.lock);
+	if (skb_queue_empty(&queue->frames)) {
+		/* A full barrier: who sees it sees that all before were sent on. */
+		atomic_cmpxchg(&queue->state, NETBUF_STATE_DRAIN, NETBUF_STATE_PASS);
+		queue->has_dropped = false;
+	}
+	over = atomic_read(&queue->state) != NETBUF_STATE_DRAIN;
+	spin_unlock_bh(&queue->frames.lock);
+	return over;
+}
+
+/**
+ * netbuf_queue_flush() - drop all frames that are held
+ * @queue: queue
+ *
+ * Context: process.
+ * Return: their number.
+ */
+unsigned int netbuf_queue_flush(struct netbuf_queue *queue)
+{
+	struct sk_buff_head frames;
+	unsigned int n;
+
+	__skb_queue_head_init(&frames);
+	spin_lock_bh(&queue->frames.lock);
+	n = skb_queue_len(&queue->frames);
+	skb_queue_splice_init(&queue->frames, &frames);
+	queue->counters.flushed += n;
+	queue->bytes = 0;
+	queue->cursor = NULL;
+	queue->is_high = false;
+	spin_unlock_bh(&queue->frames.lock);
+	__skb_queue_purge(&frames);
+	return n;
+}
+
+/**
+ * netbuf_queue_fits() - is there room within the limits?
+ * @queue: queue
+ * @frames: how many more
+ * @bytes: memory that they take
+ *
+ * Context: any but hard irq.
+ * Return: true if so.
+ */
+bool netbuf_queue_fits(struct netbuf_queue *queue, u32 frames, u64 bytes)
+{
+	bool ret;
+
+	spin_lock_bh(&queue->frames.lock);
+	ret = fits(queue, frames, bytes);
+	spin_unlock_bh(&queue->frames.lock);
+	return ret;
+}
+
+/**
+ * netbuf_queue_splice() - frames from a file become the oldest
+ * @queue: queue
+ * @frames: in order; empty on return
+ * @bytes: memory that they take
+ *
+ * Context: process.
+ */
+void netbuf_queue_splice(struct netbuf_queue *queue, struct sk_buff_head *frames, u64 bytes)
+{
+	spin_lock_bh(&queue->frames.lock);
+	queue->counters.loaded += skb_queue_len(frames);
+	queue->bytes += bytes;
+	skb_queue_splice_init(frames, &queue->frames);
+	note_level(queue);
+	spin_unlock_bh(&queue->frames.lock);
+}
+
+/**
+ * netbuf_queue_limits() - how much it may hold
+ * @queue: queue
+ *
+ * Context: any but hard irq.
+ * Return: the limits, as they belong together.
+ */
+struct netbuf_limits netbuf_queue_limits(struct netbuf_queue *queue)
+{
+	struct netbuf_limits limits;
+
+	spin_lock_bh(&queue->frames.lock);
+	limits = queue->limits;
+	spin_unlock_bh(&queue->frames.lock);
+	return limits;
+}
+
+/**
+ * netbuf_set_limits() - how much both queues may hold from now on
+ * @buf: buffer; frames beyond a lower limit stay
+ * @limits: new ones
+ *
+ * Context: process, under buf->op.
+ */
+void netbuf_set_limits(struct netbuf *buf, const struct netbuf_limits *limits)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&buf->op);
+	for (i = 0; i < NETBUF_DIRECTIONS; i++) {
+		struct netbuf_queue *queue = &buf->queue[i];
+
+		spin_lock_bh(&queue->frames.lock);
+		queue->limits = *limits;
+		note_level(queue);
+		spin_unlock_bh(&queue->frames.lock);
+	}
+}
