@@ -333,7 +333,7 @@ static int arm_verb(struct args *args)
 	int ret = parse_arm(args, &arm);
 
 	if (!ret && !arm.no_wait)
-		events = nl_subscribe();
+		events = nl_subscribe(&nl_lpar);
 	if (!ret)
 		ret = send_arm(&arm);
 	if (!ret && events)

@@ -57,6 +57,36 @@ _lparctl_cut() {
 	esac
 }
 
+_lparctl_buffers() {
+	local buffer
+	for buffer in /sys/class/net/*/netbuf; do
+		[[ -d $buffer ]] && basename "${buffer%/netbuf}"
+	done
+}
+
+# $1 verb, $2 word before.
+_lparctl_netbuf() {
+	case $1,$2 in
+	*,netbuf) echo show list attach set detach hold drain flush save load monitor ;;
+	*,--lpar) _lparctl_lpars ;;
+	*,--policy) echo tail-drop head-drop pass ;;
+	*,--unmatched) echo pass drop ;;
+	*,--copy) echo yes no ;;
+	*,--*) ;;
+	save,save | load,load) compgen -f -- "$cur" ;;
+	attach,attach) ls /sys/class/net ;;
+	attach,* | set,?*)
+		[[ $2 == set ]] && _lparctl_buffers && return
+		echo --lpar --limit-frames --limit-bytes --policy --high-water --filter \
+			--unmatched --copy
+		;;
+	detach,*) _lparctl_buffers; echo --force ;;
+	drain,*) _lparctl_buffers; echo --timeout --no-wait ;;
+	monitor,*) echo --count --timeout ;;
+	*) _lparctl_buffers ;;
+	esac
+}
+
 _lparctl_monitor() {
 	case $1 in
 	--lpar) _lparctl_lpars ;;
@@ -77,10 +107,11 @@ _lparctl() {
 		((first++))
 	done
 	if ((first == COMP_CWORD)); then
-		words="lpar cut monitor help $verbs --json --pretty --root --help --version"
+		words="lpar cut netbuf monitor help $verbs --json --pretty --root --help --version"
 	else
 		case ${COMP_WORDS[first]} in
 		cut) words=$(_lparctl_cut "$before") ;;
+		netbuf) words=$(_lparctl_netbuf "${COMP_WORDS[first + 1]}" "$before") ;;
 		monitor) words=$(_lparctl_monitor "$before") ;;
 		*) words=$(_lparctl_lpar "${COMP_WORDS[first]}" "$before") ;;
 		esac

@@ -20,6 +20,7 @@
 #include <libmnl/libmnl.h>
 
 #include "../include/uapi/lparkit/lpar.h"
+#include "../include/uapi/lparkit/netbuf.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define NSEC_PER_SEC 1000000000LL
@@ -182,8 +183,19 @@ void cpus_and(struct cpus *dst, const struct cpus *a, const struct cpus *b);
 void cpus_or(struct cpus *dst, const struct cpus *a, const struct cpus *b);
 void cpus_andnot(struct cpus *dst, const struct cpus *a, const struct cpus *b);
 
-/* netlink.c: family lpar */
+/* netlink.c */
+struct nl_family {
+	const char *name;
+	uint8_t version;
+	uint16_t id; /* 0 = not looked up yet */
+	uint32_t events; /* multicast group */
+};
+
+extern struct nl_family nl_lpar, nl_netbuf;
 bool nl_available(void);
+struct nlmsghdr *nl_begin(struct nl_family *family, uint8_t cmd, uint16_t flags);
+size_t nl_room(const struct nlmsghdr *nlh);
+const char *nl_warning(void);
 struct nlmsghdr *nl_request(enum lpar_cmd cmd, const char *name);
 int nl_send(struct nlmsghdr *nlh, mnl_cb_t reply, void *data);
 int nl_dump(enum lpar_cmd cmd, mnl_cb_t reply, void *data);
@@ -192,7 +204,7 @@ const char *nl_text(int error);
 int nl_fail(const char *what, int error); /* exit code */
 int nl_parse(const struct nlattr **tb, size_t n, const struct nlattr *nest);
 const struct nlattr **nl_attrs(const struct nlmsghdr *nlh);
-struct mnl_socket *nl_subscribe(void);
+struct mnl_socket *nl_subscribe(struct nl_family *family);
 int nl_receive(struct mnl_socket *sock, int timeout_ms, mnl_cb_t event, void *data);
 
 /* record.c: what the kernel says about an LPAR */
@@ -245,6 +257,13 @@ int stop_verb(struct args *args);
 /* cut.c, monitor.c: the other objects */
 int cut_object(struct args *args);
 int monitor_object(struct args *args);
+
+/* netbuf.c: frames of netdevs; netbuf_save.c, netbuf_load.c: to a file and back */
+int netbuf_object(struct args *args);
+int netbuf_fail(const char *name, int error); /* exit code */
+struct nlmsghdr *netbuf_request(enum netbuf_cmd cmd, const char *name);
+int netbuf_save_verb(struct args *args);
+int netbuf_load_verb(struct args *args);
 
 /* qemu.c: the command line of QEMU */
 char **qemu_command(const struct lpar_config *config);

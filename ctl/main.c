@@ -15,6 +15,7 @@ struct options options = { .root = "" };
 static const char help_text[] =
 	"Usage: lparctl [OPTIONS] [lpar] VERB ...\n"
 	"       lparctl [OPTIONS] cut ...\n"
+	"       lparctl [OPTIONS] netbuf ...\n"
 	"       lparctl [OPTIONS] monitor ...\n"
 	"\n"
 	"LPARs\n"
@@ -41,13 +42,24 @@ static const char help_text[] =
 	"    INSTANT := now | +TIME | @SECONDS | YYYY-MM-DD HH:MM:SS[.FRACTION][Z]\n"
 	"  cut list | cut show ID | cut cancel ID\n"
 	"\n"
+	"Netdevs: frames are held while a guest is saved and restored\n"
+	"  netbuf attach NETDEV [SETTING]... | netbuf set NETDEV SETTING...\n"
+	"    SETTING := --lpar NAME | --limit-frames N | --limit-bytes SIZE |\n"
+	"               --policy tail-drop|head-drop|pass | --high-water PERCENT |\n"
+	"               --filter EXPRESSION | --unmatched pass|drop | --copy yes|no\n"
+	"  netbuf detach NETDEV... [--force]\n"
+	"  netbuf hold NETDEV... | netbuf flush NETDEV...\n"
+	"  netbuf drain NETDEV... [--timeout TIME] [--no-wait]\n"
+	"  netbuf save FILE NETDEV... | netbuf load FILE [NETDEV[=NETDEV]]...\n"
+	"  netbuf show [NETDEV]... | netbuf monitor [--count N] [--timeout TIME]\n"
+	"\n"
 	"Events\n"
 	"  monitor [--lpar NAME] [--event EVENT] [--count N] [--timeout TIME]\n"
 	"\n"
 	"Words may be abbreviated. SIZE is 512M or 1G, TIME is 500ms, 30s or 2m.\n"
 	"\n"
 	"Options\n"
-	"  -j, --json      JSON output of list, show, check, cut and monitor\n"
+	"  -j, --json      JSON output of list, show, check, cut, netbuf and monitor\n"
 	"  -p, --pretty    indented JSON\n"
 	"      --root DIR  look for /etc, /proc, /run and /sys below DIR\n"
 	"  -h, --help      this text\n"
@@ -178,6 +190,7 @@ static int help_object(struct args *args)
 static const struct command objects[] = {
 	{ "lpar", lpar_object },
 	{ "cut", cut_object },
+	{ "netbuf", netbuf_object },
 	{ "monitor", monitor_object },
 	{ "help", help_object },
 	{ NULL, NULL },

@@ -181,7 +181,7 @@ static int wait_ms(const struct monitor *monitor, uint64_t start_ns)
 static int watch(struct monitor *monitor)
 {
 	uint64_t start_ns = now_ns(CLOCK_MONOTONIC);
-	struct mnl_socket *sock = nl_subscribe();
+	struct mnl_socket *sock = nl_subscribe(&nl_lpar);
 	int ms, ret;
 
 	/* Who waits for this line misses nothing of what he does next. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Generic netlink family "lpar": requests, dumps, events, and the text that
- * the kernel gives with an error.
+ * Generic netlink: requests, dumps, events, and the text that the kernel gives
+ * with an error.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,17 +13,18 @@
 
 #include "lparctl.h"
 
-/* Holds the largest request, 32 disks and a CPU list, with room to spare. */
-#define REQUEST_BYTES 32768
+/* Holds the largest request, with room to spare. */
+#define REQUEST_BYTES 65536
 /* One LPAR with thousands of members fits. */
 #define REPLY_BYTES 65536
 /* Events pile up while a slow reader of monitor's output is blocked. */
 #define EVENT_QUEUE_BYTES (1 << 20)
 
+struct nl_family nl_lpar = { .name = LPAR_FAMILY_NAME, .version = LPAR_FAMILY_VERSION };
+struct nl_family nl_netbuf = { .name = NETBUF_FAMILY_NAME, .version = NETBUF_FAMILY_VERSION };
+
 static struct {
 	struct mnl_socket *sock;
-	uint16_t family;
-	uint32_t events; /* multicast group */
 	unsigned int seq;
 	char request[REQUEST_BYTES];
 	char text[512]; /* extack of the last error */
@@ -54,10 +55,12 @@ int nl_parse(const struct nlattr **tb, size_t n, const struct nlattr *nest)
 	return mnl_attr_parse_nested(nest, keep_attr, &table) < 0 ? -EINVAL : 0;
 }
 
-/* The attributes of a message by their type; valid until the next call. */
+/* The attributes of a message of any family by their type; valid until the next call. */
 const struct nlattr **nl_attrs(const struct nlmsghdr *nlh)
 {
 	static const struct nlattr *tb[LPAR_A_MAX + 1];
+	_Static_assert((int)LPAR_A_MAX >= (int)NETBUF_A_MAX,
+		       "the table has room for either family");
 	struct attr_table table = { tb, ARRAY_SIZE(tb) };
 
 	memset(tb, 0, sizeof(tb));
@@ -147,7 +150,8 @@ static struct nlmsghdr *start_message(uint16_t type, uint8_t cmd, uint8_t versio
 	return nlh;
 }
 
-static void find_group(const struct nlattr *groups)
+/* Every family has one group, of the same name. */
+static void find_group(struct nl_family *family, const struct nlattr *groups)
 {
 	const struct nlattr *tb[CTRL_ATTR_MCAST_GRP_MAX + 1];
 	const struct nlattr *group;
@@ -157,20 +161,20 @@ static void find_group(const struct nlattr *groups)
 			continue;
 		if (tb[CTRL_ATTR_MCAST_GRP_NAME] && tb[CTRL_ATTR_MCAST_GRP_ID] &&
 		    !strcmp(mnl_attr_get_str(tb[CTRL_ATTR_MCAST_GRP_NAME]), LPAR_MCGRP_EVENTS))
-			nl.events = mnl_attr_get_u32(tb[CTRL_ATTR_MCAST_GRP_ID]);
+			family->events = mnl_attr_get_u32(tb[CTRL_ATTR_MCAST_GRP_ID]);
 	}
 }
 
 static int on_family(const struct nlmsghdr *nlh, void *data)
 {
+	struct nl_family *family = data;
 	const struct nlattr *attr;
 
-	(void)data;
 	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
 		if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID)
-			nl.family = mnl_attr_get_u16(attr);
+			family->id = mnl_attr_get_u16(attr);
 		else if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GROUPS)
-			find_group(attr);
+			find_group(family, attr);
 	}
 	return MNL_CB_OK;
 }
@@ -192,53 +196,71 @@ static struct mnl_socket *open_socket(void)
 }
 
 /* Open the socket and look the family up, once. */
-static int resolve_family(void)
+static int resolve(struct nl_family *family)
 {
 	struct nlmsghdr *nlh;
 
-	if (nl.family)
+	if (family->id)
 		return 0;
 	if (!nl.sock)
 		nl.sock = open_socket();
 	if (!nl.sock)
 		return -errno;
 	nlh = start_message(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, NLM_F_ACK);
-	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, LPAR_FAMILY_NAME);
-	return transact(nlh, on_family, NULL);
+	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, family->name);
+	return transact(nlh, on_family, family);
 }
 
 bool nl_available(void)
 {
-	return !resolve_family();
+	return !resolve(&nl_lpar);
 }
 
 /* Nothing works without the family, so that a missing one ends the program. */
-static void need_family(void)
+static void need_family(struct nl_family *family)
 {
-	int ret = resolve_family();
+	int ret = resolve(family);
 
 	if (!ret)
 		return;
 	if (ret == -ENOENT)
-		err("the kernel module lpar is not loaded: run 'modprobe lpar'");
+		err("the kernel module %s is not loaded: run 'modprobe %s'", family->name,
+		    family->name);
 	else
-		err("netlink family " LPAR_FAMILY_NAME ": %s", nl_text(ret));
+		err("netlink family %s: %s", family->name, nl_text(ret));
 	exit(EXIT_FAILED);
 }
 
 /*
- * Begin a request; name may be NULL. There is one buffer: a request must be
- * sent before the next one is begun.
+ * Begin a request to a family; flags are NLM_F_ACK or NLM_F_DUMP. There is one
+ * buffer: a request must be sent before the next one is begun.
  */
+struct nlmsghdr *nl_begin(struct nl_family *family, uint8_t cmd, uint16_t flags)
+{
+	need_family(family);
+	return start_message(family->id, cmd, family->version, flags);
+}
+
+/* Begin a request to lpar.ko; name may be NULL. */
 struct nlmsghdr *nl_request(enum lpar_cmd cmd, const char *name)
 {
-	struct nlmsghdr *nlh;
+	struct nlmsghdr *nlh = nl_begin(&nl_lpar, cmd, NLM_F_ACK);
 
-	need_family();
-	nlh = start_message(nl.family, cmd, LPAR_FAMILY_VERSION, NLM_F_ACK);
 	if (name)
 		mnl_attr_put_strz(nlh, LPAR_A_NAME, name);
 	return nlh;
+}
+
+/* Room that a request has left, in bytes. */
+size_t nl_room(const struct nlmsghdr *nlh)
+{
+	return REQUEST_BYTES - nlh->nlmsg_len;
+}
+
+/* What the kernel has to say about a request that it has accepted; "" = nothing. */
+const char *nl_warning(void)
+{
+	return nl.text;
 }
 
 /* Send a request; reply, which may be NULL, gets each answer. */
@@ -254,9 +276,7 @@ int nl_simple(enum lpar_cmd cmd, const char *name)
 
 int nl_dump(enum lpar_cmd cmd, mnl_cb_t reply, void *data)
 {
-	need_family();
-	return transact(start_message(nl.family, cmd, LPAR_FAMILY_VERSION, NLM_F_DUMP), reply,
-			data);
+	return transact(nl_begin(&nl_lpar, cmd, NLM_F_DUMP), reply, data);
 }
 
 /* What the kernel said about the last request, or else what the error means. */
@@ -277,15 +297,15 @@ int nl_fail(const char *what, int error)
 }
 
 /* A socket that gets every event from now on. */
-struct mnl_socket *nl_subscribe(void)
+struct mnl_socket *nl_subscribe(struct nl_family *family)
 {
 	int bytes = EVENT_QUEUE_BYTES;
 	struct mnl_socket *sock;
 
-	need_family();
+	need_family(family);
 	sock = open_socket();
-	if (!sock || mnl_socket_setsockopt(sock, NETLINK_ADD_MEMBERSHIP, &nl.events,
-					   sizeof(nl.events)) < 0) {
+	if (!sock || mnl_socket_setsockopt(sock, NETLINK_ADD_MEMBERSHIP, &family->events,
+					   sizeof(family->events)) < 0) {
 		err("cannot listen to events: %s", strerror(errno));
 		exit(EXIT_FAILED);
 	}

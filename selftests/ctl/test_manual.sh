@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 15
+plan 18
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
@@ -18,6 +18,15 @@ documented() {
 	local verb missing=""
 	for verb in $(lparctl help | sed -n '/^LPARs/,/^Cuts/s/^  \([a-z]\+\) .*/\1/p'); do
 		grep -q "\.B[A-Z]* [\"]*$verb" "$page" || missing="$missing $verb"
+	done
+	same "$missing" ""
+}
+
+netbuf_documented() {
+	local verb missing=""
+	# shellcheck disable=SC2013
+	for verb in $(sed -n '/verbs\[\]/,$s/^\t{ "\([a-z]*\)".*/\1/p' "$ctl/netbuf.c"); do
+		[ "$verb" = list ] || grep -q "\.BI \"netbuf $verb" "$page" || missing="$missing $verb"
 	done
 	same "$missing" ""
 }
@@ -52,6 +61,7 @@ unit_is_valid() {
 check "lparctl(8)" clean "$page"
 check "lpar.conf(5)" clean "$ctl/lpar.conf.5"
 check "every verb is documented" documented
+check "every verb of netbuf is documented" netbuf_documented
 check "every key is documented" keys_documented
 
 # shellcheck source=ctl/lparctl.bash
@@ -61,6 +71,8 @@ check "completion of a verb" complete_offers freeze lpar fr
 check "completion of a verb without its object" complete_offers thaw th
 check "completion of a key" complete_offers memory create web m
 check "completion of an option" complete_offers --action cut --ac
+check "completion of a verb of netbuf" complete_offers drain netbuf dr
+check "completion of a setting of netbuf" complete_offers --limit-bytes netbuf attach tap0 --lim
 check "completion of an event" complete_offers gate-timeout monitor --event gate-t
 check_fails "no completion of nonsense" complete_offers . frobnicate ""
 
