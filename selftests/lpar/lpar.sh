@@ -4,19 +4,10 @@
 # lparcall, not lparctl: a cpuset or an interrupt that lparctl moves would hide
 # what the module does itself.
 
-# shellcheck source=selftests/lib/tap.sh
-. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=selftests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
 
 PATH=$LPARKIT_BUILD/selftests/lpar:$PATH
-scratch=$(mktemp -d)
-started=()
-
-# start COMMAND...: in the background, killed at the end; its id is in $pid.
-start() {
-	"$@" &
-	pid=$!
-	started+=("$pid")
-}
 
 # stop PID: kills one of them, so that it is gone when this returns.
 stop() {
@@ -38,21 +29,11 @@ remove_all() {
 	done
 }
 
-leave() {
-	local status=$? one
-
-	for one in "${started[@]}"; do
-		kill -9 "$one" 2>/dev/null
-	done
-	wait "${started[@]}" 2>/dev/null
-	if [ -d /sys/module/lpar ]; then
-		remove_all
-	fi
-	rm -rf "$scratch"
-	(exit $status)
-	tap_end
+# What a test has made in the module, if it is there.
+remove_rest() {
+	[ ! -d /sys/module/lpar ] || remove_all
 }
-trap leave EXIT
+trap 'leave remove_rest' EXIT
 
 names() {
 	ls /sys/class/lpar 2>/dev/null
@@ -76,21 +57,6 @@ is() {
 	[ "$is" = "$3" ] && return 0
 	echo "# $1/$2 is \"$is\", expected \"$3\""
 	return 1
-}
-
-# same A B
-same() {
-	[ "$1" = "$2" ] && return 0
-	echo "# \"$1\" is not \"$2\""
-	return 1
-}
-
-# says PATTERN COMMAND...: the command prints such a line.
-says() {
-	local pattern=$1
-
-	shift
-	"$@" 2>&1 | grep -qe "$pattern"
 }
 
 # below VALUE LIMIT

@@ -133,8 +133,8 @@ static inline int lparnl_take_family(const struct nlmsghdr *header, void *data)
 	return MNL_CB_OK;
 }
 
-/* Ends the program if lpar.ko is not there. */
-static inline void lparnl_open(struct lparnl *nl)
+/* Ends the program if the family is not there. */
+static inline void lparnl_open_family(struct lparnl *nl, const char *family)
 {
 	int on = 1;
 	int error;
@@ -147,12 +147,17 @@ static inline void lparnl_open(struct lparnl *nl)
 	mnl_socket_setsockopt(nl->sock, NETLINK_EXT_ACK, &on, sizeof(on));
 	mnl_socket_setsockopt(nl->sock, NETLINK_CAP_ACK, &on, sizeof(on));
 	lparnl_start(nl, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0);
-	mnl_attr_put_strz(lparnl_message(nl), CTRL_ATTR_FAMILY_NAME, LPAR_FAMILY_NAME);
+	mnl_attr_put_strz(lparnl_message(nl), CTRL_ATTR_FAMILY_NAME, family);
 	error = lparnl_call(nl, lparnl_take_family, nl);
 	if (error) {
-		fprintf(stderr, "family %s: %s\n", LPAR_FAMILY_NAME, strerror(-error));
+		fprintf(stderr, "family %s: %s\n", family, strerror(-error));
 		exit(1);
 	}
+}
+
+static inline void lparnl_open(struct lparnl *nl)
+{
+	lparnl_open_family(nl, LPAR_FAMILY_NAME);
 }
 
 /* One command that needs nothing but a name; 0 or -errno. */

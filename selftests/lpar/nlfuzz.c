@@ -10,41 +10,16 @@
  * sensible question. It prints its seed: the same seed gives the same messages.
  */
 #define _GNU_SOURCE
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "lparnl.h"
+#include "fuzz.h"
 
 #define BATCH 64
 #define MESSAGE_MAX 8192
 #define OVERSIZE_BYTES 40000
-#define ANSWER_SECONDS 60
 
-static struct lparnl nl;
-static uint64_t state;
 static const char *disk = "/dev/null";
-static unsigned long accepted, refused;
-
-/* xorshift64*: the same everywhere, unlike random(). */
-static uint32_t random_u32(void)
-{
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return (state * 0x2545f4914f6cdd1dULL) >> 32;
-}
-
-static uint32_t below(uint32_t limit)
-{
-	return random_u32() % limit;
-}
-
-static bool one_in(uint32_t limit)
-{
-	return !below(limit);
-}
 
 static void put_random_bytes(struct nlmsghdr *message, uint16_t type, size_t bytes)
 {
@@ -205,15 +180,7 @@ static void put_oversize(struct nlmsghdr *message)
 
 static void mutate(struct nlmsghdr *message)
 {
-	uint8_t *bytes = (uint8_t *)message;
-
-	for (unsigned int i = below(4); i; i--) {
-		uint32_t at = NLMSG_HDRLEN + below(message->nlmsg_len - NLMSG_HDRLEN);
-
-		bytes[at] = one_in(2) ? random_u32() : bytes[at] ^ 1U << below(8);
-	}
-	if (one_in(4))
-		message->nlmsg_len -= below(message->nlmsg_len - NLMSG_HDRLEN + 1);
+	mutate_bytes(message);
 	if (one_in(16))
 		message->nlmsg_len = random_u32();
 }
@@ -253,27 +220,6 @@ static void send_message(void)
 	       sizeof(kernel));
 }
 
-static void drain(void)
-{
-	static char reply[LPARNL_BYTES];
-	ssize_t bytes;
-
-	while ((bytes = recv(mnl_socket_get_fd(nl.sock), reply, sizeof(reply), MSG_DONTWAIT)) >=
-		       0 ||
-	       errno == ENOBUFS) {
-		struct nlmsghdr *header = (struct nlmsghdr *)reply;
-		struct nlmsgerr *ack = mnl_nlmsg_get_payload(header);
-
-		if (bytes < (ssize_t)(NLMSG_HDRLEN + sizeof(*ack)) ||
-		    header->nlmsg_type != NLMSG_ERROR)
-			continue;
-		if (ack->error)
-			refused++;
-		else
-			accepted++;
-	}
-}
-
 static void require_answer(unsigned long count)
 {
 	int error = lparnl_do(&nl, LPAR_CMD_GET, "not-there");
@@ -286,7 +232,6 @@ static void require_answer(unsigned long count)
 
 int main(int argc, char **argv)
 {
-	struct timeval patience = { .tv_sec = ANSWER_SECONDS };
 	unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 0) : 0;
 	unsigned long seed = argc > 2 ? strtoul(argv[2], NULL, 0) : 0;
 
@@ -298,16 +243,11 @@ int main(int argc, char **argv)
 		seed = time(NULL) * 31 + getpid();
 	if (argc > 3)
 		disk = argv[3];
-	printf("# seed %lu\n", seed);
-	fflush(stdout);
-	state = seed * 0x9e3779b97f4a7c15ULL | 1;
-	lparnl_open(&nl);
-	setsockopt(mnl_socket_get_fd(nl.sock), SOL_SOCKET, SO_RCVTIMEO, &patience,
-		   sizeof(patience));
+	start_fuzzing(LPAR_FAMILY_NAME, seed);
 	for (unsigned long i = 0; i < count; i++) {
 		make_message();
 		send_message();
-		drain();
+		count_answers();
 		if (i % BATCH == 0)
 			require_answer(i);
 	}

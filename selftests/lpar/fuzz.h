@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the fuzzers of netlink families have in common. */
+#ifndef SELFTESTS_FUZZ_H
+#define SELFTESTS_FUZZ_H
+
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "lparnl.h"
+
+#define ANSWER_SECONDS 60
+
+static struct lparnl nl;
+static uint64_t state;
+static unsigned long accepted, refused;
+
+/* xorshift64*: the same everywhere, unlike random(). */
+static uint32_t random_u32(void)
+{
+	state ^= state >> 12;
+	state ^= state << 25;
+	state ^= state >> 27;
+	return (state * 0x2545f4914f6cdd1dULL) >> 32;
+}
+
+static uint32_t below(uint32_t limit)
+{
+	return random_u32() % limit;
+}
+
+static bool one_in(uint32_t limit)
+{
+	return !below(limit);
+}
+
+/* Flips bits and sets bytes behind the header; may cut off the end. */
+static void mutate_bytes(struct nlmsghdr *message)
+{
+	uint8_t *bytes = (uint8_t *)message;
+
+	for (unsigned int i = below(4); i; i--) {
+		uint32_t at = NLMSG_HDRLEN + below(message->nlmsg_len - NLMSG_HDRLEN);
+
+		bytes[at] = one_in(2) ? random_u32() : bytes[at] ^ 1U << below(8);
+	}
+	if (one_in(4))
+		message->nlmsg_len -= below(message->nlmsg_len - NLMSG_HDRLEN + 1);
+}
+
+/* Takes what has been answered so far, and counts it. */
+static void count_answers(void)
+{
+	static char reply[LPARNL_BYTES];
+	int fd = mnl_socket_get_fd(nl.sock);
+	ssize_t bytes;
+
+	while ((bytes = recv(fd, reply, sizeof(reply), MSG_DONTWAIT)) >= 0 || errno == ENOBUFS) {
+		struct nlmsghdr *header = (struct nlmsghdr *)reply;
+		struct nlmsgerr *ack = mnl_nlmsg_get_payload(header);
+
+		if (bytes < (ssize_t)(NLMSG_HDRLEN + sizeof(*ack)) ||
+		    header->nlmsg_type != NLMSG_ERROR)
+			continue;
+		if (ack->error)
+			refused++;
+		else
+			accepted++;
+	}
+}
+
+/* The same seed gives the same messages. Ends the program without the family. */
+static void start_fuzzing(const char *family, unsigned long seed)
+{
+	struct timeval patience = { .tv_sec = ANSWER_SECONDS };
+
+	printf("# seed %lu\n", seed);
+	fflush(stdout);
+	state = seed * 0x9e3779b97f4a7c15ULL | 1;
+	lparnl_open_family(&nl, family);
+	setsockopt(mnl_socket_get_fd(nl.sock), SOL_SOCKET, SO_RCVTIMEO, &patience,
+		   sizeof(patience));
+}
+
+#endif /* SELFTESTS_FUZZ_H */
