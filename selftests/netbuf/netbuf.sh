@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # some of it is for those who source it
+# What the tests of netbuf.ko have in common: a netdev of the host, held, and
+# behind it a guest, which is a network namespace or the reader of a tap.
+
+# shellcheck source=selftests/lib/rig.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/rig.sh"
+# The VM as it was found: others may come after.
+clear_away() {
+	local path
+
+	for path in /sys/class/net/*/netbuf; do
+		[ ! -d "$path" ] || lparctl netbuf detach "$(basename "${path%/netbuf}")" --force
+	done
+	ip -all netns delete
+	for path in /sys/class/net/*; do
+		[ ! -e "$path/device" ] && [ "$(basename "$path")" != lo ] &&
+			ip link delete "$(basename "$path")" 2>/dev/null
+	done
+	wait_until 10 unload_all
+}
+
+unload_all() {
+	local module
+
+	for module in netbuf lpar; do
+		[ ! -d /sys/module/$module ] || rmmod $module || return 1
+	done
+}
+trap 'leave clear_away' EXIT
+
+PATH=$LPARKIT_BUILD/selftests/netbuf:$LPARKIT_BUILD/selftests/lpar:$PATH
+host=10.9.0.1
+guest=10.9.0.2
+port=19017
+
+in_guest() {
+	ip netns exec guest "$@"
+}
+
+# No frames but those of the test: no IPv6 on netdevs to come.
+no_ipv6='echo 1 | tee /proc/sys/net/ipv6/conf/all/disable_ipv6 \
+	>/proc/sys/net/ipv6/conf/default/disable_ipv6'
+sh -c "$no_ipv6"
+
+# make_netns NAME
+make_netns() {
+	ip netns add "$1"
+	ip netns exec "$1" sh -c "$no_ipv6"
+}
+
+# make_veth: v0 of the host, g0 of the guest.
+make_veth() {
+	make_netns guest
+	ip link add v0 type veth peer name g0 netns guest
+	ip addr add $host/24 dev v0
+	in_guest ip addr add $guest/24 dev g0
+	ip link set v0 up
+	in_guest ip link set g0 up
+	in_guest ip link set lo up
+	ip neigh add $guest lladdr "$(in_guest cat /sys/class/net/g0/address)" dev v0
+	in_guest ip neigh add $host lladdr "$(cat /sys/class/net/v0/address)" dev g0
+}
+
+# make_tap NAME: its guest is "wire tap".
+make_tap() {
+	ip tuntap add "$1" mode tap
+	ip addr add $host/24 dev "$1"
+	ip link set "$1" up
+	ip neigh add $guest lladdr 02:00:00:09:00:02 dev "$1"
+}
+
+# netbuf NETDEV FILE
+netbuf() {
+	cat "/sys/class/net/$1/netbuf/$2"
+}
+
+# is NETDEV FILE VALUE
+is() {
+	local is
+
+	is=$(netbuf "$1" "$2")
+	[ "$is" = "$3" ] && return 0
+	echo "# $1/$2 is \"$is\", expected \"$3\""
+	return 1
+}
+
+# at_least NETDEV FILE NUMBER
+at_least() {
+	[ "$(netbuf "$1" "$2")" -ge "$3" ]
+}
+
+# holds NETDEV: any frame at all
+holds() {
+	[ $(($(netbuf "$1" rxpcnt) + $(netbuf "$1" txpcnt))) -gt 0 ]
+}
+
+# ready FILE: what was started and writes there is prepared.
+ready() {
+	wait_until 20 grep -q ready "$1"
+}
+
+# expect_on_host COUNT [SECONDS], expect_in_guest COUNT [SECONDS]: receivers in
+# the background; came WHERE waits for them and tells whether all was right.
+expect_on_host() {
+	start wire receive "$1" "${2:-60}" >"$scratch/host"
+	host_pid=$pid
+	ready "$scratch/host"
+}
+
+expect_in_guest() {
+	start ip netns exec guest wire receive "$1" "${2:-60}" >"$scratch/guest"
+	guest_pid=$pid
+	ready "$scratch/guest"
+}
+
+came_to_host() {
+	wait "$host_pid" && return
+	sed 's/^/# /' "$scratch/host"
+	return 1
+}
+
+came_to_guest() {
+	wait "$guest_pid" && return
+	sed 's/^/# /' "$scratch/guest"
+	return 1
+}
+
+# to_guest FIRST COUNT [BYTES], to_host FIRST COUNT [BYTES]
+to_guest() {
+	wire send $guest "$1" "$2" "${3:-64}"
+}
+
+to_host() {
+	in_guest wire send $host "$1" "$2" "${3:-64}"
+}
+
+# tshark without its complaints about root and capturing.
+shark() {
+	tshark "$@" 2>/dev/null
+}
+
+# refused PATTERN DESCRIPTION COMMAND...: fails, and says such words.
+refused() {
+	local pattern=$1 description=$2 said
+
+	shift 2
+	if said=$("$@" 2>&1); then
+		not_ok "$description: was accepted"
+	elif grep -qe "$pattern" <<<"$said"; then
+		ok "$description"
+	else
+		not_ok "$description"
+		diag "$said"
+	fi
+}
+
+# listen FILE: events go to FILE as JSON from the return of this call on.
+listen() {
+	start lparctl -j netbuf monitor >"$1" 2>"$1.err"
+	wait_until 10 grep -q listening "$1.err"
+}
+
+# event FILE EVENT: such an event comes within ten seconds.
+event() {
+	wait_until 10 grep -q "\"event\":\"$2\"" "$1" && return 0
+	sed 's/^/#   /' "$1"
+	return 1
+}

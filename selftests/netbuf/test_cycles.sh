@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A thousand cycles, and failing allocations: nothing leaks, nothing is lost.
+# vm: cpus=2 mem=1024 timeout=300 speed=full
+# shellcheck source=selftests/netbuf/netbuf.sh
+. "$(dirname "$0")/netbuf.sh"
+
+CYCLES=1000
+WARM_UP=100
+
+unreclaimable_kib() {
+	awk '/^SUnreclaim:/ { print $2 }' /proc/meminfo
+}
+
+# run_cycles FIRST COUNT
+run_cycles() {
+	wire cycle $guest "$1" "$2" /sys/class/net/v0/netbuf/state
+}
+
+attach_cycles() {
+	local i
+
+	for ((i = 0; i < 50; i++)); do
+		lparctl netbuf attach v0 && lparctl netbuf hold v0 && to_guest 0 5 &&
+			lparctl netbuf detach v0 --force || return 1
+	done
+}
+
+load netbuf
+make_veth
+lparctl netbuf attach v0
+expect_in_guest $((CYCLES + WARM_UP)) 240
+run_cycles 0 $WARM_UP
+before=$(unreclaimable_kib)
+run_cycles $WARM_UP $CYCLES
+check "$CYCLES cycles: every frame came once, in order" came_to_guest
+after=$(unreclaimable_kib)
+diag "unreclaimable slab: $before KiB before, $after KiB after"
+check "and took no memory" test $((after - before)) -lt 2048
+check "nothing is held" is v0 bytes 0
+lparctl netbuf detach v0
+check "attach and detach while it holds, again and again" attach_cycles
+
+if [ -e /proc/self/fail-nth ]; then
+	for kind in failslab fail_page_alloc; do
+		echo N >/sys/kernel/debug/$kind/ignore-gfp-wait
+		# One complaint for each fault would be taken for a defect.
+		echo 0 >/sys/kernel/debug/$kind/verbose
+	done
+	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
+	check "attach while allocations fail: whole or not at all" framefault attach v0
+	lparctl netbuf attach v0
+	lparctl netbuf hold v0
+	check "no frame is lost when it cannot be copied" framefault send v0 $guest
+	check "that did happen" test "$(lparctl -j netbuf show v0 | grep -o '"uncopied":[1-9]' | wc -l)" -ge 1
+	lparctl netbuf flush v0
+	check "load while allocations fail: whole or not at all" framefault load v0
+	lparctl netbuf detach v0 --force
+fi
+check "the module can be unloaded" unload netbuf

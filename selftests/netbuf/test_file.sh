@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Files: two netdevs in one, other netdevs at the load, and all that is wrong
+# with a file is found before anything is held.
+# vm: cpus=2 mem=1024 timeout=300 speed=full
+# shellcheck source=selftests/netbuf/netbuf.sh
+. "$(dirname "$0")/netbuf.sh"
+
+file=$scratch/file
+
+# Many copies, each with a bit turned over (every bit would take too long under
+# emulation: one of each 13th byte), or cut short.
+spoil() {
+	/usr/bin/python3 - "$file" "$scratch" <<-'EOF2'
+	import sys
+	data = open(sys.argv[1], "rb").read()
+	for at in range(0, len(data), 13):
+	    bad = data[:at] + bytes([data[at] ^ 4]) + data[at + 1:]
+	    open(f"{sys.argv[2]}/damaged.{at}", "wb").write(bad)
+	for at in range(0, len(data), 29):
+	    open(f"{sys.argv[2]}/short.{at}", "wb").write(data[:at])
+	EOF2
+}
+
+# none_accepted FILE...: each is refused, and a block is named
+none_accepted() {
+	local one said
+
+	for one; do
+		if said=$(lparctl netbuf load "$one" v0 2>&1) || [[ $said != *"block "* ]]; then
+			echo "# $one: $said"
+			return 1
+		fi
+	done
+}
+
+# Without its last block: whole blocks, but not all of them
+without_last_block() {
+	/usr/bin/python3 - "$file" "$scratch/cut" <<-'EOF2'
+	import struct, sys
+	data = open(sys.argv[1], "rb").read()
+	open(sys.argv[2], "wb").write(data[:-struct.unpack("<I", data[-4:])[0]])
+	EOF2
+}
+
+load netbuf
+make_veth
+ip link add v1 type veth peer name g1
+ip link set g1 up
+ip link set v1 up
+lparctl netbuf attach v0
+lparctl netbuf attach v1
+lparctl netbuf hold v0 v1
+
+to_guest 0 5
+to_host 0 5
+check "an empty netdev beside one with frames" lparctl netbuf save "$file" v0 v1
+check "JSON tells how many" says '"v0":10,"v1":0' lparctl -j netbuf save "$file" v0 v1
+check "tshark knows both interfaces" says "Number of interfaces in file: 2" capinfos "$file"
+check "no other file is left" test ! -e "$file.part"
+lparctl netbuf flush v0
+
+# Damaged, truncated, foreign
+spoil
+check "a bit turned over is found, wherever it is" none_accepted "$scratch"/damaged.*
+check "a file that ends too early is refused, wherever it ends" none_accepted "$scratch"/short.*
+without_last_block
+refused "ends before its last block" "also at the end of a block" \
+	lparctl netbuf load "$scratch/cut" v0
+tcpdump -i v0 -c 1 -w "$scratch/foreign.pcap" 2>/dev/null &
+capture=$!
+tshark -i v0 -c 1 -w "$scratch/foreign.pcapng" 2>/dev/null &
+capture="$capture $!"
+# shellcheck disable=SC2086 # two processes
+captured() {
+	to_host 0 1
+	! kill -0 $capture 2>/dev/null
+}
+wait_until 60 captured
+lparctl netbuf flush v0
+refused "block 1" "a file of tcpdump" lparctl netbuf load "$scratch/foreign.pcap"
+refused "block 1" "a file of Wireshark" lparctl netbuf load "$scratch/foreign.pcapng"
+refused "block 1" "no capture at all" lparctl netbuf load "$0"
+editcap -c 1000 "$file" "$scratch/edited.pcapng" 2>/dev/null || bail "no editcap"
+check "a file that another program has written anew" \
+	none_accepted "$scratch"/edited*.pcapng
+refused "No such file" "no file" lparctl netbuf load "$scratch/nothing"
+check "nothing came in from any of them" is v0 bytes 0
+check "neither from the guest" is v0 rxpcnt 0
+
+# Loading
+lparctl netbuf drain v0
+refused "does not hold" "not while frames pass" lparctl netbuf load "$file" v0
+check "nothing came in" is v0 bytes 0
+lparctl netbuf hold v0
+lparctl netbuf set v0 --limit-frames 4
+refused "limit" "more than the limit" lparctl netbuf load "$file" v0
+check "not a part of it came in" is v0 rxpcnt 0
+lparctl netbuf set v0 --limit-frames 1000
+refused "no buffer" "a netdev without a buffer" lparctl netbuf load "$file" v0=g1
+check "another netdev" lparctl netbuf load "$file" v0=v1
+check "has its frames" same "$(netbuf v1 rxpcnt) $(netbuf v1 txpcnt)" "5 5"
+check "and the first has none" is v0 rxpcnt 0
+check "saved again from there" lparctl netbuf save "$scratch/again" v1
+fields() {
+	shark -r "$1" -T fields -e frame.time_epoch -e frame.packet_flags_direction \
+		-e eth.src -e eth.dst -e ip.id -e udp.checksum -e data.data
+}
+check "the same frames, bytes, times and directions" same "$(fields "$file")" \
+	"$(fields "$scratch/again")"
+
+# A loader that is killed takes its frames with it
+check "after a load by one process another can load" lparctl netbuf load "$file" v0
+check "frames loaded twice are there twice" lparctl netbuf load "$file" v0
+check "in front of the others" is v0 rxpcnt 10
+check "only root may save" test ! "$(setpriv --reuid 65534 --clear-groups \
+	lparctl netbuf save /dev/shm/stolen v0 2>/dev/null && echo saved)"
