@@ -12,6 +12,9 @@ set -u
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=selftests/qemu/guest.sh
 . "$(dirname "$0")/../qemu/guest.sh"
+bench=lpar
+# shellcheck source=selftests/bench/bench.sh
+. "$(dirname "$0")/bench.sh"
 trap guest_kill_all EXIT
 
 PATH=$LPARKIT_BUILD/selftests/bench:$LPARKIT_BUILD/selftests/lpar:$PATH
@@ -20,31 +23,6 @@ cuts=${CUTS:-100}
 guest_mib=384
 work_mib=128
 work_ms=300
-
-die() {
-	echo "bench_lpar: $*" >&2
-	exit 1
-}
-
-# figure METRIC VALUE UNIT
-figure() {
-	[ -n "$2" ] || die "no value for $1"
-	printf '{"bench":"lpar","metric":"%s","value":%s,"unit":"%s"}\n' "$1" "$2" "$3" >&3
-}
-
-# percentile P < NUMBERS
-percentile() {
-	sort -g | awk -v p="$1" '{ v[NR] = $1 } END { i = int((NR - 1) * p / 100 + 0.5); if (NR) print v[i + 1] }'
-}
-
-median() {
-	percentile 50
-}
-
-# ratio A B
-ratio() {
-	awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.4f", a / b }'
-}
 
 # make NAME KEY VALUE...: an active LPAR.
 make() {
