@@ -71,6 +71,8 @@ int netbuf_record_apply(const struct netbuf_record *record, struct sk_buff *skb,
 {
 	if (!pskb_may_pull(skb, ETH_HLEN))
 		return -EINVAL;
+	/* For a header that says GSO but not where: it is looked for by the device's rules. */
+	skb->dev = dev;
 	skb_reset_mac_header(skb);
 	if (virtio_net_hdr_to_skb(skb, &record->vnet, true))
 		return -EINVAL;

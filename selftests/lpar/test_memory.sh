@@ -125,7 +125,7 @@ lparcall activate a
 hold a 0x5a
 stop "$pid"
 check "deactivate" deactivate_soon a
-check "the memory is back" wait_until 5 back 1 "$free_1"
+check "the memory is back" wait_until 30 back 1 "$free_1"
 check "none to be had" refused_open ENXIO a
 
 # By force
@@ -139,7 +139,7 @@ check "it keeps the memory" fell 1 "$free_1" $((SIZE_MIB << 10))
 check "nobody else gets it" refused_open ENXIO a
 check "the LPAR can be deleted" lparcall delete a
 stop "$holder"
-check "the memory is back when the holder is gone" wait_until 5 back 1 "$free_1"
+check "the memory is back when the holder is gone" wait_until 30 back 1 "$free_1"
 
 # The next owner of the same memory
 make b memory ${SIZE_MIB}M node 1
@@ -157,13 +157,13 @@ refused ENOMEM "more than the node has" make huge memory 4G node 1
 lparcall create big memory "$(node_total_mib 1)M" node 1
 refused ENOMEM "more than can be free on the node" lparcall activate big
 check "defined" is big state defined
-check "nothing is lost" wait_until 5 back 1 "$free_1"
+check "nothing is lost" wait_until 30 back 1 "$free_1"
 check "not from the other node" back 0 "$free_0"
 lparcall set big memory $(((free_1 >> 11 << 1) - 8))M node 1
 check "nearly all there is: done or refused" activated_or_not big
 check_fails "and no process had to die for it" says "Out of memory" dmesg
 lparcall deactivate big
-check "nothing is lost" wait_until 5 back 1 "$free_1"
+check "nothing is lost" wait_until 30 back 1 "$free_1"
 
 # No 2 MiB in one piece: 4 KiB pages, or a refusal
 start taskset -c 2 memtool fragment 500 >"$scratch/fragment"
