@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _COMPAT_LINUX_DM_IO_H
+#define _COMPAT_LINUX_DM_IO_H
+
+#include_next <linux/dm-io.h>
+
+/* Since 7.0 regions that a device does not support are told apart. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+#define dm_io(request, count, regions, errors, unsupported, prio) \
+	dm_io(request, count, regions, errors, prio)
+#endif
+
+#endif /* _COMPAT_LINUX_DM_IO_H */
