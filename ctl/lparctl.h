@@ -246,6 +246,10 @@ int stop_verb(struct args *args);
 int cut_object(struct args *args);
 int monitor_object(struct args *args);
 
+/* snap.c, snap_check.c: states of snapsync volumes */
+int snap_object(struct args *args);
+int snap_check(struct args *args);
+
 /* qemu.c: the command line of QEMU */
 char **qemu_command(const struct lpar_config *config);
 

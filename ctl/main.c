@@ -16,6 +16,7 @@ static const char help_text[] =
 	"Usage: lparctl [OPTIONS] [lpar] VERB ...\n"
 	"       lparctl [OPTIONS] cut ...\n"
 	"       lparctl [OPTIONS] monitor ...\n"
+	"       lparctl [OPTIONS] snap ...\n"
 	"\n"
 	"LPARs\n"
 	"  create NAME [KEY VALUE]... | create [NAME] -f FILE | create NAME\n"
@@ -40,6 +41,13 @@ static const char help_text[] =
 	"  cut --at INSTANT --lpar NAME[,NAME]... [--action close|open] [--no-wait]\n"
 	"    INSTANT := now | +TIME | @SECONDS | YYYY-MM-DD HH:MM:SS[.FRACTION][Z]\n"
 	"  cut list | cut show ID | cut cancel ID\n"
+	"\n"
+	"States of snapsync volumes\n"
+	"  snap list VOLUME\n"
+	"  snap take VOLUME NAME [note TEXT]\n"
+	"  snap restore|delete|merge VOLUME NAME\n"
+	"  snap rename VOLUME OLD NEW\n"
+	"  snap check STORE\n"
 	"\n"
 	"Events\n"
 	"  monitor [--lpar NAME] [--event EVENT] [--count N] [--timeout TIME]\n"
@@ -179,6 +187,7 @@ static const struct command objects[] = {
 	{ "lpar", lpar_object },
 	{ "cut", cut_object },
 	{ "monitor", monitor_object },
+	{ "snap", snap_object },
 	{ "help", help_object },
 	{ NULL, NULL },
 };
