@@ -28,6 +28,7 @@ static LIST_HEAD(groups);	/* those with a name; ss_registry */
  * Return: for ss_gate_leave().
  */
 unsigned long ss_gate_enter(struct ss_group *group)
+	__acquires(this_cpu_ptr(group->gate))
 {
 	unsigned long flags;
 
@@ -42,6 +43,7 @@ unsigned long ss_gate_enter(struct ss_group *group)
  * @flags: of ss_gate_enter()
  */
 void ss_gate_leave(struct ss_group *group, unsigned long flags)
+	__releases(this_cpu_ptr(group->gate))
 {
 	raw_spin_unlock(this_cpu_ptr(group->gate));
 	local_irq_restore(flags);
@@ -56,13 +58,16 @@ void ss_gate_leave(struct ss_group *group, unsigned long flags)
  * Return: for ss_gate_open().
  */
 unsigned long ss_gate_close(struct ss_group *group)
+	__acquires(&group->closing)
 {
 	unsigned long flags;
 	int cpu;
 
 	raw_spin_lock_irqsave(&group->closing, flags);
-	for_each_possible_cpu(cpu)
+	for_each_possible_cpu(cpu) {
 		raw_spin_lock_nest_lock(per_cpu_ptr(group->gate, cpu), &group->closing);
+		__release(group->gate);		/* sparse cannot count them */
+	}
 	return flags;
 }
 
@@ -72,11 +77,14 @@ unsigned long ss_gate_close(struct ss_group *group)
  * @flags: of ss_gate_close()
  */
 void ss_gate_open(struct ss_group *group, unsigned long flags)
+	__releases(&group->closing)
 {
 	int cpu;
 
-	for_each_possible_cpu(cpu)
+	for_each_possible_cpu(cpu) {
+		__acquire(group->gate);
 		raw_spin_unlock(per_cpu_ptr(group->gate, cpu));
+	}
 	raw_spin_unlock_irqrestore(&group->closing, flags);
 }
 

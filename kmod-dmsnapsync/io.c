@@ -158,7 +158,7 @@ static bool all_valid(const unsigned long *valid, unsigned int offset, unsigned 
 	return find_next_zero_bit(valid, offset + sectors, offset) >= offset + sectors;
 }
 
-/* The running layer's version of a chunk; a new one if it can be @wanted, or any if that is SS_NONE. */
+/* The running layer's version of a chunk; a new one must be @wanted, unless that is SS_NONE. */
 static u32 version_to_write(struct ss_volume *volume, u32 chunk, u32 wanted)
 {
 	u32 version = ss_table_own(&volume->table, chunk, volume->running, SS_KIND_DATA);
@@ -173,7 +173,7 @@ static u32 version_to_write(struct ss_volume *volume, u32 chunk, u32 wanted)
 	return version;
 }
 
-/* Versions for the beginning of a write. Gate and lock held. Sets sb->sectors, 0 if there is no space. */
+/* The versions that a write begins with; no sectors if there is no space. Gate and lock held. */
 static void place_write(struct ss_volume *volume, struct bio *bio, struct ss_bio *sb)
 {
 	unsigned int left = bio_sectors(bio);

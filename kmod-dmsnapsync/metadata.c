@@ -87,14 +87,17 @@ static void seal_block(const struct ss_volume *volume, void *image, sector_t sec
 		seal_sector(volume, image + i * SS_SECTOR_SIZE, sector, seq);
 }
 
-static void batch_written(unsigned long error, void *context)
+static void one_written(struct batch *batch, unsigned long error)
 {
-	struct batch *batch = context;
-
 	if (error)
 		WRITE_ONCE(batch->error, error);
 	if (atomic_dec_and_test(&batch->pending))
 		complete(&batch->done);
+}
+
+static DM_IO_NOTIFY(batch_written)
+{
+	one_written(context, error);
 }
 
 static int start_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t opf,
@@ -141,8 +144,8 @@ static void batch_flush(struct batch *batch)
 		if (start_io(volume, volume->store, REQ_OP_WRITE | REQ_SYNC | REQ_META,
 			     volume->buffer + i * SS_BLOCK_SIZE, batch->sector[i],
 			     SS_BLOCK_SECTORS, batch))
-			batch_written(1, batch);
-	batch_written(0, batch);
+			one_written(batch, 1);
+	one_written(batch, 0);
 	wait_for_completion(&batch->done);
 	batch->count = 0;
 }

@@ -103,6 +103,10 @@ static bool hand_down(struct ss_volume *volume, u32 version, u32 from, u32 to)
 
 	left = uncover(table, version, data);
 	left = uncover(table, version, zero) && left;
+	/* Zeroes must not overtake data that shadow them, and that may have to stay. */
+	if (kind == SS_KIND_ZERO)
+		left = uncover(table, version, ss_table_own(table, chunk, from, SS_KIND_DATA)) &&
+		       left;
 	if (!left) {
 		free_version(volume, version, from);
 		return true;

@@ -147,7 +147,7 @@ struct ss_group {
 	struct kref ref;
 	struct list_head node;
 	char name[SS_NAME_MAX + 1];
-	struct mutex op;
+	struct mutex op;	/* one at a time */
 	raw_spinlock_t closing;
 	raw_spinlock_t __percpu *gate;
 	struct list_head volumes;
@@ -259,7 +259,7 @@ struct ss_volume {
 	struct block_device *base;
 	struct block_device *store;
 	struct dm_target *ti;
-	struct mutex ti_lock;
+	struct mutex ti_lock;	/* the table for events */
 	u8 uuid[SS_UUID_SIZE];
 	unsigned int chunk_sectors;
 	unsigned int chunk_shift;
@@ -282,7 +282,7 @@ struct ss_volume {
 	struct ss_inflight __percpu *inflight;
 	wait_queue_head_t drained;
 
-	struct mutex meta;
+	struct mutex meta;	/* layers, removals, commit */
 	enum ss_mode mode;
 	char reason[SS_REASON_MAX + 1];
 	bool writable_base;
@@ -311,7 +311,7 @@ struct ss_volume {
 	bool is_suspending;
 	bool is_paused;
 
-	spinlock_t bio_lock;
+	spinlock_t bio_lock;	/* the lists below */
 	struct bio_list deferred;
 	struct bio_list held;
 	struct bio_list flushes;

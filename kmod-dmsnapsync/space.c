@@ -369,7 +369,6 @@ void ss_space_hold_over(struct work_struct *work)
 		ss_io_fail(volume, &volume->held, BLK_STS_NOSPC);
 	}
 	if (waits || volume->is_full)
-		queue_delayed_work(volume->wq, &volume->hold_work, min_t(unsigned long, HZ,
-				   msecs_to_jiffies(volume->hold_ms)) ?: 1);
+		queue_delayed_work(volume->wq, &volume->hold_work, HZ);
 	ss_meta_unlock(volume, noio);
 }

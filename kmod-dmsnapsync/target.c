@@ -89,7 +89,9 @@ static int parse_option(struct dm_arg_set *as, struct ss_volume_args *args, char
 
 static int parse_options(struct dm_arg_set *as, struct ss_volume_args *args, char **error)
 {
-	static const struct dm_arg counts[] = { { 0, NR_OPTIONS_MAX, "Invalid number of options" } };
+	static const struct dm_arg counts[] = {
+		{ 0, NR_OPTIONS_MAX, "Invalid number of options" },
+	};
 	unsigned int count = 0;
 	int err = 0;
 
@@ -163,7 +165,7 @@ static void close_disks(struct dm_target *ti, struct ss_target *target)
 
 static int activate(struct dm_target *ti, struct ss_target *target)
 {
-	char *error = "Cannot activate the volume";
+	char *error = "The volume cannot be set up";
 	int err;
 
 	target->args.base = target->base->bdev;

@@ -310,7 +310,7 @@ static int check_same(const struct ss_volume *volume, struct dm_target *ti,
 	if (volume->base != args->base || volume->volume_sectors != ti->len ||
 	    strcmp(volume->group->name, args->group) ||
 	    (args->chunk_sectors && args->chunk_sectors != volume->chunk_sectors)) {
-		*error = "BASE, size, chunk and group of a volume in use cannot change; remove it first";
+		*error = "A volume in use keeps BASE, size, chunk and group; remove it first";
 		return -EBUSY;
 	}
 	return 0;

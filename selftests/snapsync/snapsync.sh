@@ -5,6 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/tap.sh"
 
 PATH=$LPARKIT_BUILD/selftests/snapsync:$PATH
+# shellcheck disable=SC2034 # of the tests
 scratch=$(mktemp -d)
 base=${base:-/dev/vda}
 store=${store:-/dev/vdb}

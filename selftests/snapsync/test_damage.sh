@@ -64,7 +64,7 @@ fill /dev/mapper/vol 102 32 64
 good=$(sum /dev/mapper/vol)
 check "an intact store" dmsetup remove vol
 check "is found intact" lparctl snap check "$real"
-lparctl -j snap check "$real" | grep -q '"states":2,' && ok "with its states" || not_ok "with its states"
+check_is "with its states" "$(lparctl -j snap check "$real" | grep -o '"states":2,')" '"states":2,'
 keep
 for block in 0 1 2 3 768 769 896 897; do
 	check "damage of block $block is found" damaged $block

@@ -40,11 +40,13 @@ is_consistent() {
 }
 
 takes_are_consistent() {
-	local i
+	local i member
 
-	for i in {1..8}; do
-		message $([ $((i % 2)) = 0 ] && echo a || echo b) take "s$i" || return 1
-		is_consistent "s$i" || return 1
+	for i in {1..4}; do
+		for member in a b; do
+			message $member take "$member$i" || return 1
+			is_consistent "$member$i" || return 1
+		done
 	done
 }
 

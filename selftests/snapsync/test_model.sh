@@ -7,7 +7,9 @@
 . "$(dirname "$0")/snapsync.sh"
 
 model() {
-	local table="0 $(sectors "$base") snapsync $base $store 2 chunk $1"
+	local table
+
+	table="0 $(sectors "$base") snapsync $base $store 2 chunk $1"
 
 	wipe_store
 	dmsetup create vol --table "$table" || return 1
