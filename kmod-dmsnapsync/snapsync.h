@@ -419,7 +419,7 @@ extern struct mutex ss_registry;
 struct ss_volume_args;
 struct ss_volume *ss_volume_get(struct dm_target *ti, const struct ss_volume_args *args,
 				char **error);
-struct ss_volume *ss_volume_find(struct block_device *dev);
+struct ss_volume *ss_volume_find(dev_t dev);
 void ss_volume_ref(struct ss_volume *volume);
 void ss_volume_put(struct ss_volume *volume);
 void ss_volume_detach(struct ss_volume *volume, struct dm_target *ti);

@@ -107,15 +107,17 @@ static int open_disks(struct dm_target *ti, struct ss_target *target, const char
 		      const char *store)
 {
 	blk_mode_t mode = BLK_OPEN_READ | (target->args.writable_base ? BLK_OPEN_WRITE : 0);
-	int err = dm_get_device(ti, base, mode, &target->base);
+	int err;
 
+	/* The wider mode first: should both be one device, the second changes nothing. */
+	err = dm_get_device(ti, store, BLK_OPEN_READ | BLK_OPEN_WRITE, &target->store);
 	if (err) {
-		ti->error = "Cannot open BASE";
+		ti->error = "Cannot open STORE";
 		return err;
 	}
-	err = dm_get_device(ti, store, BLK_OPEN_READ | BLK_OPEN_WRITE, &target->store);
+	err = dm_get_device(ti, base, mode, &target->base);
 	if (err)
-		ti->error = "Cannot open STORE";
+		ti->error = "Cannot open BASE";
 	return err;
 }
 

@@ -8,7 +8,6 @@
 
 /**
  * struct ss_view - one table
- * @device: of the volume; open, so that it stays
  * @base: BASE
  * @store: STORE
  * @volume: volume
@@ -16,7 +15,6 @@
  * @line: layers that are seen; in volume->views
  */
 struct ss_view {
-	struct dm_dev *device;
 	struct dm_dev *base;
 	struct dm_dev *store;
 	struct ss_volume *volume;
@@ -79,22 +77,22 @@ static void close_view(struct dm_target *ti, struct ss_view *view)
 		dm_put_device(ti, view->store);
 	if (view->base)
 		dm_put_device(ti, view->base);
-	if (view->device)
-		dm_put_device(ti, view->device);
 	kfree(view);
 }
 
 static int open_view(struct dm_target *ti, struct ss_view *view, const char *device,
 		     const char *state)
 {
+	dev_t dev;
 	int err;
 
-	ti->error = "Cannot open the volume";
-	err = dm_get_device(ti, device, BLK_OPEN_READ, &view->device);
+	/* Not opened: it may be mounted, which excludes all others. */
+	ti->error = "No such device";
+	err = lookup_bdev(device, &dev);
 	if (err)
 		return err;
 	ti->error = "That is no snapsync device";
-	view->volume = ss_volume_find(view->device->bdev);
+	view->volume = ss_volume_find(dev);
 	if (!view->volume)
 		return -EINVAL;
 	ti->error = "Cannot open BASE and STORE";
@@ -176,7 +174,7 @@ static void view_status(struct dm_target *ti, status_type_t type, unsigned int f
 		return;
 	/* The state may have been renamed. */
 	noio = ss_meta_lock(volume);
-	DMEMIT("%s %s", view->device->name, volume->layers[view->layer]->name);
+	DMEMIT("/dev/mapper/%s %s", volume->name, volume->layers[view->layer]->name);
 	ss_meta_unlock(volume, noio);
 }
 

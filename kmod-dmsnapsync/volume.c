@@ -369,18 +369,18 @@ struct ss_volume *ss_volume_get(struct dm_target *ti, const struct ss_volume_arg
 
 /**
  * ss_volume_find() - the volume that a device shows
- * @dev: device of a snapsync target
+ * @dev: number of a device with the target snapsync
  *
  * Context: may sleep.
  * Return: the volume with a reference, or NULL.
  */
-struct ss_volume *ss_volume_find(struct block_device *dev)
+struct ss_volume *ss_volume_find(dev_t dev)
 {
 	struct ss_volume *volume, *found = NULL;
 
 	mutex_lock(&ss_registry);
 	list_for_each_entry(volume, &volumes, node) {
-		if (volume->nr_tables && dm_disk(volume->md) == dev->bd_disk) {
+		if (volume->nr_tables && disk_devt(dm_disk(volume->md)) == dev) {
 			ss_volume_ref(volume);
 			found = volume;
 		}

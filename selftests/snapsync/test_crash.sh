@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # What a crash leaves: STORE is logged, replayed to every flush and to points in
 # between, and must then show what was durable: all of it, or what was written since.
-# POINTS: cuts in between (12).
-# vm: cpus=2 mem=1024 disks=1M,8M,96M,8M timeout=240 debug=long
+# POINTS: cuts in between (5).
+# vm: cpus=2 mem=1024 disks=1M,8M,96M,8M timeout=300 debug=long
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
@@ -14,7 +14,7 @@ table="0 $(sectors "$base") snapsync $base"
 record() {
 	dmsetup create log --table "0 $(sectors "$store") log-writes $store $log" &&
 		dmsetup create vol --table "$table /dev/mapper/log 2 chunk $1" &&
-		snapmodel --marks log "$scratch" vol "$RANDOM" 120 &&
+		snapmodel --marks log "$scratch" vol "$RANDOM" 90 &&
 		dmsetup remove vol && dmsetup remove log &&
 		logreplay $log list >"$scratch/list"
 }
@@ -35,13 +35,13 @@ all_marks() {
 
 	while read -r number kind name; do
 		[ "$kind" = mark ] || continue
-		[ $((RANDOM % 3)) = 0 ] || continue
+		[ $((RANDOM % 4)) = 0 ] || continue
 		replayed "$number" "${name#m}" "" || { echo "# at $name, entry $number"; return 1; }
 	done <"$scratch/list"
 }
 
 between_marks() {
-	local points=${POINTS:-12} pairs line from to
+	local points=${POINTS:-5} pairs line from to
 
 	awk '$2 == "mark" { if (n) print n, $1, substr(last, 2), substr($3, 2); n = $1; last = $3 }' \
 		"$scratch/list" | awk '$2 - $1 > 3' >"$scratch/pairs"

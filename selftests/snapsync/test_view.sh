@@ -47,8 +47,10 @@ check_fails "the state cannot be deleted" message vol delete old
 check "it can be renamed" message vol rename old older
 check_is "the view knows" "$(dmsetup status old | cut -d ' ' -f 5)" older
 check_fails "a view cannot be written" dd if=/dev/zero of=/dev/mapper/old bs=4k count=1 oflag=direct
-check_fails "the volume cannot be removed" dmsetup remove vol
 umount "$scratch/live"
+dmsetup remove vol
+check "the view outlives the device of the volume" files_are
+volume vol
 check "it can be restored" message vol restore older
 check_is "the view shows the same" "$(sum /dev/mapper/old)" "$(sum $vol)"
 umount "$scratch/old"
