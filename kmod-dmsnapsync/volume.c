@@ -214,8 +214,9 @@ static void stop_volume(struct ss_volume *volume)
 {
 	if (!volume->wq)
 		return;
-	cancel_delayed_work_sync(&volume->commit_work);
+	/* Each may queue those after it. */
 	cancel_delayed_work_sync(&volume->hold_work);
+	cancel_delayed_work_sync(&volume->commit_work);
 	cancel_work_sync(&volume->work);
 	destroy_workqueue(volume->wq);
 }

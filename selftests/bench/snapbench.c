@@ -3,13 +3,12 @@
  * snapbench NAME COUNT MESSAGE: sends it COUNT times to the device-mapper device
  * NAME, with %d replaced by the number, and prints how long each took, in ms.
  */
-#include <fcntl.h>
-#include <linux/dm-ioctl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
+
+#include "dmmessage.h"
 
 static double now_ms(void)
 {
@@ -19,23 +18,9 @@ static double now_ms(void)
 	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
 }
 
-static int send_message(int control, const char *name, const char *text)
-{
-	char request[1024] __attribute__((aligned(8))) = "";
-	struct dm_ioctl *dm = (struct dm_ioctl *)request;
-	struct dm_target_msg *msg = (struct dm_target_msg *)(dm + 1);
-
-	dm->version[0] = DM_VERSION_MAJOR;
-	dm->data_size = sizeof(request);
-	dm->data_start = sizeof(*dm);
-	strncpy(dm->name, name, sizeof(dm->name) - 1);
-	strncpy(msg->message, text, 128);
-	return ioctl(control, DM_TARGET_MSG, dm);
-}
-
 int main(int argc, char **argv)
 {
-	int control = open("/dev/mapper/control", O_RDWR), i;
+	int control = dm_control(), i;
 	char text[128], *number;
 	double start;
 
@@ -48,7 +33,7 @@ int main(int argc, char **argv)
 		else
 			snprintf(text, sizeof(text), "%s", argv[3]);
 		start = now_ms();
-		if (send_message(control, argv[1], text)) {
+		if (dm_message(control, argv[1], text)) {
 			perror(text);
 			return 1;
 		}

@@ -16,7 +16,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/dm-ioctl.h>
 #include <linux/fs.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -27,6 +26,8 @@
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "dmmessage.h"
 
 #define SECTOR 512
 #define STATES_MAX 12
@@ -99,26 +100,12 @@ static bool read_stamp(const uint8_t *data, uint64_t sector, uint64_t *number)
 	return head->sector == sector && crc == crc32(copy, sizeof(copy));
 }
 
-static int try_message(const char *device, const char *text)
-{
-	char request[2048] __attribute__((aligned(8))) = "";
-	struct dm_ioctl *dm = (struct dm_ioctl *)request;
-	struct dm_target_msg *msg = (struct dm_target_msg *)(dm + 1);
-
-	dm->version[0] = DM_VERSION_MAJOR;
-	dm->data_size = sizeof(request);
-	dm->data_start = sizeof(*dm);
-	strncpy(dm->name, device, sizeof(dm->name) - 1);
-	strcpy(msg->message, text);
-	return ioctl(control, DM_TARGET_MSG, dm) ? -errno : 0;
-}
-
 static void message(const char *device, const char *fmt, const char *word)
 {
 	char text[256];
 
 	snprintf(text, sizeof(text), fmt, word);
-	if (try_message(device, text))
+	if (dm_message(control, device, text))
 		die("message '%s'", text);
 }
 
@@ -348,7 +335,7 @@ static void prepare(void)
 {
 	unsigned int i;
 
-	control = open("/dev/mapper/control", O_RDWR);
+	control = dm_control();
 	if (control < 0)
 		die("/dev/mapper/control");
 	open_disk();
