@@ -19,6 +19,7 @@ lio_disk() {
 		mkdir -p $loop/tpgt_1/lun/lun_0 &&
 		echo naa.5001405000000002 >$loop/tpgt_1/nexus &&
 		ln -s $core $loop/tpgt_1/lun/lun_0/port || return 1
+	mkdir -p /var/target/pr		# where LIO keeps keys
 	wait_until 20 test -b /dev/sda
 }
 
