@@ -79,4 +79,6 @@ wipe_store() {
 	dd if=/dev/zero of="$store" bs=1M count=1 oflag=direct status=none
 }
 
+# Tests may share a VM, and its disks.
+[ ! -b "$store" ] || wipe_store
 load dm-snapsync
