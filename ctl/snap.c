@@ -202,12 +202,15 @@ static int read_chunk(const char *volume, uint64_t *chunk)
 	struct dm_task *task = new_task(DM_DEVICE_STATUS, volume);
 	char *type = NULL, *params = NULL;
 	uint64_t start, length, kib = 0;
+	struct dm_info info;
 	int ret = 0;
 
 	if (!task)
 		return -ENODEV;
 	if (!dm_task_run(task))
 		ret = -dm_task_get_errno(task);
+	else if (!dm_task_get_info(task, &info) || !info.exists)
+		ret = -ENXIO;
 	else
 		dm_get_next_target(task, NULL, &start, &length, &type, &params);
 	if (!ret && (!type || strcmp(type, "snapsync") || !params ||
