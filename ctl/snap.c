@@ -45,7 +45,7 @@ dm_say_nothing(int level, const char *file, int line, int dm_errno, const char *
 	(void)fmt;
 }
 
-/* One task on a volume. Returns NULL after complaining if device mapper is not there. */
+/* One task on a volume, or NULL. */
 static struct dm_task *new_task(int type, const char *volume)
 {
 	struct dm_task *task;
@@ -56,7 +56,6 @@ static struct dm_task *new_task(int type, const char *volume)
 		return task;
 	if (task)
 		dm_task_destroy(task);
-	err("no device mapper");
 	return NULL;
 }
 
@@ -85,6 +84,8 @@ static int send_message(const char *volume, const char *text, char **response)
 static const char *reason(int error)
 {
 	switch (-error) {
+	case ENODEV:
+		return "no device mapper";
 	case ENXIO:
 		return "no such volume";
 	case ENOENT:
