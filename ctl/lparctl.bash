@@ -96,6 +96,20 @@ _lparctl_monitor() {
 	esac
 }
 
+# $1 word before, $2 verb.
+_lparctl_snap() {
+	case $1,$2 in
+	snap,*) echo list take restore delete rename merge check ;;
+	check,*) compgen -f -- "$cur" ;;
+	list,* | take,* | restore,* | delete,* | rename,* | merge,*)
+		dmsetup ls --target snapsync 2>/dev/null | cut -f 1
+		;;
+	*,restore | *,delete | *,rename | *,merge)
+		dmsetup message "$1" 0 list 2>/dev/null | cut -d ' ' -f 1 | grep -vx -e -
+		;;
+	esac
+}
+
 _lparctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs='list show create set delete check activate deactivate start stop
@@ -107,11 +121,12 @@ _lparctl() {
 		((first++))
 	done
 	if ((first == COMP_CWORD)); then
-		words="lpar cut netbuf monitor help $verbs --json --pretty --root --help --version"
+		words="lpar cut netbuf snap monitor help $verbs --json --pretty --root --help --version"
 	else
 		case ${COMP_WORDS[first]} in
 		cut) words=$(_lparctl_cut "$before") ;;
 		netbuf) words=$(_lparctl_netbuf "${COMP_WORDS[first + 1]}" "$before") ;;
+		snap) words=$(_lparctl_snap "$before" "${COMP_WORDS[first + 1]}") ;;
 		monitor) words=$(_lparctl_monitor "$before") ;;
 		*) words=$(_lparctl_lpar "${COMP_WORDS[first]}" "$before") ;;
 		esac

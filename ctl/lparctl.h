@@ -264,6 +264,9 @@ int netbuf_fail(const char *name, int error); /* exit code */
 struct nlmsghdr *netbuf_request(enum netbuf_cmd cmd, const char *name);
 int netbuf_save_verb(struct args *args);
 int netbuf_load_verb(struct args *args);
+/* snap.c, snap_check.c: states of snapsync volumes */
+int snap_object(struct args *args);
+int snap_check(struct args *args);
 
 /* qemu.c: the command line of QEMU */
 char **qemu_command(const struct lpar_config *config);

@@ -17,6 +17,7 @@ static const char help_text[] =
 	"       lparctl [OPTIONS] cut ...\n"
 	"       lparctl [OPTIONS] netbuf ...\n"
 	"       lparctl [OPTIONS] monitor ...\n"
+	"       lparctl [OPTIONS] snap ...\n"
 	"\n"
 	"LPARs\n"
 	"  create NAME [KEY VALUE]... | create [NAME] -f FILE | create NAME\n"
@@ -52,6 +53,13 @@ static const char help_text[] =
 	"  netbuf drain NETDEV... [--timeout TIME] [--no-wait]\n"
 	"  netbuf save FILE NETDEV... | netbuf load FILE [NETDEV[=NETDEV]]...\n"
 	"  netbuf show [NETDEV]... | netbuf monitor [--count N] [--timeout TIME]\n"
+	"\n"
+	"States of snapsync volumes\n"
+	"  snap list VOLUME\n"
+	"  snap take VOLUME NAME [note TEXT]\n"
+	"  snap restore|delete|merge VOLUME NAME\n"
+	"  snap rename VOLUME OLD NEW\n"
+	"  snap check STORE\n"
 	"\n"
 	"Events\n"
 	"  monitor [--lpar NAME] [--event EVENT] [--count N] [--timeout TIME]\n"
@@ -192,6 +200,7 @@ static const struct command objects[] = {
 	{ "cut", cut_object },
 	{ "netbuf", netbuf_object },
 	{ "monitor", monitor_object },
+	{ "snap", snap_object },
 	{ "help", help_object },
 	{ NULL, NULL },
 };

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Object snap: states of snapsync volumes, by device-mapper messages.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <libdevmapper.h>
+#include <linux/fs.h>
+
+#include "../include/uapi/lparkit/snapsync.h"
+#include "lparctl.h"
+
+/* A line of the message "list". */
+struct state {
+	char name[SS_NAME_MAX + 1];
+	char parent[SS_NAME_MAX + 1];
+	uint64_t time;
+	uint64_t own;
+	uint64_t zero;
+	uint64_t inherited;
+	unsigned int views;
+	char condition[16];
+	char note[SS_NOTE_MAX + 1];
+};
+
+struct states {
+	struct state *state;
+	size_t n;
+	uint64_t chunk; /* bytes */
+};
+
+__attribute__((format(printf, 5, 6))) static void
+dm_say_nothing(int level, const char *file, int line, int dm_errno, const char *fmt, ...)
+{
+	(void)level;
+	(void)file;
+	(void)line;
+	(void)dm_errno;
+	(void)fmt;
+}
+
+/* One task on a volume, or NULL. */
+static struct dm_task *new_task(int type, const char *volume)
+{
+	struct dm_task *task;
+
+	dm_log_with_errno_init(dm_say_nothing);
+	task = dm_task_create(type);
+	if (task && dm_task_set_name(task, volume))
+		return task;
+	if (task)
+		dm_task_destroy(task);
+	return NULL;
+}
+
+/* Sets *response, to be freed, if it is not NULL. */
+static int send_message(const char *volume, const char *text, char **response)
+{
+	struct dm_task *task = new_task(DM_DEVICE_TARGET_MSG, volume);
+	const char *answer;
+	int ret = 0;
+
+	if (!task)
+		return -ENODEV;
+	if (!dm_task_set_sector(task, 0) || !dm_task_set_message(task, text))
+		ret = -ENOMEM;
+	else if (!dm_task_run(task))
+		ret = -dm_task_get_errno(task);
+	else if (response) {
+		answer = dm_task_get_message_response(task);
+		*response = xstrdup(answer ? answer : "");
+	}
+	dm_task_destroy(task);
+	return ret;
+}
+
+/* What the module means by an error. */
+static const char *reason(int error)
+{
+	switch (-error) {
+	case ENODEV:
+		return "no device mapper";
+	case ENXIO:
+		return "no such volume";
+	case ENOENT:
+		return "no such state";
+	case EEXIST:
+		return "the name is in use, or other states need BASE as it is";
+	case EBUSY:
+		return "a view shows the state, or it is being merged";
+	case EAGAIN:
+		return "the state is undecided until the coordinator of its group is active";
+	case EROFS:
+		return "the volume is read-only, or not created with writable_base";
+	case ENOSPC:
+		return "too many states";
+	case EINVAL:
+		return "not a snapsync volume, or not a valid name";
+	default:
+		return strerror(-error);
+	}
+}
+
+static int fail(const char *what, const char *volume, int error)
+{
+	err("cannot %s on %s: %s", what, volume, reason(error));
+	return EXIT_FAILED;
+}
+
+/* What the page cache has of the volume is of the state before. */
+static void forget_pages(const char *volume)
+{
+	char *path = xprintf("/dev/mapper/%s", volume);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, BLKFLSBUF, 0))
+		err("cannot drop cached pages of %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	free(path);
+}
+
+/* "VERB VOLUME NAME", and a second name for rename. */
+static int change(const char *verb, struct args *args, bool two_names)
+{
+	const char *volume = next_arg(args), *name = next_arg(args);
+	const char *to = two_names ? next_arg(args) : "";
+	char *text;
+	int ret;
+
+	if (!volume || !name || !to || args->argc)
+		return usage("%s wants a volume and %s", verb, two_names ? "two names" : "a name");
+	text = xprintf("%s %s%s%s", verb, name, *to ? " " : "", to);
+	ret = send_message(volume, text, NULL);
+	free(text);
+	return ret ? fail(verb, volume, ret) : EXIT_OK;
+}
+
+static int take_state(struct args *args)
+{
+	const char *volume = next_arg(args), *name = next_arg(args), *note = NULL;
+	char *text;
+	int ret;
+
+	if (!volume || !name)
+		return usage("take wants a volume and a name");
+	if (args->argc && (!next_option(args, "note", &note) || !note || args->argc))
+		return usage("after the name comes 'note TEXT'");
+	text = xprintf("take %s %s", name, note ? note : "");
+	ret = send_message(volume, text, NULL);
+	free(text);
+	return ret ? fail("take", volume, ret) : EXIT_OK;
+}
+
+static int restore_state(struct args *args)
+{
+	const char *volume = args->argc ? args->argv[0] : "";
+	int ret = change("restore", args, false);
+
+	if (ret == EXIT_OK)
+		forget_pages(volume);
+	return ret;
+}
+
+static int delete_state(struct args *args)
+{
+	return change("delete", args, false);
+}
+
+static int rename_state(struct args *args)
+{
+	return change("rename", args, true);
+}
+
+static int merge_state(struct args *args)
+{
+	return change("merge", args, false);
+}
+
+static int parse_line(const char *line, struct state *state)
+{
+	int end = 0;
+
+	memset(state, 0, sizeof(*state));
+	if (sscanf(line, "%63s %63s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %u %15s%n",
+		   state->name, state->parent, &state->time, &state->own, &state->zero,
+		   &state->inherited, &state->views, state->condition, &end) < 8)
+		return -EBADMSG;
+	if (line[end] == ' ')
+		snprintf(state->note, sizeof(state->note), "%s", line + end + 1);
+	return 0;
+}
+
+/* Chunk size from the status: "rw 16 ...". */
+static int read_chunk(const char *volume, uint64_t *chunk)
+{
+	struct dm_task *task = new_task(DM_DEVICE_STATUS, volume);
+	char *type = NULL, *params = NULL;
+	uint64_t start, length, kib = 0;
+	struct dm_info info;
+	int ret = 0;
+
+	if (!task)
+		return -ENODEV;
+	if (!dm_task_run(task))
+		ret = -dm_task_get_errno(task);
+	else if (!dm_task_get_info(task, &info) || !info.exists)
+		ret = -ENXIO;
+	else
+		dm_get_next_target(task, NULL, &start, &length, &type, &params);
+	if (!ret && (!type || strcmp(type, "snapsync") || !params ||
+		     sscanf(params, "%*s %" SCNu64, &kib) != 1))
+		ret = -EINVAL;
+	*chunk = kib * 1024;
+	dm_task_destroy(task);
+	return ret;
+}
+
+static int read_states(const char *volume, struct states *states)
+{
+	char *response = NULL, *line, *rest;
+	int ret = read_chunk(volume, &states->chunk);
+
+	states->state = NULL;
+	states->n = 0;
+	ret = ret ? ret : send_message(volume, "list", &response);
+	if (ret)
+		return ret;
+	for (line = strtok_r(response, "\n", &rest); line && !ret;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		states->state = xrealloc(states->state, (states->n + 1) * sizeof(struct state));
+		ret = parse_line(line, &states->state[states->n++]);
+	}
+	free(response);
+	return ret;
+}
+
+static struct json_object *state_json(const struct state *state, uint64_t chunk)
+{
+	struct json_object *json = json_object_new_object();
+	bool running = !strcmp(state->name, "-");
+
+	json_put(json, "name", running ? "" : state->name);
+	json_put(json, "parent", strcmp(state->parent, "-") ? state->parent : "");
+	json_object_object_add(json, "running", json_object_new_boolean(running));
+	json_put_u64(json, "time_ns", state->time);
+	json_put_u64(json, "own_chunks", state->own);
+	json_put_u64(json, "own_zero_chunks", state->zero);
+	json_put_u64(json, "inherited_chunks", state->inherited);
+	json_put_u64(json, "own_bytes", state->own * chunk);
+	json_put_u64(json, "inherited_bytes", state->inherited * chunk);
+	json_put_u64(json, "views", state->views);
+	json_put(json, "condition", strcmp(state->condition, "-") ? state->condition : "");
+	json_put(json, "note", state->note);
+	return json;
+}
+
+static void state_row(const struct state *state, uint64_t chunk, int depth)
+{
+	bool running = !strcmp(state->name, "-");
+	char *name = xprintf("%*s%s", 2 * depth, "", running ? "(running)" : state->name);
+	char when[64] = "", own[32], inherited[32];
+	const char *cell[] = {
+		name, own, inherited, when, running ? "" : state->condition, state->note,
+	};
+
+	if (state->time)
+		format_instant(when, sizeof(when), state->time);
+	format_size(own, sizeof(own), state->own * chunk);
+	format_size(inherited, sizeof(inherited), state->inherited * chunk);
+	table_row(cell, ARRAY_SIZE(cell));
+	free(name);
+}
+
+/* The kernel's tree has no circles; depth bounds the recursion all the same. */
+static void rows_below(const struct states *states, const char *parent, int depth)
+{
+	size_t i;
+
+	for (i = 0; i < states->n && depth <= SS_LAYERS_MAX; i++) {
+		if (strcmp(states->state[i].parent, parent))
+			continue;
+		state_row(&states->state[i], states->chunk, depth);
+		if (strcmp(states->state[i].name, "-"))
+			rows_below(states, states->state[i].name, depth + 1);
+	}
+}
+
+static int list_states(struct args *args)
+{
+	static const char *const head[] = {
+		"STATE", "OWN", "INHERITED", "TIME", "CONDITION", "NOTE"
+	};
+	const char *volume = next_arg(args);
+	struct json_object *json;
+	struct states states;
+	size_t i;
+	int ret;
+
+	if (!volume || args->argc)
+		return usage("list wants a volume");
+	ret = read_states(volume, &states);
+	if (ret)
+		return fail("list", volume, ret);
+	if (options.json) {
+		json = json_object_new_array();
+		for (i = 0; i < states.n; i++)
+			json_object_array_add(json, state_json(&states.state[i], states.chunk));
+		json_print(json);
+	} else {
+		table_row(head, ARRAY_SIZE(head));
+		rows_below(&states, "-", 0);
+		table_print();
+	}
+	free(states.state);
+	return EXIT_OK;
+}
+
+/* clang-format off */
+static const struct command verbs[] = {
+	{ "list", list_states },
+	{ "take", take_state },
+	{ "restore", restore_state },
+	{ "delete", delete_state },
+	{ "rename", rename_state },
+	{ "merge", merge_state },
+	{ "check", snap_check },
+	{ NULL, NULL },
+};
+/* clang-format on */
+
+int snap_object(struct args *args)
+{
+	return run_command("verb", verbs, args);
+}

@@ -1,0 +1,699 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Groups: volumes that are cut at one instant, and of which all have a state
+ * or none.
+ *
+ * The gate is a lock for each CPU. Who maps a bio holds its own CPU's; who
+ * cuts holds all of them, for as long as it takes to give each member another
+ * running layer. No bio is waited for.
+ *
+ * Durability is two-phase: all members but the first, the coordinator, commit
+ * the state as prepared; then the coordinator commits it, which decides; then
+ * the others commit that it was decided.
+ */
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/time.h>
+#include <linux/uuid.h>
+#include <lparkit/cut.h>
+#include "snapsync.h"
+
+static LIST_HEAD(groups);	/* those with a name; ss_registry */
+
+/**
+ * ss_gate_enter() - keep cuts out
+ * @group: of the volume
+ *
+ * Context: any; interrupts are off until ss_gate_leave().
+ * Return: for ss_gate_leave().
+ */
+unsigned long ss_gate_enter(struct ss_group *group)
+	__acquires(this_cpu_ptr(group->gate))
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	raw_spin_lock(this_cpu_ptr(group->gate));
+	return flags;
+}
+
+/**
+ * ss_gate_leave() - the reverse
+ * @group: of the volume
+ * @flags: of ss_gate_enter()
+ */
+void ss_gate_leave(struct ss_group *group, unsigned long flags)
+	__releases(this_cpu_ptr(group->gate))
+{
+	raw_spin_unlock(this_cpu_ptr(group->gate));
+	local_irq_restore(flags);
+}
+
+/**
+ * ss_gate_close() - let nobody map a bio of any member
+ * @group: group
+ *
+ * Context: any, hard-irq included; the wait is bounded by the mapping of one bio per CPU.
+ * Interrupts are off until ss_gate_open().
+ * Return: for ss_gate_open().
+ */
+unsigned long ss_gate_close(struct ss_group *group)
+	__acquires(&group->closing)
+{
+	unsigned long flags;
+	int cpu;
+
+	raw_spin_lock_irqsave(&group->closing, flags);
+	for_each_possible_cpu(cpu) {
+		raw_spin_lock_nest_lock(per_cpu_ptr(group->gate, cpu), &group->closing);
+		__release(group->gate);		/* sparse cannot count them */
+	}
+	return flags;
+}
+
+/**
+ * ss_gate_open() - the reverse
+ * @group: group
+ * @flags: of ss_gate_close()
+ */
+void ss_gate_open(struct ss_group *group, unsigned long flags)
+	__releases(&group->closing)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		__acquire(group->gate);
+		raw_spin_unlock(per_cpu_ptr(group->gate, cpu));
+	}
+	raw_spin_unlock_irqrestore(&group->closing, flags);
+}
+
+static struct ss_group *find_group(const char *name)
+{
+	struct ss_group *group;
+
+	lockdep_assert_held(&ss_registry);
+	list_for_each_entry(group, &groups, node)
+		if (!strcmp(group->name, name))
+			return group;
+	return NULL;
+}
+
+static struct ss_group *new_group(const char *name)
+{
+	struct ss_group *group = kzalloc(sizeof(*group), GFP_KERNEL);
+	int cpu;
+
+	if (!group)
+		return NULL;
+	group->gate = alloc_percpu(raw_spinlock_t);
+	if (!group->gate) {
+		kfree(group);
+		return NULL;
+	}
+	for_each_possible_cpu(cpu)
+		raw_spin_lock_init(per_cpu_ptr(group->gate, cpu));
+	kref_init(&group->ref);
+	mutex_init(&group->op);
+	raw_spin_lock_init(&group->closing);
+	INIT_LIST_HEAD(&group->volumes);
+	INIT_LIST_HEAD(&group->node);
+	strscpy(group->name, name, sizeof(group->name));
+	if (*name)
+		list_add_tail(&group->node, &groups);
+	return group;
+}
+
+/**
+ * ss_group_get() - a group by name, made if need be
+ * @name: empty for a group of its own
+ *
+ * Context: may sleep, ss_registry held.
+ * Return: the group with a reference, NULL without memory.
+ */
+struct ss_group *ss_group_get(const char *name)
+{
+	struct ss_group *group = *name ? find_group(name) : NULL;
+
+	if (!group)
+		return new_group(name);
+	kref_get(&group->ref);
+	return group;
+}
+
+/* With ss_registry held, which it drops. */
+static void release_group(struct kref *ref)
+{
+	struct ss_group *group = container_of(ref, struct ss_group, ref);
+
+	list_del(&group->node);
+	mutex_unlock(&ss_registry);
+	free_percpu(group->gate);
+	kfree(group);
+}
+
+/**
+ * ss_group_put() - drop a reference
+ * @group: freed with the last one
+ *
+ * Context: may sleep, ss_registry not held.
+ */
+void ss_group_put(struct ss_group *group)
+{
+	kref_put_mutex(&group->ref, release_group, &ss_registry);
+}
+
+/* Did the coordinator decide for this transaction? */
+static bool was_taken(const struct ss_volume *coordinator, const u8 *txn)
+{
+	u32 number;
+
+	for (number = 1; number < SS_LAYERS_MAX; number++) {
+		const struct ss_layer *layer = coordinator->layers[number];
+
+		if (layer && (layer->flags & SS_LAYER_NAMED) &&
+		    !(layer->flags & SS_LAYER_PREPARED) &&
+		    !memcmp(layer->txn, txn, sizeof(layer->txn)))
+			return true;
+	}
+	return false;
+}
+
+static struct ss_volume *find_member(const struct ss_group *group, const u8 *uuid)
+{
+	struct ss_volume *volume;
+
+	list_for_each_entry(volume, &group->volumes, group_node)
+		if (!memcmp(volume->uuid, uuid, SS_UUID_SIZE))
+			return volume;
+	return NULL;
+}
+
+/* Layers change only under group->op or by their own worker, which leaves named ones alone. */
+static void settle_volume(struct ss_group *group, struct ss_volume *volume)
+{
+	unsigned int noio = ss_meta_lock(volume);
+	bool changed = false;
+	u32 number;
+
+	for (number = 1; number < SS_LAYERS_MAX; number++) {
+		struct ss_layer *layer = volume->layers[number];
+		const struct ss_volume *coordinator;
+
+		if (!layer || !(layer->flags & SS_LAYER_PREPARED))
+			continue;
+		coordinator = find_member(group, layer->coordinator);
+		if (!coordinator)
+			continue;
+		if (was_taken(coordinator, layer->txn)) {
+			layer->flags &= ~SS_LAYER_PREPARED;
+			ss_layer_mark(volume, number);
+		} else {
+			DMINFO("%s: state \"%s\" was not taken on all members: undone",
+			       volume->name, layer->name);
+			ss_layer_unname(volume, number);
+		}
+		changed = true;
+	}
+	if (changed)
+		ss_commit(volume);
+	ss_meta_unlock(volume, noio);
+}
+
+/**
+ * ss_group_settle() - decide about states that a crash left undecided
+ * @group: group
+ *
+ * Context: may sleep, group->op held.
+ */
+void ss_group_settle(struct ss_group *group)
+{
+	struct ss_volume *volume;
+
+	list_for_each_entry(volume, &group->volumes, group_node)
+		settle_volume(group, volume);
+}
+
+/**
+ * ss_group_join() - a volume becomes a member
+ * @group: group, of which the volume has a reference
+ * @volume: not in use yet
+ *
+ * Context: may sleep, ss_registry held.
+ * Return: 0, -EEXIST when a member has the same UUID, as a copy of a STORE has.
+ */
+int ss_group_join(struct ss_group *group, struct ss_volume *volume)
+{
+	unsigned long flags;
+
+	mutex_lock(&group->op);
+	if (find_member(group, volume->uuid)) {
+		mutex_unlock(&group->op);
+		return -EEXIST;
+	}
+	flags = ss_gate_close(group);
+	list_add_tail(&volume->group_node, &group->volumes);
+	ss_gate_open(group, flags);
+	ss_group_settle(group);
+	mutex_unlock(&group->op);
+	return 0;
+}
+
+/**
+ * ss_group_leave() - the reverse
+ * @volume: not in use any more
+ *
+ * Context: may sleep, ss_registry held.
+ */
+void ss_group_leave(struct ss_volume *volume)
+{
+	struct ss_group *group = volume->group;
+	unsigned long flags;
+
+	mutex_lock(&group->op);
+	flags = ss_gate_close(group);
+	list_del_init(&volume->group_node);
+	ss_gate_open(group, flags);
+	mutex_unlock(&group->op);
+}
+
+/* May this member be cut now? Gate closed. */
+static int check_cut(const struct ss_volume *volume)
+{
+	if (volume->mode != SS_MODE_WRITE)
+		return -EROFS;
+	if (volume->cut_layer)
+		return -EBUSY;
+	return volume->spare ? 0 : -ENOSPC;
+}
+
+/* Gate closed. */
+static void cut_volume(struct ss_volume *volume)
+{
+	u32 old = volume->running, new = volume->spare;
+
+	volume->spare = 0;
+	volume->cut_layer = old;
+	__set_bit(new, volume->line->ancestors);
+	ss_layer_run(volume, new, old);
+	volume->cut_time = ktime_get_real();
+}
+
+/* The instant: all members or none. Any context. Returns the number of members or an errno. */
+static int cut_members(struct ss_group *group)
+{
+	unsigned long flags = ss_gate_close(group);
+	struct ss_volume *volume;
+	int count = 0, err = 0;
+
+	list_for_each_entry(volume, &group->volumes, group_node) {
+		err = check_cut(volume);
+		if (err)
+			break;
+		count++;
+	}
+	if (!err)
+		list_for_each_entry(volume, &group->volumes, group_node)
+			cut_volume(volume);
+	ss_gate_open(group, flags);
+	return err ?: count;
+}
+
+/* The next cut may come; if there is no memory, or no number, it is refused. */
+static void provide_spare(struct ss_volume *volume)
+{
+	unsigned int noio = ss_meta_lock(volume);
+	u32 spare = volume->spare ? 0 : ss_layer_new(volume);
+	unsigned long flags;
+
+	if (spare) {
+		flags = ss_gate_close(volume->group);
+		swap(volume->spare, spare);
+		ss_gate_open(volume->group, flags);
+	}
+	if (spare)
+		ss_layer_free(volume, spare);
+	ss_meta_unlock(volume, noio);
+}
+
+/* A cut layer that gets no name is the reaper's. */
+static void forget_cut(struct ss_volume *volume)
+{
+	unsigned int noio = ss_meta_lock(volume);
+
+	WRITE_ONCE(volume->cut_layer, 0);
+	volume->reap = true;
+	ss_meta_unlock(volume, noio);
+	ss_volume_kick(volume);
+}
+
+static int check_name(struct ss_volume *volume, const char *name)
+{
+	unsigned int noio = ss_meta_lock(volume);
+	int err = 0;
+
+	if (volume->mode != SS_MODE_WRITE)
+		err = -EROFS;
+	else if (ss_layer_find(volume, name))
+		err = -EEXIST;
+	ss_meta_unlock(volume, noio);
+	return err;
+}
+
+/**
+ * struct take - a state on its way to be durable
+ * @group: group
+ * @coordinator: the member that decides, NULL if it is the only one
+ * @name: of the state
+ * @note: free text
+ * @txn: names the transaction of all members
+ */
+struct take {
+	struct ss_group *group;
+	const struct ss_volume *coordinator;
+	const char *name;
+	const char *note;
+	u8 txn[SS_UUID_SIZE];
+};
+
+/* Names the layer that was cut, whose writes have ended then, and commits. */
+static int name_cut(struct ss_volume *volume, const struct take *take, u32 flags)
+{
+	unsigned int noio = ss_meta_lock(volume);
+	u32 number = volume->cut_layer;
+	struct ss_layer *layer = volume->layers[number];
+	int err;
+
+	ss_drain(volume);
+	if (take->coordinator) {
+		memcpy(layer->txn, take->txn, sizeof(layer->txn));
+		memcpy(layer->coordinator, take->coordinator->uuid, sizeof(layer->coordinator));
+	}
+	layer->flags |= flags;
+	ss_layer_name(volume, number, take->name, take->note, ktime_to_ns(volume->cut_time));
+	WRITE_ONCE(volume->cut_layer, 0);
+	err = ss_commit(volume);
+	ss_meta_unlock(volume, noio);
+	return err;
+}
+
+static void undo_take(const struct take *take)
+{
+	struct ss_volume *volume;
+
+	list_for_each_entry(volume, &take->group->volumes, group_node) {
+		unsigned int noio = ss_meta_lock(volume);
+		u32 number = ss_layer_find(volume, take->name);
+
+		if (volume->cut_layer) {
+			WRITE_ONCE(volume->cut_layer, 0);
+			volume->reap = true;
+		} else if (number) {
+			ss_layer_unname(volume, number);
+			ss_commit(volume);
+		}
+		ss_meta_unlock(volume, noio);
+		ss_volume_kick(volume);
+	}
+}
+
+static void confirm(struct ss_volume *volume, const struct take *take)
+{
+	unsigned int noio = ss_meta_lock(volume);
+	u32 number = ss_layer_find(volume, take->name);
+
+	volume->layers[number]->flags &= ~SS_LAYER_PREPARED;
+	ss_layer_mark(volume, number);
+	/* A failure leaves it prepared on disk; the coordinator has decided. */
+	ss_commit(volume);
+	ss_meta_unlock(volume, noio);
+}
+
+static int take_members(struct take *take)
+{
+	struct ss_group *group = take->group;
+	struct ss_volume *first = list_first_entry(&group->volumes, struct ss_volume, group_node);
+	struct ss_volume *volume;
+	int err;
+
+	if (!list_is_singular(&group->volumes)) {
+		take->coordinator = first;
+		generate_random_uuid(take->txn);
+	}
+	volume = first;
+	list_for_each_entry_continue(volume, &group->volumes, group_node) {
+		err = name_cut(volume, take, SS_LAYER_PREPARED);
+		if (err) {
+			undo_take(take);
+			return err;
+		}
+	}
+	/* If this fails, the disk may or may not have it: the others stay undecided. */
+	err = name_cut(first, take, 0);
+	if (err)
+		return err;
+	volume = first;
+	list_for_each_entry_continue(volume, &group->volumes, group_node)
+		confirm(volume, take);
+	return 0;
+}
+
+/* Makes a cut of @count members a state. group->op held. */
+static int finish_cut(struct ss_group *group, const char *name, const char *note, int count)
+{
+	struct take take = { .group = group, .name = name, .note = note };
+	struct ss_volume *volume;
+	int err = 0;
+
+	list_for_each_entry(volume, &group->volumes, group_node) {
+		provide_spare(volume);
+		if (volume->cut_layer)
+			count--;
+		err = err ?: check_name(volume, name);
+	}
+	if (!err && count)
+		err = -ENODEV;	/* a member went meanwhile */
+	if (!err)
+		return take_members(&take);
+	list_for_each_entry(volume, &group->volumes, group_node)
+		if (volume->cut_layer)
+			forget_cut(volume);
+	return err;
+}
+
+static int take_now(struct ss_group *group, const char *name, const char *note)
+{
+	struct ss_volume *volume;
+	int err = 0, count;
+
+	list_for_each_entry(volume, &group->volumes, group_node) {
+		provide_spare(volume);
+		err = err ?: check_name(volume, name);
+	}
+	if (err)
+		return err;
+	count = cut_members(group);
+	return count < 0 ? count : finish_cut(group, name, note, count);
+}
+
+/**
+ * ss_group_take() - take a state on all members
+ * @group: group
+ * @name: valid
+ * @note: free text
+ *
+ * Context: may sleep.
+ * Return: 0, and it is durable; -EEXIST, -EBUSY when a cut is being finished, -ENOSPC when
+ * there are too many layers, -EROFS, -EIO.
+ */
+int ss_group_take(struct ss_group *group, const char *name, const char *note)
+{
+	int err;
+
+	mutex_lock(&group->op);
+	err = take_now(group, name, note);
+	mutex_unlock(&group->op);
+	return err;
+}
+
+/**
+ * struct armed - a group in an armed cut
+ * @group: group
+ * @nr_points: that share this
+ * @fired: the instant is over
+ * @finished: the state is durable, or undone
+ * @count: members that were cut, or an errno
+ * @err: of the whole
+ * @done: CLOCK_REALTIME when it was durable
+ */
+struct armed {
+	struct ss_group *group;
+	unsigned int nr_points;
+	bool fired;
+	bool finished;
+	int count;
+	int err;
+	ktime_t done;
+};
+
+/* One member of an armed cut. */
+struct ss_point {
+	struct lpar_cut_point point;
+	struct ss_volume *volume;
+	struct armed *armed;
+};
+
+static struct ss_point *point_of(struct lpar_cut_point *point)
+{
+	return container_of(point, struct ss_point, point);
+}
+
+static void put_armed(struct armed *armed)
+{
+	if (--armed->nr_points)
+		return;
+	ss_group_put(armed->group);
+	kfree(armed);
+}
+
+static struct lpar_cut_class ss_cut_class;
+
+static int add_point(struct lpar_cut *cut, struct armed *armed, struct ss_volume *volume)
+{
+	struct ss_point *point = kzalloc(sizeof(*point), GFP_KERNEL);
+
+	if (!point)
+		return -ENOMEM;
+	ss_volume_ref(volume);
+	point->volume = volume;
+	point->armed = armed;
+	armed->nr_points++;
+	strscpy(point->point.name, volume->name, sizeof(point->point.name));
+	lpar_cut_add(cut, &ss_cut_class, &point->point);
+	return 0;
+}
+
+/* The members of the group that has the LPAR's name. */
+static int ss_cut_collect(struct lpar_cut *cut, const char *lpar_name)
+{
+	struct ss_volume *volume;
+	struct ss_group *group;
+	struct armed *armed;
+	int err = 0;
+
+	if (lpar_cut_action(cut) != LPAR_CUT_CLOSE)
+		return 0;
+	mutex_lock(&ss_registry);
+	group = find_group(lpar_name);
+	if (group)
+		kref_get(&group->ref);
+	mutex_unlock(&ss_registry);
+	if (!group)
+		return 0;
+	armed = kzalloc(sizeof(*armed), GFP_KERNEL);
+	if (!armed) {
+		ss_group_put(group);
+		return -ENOMEM;
+	}
+	armed->group = group;
+	armed->nr_points = 1;	/* ours */
+	mutex_lock(&group->op);
+	list_for_each_entry(volume, &group->volumes, group_node)
+		err = err ?: add_point(cut, armed, volume);
+	mutex_unlock(&group->op);
+	put_armed(armed);
+	return err;
+}
+
+/* Hard irq: the first point cuts the group, the others report. */
+static void ss_cut_fire(struct lpar_cut_point *base, enum lpar_cut_action action)
+{
+	struct ss_point *point = point_of(base);
+	struct armed *armed = point->armed;
+
+	if (!armed->fired) {
+		armed->fired = true;
+		armed->count = cut_members(armed->group);
+	}
+	base->fired = armed->count < 0 ? ktime_get_real() : point->volume->cut_time;
+}
+
+static void name_after(char *name, size_t size, ktime_t time)
+{
+	struct timespec64 ts = ktime_to_timespec64(time);
+	struct tm tm;
+
+	time64_to_tm(ts.tv_sec, 0, &tm);
+	snprintf(name, size, "cut-%04ld%02d%02dT%02d%02d%02d.%06ldZ", tm.tm_year + 1900,
+		 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+		 ts.tv_nsec / NSEC_PER_USEC);
+}
+
+static void finish_armed(struct armed *armed, ktime_t fired)
+{
+	char name[SS_NAME_MAX + 1];
+
+	armed->finished = true;
+	armed->err = armed->count;
+	if (armed->count >= 0) {
+		name_after(name, sizeof(name), fired);
+		mutex_lock(&armed->group->op);
+		armed->err = finish_cut(armed->group, name, "", armed->count);
+		mutex_unlock(&armed->group->op);
+	}
+	armed->done = ktime_get_real();
+}
+
+static void ss_cut_finish(struct lpar_cut_point *base, enum lpar_cut_action action, bool fired)
+{
+	struct ss_point *point = point_of(base);
+	struct armed *armed = point->armed;
+
+	if (!fired)
+		return;
+	if (!armed->finished)
+		finish_armed(armed, base->fired);
+	base->error = armed->err;
+	base->count = armed->err ? 0 : 1;
+	base->done = armed->err ? 0 : armed->done;
+}
+
+static void ss_cut_release(struct lpar_cut_point *base)
+{
+	struct ss_point *point = point_of(base);
+
+	ss_volume_put(point->volume);
+	put_armed(point->armed);
+	kfree(point);
+}
+
+static struct lpar_cut_class ss_cut_class = {
+	.owner = THIS_MODULE,
+	.kind = "snapsync",
+	.order = LPAR_CUT_ORDER_DISK,
+	.collect = ss_cut_collect,
+	.fire = ss_cut_fire,
+	.finish = ss_cut_finish,
+	.release = ss_cut_release,
+};
+
+/**
+ * ss_group_init() - take part in cuts, at module load
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative errno.
+ */
+int ss_group_init(void)
+{
+	return lpar_cut_register(&ss_cut_class);
+}
+
+/**
+ * ss_group_exit() - the reverse
+ *
+ * Context: may sleep.
+ */
+void ss_group_exit(void)
+{
+	lpar_cut_unregister(&ss_cut_class);
+}

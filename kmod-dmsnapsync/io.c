@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Bios: what reads find, where writes go.
+ *
+ * A bio lies within an aligned run of SS_RUN_CHUNKS chunks (the target's
+ * max_io_len), so that one lock covers it. What is contiguous on one device
+ * is mapped at once; device mapper brings the rest again.
+ *
+ * Discards and write-zeroes take something away, so they are done by the
+ * worker, which excludes commits; see "What is in one transaction" in
+ * Documentation/snapsync.md.
+ */
+#include <linux/bitmap.h>
+#include "snapsync.h"
+
+static struct ss_bio *ss_bio_of(struct bio *bio)
+{
+	return dm_per_bio_data(bio, sizeof(struct ss_bio));
+}
+
+/**
+ * ss_version_sector() - where a version's data are
+ * @volume: volume
+ * @version: of data
+ *
+ * Return: first sector on STORE.
+ */
+sector_t ss_version_sector(const struct ss_volume *volume, u32 version)
+{
+	u32 per_group = volume->table.per_segment;
+	sector_t group = version / per_group;
+	sector_t group_sectors = SS_GROUP_META_BLOCKS * SS_BLOCK_SECTORS +
+				 (sector_t)per_group * volume->chunk_sectors;
+
+	return SS_GROUP_BLOCK * SS_BLOCK_SECTORS + group * group_sectors +
+	       SS_GROUP_META_BLOCKS * SS_BLOCK_SECTORS +
+	       (sector_t)(version % per_group) * volume->chunk_sectors;
+}
+
+/**
+ * ss_mark_dirty() - a metadata block differs from the disk
+ * @volume: volume
+ * @kind: of block
+ * @block: its number among its kind
+ *
+ * Context: any, with the gate entered or closed, or volume->meta held.
+ */
+void ss_mark_dirty(struct ss_volume *volume, enum ss_kind kind, u32 block)
+{
+	if (!test_and_set_bit(block, volume->dirty[kind]))
+		atomic_inc(&volume->unclean);
+	if (!delayed_work_pending(&volume->commit_work))
+		queue_delayed_work(volume->wq, &volume->commit_work, HZ);
+}
+
+/**
+ * ss_mark_version() - what the disk says of a version is to be written
+ * @volume: volume
+ * @version: version
+ *
+ * Context: as ss_mark_dirty().
+ */
+void ss_mark_version(struct ss_volume *volume, u32 version)
+{
+	ss_mark_dirty(volume, ss_kind_of(version), ss_place_of(version) / volume->table.per_block);
+}
+
+/* The place after a version in the same group, or SS_NONE. */
+static u32 place_after(const struct ss_volume *volume, u32 version)
+{
+	return (version + 1) % volume->table.per_segment ? version + 1 : SS_NONE;
+}
+
+static bool continues(const struct ss_volume *volume, const struct ss_source *run, u32 last,
+		      const struct ss_source *more)
+{
+	if (more->where != run->where)
+		return false;
+	return run->where != SS_FROM_STORE || place_after(volume, last) == more->version;
+}
+
+/* The longest run from one source. Under the lock of its chunks. */
+static void find_run(const struct ss_volume *volume, const struct ss_line *line, sector_t sector,
+		     unsigned int sectors, struct ss_source *run)
+{
+	u32 chunk = ss_chunk_of(volume, sector), last;
+	unsigned int offset = ss_offset_of(volume, sector);
+	unsigned int size = volume->chunk_sectors;
+	struct ss_source more;
+
+	ss_table_resolve(&volume->table, line, chunk, offset, min(sectors, size - offset), run);
+	last = run->version;
+	while (run->sectors < sectors && !((offset + run->sectors) % size)) {
+		ss_table_resolve(&volume->table, line, ++chunk, 0,
+				 min(sectors - run->sectors, size), &more);
+		if (!continues(volume, run, last, &more))
+			break;
+		run->sectors += more.sectors;
+		last = more.version;
+	}
+}
+
+/* Only in ->map(): device mapper comes again with what is left. */
+static void accept(struct bio *bio, unsigned int sectors)
+{
+	if (sectors < bio_sectors(bio))
+		dm_accept_partial_bio(bio, sectors);
+}
+
+/**
+ * ss_io_read() - map a read
+ * @volume: volume
+ * @base: BASE as opened by the reading device
+ * @store: STORE as opened by it
+ * @line: layers to be seen, NULL = the running one's
+ * @bio: read
+ *
+ * Context: any.
+ * Return: DM_MAPIO_...
+ */
+int ss_io_read(struct ss_volume *volume, struct block_device *base, struct block_device *store,
+	       const struct ss_line *line, struct bio *bio)
+{
+	sector_t sector = bio->bi_iter.bi_sector;
+	raw_spinlock_t *lock = ss_table_lock(&volume->table, ss_chunk_of(volume, sector));
+	struct ss_bio *sb = ss_bio_of(bio);
+	struct ss_source run;
+	unsigned long flags;
+
+	memset(sb, 0, sizeof(*sb));
+	flags = ss_gate_enter(volume->group);
+	raw_spin_lock(lock);
+	find_run(volume, line ?: volume->line, sector, bio_sectors(bio), &run);
+	raw_spin_unlock(lock);
+	if (run.where != SS_FROM_ZERO)
+		ss_count_bio(volume, sb);
+	ss_gate_leave(volume->group, flags);
+
+	accept(bio, run.sectors);
+	switch (run.where) {
+	case SS_FROM_ZERO:
+		zero_fill_bio(bio);
+		bio_endio(bio);
+		return DM_MAPIO_SUBMITTED;
+	case SS_FROM_STORE:
+		bio_set_dev(bio, store);
+		bio->bi_iter.bi_sector = ss_version_sector(volume, run.version) +
+					 ss_offset_of(volume, sector);
+		return DM_MAPIO_REMAPPED;
+	default:
+		bio_set_dev(bio, base);
+		return DM_MAPIO_REMAPPED;
+	}
+}
+
+static bool all_valid(const unsigned long *valid, unsigned int offset, unsigned int sectors)
+{
+	return find_next_zero_bit(valid, offset + sectors, offset) >= offset + sectors;
+}
+
+/* The running layer's version of a chunk; a new one must be @wanted, unless that is SS_NONE. */
+static u32 version_to_write(struct ss_volume *volume, u32 chunk, u32 wanted)
+{
+	u32 version = ss_table_own(&volume->table, chunk, volume->running, SS_KIND_DATA);
+
+	if (version != SS_NONE)
+		return version;
+	version = ss_space_take(volume, wanted);
+	if (version == SS_NONE)
+		return SS_NONE;
+	ss_table_insert(&volume->table, version, chunk, volume->running);
+	ss_layer_count(volume, volume->running, SS_KIND_DATA, 1);
+	return version;
+}
+
+/* The versions that a write begins with; no sectors if there is no space. Gate and lock held. */
+static void place_write(struct ss_volume *volume, struct bio *bio, struct ss_bio *sb)
+{
+	unsigned int left = bio_sectors(bio);
+	u32 version, wanted = SS_NONE;
+
+	while (left) {
+		sector_t sector = sb->sector + sb->sectors;
+		unsigned int offset = ss_offset_of(volume, sector);
+		unsigned int sectors = min(left, volume->chunk_sectors - offset);
+
+		version = version_to_write(volume, ss_chunk_of(volume, sector), wanted);
+		if (version == SS_NONE || (sb->sectors && version != wanted))
+			return;
+		if (!sb->sectors)
+			sb->version = version;
+		if (!all_valid(ss_table_valid(&volume->table, version), offset, sectors))
+			sb->fresh = true;
+		sb->sectors += sectors;
+		left -= sectors;
+		wanted = place_after(volume, version);
+		if (wanted == SS_NONE)
+			return;
+	}
+}
+
+/* Metadata must follow the data of a FUA write before it ends. */
+static void prepare_fua(struct ss_volume *volume, struct bio *bio, struct ss_bio *sb)
+{
+	if (!(bio->bi_opf & REQ_FUA))
+		return;
+	if (!sb->fresh && !atomic_read(&volume->unclean))
+		return;
+	bio->bi_opf &= ~REQ_FUA;
+	sb->commit = true;
+}
+
+/* Returns false if there is no space; otherwise sb->sectors of the bio are mapped. */
+static bool map_write(struct ss_volume *volume, struct bio *bio)
+{
+	sector_t sector = bio->bi_iter.bi_sector;
+	raw_spinlock_t *lock = ss_table_lock(&volume->table, ss_chunk_of(volume, sector));
+	struct ss_bio *sb = ss_bio_of(bio);
+	unsigned long flags;
+
+	memset(sb, 0, sizeof(*sb));
+	sb->sector = sector;
+	flags = ss_gate_enter(volume->group);
+	raw_spin_lock(lock);
+	place_write(volume, bio, sb);
+	raw_spin_unlock(lock);
+	if (sb->sectors) {
+		prepare_fua(volume, bio, sb);
+		ss_count_bio(volume, sb);
+	}
+	ss_gate_leave(volume->group, flags);
+	if (ss_space_is_short(volume))
+		ss_volume_kick(volume);
+	if (!sb->sectors)
+		return false;
+	bio_set_dev(bio, volume->store);
+	bio->bi_iter.bi_sector = ss_version_sector(volume, sb->version) +
+				 ss_offset_of(volume, sector);
+	return true;
+}
+
+static int defer(struct ss_volume *volume, struct bio_list *list, struct bio *bio)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&volume->bio_lock, flags);
+	bio_list_add(list, bio);
+	spin_unlock_irqrestore(&volume->bio_lock, flags);
+	ss_volume_kick(volume);
+	return DM_MAPIO_SUBMITTED;
+}
+
+static int map_flush(struct ss_volume *volume, struct bio *bio)
+{
+	memset(ss_bio_of(bio), 0, sizeof(struct ss_bio));
+	if (atomic_read(&volume->unclean))
+		return defer(volume, &volume->flushes, bio);
+	bio_set_dev(bio, volume->store);
+	return DM_MAPIO_REMAPPED;
+}
+
+/**
+ * ss_io_map() - map a bio of the running layer
+ * @volume: volume
+ * @bio: bio
+ *
+ * Context: any; as target_type.map.
+ * Return: DM_MAPIO_...
+ */
+int ss_io_map(struct ss_volume *volume, struct bio *bio)
+{
+	unsigned int offset = ss_offset_of(volume, bio->bi_iter.bi_sector);
+	bool writable = READ_ONCE(volume->mode) == SS_MODE_WRITE;
+
+	if (bio_op(bio) == REQ_OP_READ)
+		return ss_io_read(volume, volume->base, volume->store, NULL, bio);
+	memset(ss_bio_of(bio), 0, sizeof(struct ss_bio));
+	if (!writable)
+		return DM_MAPIO_KILL;
+	if (bio->bi_opf & REQ_PREFLUSH)
+		return map_flush(volume, bio);
+	if (bio_op(bio) != REQ_OP_WRITE)
+		return defer(volume, &volume->deferred, bio);
+	if (map_write(volume, bio)) {
+		accept(bio, ss_bio_of(bio)->sectors);
+		return DM_MAPIO_REMAPPED;
+	}
+	/* The worker cannot split: one chunk at a time. */
+	accept(bio, min(bio_sectors(bio), volume->chunk_sectors - offset));
+	return defer(volume, &volume->deferred, bio);
+}
+
+/* The data are there: from now on they are what is read, and what a commit writes. */
+static void make_valid(struct ss_volume *volume, const struct ss_bio *sb)
+{
+	raw_spinlock_t *lock = ss_table_lock(&volume->table, ss_chunk_of(volume, sb->sector));
+	unsigned int done = 0;
+	u32 version = sb->version;
+
+	raw_spin_lock(lock);
+	while (done < sb->sectors) {
+		unsigned int offset = ss_offset_of(volume, sb->sector + done);
+		unsigned int sectors = min(sb->sectors - done, volume->chunk_sectors - offset);
+
+		/* A restore or a discard may have taken it away meanwhile. */
+		if (ss_table_layer(&volume->table, version)) {
+			bitmap_set(ss_table_valid(&volume->table, version), offset, sectors);
+			ss_mark_version(volume, version);
+		}
+		done += sectors;
+		version++;
+	}
+	raw_spin_unlock(lock);
+}
+
+/**
+ * ss_io_end() - a bio has ended
+ * @volume: volume
+ * @bio: bio
+ * @error: its status
+ *
+ * Context: any; as target_type.end_io.
+ * Return: DM_ENDIO_...
+ */
+int ss_io_end(struct ss_volume *volume, struct bio *bio, blk_status_t *error)
+{
+	struct ss_bio *sb = ss_bio_of(bio);
+	unsigned long flags;
+
+	if (sb->counted) {
+		if (sb->fresh && !*error) {
+			flags = ss_gate_enter(volume->group);
+			make_valid(volume, sb);
+			ss_gate_leave(volume->group, flags);
+		}
+		ss_uncount_bio(volume, sb);
+	}
+	if (!sb->commit || *error)
+		return DM_ENDIO_DONE;
+	/* Ends for good after the commit. */
+	sb->commit = false;
+	defer(volume, &volume->flushes, bio);
+	return DM_ENDIO_INCOMPLETE;
+}
+
+/* Sectors of the chunk at @sector that [sector, end) covers; all that there are? */
+static unsigned int part_of_chunk(const struct ss_volume *volume, sector_t sector, sector_t end,
+				  bool *whole)
+{
+	unsigned int offset = ss_offset_of(volume, sector);
+	unsigned int size = min_t(sector_t, volume->chunk_sectors,
+				  volume->volume_sectors - (sector - offset));
+	unsigned int sectors = min_t(sector_t, size - offset, end - sector);
+
+	*whole = sectors == size;
+	return sectors;
+}
+
+/* What the running layer has of these sectors goes. Gate, lock and volume->meta held. */
+static void drop(struct ss_volume *volume, u32 chunk, enum ss_kind kind, unsigned int offset,
+		 unsigned int sectors, bool whole)
+{
+	u32 version = ss_table_own(&volume->table, chunk, volume->running, kind);
+
+	if (version == SS_NONE)
+		return;
+	bitmap_clear(ss_table_valid(&volume->table, version), offset, sectors);
+	/* Unless all is gone, a write to another part may be under way. */
+	if (whole) {
+		ss_layer_count(volume, volume->running, kind, -1);
+		ss_table_remove(&volume->table, version);
+		ss_space_free(volume, version);
+	} else {
+		ss_mark_version(volume, version);
+	}
+}
+
+static void discard(struct ss_volume *volume, sector_t sector, unsigned int sectors, bool whole)
+{
+	u32 chunk = ss_chunk_of(volume, sector);
+	unsigned int offset = ss_offset_of(volume, sector);
+	raw_spinlock_t *lock = ss_table_lock(&volume->table, chunk);
+	unsigned long flags = ss_gate_enter(volume->group);
+
+	raw_spin_lock(lock);
+	drop(volume, chunk, SS_KIND_DATA, offset, sectors, whole);
+	drop(volume, chunk, SS_KIND_ZERO, offset, sectors, whole);
+	raw_spin_unlock(lock);
+	ss_gate_leave(volume->group, flags);
+}
+
+/* Returns false if there is no zero version left. */
+static bool write_zeroes(struct ss_volume *volume, sector_t sector, unsigned int sectors,
+			 bool whole)
+{
+	u32 chunk = ss_chunk_of(volume, sector);
+	unsigned int offset = ss_offset_of(volume, sector);
+	raw_spinlock_t *lock = ss_table_lock(&volume->table, chunk);
+	u32 fresh = ss_space_take_zero(volume), version;
+	unsigned long flags;
+
+	if (fresh == SS_NONE)
+		return false;
+	flags = ss_gate_enter(volume->group);
+	raw_spin_lock(lock);
+	version = ss_table_own(&volume->table, chunk, volume->running, SS_KIND_ZERO);
+	if (version == SS_NONE) {
+		swap(version, fresh);
+		ss_table_insert(&volume->table, version, chunk, volume->running);
+		ss_layer_count(volume, volume->running, SS_KIND_ZERO, 1);
+	}
+	bitmap_set(ss_table_valid(&volume->table, version), offset, sectors);
+	ss_mark_version(volume, version);
+	drop(volume, chunk, SS_KIND_DATA, offset, sectors, whole);
+	raw_spin_unlock(lock);
+	ss_gate_leave(volume->group, flags);
+	if (fresh != SS_NONE)
+		ss_space_free(volume, fresh);
+	return true;
+}
+
+static void change_range(struct ss_volume *volume, struct bio *bio)
+{
+	sector_t sector = bio->bi_iter.bi_sector, end = bio_end_sector(bio);
+	blk_status_t status = BLK_STS_OK;
+	bool whole;
+
+	while (sector < end && !status) {
+		unsigned int sectors = part_of_chunk(volume, sector, end, &whole);
+
+		if (bio_op(bio) == REQ_OP_DISCARD)
+			discard(volume, sector, sectors, whole);
+		else if (!write_zeroes(volume, sector, sectors, whole))
+			status = BLK_STS_NOTSUPP;
+		sector += sectors;
+	}
+	bio->bi_status = status;
+	bio_endio(bio);
+}
+
+static void do_deferred(struct ss_volume *volume, struct bio *bio)
+{
+	if (READ_ONCE(volume->mode) != SS_MODE_WRITE)
+		bio_io_error(bio);
+	else if (bio_op(bio) != REQ_OP_WRITE)
+		change_range(volume, bio);
+	else if (map_write(volume, bio))
+		submit_bio_noacct(bio);
+	else
+		ss_space_hold(volume, bio);
+}
+
+/**
+ * ss_io_deferred() - do what ->map() left to the worker
+ * @volume: volume
+ *
+ * Context: worker, volume->meta held.
+ */
+void ss_io_deferred(struct ss_volume *volume)
+{
+	struct bio_list bios = BIO_EMPTY_LIST;
+	struct bio *bio;
+
+	spin_lock_irq(&volume->bio_lock);
+	bio_list_merge(&bios, &volume->deferred);
+	bio_list_init(&volume->deferred);
+	spin_unlock_irq(&volume->bio_lock);
+	while ((bio = bio_list_pop(&bios))) {
+		do_deferred(volume, bio);
+		if (ss_space_is_short(volume))
+			ss_space_refill(volume);
+	}
+}
+
+/**
+ * ss_io_fail() - end all bios of a list
+ * @volume: volume
+ * @bios: one of its lists
+ * @status: theirs
+ *
+ * Context: process context.
+ */
+void ss_io_fail(struct ss_volume *volume, struct bio_list *bios, blk_status_t status)
+{
+	struct bio_list over = BIO_EMPTY_LIST;
+	struct bio *bio;
+
+	spin_lock_irq(&volume->bio_lock);
+	bio_list_merge(&over, bios);
+	bio_list_init(bios);
+	spin_unlock_irq(&volume->bio_lock);
+	while ((bio = bio_list_pop(&over))) {
+		bio->bi_status = status;
+		bio_endio(bio);
+	}
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The tree of layers. A state is a named layer that does not run any more.
+ */
+#include <linux/bitmap.h>
+#include <linux/ctype.h>
+#include <linux/slab.h>
+#include "snapsync.h"
+
+/**
+ * ss_name_is_valid() - may a state or group be called so?
+ * @name: NUL-terminated
+ *
+ * Return: true if it is 1 to SS_NAME_MAX visible ASCII characters.
+ */
+bool ss_name_is_valid(const char *name)
+{
+	size_t length = strnlen(name, SS_NAME_MAX + 1), i;
+
+	if (!length || length > SS_NAME_MAX)
+		return false;
+	for (i = 0; i < length; i++)
+		if (!isascii(name[i]) || !isgraph(name[i]))
+			return false;
+	return true;
+}
+
+/**
+ * ss_layer_find() - look a state up
+ * @volume: volume
+ * @name: of the state
+ *
+ * Context: volume->meta held.
+ * Return: its layer, 0 if there is none.
+ */
+u32 ss_layer_find(const struct ss_volume *volume, const char *name)
+{
+	u32 number;
+
+	for (number = 1; number < SS_LAYERS_MAX; number++)
+		if (volume->layers[number] && (volume->layers[number]->flags & SS_LAYER_NAMED) &&
+		    !strcmp(volume->layers[number]->name, name))
+			return number;
+	return 0;
+}
+
+/**
+ * ss_layer_new() - a layer that is not in the tree yet
+ * @volume: volume
+ *
+ * Context: may sleep, volume->meta held.
+ * Return: its number; 0 if there are too many, or no memory.
+ */
+u32 ss_layer_new(struct ss_volume *volume)
+{
+	u32 number;
+
+	for (number = 1; number < SS_LAYERS_MAX; number++)
+		if (!volume->layers[number])
+			break;
+	if (number == SS_LAYERS_MAX)
+		return 0;
+	volume->layers[number] = kzalloc(sizeof(*volume->layers[number]), GFP_KERNEL);
+	return volume->layers[number] ? number : 0;
+}
+
+/**
+ * ss_layer_free() - forget a layer
+ * @volume: volume
+ * @number: not in any line
+ *
+ * Context: volume->meta held.
+ */
+void ss_layer_free(struct ss_volume *volume, u32 number)
+{
+	kfree(volume->layers[number]);
+	volume->layers[number] = NULL;
+}
+
+/**
+ * ss_layer_mark() - the disk's record of a layer is to be written
+ * @volume: volume
+ * @number: layer
+ *
+ * Context: as ss_mark_dirty().
+ */
+void ss_layer_mark(struct ss_volume *volume, u32 number)
+{
+	ss_mark_dirty(volume, SS_KIND_LAYER, number / SS_LAYERS_PER_BLOCK);
+}
+
+/**
+ * ss_layer_count() - a layer has one version more or less
+ * @volume: volume
+ * @number: layer
+ * @kind: of the version
+ * @change: 1 or -1
+ *
+ * Context: any.
+ */
+void ss_layer_count(struct ss_volume *volume, u32 number, enum ss_kind kind, int change)
+{
+	atomic_add(change, &volume->layers[number]->count[kind]);
+}
+
+/**
+ * ss_layer_name() - a layer is a state now
+ * @volume: volume
+ * @number: layer
+ * @name: valid and not in use
+ * @note: free text
+ * @time: CLOCK_REALTIME, ns
+ *
+ * Context: volume->meta held.
+ */
+void ss_layer_name(struct ss_volume *volume, u32 number, const char *name, const char *note,
+		   u64 time)
+{
+	struct ss_layer *layer = volume->layers[number];
+
+	strscpy_pad(layer->name, name, sizeof(layer->name));
+	strscpy_pad(layer->note, note, sizeof(layer->note));
+	layer->time = time;
+	layer->flags |= SS_LAYER_NAMED;
+	ss_layer_mark(volume, number);
+}
+
+/**
+ * ss_layer_unname() - a layer is no state any more
+ * @volume: volume
+ * @number: layer; the reaper looks what can be freed
+ *
+ * Context: volume->meta held.
+ */
+void ss_layer_unname(struct ss_volume *volume, u32 number)
+{
+	struct ss_layer *layer = volume->layers[number];
+
+	memset(layer->name, 0, sizeof(layer->name));
+	memset(layer->note, 0, sizeof(layer->note));
+	memset(layer->txn, 0, sizeof(layer->txn));
+	memset(layer->coordinator, 0, sizeof(layer->coordinator));
+	layer->flags &= ~(SS_LAYER_NAMED | SS_LAYER_PREPARED);
+	ss_layer_mark(volume, number);
+	volume->reap = true;
+	ss_volume_kick(volume);
+}
+
+/**
+ * ss_layer_run() - from now on writes go to another layer
+ * @volume: volume
+ * @number: new layer; the caller has put it in volume->line
+ * @parent: what it starts from
+ *
+ * Context: any, with the gate closed.
+ */
+void ss_layer_run(struct ss_volume *volume, u32 number, u32 parent)
+{
+	struct ss_layer *layer = volume->layers[number];
+
+	layer->parent = parent;
+	layer->flags = SS_LAYER_USED;
+	volume->table.gen[number] = volume->next_gen++;
+	volume->running = number;
+	ss_layer_mark(volume, number);
+}
+
+/**
+ * ss_layer_line() - a layer and its ancestors
+ * @volume: volume
+ * @number: layer
+ * @line: result
+ *
+ * Context: volume->meta held.
+ */
+void ss_layer_line(const struct ss_volume *volume, u32 number, struct ss_line *line)
+{
+	bitmap_zero(line->ancestors, SS_LAYERS_MAX);
+	for (; number; number = volume->layers[number]->parent)
+		__set_bit(number, line->ancestors);
+}
+
+/* A state that can be used, or a negative errno. */
+static int find_state(const struct ss_volume *volume, const char *name, u32 *number)
+{
+	if (volume->mode != SS_MODE_WRITE)
+		return -EROFS;
+	*number = ss_layer_find(volume, name);
+	if (!*number)
+		return -ENOENT;
+	if (volume->layers[*number]->flags & SS_LAYER_PREPARED)
+		return -EAGAIN;
+	return 0;
+}
+
+static int restore(struct ss_volume *volume, u32 state)
+{
+	struct ss_line *line = kmalloc(sizeof(*line), GFP_KERNEL);
+	u32 number = ss_layer_new(volume);
+	unsigned long flags;
+
+	if (!line || !number) {
+		kfree(line);
+		if (number)
+			ss_layer_free(volume, number);
+		return line ? -ENOSPC : -ENOMEM;
+	}
+	ss_layer_line(volume, state, line);
+	__set_bit(number, line->ancestors);
+	flags = ss_gate_close(volume->group);
+	swap(volume->line, line);
+	ss_layer_run(volume, number, state);
+	ss_gate_open(volume->group, flags);
+	kfree(line);
+	volume->reap = true;
+	ss_volume_kick(volume);
+	return ss_commit(volume);
+}
+
+/**
+ * ss_layer_restore() - throw the running layer away and start from a state
+ * @volume: volume
+ * @name: of the state
+ *
+ * Context: may sleep, group->op held.
+ * Return: 0, -ENOENT, -EAGAIN when the state is undecided, -ENOMEM, -ENOSPC when there are
+ * too many layers, -EROFS, -EIO.
+ */
+int ss_layer_restore(struct ss_volume *volume, const char *name)
+{
+	unsigned int noio = ss_meta_lock(volume);
+	u32 state;
+	int err = find_state(volume, name, &state);
+
+	err = err ?: restore(volume, state);
+	ss_meta_unlock(volume, noio);
+	return err;
+}
+
+/**
+ * ss_layer_delete() - a state is needed no more
+ * @volume: volume
+ * @name: of the state
+ *
+ * Context: may sleep, group->op held.
+ * Return: 0, -ENOENT, -EBUSY when a view shows it or it is being merged, -EAGAIN when it is
+ * undecided, -EROFS, -EIO.
+ */
+int ss_layer_delete(struct ss_volume *volume, const char *name)
+{
+	unsigned int noio = ss_meta_lock(volume);
+	u32 number;
+	int err = find_state(volume, name, &number);
+
+	if (!err && (volume->layers[number]->nr_views ||
+		     volume->layers[number]->flags & SS_LAYER_MERGING))
+		err = -EBUSY;
+	if (!err) {
+		ss_layer_unname(volume, number);
+		err = ss_commit(volume);
+	}
+	ss_meta_unlock(volume, noio);
+	return err;
+}
+
+/**
+ * ss_layer_rename() - give a state another name
+ * @volume: volume
+ * @from: its name
+ * @to: valid
+ *
+ * Context: may sleep, group->op held.
+ * Return: 0, -ENOENT, -EEXIST, -EAGAIN when it is undecided, -EROFS, -EIO.
+ */
+int ss_layer_rename(struct ss_volume *volume, const char *from, const char *to)
+{
+	unsigned int noio = ss_meta_lock(volume);
+	u32 number;
+	int err = find_state(volume, from, &number);
+
+	if (!err && ss_layer_find(volume, to))
+		err = -EEXIST;
+	if (!err) {
+		strscpy_pad(volume->layers[number]->name, to, sizeof(volume->layers[number]->name));
+		ss_layer_mark(volume, number);
+		err = ss_commit(volume);
+	}
+	ss_meta_unlock(volume, noio);
+	return err;
+}

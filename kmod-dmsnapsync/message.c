@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dmsetup messages and status.
+ */
+#include "snapsync.h"
+
+static const char *state_name(const struct ss_volume *volume, u32 number)
+{
+	while (number && !(volume->layers[number]->flags & SS_LAYER_NAMED))
+		number = volume->layers[number]->parent;
+	return number ? volume->layers[number]->name : "-";
+}
+
+/* Versions of the ancestors: what is shared with other states, or shadowed. */
+static u64 inherited(const struct ss_volume *volume, u32 number)
+{
+	u64 sum = 0;
+
+	while ((number = volume->layers[number]->parent))
+		sum += atomic_read(&volume->layers[number]->count[SS_KIND_DATA]);
+	return sum;
+}
+
+static const char *condition(const struct ss_layer *layer)
+{
+	if (layer->flags & SS_LAYER_PREPARED)
+		return "undecided";
+	return layer->flags & SS_LAYER_MERGING ? "merging" : "-";
+}
+
+/* NAME PARENT TIME_NS OWN_CHUNKS OWN_ZERO_CHUNKS INHERITED_CHUNKS VIEWS CONDITION [NOTE] */
+static void list(struct ss_volume *volume, char *result, unsigned int maxlen)
+{
+	unsigned int noio = ss_meta_lock(volume), sz = 0;
+	u32 number;
+
+	DMEMIT("- %s 0 %u %u %llu 0 running\n",
+	       state_name(volume, volume->layers[volume->running]->parent),
+	       atomic_read(&volume->layers[volume->running]->count[SS_KIND_DATA]),
+	       atomic_read(&volume->layers[volume->running]->count[SS_KIND_ZERO]),
+	       inherited(volume, volume->running));
+	for (number = 1; number < SS_LAYERS_MAX; number++) {
+		const struct ss_layer *layer = volume->layers[number];
+
+		if (!layer || !(layer->flags & SS_LAYER_NAMED))
+			continue;
+		DMEMIT("%s %s %llu %u %u %llu %u %s%s%s\n", layer->name,
+		       state_name(volume, layer->parent), layer->time,
+		       atomic_read(&layer->count[SS_KIND_DATA]),
+		       atomic_read(&layer->count[SS_KIND_ZERO]), inherited(volume, number),
+		       layer->nr_views, condition(layer), *layer->note ? " " : "", layer->note);
+	}
+	ss_meta_unlock(volume, noio);
+}
+
+static bool note_is_valid(const char *note)
+{
+	for (; *note; note++)
+		if (*note < ' ' || *note > '~')
+			return false;
+	return true;
+}
+
+/* Device mapper has split the note into words. */
+static int take(struct ss_volume *volume, const char *name, unsigned int nr_words, char **words)
+{
+	char note[SS_NOTE_MAX + 1] = "";
+	unsigned int i;
+
+	for (i = 0; i < nr_words; i++)
+		if ((i && strlcat(note, " ", sizeof(note)) >= sizeof(note)) ||
+		    strlcat(note, words[i], sizeof(note)) >= sizeof(note))
+			return -EINVAL;
+	if (!ss_name_is_valid(name) || !strcmp(name, "-") || !note_is_valid(note))
+		return -EINVAL;
+	return ss_group_take(volume->group, name, note);
+}
+
+static int extend(struct ss_volume *volume)
+{
+	unsigned int noio = ss_meta_lock(volume);
+	int err = ss_space_extend(volume);
+
+	err = err ?: ss_commit(volume);
+	ss_meta_unlock(volume, noio);
+	return err;
+}
+
+static int rename_state(struct ss_volume *volume, const char *from, const char *to)
+{
+	if (!ss_name_is_valid(to) || !strcmp(to, "-"))
+		return -EINVAL;
+	return ss_layer_rename(volume, from, to);
+}
+
+/* Operations on one volume's states. */
+static int change(struct ss_volume *volume, unsigned int argc, char **argv)
+{
+	int err = -EINVAL;
+
+	mutex_lock(&volume->group->op);
+	if (argc == 2 && !strcasecmp(argv[0], "restore"))
+		err = ss_layer_restore(volume, argv[1]);
+	else if (argc == 2 && !strcasecmp(argv[0], "delete"))
+		err = ss_layer_delete(volume, argv[1]);
+	else if (argc == 3 && !strcasecmp(argv[0], "rename"))
+		err = rename_state(volume, argv[1], argv[2]);
+	else if (argc == 2 && !strcasecmp(argv[0], "merge"))
+		err = ss_merge_start(volume, argv[1]);
+	else if (argc == 1 && !strcasecmp(argv[0], "extend"))
+		err = extend(volume);
+	else
+		DMERR("%s: unknown message", volume->name);
+	mutex_unlock(&volume->group->op);
+	return err;
+}
+
+/**
+ * ss_message() - a message from dmsetup
+ * @volume: volume
+ * @argc: number of words
+ * @argv: words
+ * @result: of "list"
+ * @maxlen: its size
+ *
+ * Context: may sleep.
+ * Return: 0, 1 when @result is set, or a negative errno.
+ */
+int ss_message(struct ss_volume *volume, unsigned int argc, char **argv, char *result,
+	       unsigned int maxlen)
+{
+	if (argc == 1 && !strcasecmp(argv[0], "list")) {
+		list(volume, result, maxlen);
+		return 1;
+	}
+	if (argc >= 2 && !strcasecmp(argv[0], "take"))
+		return take(volume, argv[1], argc - 2, argv + 2);
+	return change(volume, argc, argv);
+}
+
+static unsigned int count_states(const struct ss_volume *volume, bool named)
+{
+	unsigned int count = 0;
+	u32 number;
+
+	for (number = 1; number < SS_LAYERS_MAX; number++)
+		if (volume->layers[number] &&
+		    (!named || volume->layers[number]->flags & SS_LAYER_NAMED))
+			count++;
+	return count;
+}
+
+/**
+ * ss_status() - the status line
+ * @volume: volume
+ * @result: text
+ * @maxlen: its size
+ *
+ * MODE CHUNK_KIB USED/TOTAL ZERO_USED/TOTAL STATES LAYERS PARENT TRANSACTION RAM_BYTES FULL
+ * REAPING [REASON]; MODE is rw or ro, FULL is -, held or full, REAPING is - or reaping.
+ *
+ * Context: may sleep.
+ */
+void ss_status(struct ss_volume *volume, char *result, unsigned int maxlen)
+{
+	unsigned int noio = ss_meta_lock(volume), sz = 0;
+	u32 total = volume->nr_versions;
+	bool held;
+
+	spin_lock_irq(&volume->bio_lock);
+	held = !bio_list_empty(&volume->held);
+	spin_unlock_irq(&volume->bio_lock);
+	DMEMIT("%s %u %u/%u %u/%u %u %u %s %llu %llu %s %s",
+	       volume->mode == SS_MODE_WRITE ? "rw" : "ro", volume->chunk_sectors / 2,
+	       total - ss_space_free_chunks(volume), total,
+	       total - volume->nr_free[SS_KIND_ZERO], total, count_states(volume, true),
+	       count_states(volume, false),
+	       state_name(volume, volume->layers[volume->running]->parent), volume->seq,
+	       ss_table_bytes(&volume->table) + total / 4,
+	       volume->is_full ? "full" : held ? "held" : "-",
+	       volume->reap || volume->reap_place ? "reaping" : "-");
+	if (*volume->reason)
+		DMEMIT(" %s", volume->reason);
+	ss_meta_unlock(volume, noio);
+}

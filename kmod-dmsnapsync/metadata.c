@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Commit: what changed in memory becomes durable as a whole.
+ *
+ * A dirty block is written to the slot that does not hold what is committed;
+ * the superblock makes all of them count at once. Bios go on meanwhile and
+ * make more blocks dirty, or the same ones again, for the next commit.
+ */
+#include <linux/bitmap.h>
+#include <linux/crc32c.h>
+#include "snapsync.h"
+
+/**
+ * struct batch - metadata blocks that are written together
+ * @volume: volume
+ * @seq: transaction
+ * @count: blocks in volume->buffer
+ * @sector: where they go
+ * @pending: writes under way, and one
+ * @done: @pending fell to 0
+ * @error: any of them failed
+ * @cleaned: dirty blocks in this transaction
+ */
+struct batch {
+	struct ss_volume *volume;
+	u64 seq;
+	unsigned int count;
+	sector_t sector[SS_BATCH];
+	atomic_t pending;
+	struct completion done;
+	unsigned long error;
+	unsigned int cleaned;
+};
+
+/**
+ * ss_meta_sector() - where a metadata block is
+ * @volume: volume
+ * @kind: its kind
+ * @block: its number among its kind
+ * @slot: 0 or 1
+ *
+ * Return: first sector on STORE.
+ */
+sector_t ss_meta_sector(const struct ss_volume *volume, enum ss_kind kind, u32 block,
+			unsigned int slot)
+{
+	const struct ss_table *table = &volume->table;
+	u64 group_blocks, at;
+
+	if (kind == SS_KIND_LAYER)
+		return (SS_LAYER_BLOCK + 2 * block + slot) * SS_BLOCK_SECTORS;
+	group_blocks = SS_GROUP_META_BLOCKS +
+		       (u64)table->per_segment * volume->chunk_sectors / SS_BLOCK_SECTORS;
+	at = SS_GROUP_BLOCK + block / SS_GROUP_MAPS * group_blocks;
+	at += 2 * (kind * SS_GROUP_MAPS + block % SS_GROUP_MAPS) + slot;
+	return at * SS_BLOCK_SECTORS;
+}
+
+/**
+ * ss_meta_crc() - checksum of a metadata sector
+ * @uuid: of the store
+ * @sector: SS_SECTOR_SIZE bytes
+ *
+ * Return: CRC-32C.
+ */
+u32 ss_meta_crc(const u8 *uuid, const void *sector)
+{
+	u32 crc = crc32c(~0, uuid, SS_UUID_SIZE);
+
+	return crc32c(crc, sector + sizeof(__le32), SS_SECTOR_SIZE - sizeof(__le32));
+}
+
+static void seal_sector(const struct ss_volume *volume, void *image, sector_t sector, u64 seq)
+{
+	struct ss_head *head = image;
+
+	head->block = cpu_to_le32(sector / SS_BLOCK_SECTORS);
+	head->seq = cpu_to_le64(seq);
+	head->crc = cpu_to_le32(ss_meta_crc(volume->uuid, image));
+}
+
+static void seal_block(const struct ss_volume *volume, void *image, sector_t sector, u64 seq)
+{
+	unsigned int i;
+
+	for (i = 0; i < SS_BLOCK_SECTORS; i++)
+		seal_sector(volume, image + i * SS_SECTOR_SIZE, sector, seq);
+}
+
+static void one_written(struct batch *batch, unsigned long error)
+{
+	if (error)
+		WRITE_ONCE(batch->error, error);
+	if (atomic_dec_and_test(&batch->pending))
+		complete(&batch->done);
+}
+
+static DM_IO_NOTIFY(batch_written)
+{
+	one_written(context, error);
+}
+
+static int start_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t opf,
+		    void *memory, sector_t sector, sector_t sectors, struct batch *batch)
+{
+	struct dm_io_region region = {
+		.bdev = disk, .sector = sector, .count = sectors,
+	};
+	struct dm_io_request request = {
+		.bi_opf = opf,
+		.mem = { .type = DM_IO_VMA, .ptr.vma = memory },
+		.notify = { .fn = batch ? batch_written : NULL, .context = batch },
+		.client = volume->io,
+	};
+
+	return dm_io(&request, 1, &region, NULL, NULL, IOPRIO_DEFAULT);
+}
+
+/**
+ * ss_buffer_io() - move volume->buffer from or to a disk, and wait
+ * @volume: volume
+ * @disk: BASE or STORE
+ * @opf: operation
+ * @sector: on the disk
+ * @sectors: at most SS_BATCH blocks
+ *
+ * Context: may sleep, volume->meta held or volume not in use yet.
+ * Return: 0 or -EIO.
+ */
+int ss_buffer_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t opf,
+		 sector_t sector, sector_t sectors)
+{
+	return start_io(volume, disk, opf, volume->buffer, sector, sectors, NULL) ? -EIO : 0;
+}
+
+static void batch_flush(struct batch *batch)
+{
+	struct ss_volume *volume = batch->volume;
+	unsigned int i;
+
+	init_completion(&batch->done);
+	atomic_set(&batch->pending, batch->count + 1);
+	for (i = 0; i < batch->count; i++)
+		if (start_io(volume, volume->store, REQ_OP_WRITE | REQ_SYNC | REQ_META,
+			     volume->buffer + i * SS_BLOCK_SIZE, batch->sector[i],
+			     SS_BLOCK_SECTORS, batch))
+			one_written(batch, 1);
+	one_written(batch, 0);
+	wait_for_completion(&batch->done);
+	batch->count = 0;
+}
+
+/* Of one version; free unless something of it is valid. */
+static void put_version(const struct ss_table *table, u32 version,
+			struct ss_disk_version *image)
+{
+	const unsigned long *valid = ss_table_valid(table, version);
+	unsigned long any = 0;
+	unsigned int i;
+	u32 layer;
+
+	for (i = 0; i < table->words; i++) {
+		unsigned long word = READ_ONCE(valid[i]);
+
+		image->valid[i] = cpu_to_le64(word);
+		any |= word;
+	}
+	/* A bit that is set says that chunk and layer are there. */
+	smp_rmb();
+	layer = ss_table_layer(table, version);
+	if (!any || !layer) {
+		memset(image, 0, struct_size(image, valid, table->words));
+		return;
+	}
+	image->chunk = cpu_to_le32(ss_table_chunk(table, version));
+	image->layer = cpu_to_le16(layer);
+}
+
+static void put_versions(const struct ss_volume *volume, enum ss_kind kind, u32 block,
+			 void *image)
+{
+	const struct ss_table *table = &volume->table;
+	size_t size = struct_size((struct ss_disk_version *)NULL, valid, table->words);
+	u32 place = block * table->per_block;
+	unsigned int sector, i;
+
+	if (!table->segment[kind][place / table->per_segment])
+		return;
+	for (sector = 0; sector < SS_BLOCK_SECTORS; sector++) {
+		void *at = image + sector * SS_SECTOR_SIZE + sizeof(struct ss_head);
+
+		for (i = 0; i < table->per_block / SS_BLOCK_SECTORS; i++, place++, at += size) {
+			if (place >= volume->nr_versions)
+				return;
+			put_version(table, ss_version_at(kind, place), at);
+		}
+	}
+}
+
+static void put_layer(const struct ss_layer *layer, struct ss_disk_layer *image)
+{
+	memcpy(image->name, layer->name, sizeof(image->name));
+	memcpy(image->note, layer->note, sizeof(image->note));
+	memcpy(image->txn, layer->txn, sizeof(image->txn));
+	memcpy(image->coordinator, layer->coordinator, sizeof(image->coordinator));
+	image->time = cpu_to_le64(layer->time);
+	image->parent = cpu_to_le32(layer->parent);
+	image->flags = cpu_to_le32(layer->flags);
+}
+
+static void put_layers(const struct ss_volume *volume, u32 block, void *image)
+{
+	unsigned int i;
+
+	for (i = 0; i < SS_LAYERS_PER_BLOCK; i++) {
+		u32 number = block * SS_LAYERS_PER_BLOCK + i;
+		const struct ss_layer *layer = volume->layers[number];
+		struct ss_disk_layer *at = image + i / SS_LAYERS_PER_SECTOR * SS_SECTOR_SIZE +
+					   sizeof(struct ss_head) +
+					   i % SS_LAYERS_PER_SECTOR * sizeof(*at);
+
+		if (!layer || !(layer->flags & SS_LAYER_USED))
+			continue;
+		put_layer(layer, at);
+		at->gen = cpu_to_le64(volume->table.gen[number]);
+	}
+}
+
+static void batch_add(struct batch *batch, enum ss_kind kind, u32 block, unsigned int slot,
+		      bool empty)
+{
+	struct ss_volume *volume = batch->volume;
+	void *image = volume->buffer + batch->count * SS_BLOCK_SIZE;
+	sector_t sector = ss_meta_sector(volume, kind, block, slot);
+
+	memset(image, 0, SS_BLOCK_SIZE);
+	if (!empty && kind == SS_KIND_LAYER)
+		put_layers(volume, block, image);
+	else if (!empty)
+		put_versions(volume, kind, block, image);
+	seal_block(volume, image, sector, empty ? 0 : batch->seq);
+	batch->sector[batch->count++] = sector;
+	if (batch->count == SS_BATCH)
+		batch_flush(batch);
+}
+
+/* A block whose slots were never written gets both. */
+static void write_first(struct batch *batch, enum ss_kind kind, u32 block)
+{
+	batch_add(batch, kind, block, 0, false);
+	batch_add(batch, kind, block, 1, true);
+	__clear_bit(block, batch->volume->current_slot[kind]);
+}
+
+static void write_again(struct batch *batch, enum ss_kind kind, u32 block)
+{
+	unsigned long *current_slot = batch->volume->current_slot[kind];
+
+	__change_bit(block, current_slot);
+	batch_add(batch, kind, block, test_bit(block, current_slot), false);
+}
+
+static void write_kind(struct batch *batch, enum ss_kind kind)
+{
+	struct ss_volume *volume = batch->volume;
+	u32 end = volume->max_blocks[kind], block;
+	u32 last = find_last_bit(volume->dirty[kind], end);
+	u32 first_new = volume->nr_blocks[kind];
+
+	if (last < end && last >= first_new)
+		volume->nr_blocks[kind] = last + 1;
+	for (block = 0; block < volume->nr_blocks[kind]; block++) {
+		if (block < first_new)
+			block = find_next_bit(volume->dirty[kind], first_new, block);
+		if (block >= volume->nr_blocks[kind])
+			break;
+		if (test_and_clear_bit(block, volume->dirty[kind]))
+			batch->cleaned++;
+		/* What makes it dirty from here on is in the next commit. */
+		smp_mb__after_atomic();
+		if (block < first_new)
+			write_again(batch, kind, block);
+		else
+			write_first(batch, kind, block);
+	}
+}
+
+static void put_super(const struct ss_volume *volume, void *image, u64 seq)
+{
+	struct ss_super *super = image;
+	unsigned int kind;
+
+	memset(image, 0, SS_BLOCK_SIZE);
+	memcpy(super->magic, SS_MAGIC, sizeof(super->magic));
+	super->version = cpu_to_le32(SS_VERSION);
+	super->chunk_sectors = cpu_to_le32(volume->chunk_sectors);
+	memcpy(super->uuid, volume->uuid, sizeof(super->uuid));
+	super->volume_sectors = cpu_to_le64(volume->volume_sectors);
+	super->store_sectors = cpu_to_le64(volume->store_sectors);
+	for (kind = 0; kind < SS_KINDS; kind++)
+		super->blocks[kind] = cpu_to_le32(volume->nr_blocks[kind]);
+	super->running = cpu_to_le32(volume->committing);
+	seal_sector(volume, image, (seq & 1) * SS_BLOCK_SECTORS, seq);
+}
+
+/*
+ * Versions before layers: who finds a version of a layer finds the layer, too,
+ * even if a cut comes in between.
+ */
+static int write_transaction(struct ss_volume *volume, struct batch *batch)
+{
+	unsigned long flags;
+
+	write_kind(batch, SS_KIND_DATA);
+	write_kind(batch, SS_KIND_ZERO);
+	flags = ss_gate_close(volume->group);
+	volume->committing = volume->running;
+	ss_gate_open(volume->group, flags);
+	write_kind(batch, SS_KIND_LAYER);
+	if (batch->count)
+		batch_flush(batch);
+	if (batch->error)
+		return -EIO;
+	put_super(volume, volume->buffer, batch->seq);
+	return ss_buffer_io(volume, volume->store,
+			    REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA | REQ_SYNC | REQ_META,
+			    (batch->seq & 1) * SS_BLOCK_SECTORS, SS_BLOCK_SECTORS);
+}
+
+/**
+ * ss_fail() - metadata cannot be trusted to be written any more
+ * @volume: read-only from now on
+ * @reason: for status
+ *
+ * Context: may sleep.
+ */
+void ss_fail(struct ss_volume *volume, const char *reason)
+{
+	strscpy(volume->reason, reason, sizeof(volume->reason));
+	WRITE_ONCE(volume->mode, SS_MODE_READ_ONLY);
+	DMERR("%s: %s; read-only from now on", volume->name, reason);
+	ss_io_fail(volume, &volume->held, BLK_STS_IOERR);
+	ss_volume_event(volume);
+}
+
+/* Flushes and FUA writes that came before the commit began. */
+static void take_flushes(struct ss_volume *volume, struct bio_list *flushes)
+{
+	spin_lock_irq(&volume->bio_lock);
+	bio_list_merge(flushes, &volume->flushes);
+	bio_list_init(&volume->flushes);
+	spin_unlock_irq(&volume->bio_lock);
+}
+
+static void end_flushes(struct bio_list *flushes, int err)
+{
+	struct bio *bio;
+
+	while ((bio = bio_list_pop(flushes))) {
+		if (err)
+			bio->bi_status = BLK_STS_IOERR;
+		bio_endio(bio);
+	}
+}
+
+/**
+ * ss_commit() - make durable what has ended so far
+ * @volume: volume
+ *
+ * Context: may sleep, volume->meta held. Waits for bios under way if chunks were freed.
+ * Return: 0, -EROFS when read-only, -EIO when it is from now on.
+ */
+int ss_commit(struct ss_volume *volume)
+{
+	struct batch batch = { .volume = volume, .seq = volume->seq + 1 };
+	struct bio_list flushes = BIO_EMPTY_LIST;
+	u32 freed = volume->freed;
+	int err = -EROFS;
+
+	lockdep_assert_held(&volume->meta);
+	take_flushes(volume, &flushes);
+	volume->freed = SS_NONE;
+	if (volume->mode == SS_MODE_WRITE) {
+		err = write_transaction(volume, &batch);
+		if (err)
+			ss_fail(volume, "metadata write error");
+	}
+	if (!err) {
+		volume->seq = batch.seq;
+		atomic_sub(batch.cleaned, &volume->unclean);
+		/* What became dirty during the commit waits its second, too. */
+		if (atomic_read(&volume->unclean) && !delayed_work_pending(&volume->commit_work))
+			queue_delayed_work(volume->wq, &volume->commit_work, HZ);
+	}
+	end_flushes(&flushes, err);
+	if (!err && freed != SS_NONE) {
+		ss_drain(volume);
+		ss_space_freed(volume, freed);
+	}
+	return err;
+}

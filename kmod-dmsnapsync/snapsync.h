@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of dm-snapsync.ko share; Documentation/snapsync.md draws it.
+ * Prototypes are grouped by the file that holds them.
+ */
+#ifndef KMOD_DMSNAPSYNC_SNAPSYNC_H
+#define KMOD_DMSNAPSYNC_SNAPSYNC_H
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/device-mapper.h>
+#include <linux/dm-io.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <uapi/lparkit/snapsync.h>
+
+#define DM_MSG_PREFIX "snapsync"
+
+/* Number of a version; its place among those of its kind. */
+#define SS_NONE		U32_MAX
+#define SS_ZERO		BIT(31)
+
+/* Adjacent chunks that share a bucket lock: the most that one bio covers. */
+#define SS_RUN_CHUNKS	64
+#define SS_LOCKS	256
+
+/* Words of valid bits in a chunk of SS_CHUNK_SECTORS_MAX. */
+#define SS_WORDS_MAX	2
+
+/* Blocks in one batch of metadata I/O; their buffer is there from the start. */
+#define SS_BATCH	64
+
+/* Chunks ready for use without a look at the map of free ones. */
+#define SS_RESERVE	4096
+
+#define SS_REASON_MAX	63
+
+/**
+ * struct ss_source - where a run of sectors is
+ * @where: BASE, STORE or nowhere (zeroes)
+ * @version: that holds it, unless BASE
+ * @sectors: length of the run, at least 1
+ */
+struct ss_source {
+	enum { SS_FROM_BASE, SS_FROM_STORE, SS_FROM_ZERO } where;
+	u32 version;
+	unsigned int sectors;
+};
+
+/**
+ * struct ss_line - a layer and its ancestors: what a device shows
+ * @node: in volume->views, if it is a view's
+ * @ancestors: a bit for each layer
+ */
+struct ss_line {
+	struct list_head node;
+	DECLARE_BITMAP(ancestors, SS_LAYERS_MAX);
+};
+
+/**
+ * struct ss_segment - versions of one group
+ * @chunk: of the volume
+ * @older: next older version of the same chunk
+ * @next: newest version of another chunk in the same bucket; also links free lists
+ * @layer: that wrote it; 0 = free
+ * @valid: @words words for each
+ */
+struct ss_segment {
+	u32 *chunk;
+	u32 *older;
+	u32 *next;
+	u16 *layer;
+	unsigned long *valid;
+};
+
+/**
+ * struct ss_table - versions by address
+ * @words: of valid bits
+ * @per_block: versions in a map block
+ * @per_segment: versions in a group
+ * @nr_segments: length of the arrays @segment
+ * @segment: by kind and group, NULL when not in use yet
+ * @heads: pages of bucket heads
+ * @nr_head_pages: length of the array @heads
+ * @nr_buckets: in use; a power of two and the part of the next that is split already
+ * @nr_chunks: chunks of the volume that have versions
+ * @gen: of each layer
+ * @locks: of the buckets with the same low bits
+ */
+struct ss_table {
+	unsigned int words;
+	unsigned int per_block;
+	unsigned int per_segment;
+	unsigned int nr_segments;
+	struct ss_segment **segment[2];
+	u32 **heads;
+	unsigned int nr_head_pages;
+	u32 nr_buckets;
+	atomic_t nr_chunks;
+	u64 gen[SS_LAYERS_MAX];
+	raw_spinlock_t locks[SS_LOCKS];
+};
+
+/**
+ * struct ss_layer - a layer of the tree
+ * @name: of the state, empty if it is none
+ * @note: free text
+ * @txn: of the take
+ * @coordinator: store that decides about @txn
+ * @time: CLOCK_REALTIME of the take, ns
+ * @parent: layer below, 0 = BASE
+ * @flags: SS_LAYER_...
+ * @nr_views: open views
+ * @count: versions that it owns, data and zero
+ *
+ * Under volume->meta, but for @parent and @flags of a layer that starts to run
+ * (closed gate) and @count.
+ */
+struct ss_layer {
+	char name[SS_NAME_MAX + 1];
+	char note[SS_NOTE_MAX + 1];
+	u8 txn[SS_UUID_SIZE];
+	u8 coordinator[SS_UUID_SIZE];
+	u64 time;
+	u32 parent;
+	u32 flags;
+	unsigned int nr_views;
+	atomic_t count[2];
+};
+
+/**
+ * struct ss_group - volumes that are cut together
+ * @ref: volumes and cut points hold one each
+ * @node: in the registry, if it has a name
+ * @name: empty for the own group of a volume
+ * @op: one operation on states at a time
+ * @closing: held by who closes the gate
+ * @gate: a lock per CPU
+ * @volumes: members; changed with the gate closed and @op held
+ */
+struct ss_group {
+	struct kref ref;
+	struct list_head node;
+	char name[SS_NAME_MAX + 1];
+	struct mutex op;	/* one at a time */
+	raw_spinlock_t closing;
+	raw_spinlock_t __percpu *gate;
+	struct list_head volumes;
+};
+
+/**
+ * struct ss_inflight - bios that this CPU mapped less those that ended here
+ * @count: by phase
+ */
+struct ss_inflight {
+	long count[2];
+};
+
+enum ss_mode {
+	SS_MODE_WRITE,
+	SS_MODE_READ_ONLY,	/* metadata cannot be written any more */
+};
+
+/**
+ * struct ss_volume - a volume, shared by the tables that show it
+ * @ref: tables of snapsync and snapsync-view, cut points
+ * @node: in the registry
+ * @group_node: in group->volumes
+ * @group: set once
+ * @md: mapped device that runs it, NULL when only views do; under ss_registry
+ * @nr_tables: tables of @md
+ * @name: of the mapped device, for reports
+ * @base: disk below
+ * @store: disk with data and metadata
+ * @ti: table in use, for events; under @ti_lock
+ * @ti_lock: innermost but for device mapper's own
+ * @uuid: of the store
+ * @chunk_sectors: size of a chunk
+ * @chunk_shift: log2 of it
+ * @volume_sectors: size of the volume
+ * @nr_chunks: of the volume
+ * @store_sectors: size of STORE that is in use
+ * @nr_versions: chunks of data on STORE
+ * @table: versions
+ *
+ * @layers: by number, NULL = free; pointers under @meta
+ * @running: layer that takes writes; gate
+ * @line: of the running layer; gate
+ * @committing: running layer of the transaction that is being written; @meta
+ * @spare: layer that the next cut starts; gate. 0 = none
+ * @cut_layer: layer that a cut froze and that is not named yet; gate
+ * @cut_time: CLOCK_REALTIME of that
+ * @next_gen: gate
+ *
+ * @phase: counts new bios; gate
+ * @inflight: bios under way
+ * @drained: woken when one ends while somebody waits
+ *
+ * @meta: layers, removals, commit
+ * @mode: may it be written?
+ * @reason: why not
+ * @writable_base: a state may be merged into BASE
+ * @seq: last transaction that committed
+ * @io: metadata I/O
+ * @buffer: of a batch
+ * @current_slot: by kind, a bit for each metadata block
+ * @dirty: by kind, a bit for each metadata block
+ * @nr_blocks: by kind, metadata blocks that are in use on disk
+ * @max_blocks: by kind, those that there is place for
+ * @unclean: metadata blocks that differ from the disk
+ *
+ * @used: by kind, a bit for each version that is not free
+ * @nr_free: by kind, versions not in @used
+ * @cursor: by kind, no version below is free
+ * @freed: list of versions freed in this transaction, linked by @next
+ * @reserve_lock: guards @reserve, @reserve_first, @reserve_last
+ * @reserve: ring of data versions that are ready for use
+ * @reserve_first: next to be taken
+ * @reserve_last: next to be filled
+ * @low_water: event when there are fewer free chunks
+ * @hold_ms: how long writes are held on a full store
+ * @hold_until: jiffies
+ * @is_low: event was sent
+ * @is_full: time to hold is over, writes that need space fail
+ * @is_suspending: held writes go back to device mapper; under @bio_lock
+ * @is_paused: suspended: nothing is written in the background
+ *
+ * @bio_lock: guards the lists
+ * @deferred: bios for the worker
+ * @held: writes that wait for space
+ * @flushes: wait for the next commit
+ * @wq: ordered, so that work and commits do not overlap
+ * @work: deferred bios, reserve, reaper, hash growth, urgent commits
+ * @commit_work: a second after a block became dirty
+ * @hold_work: when writes have been held for long enough
+ * @reap: there may be something to free
+ * @reaping: layers that this pass of the reaper looks at
+ * @reap_place: where it goes on
+ * @fates: of layers, in this step
+ * @reap_progress: it freed or moved something
+ * @merge_place: where the merge goes on
+ * @merge_line: layers that go into BASE
+ * @merge_failed: BASE or STORE; a new "merge" tries again
+ * @views: lines of open views
+ */
+struct ss_volume {
+	struct kref ref;
+	struct list_head node;
+	struct list_head group_node;
+	struct ss_group *group;
+	struct mapped_device *md;
+	unsigned int nr_tables;
+	char name[SS_NAME_MAX + 1];
+	struct block_device *base;
+	struct block_device *store;
+	struct dm_target *ti;
+	struct mutex ti_lock;	/* the table for events */
+	u8 uuid[SS_UUID_SIZE];
+	unsigned int chunk_sectors;
+	unsigned int chunk_shift;
+	sector_t volume_sectors;
+	u64 nr_chunks;
+	sector_t store_sectors;
+	u32 nr_versions;
+	struct ss_table table;
+
+	struct ss_layer *layers[SS_LAYERS_MAX];
+	u32 running;
+	struct ss_line *line;
+	u32 committing;
+	u32 spare;
+	u32 cut_layer;
+	ktime_t cut_time;
+	u64 next_gen;
+
+	unsigned int phase;
+	struct ss_inflight __percpu *inflight;
+	wait_queue_head_t drained;
+
+	struct mutex meta;	/* layers, removals, commit */
+	enum ss_mode mode;
+	char reason[SS_REASON_MAX + 1];
+	bool writable_base;
+	u64 seq;
+	struct dm_io_client *io;
+	void *buffer;
+	unsigned long *current_slot[SS_KINDS];
+	unsigned long *dirty[SS_KINDS];
+	u32 nr_blocks[SS_KINDS];
+	u32 max_blocks[SS_KINDS];
+	atomic_t unclean;
+
+	unsigned long *used[2];
+	u32 nr_free[2];
+	u32 cursor[2];
+	u32 freed;
+	raw_spinlock_t reserve_lock;
+	u32 reserve[SS_RESERVE];
+	unsigned int reserve_first;
+	unsigned int reserve_last;
+	u32 low_water;
+	unsigned int hold_ms;
+	unsigned long hold_until;
+	bool is_low;
+	bool is_full;
+	bool is_suspending;
+	bool is_paused;
+
+	spinlock_t bio_lock;	/* the lists below */
+	struct bio_list deferred;
+	struct bio_list held;
+	struct bio_list flushes;
+	struct workqueue_struct *wq;
+	struct work_struct work;
+	struct delayed_work commit_work;
+	struct delayed_work hold_work;
+	bool reap;
+	DECLARE_BITMAP(reaping, SS_LAYERS_MAX);
+	u64 reap_place;
+	u16 fates[SS_LAYERS_MAX];
+	bool reap_progress;
+	u64 merge_place;
+	struct ss_line merge_line;
+	bool merge_failed;
+	struct list_head views;
+};
+
+/**
+ * struct ss_bio - what a bio of either target carries
+ * @sector: of the volume, of a write
+ * @sectors: length
+ * @version: of its first chunk
+ * @phase: that counts it
+ * @counted: it is under way
+ * @fresh: its end makes sectors valid
+ * @commit: its end waits for a commit
+ */
+struct ss_bio {
+	sector_t sector;
+	unsigned int sectors;
+	u32 version;
+	u8 phase;
+	bool counted;
+	bool fresh;
+	bool commit;
+};
+
+static inline enum ss_kind ss_kind_of(u32 version)
+{
+	return version & SS_ZERO ? SS_KIND_ZERO : SS_KIND_DATA;
+}
+
+static inline u32 ss_place_of(u32 version)
+{
+	return version & ~SS_ZERO;
+}
+
+static inline u32 ss_version_at(enum ss_kind kind, u32 place)
+{
+	return kind == SS_KIND_ZERO ? place | SS_ZERO : place;
+}
+
+/* The first chunk that a sector lies in. */
+static inline u32 ss_chunk_of(const struct ss_volume *volume, sector_t sector)
+{
+	return sector >> volume->chunk_shift;
+}
+
+/* Where in its chunk it lies. */
+static inline unsigned int ss_offset_of(const struct ss_volume *volume, sector_t sector)
+{
+	return sector & (volume->chunk_sectors - 1);
+}
+
+/* table.c */
+int ss_table_init(struct ss_table *table, unsigned int chunk_sectors, u32 nr_versions);
+void ss_table_exit(struct ss_table *table);
+unsigned int ss_versions_per_block(unsigned int chunk_sectors);
+int ss_table_prepare(struct ss_table *table, u32 version);
+int ss_table_grow(struct ss_table *table, u32 nr_versions, struct ss_group *group);
+int ss_table_split(struct ss_table *table);
+bool ss_table_is_crowded(const struct ss_table *table);
+u64 ss_table_bytes(const struct ss_table *table);
+raw_spinlock_t *ss_table_lock(struct ss_table *table, u32 chunk);
+u32 ss_table_newest(const struct ss_table *table, u32 chunk);
+u32 ss_table_older(const struct ss_table *table, u32 version);
+u32 ss_table_own(const struct ss_table *table, u32 chunk, u32 layer, enum ss_kind kind);
+void ss_table_insert(struct ss_table *table, u32 version, u32 chunk, u32 layer);
+void ss_table_remove(struct ss_table *table, u32 version);
+void ss_table_move(struct ss_table *table, u32 version, u32 layer);
+u32 ss_table_chunk(const struct ss_table *table, u32 version);
+u32 ss_table_layer(const struct ss_table *table, u32 version);
+unsigned long *ss_table_valid(const struct ss_table *table, u32 version);
+u32 *ss_table_link(const struct ss_table *table, u32 version);
+void ss_table_resolve(const struct ss_table *table, const struct ss_line *line, u32 chunk,
+		      unsigned int offset, unsigned int sectors, struct ss_source *source);
+
+/* group.c */
+int ss_group_init(void);
+void ss_group_exit(void);
+struct ss_group *ss_group_get(const char *name);
+void ss_group_put(struct ss_group *group);
+int ss_group_join(struct ss_group *group, struct ss_volume *volume);
+void ss_group_leave(struct ss_volume *volume);
+void ss_group_settle(struct ss_group *group);
+int ss_group_take(struct ss_group *group, const char *name, const char *note);
+unsigned long ss_gate_enter(struct ss_group *group);
+void ss_gate_leave(struct ss_group *group, unsigned long flags);
+unsigned long ss_gate_close(struct ss_group *group);
+void ss_gate_open(struct ss_group *group, unsigned long flags);
+
+/* volume.c */
+extern struct mutex ss_registry;
+struct ss_volume_args;
+struct ss_volume *ss_volume_get(struct dm_target *ti, const struct ss_volume_args *args,
+				char **error);
+struct ss_volume *ss_volume_find(dev_t dev);
+void ss_volume_ref(struct ss_volume *volume);
+void ss_volume_put(struct ss_volume *volume);
+void ss_volume_detach(struct ss_volume *volume, struct dm_target *ti);
+void ss_volume_attach(struct ss_volume *volume, struct dm_target *ti,
+		      const struct ss_volume_args *args);
+void ss_volume_event(struct ss_volume *volume);
+void ss_volume_kick(struct ss_volume *volume);
+unsigned int ss_meta_lock(struct ss_volume *volume);
+void ss_meta_unlock(struct ss_volume *volume, unsigned int noio);
+void ss_count_bio(struct ss_volume *volume, struct ss_bio *sb);
+void ss_uncount_bio(struct ss_volume *volume, struct ss_bio *sb);
+void ss_drain(struct ss_volume *volume);
+void ss_volume_flush(struct ss_volume *volume);
+
+/**
+ * struct ss_volume_args - what a table says about a volume
+ * @base: disk below
+ * @store: disk with data and metadata
+ * @chunk_sectors: 0 = as formatted, or the default
+ * @group: name, empty = own group
+ * @hold_ms: how long writes are held on a full store
+ * @low_water: chunks
+ * @writable_base: merge is allowed
+ */
+struct ss_volume_args {
+	struct block_device *base;
+	struct block_device *store;
+	unsigned int chunk_sectors;
+	char group[SS_NAME_MAX + 1];
+	unsigned int hold_ms;
+	u32 low_water;
+	bool writable_base;
+};
+
+/* io.c */
+int ss_io_read(struct ss_volume *volume, struct block_device *base, struct block_device *store,
+	       const struct ss_line *line, struct bio *bio);
+int ss_io_map(struct ss_volume *volume, struct bio *bio);
+int ss_io_end(struct ss_volume *volume, struct bio *bio, blk_status_t *error);
+void ss_io_deferred(struct ss_volume *volume);
+void ss_io_fail(struct ss_volume *volume, struct bio_list *bios, blk_status_t status);
+sector_t ss_version_sector(const struct ss_volume *volume, u32 version);
+void ss_mark_dirty(struct ss_volume *volume, enum ss_kind kind, u32 block);
+void ss_mark_version(struct ss_volume *volume, u32 version);
+
+/* space.c */
+int ss_space_init(struct ss_volume *volume);
+void ss_space_exit(struct ss_volume *volume);
+u32 ss_versions_in(sector_t store_sectors, unsigned int chunk_sectors);
+u32 ss_space_take(struct ss_volume *volume, u32 wanted);
+u32 ss_space_take_zero(struct ss_volume *volume);
+bool ss_space_is_short(const struct ss_volume *volume);
+void ss_space_refill(struct ss_volume *volume);
+void ss_space_free(struct ss_volume *volume, u32 version);
+void ss_space_freed(struct ss_volume *volume, u32 list);
+int ss_space_extend(struct ss_volume *volume);
+void ss_space_hold(struct ss_volume *volume, struct bio *bio);
+void ss_space_hold_over(struct work_struct *work);
+u32 ss_space_free_chunks(struct ss_volume *volume);
+
+/* layer.c */
+bool ss_name_is_valid(const char *name);
+u32 ss_layer_find(const struct ss_volume *volume, const char *name);
+u32 ss_layer_new(struct ss_volume *volume);
+void ss_layer_free(struct ss_volume *volume, u32 number);
+void ss_layer_mark(struct ss_volume *volume, u32 number);
+void ss_layer_name(struct ss_volume *volume, u32 number, const char *name, const char *note,
+		   u64 time);
+void ss_layer_unname(struct ss_volume *volume, u32 number);
+void ss_layer_run(struct ss_volume *volume, u32 number, u32 parent);
+void ss_layer_line(const struct ss_volume *volume, u32 number, struct ss_line *line);
+int ss_layer_restore(struct ss_volume *volume, const char *name);
+int ss_layer_delete(struct ss_volume *volume, const char *name);
+int ss_layer_rename(struct ss_volume *volume, const char *from, const char *to);
+void ss_layer_count(struct ss_volume *volume, u32 number, enum ss_kind kind, int change);
+
+/* reap.c */
+bool ss_reap(struct ss_volume *volume);
+u64 ss_next_version(const struct ss_volume *volume, u64 place, u32 *version);
+
+/* merge.c */
+int ss_merge_start(struct ss_volume *volume, const char *name);
+bool ss_merge_step(struct ss_volume *volume);
+
+/* metadata.c */
+sector_t ss_meta_sector(const struct ss_volume *volume, enum ss_kind kind, u32 block,
+			unsigned int slot);
+int ss_buffer_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t opf,
+		 sector_t sector, sector_t sectors);
+u32 ss_meta_crc(const u8 *uuid, const void *sector);
+int ss_commit(struct ss_volume *volume);
+void ss_fail(struct ss_volume *volume, const char *reason);
+
+/* load.c */
+int ss_load_super(struct ss_volume *volume, const struct ss_volume_args *args, char **error);
+int ss_load(struct ss_volume *volume, char **error);
+
+/* message.c */
+int ss_message(struct ss_volume *volume, unsigned int argc, char **argv, char *result,
+	       unsigned int maxlen);
+void ss_status(struct ss_volume *volume, char *result, unsigned int maxlen);
+
+/* target.c, view.c */
+extern struct target_type ss_target_type;
+extern struct target_type ss_view_type;
+
+#endif /* KMOD_DMSNAPSYNC_SNAPSYNC_H */

@@ -1,0 +1,268 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: cpus=2 mem=3072 timeout=1800 kernels=6.12 speed=long
+#
+# snapsync beside linear, dm-thin with an external origin, and dm-snapshot: in one boot, on
+# the same backing device, in turns. One line of JSON for each figure.
+# ROUNDS (3) of RUNTIME seconds (3); CHUNK in KiB (the default); BACKING null_blk or brd.
+
+set -u
+
+# shellcheck source=selftests/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+
+PATH=$LPARKIT_BUILD/selftests/bench:$PATH
+export DM_DISABLE_UDEV=1
+rounds=${ROUNDS:-3}
+runtime=${RUNTIME:-3}
+run=$(mktemp -d)
+mib=2048			# sectors
+volume=$((128 * mib))
+store=$((640 * mib))
+chunks=$((1 << 20))
+
+die() {
+	echo "bench_snapsync: $*" >&2
+	exit 1
+}
+
+# figure METRIC VALUE UNIT
+figure() {
+	[ -n "$2" ] || die "no value for $1"
+	printf '{"bench":"snapsync","metric":"%s","value":%s,"unit":"%s"}\n' "$1" "$2" "$3" >&3
+}
+
+median() {
+	sort -g | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'
+}
+
+ratio() {
+	awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.3f", a / b }'
+}
+
+create() {
+	dmsetup create "$1" --table "$2" || die "no $1"
+}
+
+# An SSD's latency, or none at all. All devices below are parts of it.
+backing() {
+	if [ "${BACKING:-null_blk}" = null_blk ]; then
+		modprobe null_blk nr_devices=1 gb=4 memory_backed=1 irqmode=2 \
+			completion_nsec=100000 queue_mode=2 submit_queues=2 hw_queue_depth=128
+		disk=/dev/nullb0
+	else
+		modprobe brd rd_nr=1 rd_size=$((4 << 20))
+		disk=/dev/ram0
+	fi
+	create base "0 $volume linear $disk 0"
+	create linear "0 $volume linear $disk $((256 * mib))"
+	create store "0 $store linear $disk $((512 * mib))"
+	create pooldata "0 $store linear $disk $((1280 * mib))"
+	create poolmeta "0 $((64 * mib)) linear $disk $((2048 * mib))"
+	create cow "0 $store linear $disk $((2176 * mib))"
+	create origin "0 $volume linear $disk $((3072 * mib))"
+	for name in base linear origin; do
+		dd if=/dev/zero of=/dev/mapper/$name bs=1M oflag=direct status=none
+	done
+}
+
+peers() {
+	create snapsync "0 $volume snapsync /dev/mapper/base /dev/mapper/store ${CHUNK:+2 chunk $CHUNK}"
+	create pool "0 $store thin-pool /dev/mapper/poolmeta /dev/mapper/pooldata 128 0 1 skip_block_zeroing"
+	dmsetup message pool 0 "create_thin 0"
+	create thin "0 $volume thin /dev/mapper/pool 0 /dev/mapper/base"
+	create snapshot "0 $volume snapshot /dev/mapper/origin /dev/mapper/cow P 16"
+}
+
+thin_id=0
+states=0
+
+# A state of each that can name one; dm-snapshot starts with an empty store, which is what one costs.
+take() {
+	case $1 in
+	snapsync)
+		dmsetup message snapsync 0 take s$states
+		states=$((states + 1))
+		;;
+	thin)
+		dmsetup suspend thin
+		dmsetup message pool 0 "create_snap $((thin_id += 1)) 0"
+		dmsetup resume thin
+		;;
+	snapshot)
+		dmsetup remove snapshot
+		dd if=/dev/zero of=/dev/mapper/cow bs=64k count=1 oflag=direct status=none
+		create snapshot "0 $volume snapshot /dev/mapper/origin /dev/mapper/cow P 16"
+		;;
+	esac
+}
+
+# Gives the space back, so that no store becomes full.
+forget() {
+	case $1 in
+	snapsync)
+		dmsetup message snapsync 0 restore s0
+		for ((; states > 1; states--)); do
+			dmsetup message snapsync 0 delete s$((states - 1))
+		done
+		wait_until 60 reaped
+		;;
+	thin)
+		for ((; thin_id > 0; thin_id--)); do
+			dmsetup message pool 0 "delete $thin_id"
+		done
+		;;
+	esac
+}
+
+reaped() {
+	dmsetup status snapsync | grep -q ' -$'
+}
+
+# iops TARGET ARG...: operations a second.
+iops() {
+	local target=$1 what="write"
+
+	shift
+	case "$*" in *randread*) what="read" ;; esac
+	fio --name=x --filename=/dev/mapper/"$target" --direct=1 --ioengine=libaio --time_based \
+		--runtime="$runtime" --output-format=json --randrepeat=0 --norandommap "$@" |
+		/usr/bin/python3 -c "import json, sys; print(json.load(sys.stdin)['jobs'][0]['$what']['iops'])"
+}
+
+# compare NAME ARG...: all four, after a take each.
+compare() {
+	local name=$1 round target
+
+	shift
+	for ((round = 0; round < rounds; round++)); do
+		for target in linear snapsync thin snapshot; do
+			take $target
+			iops $target "$@" >>"$run/$name.$target"
+			forget $target
+		done
+	done
+}
+
+# report METRIC NAME PEER...
+report() {
+	local metric=$1 name=$2 peer
+
+	shift 2
+	for peer in "$@"; do
+		figure "${metric}_vs_$peer" \
+			"$(ratio "$(median <"$run/$name.snapsync")" "$(median <"$run/$name.$peer")")" ratio
+	done
+}
+
+bench_write() {
+	local qd
+
+	dmsetup message snapsync 0 take s0
+	states=1
+	for qd in 1 32; do
+		compare rand$qd --rw=randwrite --bs=4k --iodepth=$qd
+		report randwrite4k_after_take_qd$qd rand$qd linear thin snapshot
+	done
+	compare seq --rw=write --bs=128k --iodepth=32
+	report seqwrite seq linear thin snapshot
+	compare fsync --rw=randwrite --bs=4k --iodepth=1 --fsync=1
+	report fsync fsync linear thin snapshot
+}
+
+# Depth N: as many states, each with some writes of its own, over the whole volume.
+bench_depth() {
+	local depth round
+
+	for depth in 1 8 64 256; do
+		while ((states < depth)); do
+			fio --name=x --filename=/dev/mapper/snapsync --direct=1 --rw=randwrite --bs=4k \
+				--ioengine=libaio --iodepth=32 --number_ios=256 --randseed=$states \
+				--norandommap --output=/dev/null
+			take snapsync
+		done
+		for ((round = 0; round < rounds; round++)); do
+			iops snapsync --rw=randread --bs=4k --iodepth=32 >>"$run/depth$depth"
+			iops linear --rw=randread --bs=4k --iodepth=32 >>"$run/depth$depth.linear"
+		done
+		figure randread4k_depth${depth}_vs_linear \
+			"$(ratio "$(median <"$run/depth$depth")" "$(median <"$run/depth$depth.linear")")" ratio
+	done
+	for depth in 8 64 256; do
+		figure randread4k_depth${depth}_vs_depth1 \
+			"$(ratio "$(median <"$run/depth$depth")" "$(median <"$run/depth1")")" ratio
+	done
+}
+
+# A STORE of which only metadata take memory: data go to dm-zero. Chunks of 4 KiB: groups
+# of 1 MiB of metadata and 15872 chunks.
+huge_store() {
+	local groups=$((chunks / 15872 + 2)) data=$((15872 * 8)) i at=$((3 * mib)) from=$((3 * mib))
+
+	echo "0 $at linear $disk 0"
+	for ((i = 0; i < groups; i++)); do
+		echo "$at $mib linear $disk $from"
+		echo "$((at + mib)) $data zero"
+		at=$((at + mib + data))
+		from=$((from + mib))
+	done
+}
+
+used_chunks() {
+	dmsetup status huge | cut -d ' ' -f 6 | cut -d / -f 1
+}
+
+activate() {
+	create huge "0 $((1024 * 1024 * mib)) snapsync /dev/mapper/terabyte /dev/mapper/hugestore 2 chunk 4"
+}
+
+# Metadata that are there, slots included.
+metadata_bytes() {
+	/usr/bin/python3 - "$disk" $((3 + chunks / 15872 + 2)) <<-'END'
+	import sys
+	used = 0
+	with open(sys.argv[1], "rb") as f:
+	    for _ in range(int(sys.argv[2]) * 256):
+	        used += any(f.read(4096))
+	print(used * 4096)
+	END
+}
+
+bench_huge() {
+	local start bytes
+
+	for name in snapsync thin pool snapshot; do dmsetup remove $name; done
+	dd if=/dev/zero of="$disk" bs=1M count=128 oflag=direct status=none
+	create terabyte "0 $((1024 * 1024 * mib)) zero"
+	huge_store | dmsetup create hugestore || die "no huge store"
+	activate
+	fio --name=x --filename=/dev/mapper/huge --direct=1 --rw=randwrite --bs=256k --iodepth=8 \
+		--ioengine=libaio --size=1T --io_size=4G --output=/dev/null
+	blockdev --flushbufs /dev/mapper/huge
+	[ "$(used_chunks)" -ge $((chunks * 9 / 10)) ] || die "only $(used_chunks) chunks"
+	dmsetup status huge >&2
+	figure ram_bytes_per_chunk "$(ratio "$(dmsetup status huge | cut -d ' ' -f 12)" "$(used_chunks)")" B
+	fio --name=x --filename=/dev/mapper/huge --direct=1 --rw=randwrite --bs=4k --iodepth=32 \
+		--ioengine=libaio --time_based --runtime=30 --output=/dev/null &
+	snapbench huge 20 "take t%d" >"$run/take"
+	snapbench huge 10 "restore t%d" >"$run/restore"
+	wait $!
+	figure take_ms_1m_chunks "$(median <"$run/take")" ms
+	figure take_ms_1m_chunks_max "$(sort -g "$run/take" | tail -1)" ms
+	figure restore_ms_1m_chunks "$(median <"$run/restore")" ms
+	figure restore_ms_1m_chunks_max "$(sort -g "$run/restore" | tail -1)" ms
+	bytes=$(metadata_bytes)
+	figure metadata_bytes_per_chunk "$(ratio "$bytes" "$(used_chunks)")" B
+	dmsetup remove huge
+	start=$(date +%s%N)
+	activate
+	figure activate_ms_1m_chunks "$((($(date +%s%N) - start) / 1000000))" ms
+}
+
+load dm-snapsync
+modprobe -a dm-thin-pool dm-snapshot 2>/dev/null
+backing
+peers
+bench_write
+bench_depth
+bench_huge

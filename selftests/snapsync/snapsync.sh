@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Common to the tests of dm-snapsync: BASE is the first scratch disk, STORE the second.
+# shellcheck source=selftests/lib/tap.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/tap.sh"
+
+PATH=$LPARKIT_BUILD/selftests/snapsync:$PATH
+# shellcheck disable=SC2034 # of the tests
+scratch=$(mktemp -d)
+base=${base:-/dev/vda}
+store=${store:-/dev/vdb}
+
+# Nobody runs udev in the host VM.
+export DM_DISABLE_UDEV=1
+
+sectors() {
+	blockdev --getsz "$1"
+}
+
+# message VOL WORD...
+message() {
+	dmsetup message "$1" 0 "${@:2}"
+}
+
+# volume VOL [OPTION WORD...]: on $base and $store.
+volume() {
+	local name=$1
+
+	shift
+	dmsetup create "$name" --table "0 $(sectors "$base") snapsync $base $store $# $*"
+}
+
+# view NAME VOL STATE
+view() {
+	dmsetup create "$1" --readonly --table \
+		"0 $(sectors "/dev/mapper/$2") snapsync-view /dev/mapper/$2 $3"
+}
+
+# The N-th word of a volume's status, counted from 1: 3 is used/total chunks.
+status_word() {
+	dmsetup status "$1" | cut -d ' ' -f $((3 + $2))
+}
+
+status_is() {
+	[ "$(status_word "$1" "$2")" = "$3" ]
+}
+
+used_chunks() {
+	status_word "$1" 3 | cut -d / -f 1
+}
+
+is_reaped() {
+	status_is "$1" 11 -
+}
+
+reaped() {
+	wait_until 60 is_reaped "$1"
+}
+
+sum() {
+	blockdev --flushbufs "$1"
+	dd if="$1" bs=1M iflag=direct status=none | sha256sum | cut -d ' ' -f 1
+}
+
+# fill DEV BYTE OFFSET_KIB SIZE_KIB
+fill() {
+	head -c "$4"K /dev/zero | tr '\0' "\\$2" |
+		dd of="$1" bs=4k seek=$(($3 / 4)) oflag=direct iflag=fullblock conv=notrunc status=none
+}
+
+# byte DEV OFFSET: the byte there, in octal.
+byte() {
+	dd if="$1" bs=512 skip=$(($2 / 512)) count=1 iflag=direct status=none |
+		od -An -to1 -j $(($2 % 512)) -N 1 | tr -d ' '
+}
+
+# Wipes what would be taken for a store.
+wipe_store() {
+	dd if=/dev/zero of="$store" bs=1M count=1 oflag=direct status=none
+}
+
+# Tests may share a VM, and its disks.
+[ ! -b "$store" ] || wipe_store
+load dm-snapsync

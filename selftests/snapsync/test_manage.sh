@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# lparctl snap: the verbs, their output and their refusals.
+# vm: cpus=2 mem=768 disks=1M,12M timeout=120 debug=long
+# shellcheck source=selftests/snapsync/snapsync.sh
+. "$(dirname "$0")/snapsync.sh"
+
+vol=/dev/mapper/vol
+
+# value FILTER: of the JSON list, by python.
+value() {
+	lparctl -j snap list vol | python3 -c "import json, sys; s = {x['name']: x for x in json.load(sys.stdin)}; print($1)"
+}
+
+says() {
+	grep -q "$1" "$scratch/err"
+}
+
+plan 19
+head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
+volume vol chunk 4
+check "take" lparctl snap take vol one note "after the installation"
+fill $vol 101 0 64
+check "take, abbreviated" lparctl sn t vol two
+check_is "the note" "$(value "s['one']['note']")" "after the installation"
+check_is "the parent" "$(value "s['two']['parent']")" one
+check_is "what is its own" "$(value "s['two']['own_bytes']")" 65536
+check_is "what runs is above" "$(value "s['']['parent']")" two
+lparctl snap list vol >&2
+check_is "the tree" "$(lparctl snap list vol | awk 'NR > 1 { print $1 }' | tr '\n' ,)" "one,two,(running),"
+cat $vol >/dev/null
+check "restore" lparctl snap restore vol one
+check_is "no cached page is left" "$(head -c 1 $vol)" b
+check "rename" lparctl snap rename vol two three
+check "delete" lparctl snap delete vol three
+check_is "one is left" "$(value "len(s)")" 2
+check_fails "no such state" lparctl snap restore vol two 2>"$scratch/err"
+check "says so" says "no such state"
+check_fails "no such volume" lparctl snap list nowhere 2>"$scratch/err"
+check "says so, too" says "no such volume"
+lparctl snap take vol
+check_is "a name is needed" $? 2
+check_fails "no merge without leave" lparctl snap merge vol one
+dmsetup remove vol
+check "check" lparctl snap check "$store"
