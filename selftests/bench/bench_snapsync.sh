@@ -4,7 +4,7 @@
 #
 # snapsync beside linear, dm-thin with an external origin, and dm-snapshot: in one boot, on
 # the same backing device, in turns. One line of JSON for each figure.
-# ROUNDS (3) of RUNTIME seconds (3); CHUNK in KiB (the default); BACKING null_blk or brd.
+# Parts: write depth huge. ROUNDS (3) of RUNTIME seconds (3); CHUNK in KiB (the default); BACKING null_blk or brd.
 
 set -u
 
@@ -263,6 +263,7 @@ load dm-snapsync
 modprobe -a dm-thin-pool dm-snapshot 2>/dev/null
 backing
 peers
-bench_write
-bench_depth
-bench_huge
+wanted=" ${*:-write depth huge} "
+case $wanted in *" write "*) bench_write ;; esac
+case $wanted in *" depth "*) bench_depth ;; esac
+case $wanted in *" huge "*) bench_huge ;; esac
