@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A thousand cycles, and failing allocations: nothing leaks, nothing is lost.
-# vm: cpus=2 mem=1024 timeout=300 speed=full
+# vm: cpus=2 mem=1024 timeout=600 speed=full kernels=6.1,6.12,7.2
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

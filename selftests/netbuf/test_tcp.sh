@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # TCP with segmentation offload through ten and more cycles of hold, save,
 # flush, load and drain; and UDP segmentation, which a file may not describe.
-# vm: cpus=2 mem=1536 timeout=300 speed=full
+# vm: cpus=2 mem=1536 timeout=900 speed=long kernels=6.1,6.12,7.2
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 
