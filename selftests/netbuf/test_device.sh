@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # What may happen to a netdev while it holds: renamed, moved, deleted, down;
 # and which netdevs are refused.
-# vm: cpus=2 mem=1024 timeout=300 speed=quick
+# vm: cpus=2 mem=1024 timeout=300 speed=quick debug=long
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 
