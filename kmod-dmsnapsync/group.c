@@ -342,7 +342,7 @@ static void forget_cut(struct ss_volume *volume)
 	unsigned int noio = ss_meta_lock(volume);
 
 	WRITE_ONCE(volume->cut_layer, 0);
-	volume->reap = true;
+	volume->reap_asked++;
 	ss_meta_unlock(volume, noio);
 	ss_volume_kick(volume);
 }
@@ -407,7 +407,7 @@ static void undo_take(const struct take *take)
 
 		if (volume->cut_layer) {
 			WRITE_ONCE(volume->cut_layer, 0);
-			volume->reap = true;
+			volume->reap_asked++;
 		} else if (number) {
 			ss_layer_unname(volume, number);
 			ss_commit(volume);

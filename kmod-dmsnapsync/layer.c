@@ -142,7 +142,7 @@ void ss_layer_unname(struct ss_volume *volume, u32 number)
 	memset(layer->coordinator, 0, sizeof(layer->coordinator));
 	layer->flags &= ~(SS_LAYER_NAMED | SS_LAYER_PREPARED);
 	ss_layer_mark(volume, number);
-	volume->reap = true;
+	volume->reap_asked++;
 	ss_volume_kick(volume);
 }
 
@@ -212,7 +212,7 @@ static int restore(struct ss_volume *volume, u32 state)
 	ss_layer_run(volume, number, state);
 	ss_gate_open(volume->group, flags);
 	kfree(line);
-	volume->reap = true;
+	volume->reap_asked++;
 	ss_volume_kick(volume);
 	return ss_commit(volume);
 }

@@ -388,6 +388,6 @@ int ss_load(struct ss_volume *volume, char **error)
 	volume->spare = ss_layer_new(volume);
 	ss_layer_line(volume, volume->running, volume->line);
 	ss_space_refill(volume);
-	volume->reap = true;
+	volume->reap_asked++;
 	return 0;
 }

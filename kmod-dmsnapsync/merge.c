@@ -169,7 +169,7 @@ static void end_merge(struct ss_volume *volume, u32 number)
 {
 	volume->layers[number]->flags &= ~SS_LAYER_MERGING;
 	ss_layer_mark(volume, number);
-	volume->reap = true;
+	volume->reap_asked++;
 	if (!ss_commit(volume))
 		ss_volume_event(volume);
 }

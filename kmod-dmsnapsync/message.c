@@ -178,7 +178,7 @@ void ss_status(struct ss_volume *volume, char *result, unsigned int maxlen)
 	       state_name(volume, volume->layers[volume->running]->parent), volume->seq,
 	       ss_table_bytes(&volume->table) + total / 4,
 	       volume->is_full ? "full" : held ? "held" : "-",
-	       volume->reap || volume->reap_place ? "reaping" : "-");
+	       ss_reap_is_due(volume) ? "reaping" : "-");
 	if (*volume->reason)
 		DMEMIT(" %s", volume->reason);
 	ss_meta_unlock(volume, noio);

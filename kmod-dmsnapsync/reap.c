@@ -214,6 +214,19 @@ static bool find_fates(const struct ss_volume *volume, u16 *fates)
 }
 
 /**
+ * ss_reap_is_due() - may there be something to free?
+ * @volume: volume
+ *
+ * Context: any; without volume->meta the answer may be old, but never false
+ * while a pass is under way.
+ * Return: true if so.
+ */
+bool ss_reap_is_due(const struct ss_volume *volume)
+{
+	return READ_ONCE(volume->reap_asked) != READ_ONCE(volume->reap_done);
+}
+
+/**
  * ss_reap() - one step
  * @volume: volume
  *
@@ -226,12 +239,13 @@ bool ss_reap(struct ss_volume *volume)
 	unsigned int i;
 	u32 version;
 
-	if (!volume->reap_place && !start_pass(volume)) {
-		volume->reap = false;
-		return false;
+	if (!volume->reap_place) {
+		volume->reap_seen = volume->reap_asked;
+		if (!start_pass(volume)) {
+			WRITE_ONCE(volume->reap_done, volume->reap_seen);
+			return false;
+		}
 	}
-	if (!volume->reap_place)
-		volume->reap = false;	/* what comes from here on needs another pass */
 	if (find_fates(volume, fates)) {
 		for (i = 0; i < STEP; i++) {
 			volume->reap_place = ss_next_version(volume, volume->reap_place, &version);
@@ -244,6 +258,7 @@ bool ss_reap(struct ss_volume *volume)
 	}
 	volume->reap_place = 0;
 	remove_empty(volume);
-	volume->reap |= volume->reap_progress;
-	return volume->reap;
+	if (!volume->reap_progress)
+		WRITE_ONCE(volume->reap_done, volume->reap_seen);
+	return ss_reap_is_due(volume);
 }

@@ -238,7 +238,9 @@ enum ss_mode {
  * @work: deferred bios, reserve, reaper, hash growth, urgent commits
  * @commit_work: a second after a block became dirty
  * @hold_work: when writes have been held for long enough
- * @reap: there may be something to free
+ * @reap_asked: how often there may have been something to free
+ * @reap_seen: @reap_asked when this pass of the reaper began
+ * @reap_done: @reap_seen of the last pass that left nothing to do
  * @reaping: layers that this pass of the reaper looks at
  * @reap_place: where it goes on
  * @fates: of layers, in this step
@@ -319,7 +321,9 @@ struct ss_volume {
 	struct work_struct work;
 	struct delayed_work commit_work;
 	struct delayed_work hold_work;
-	bool reap;
+	u32 reap_asked;
+	u32 reap_seen;
+	u32 reap_done;
 	DECLARE_BITMAP(reaping, SS_LAYERS_MAX);
 	u64 reap_place;
 	u16 fates[SS_LAYERS_MAX];
@@ -497,6 +501,7 @@ int ss_layer_rename(struct ss_volume *volume, const char *from, const char *to);
 void ss_layer_count(struct ss_volume *volume, u32 number, enum ss_kind kind, int change);
 
 /* reap.c */
+bool ss_reap_is_due(const struct ss_volume *volume);
 bool ss_reap(struct ss_volume *volume);
 u64 ss_next_version(const struct ss_volume *volume, u64 place, u32 *version);
 

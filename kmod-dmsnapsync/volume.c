@@ -141,7 +141,7 @@ static bool background(struct ss_volume *volume)
 		return false;
 	if (ss_table_is_crowded(&volume->table))
 		more |= !ss_table_split(&volume->table);
-	if (volume->reap || volume->reap_place)
+	if (ss_reap_is_due(volume))
 		more |= ss_reap(volume);
 	more |= ss_merge_step(volume);
 	return more;
