@@ -157,7 +157,8 @@ static unsigned int count_states(const struct ss_volume *volume, bool named)
  * @maxlen: its size
  *
  * MODE CHUNK_KIB USED/TOTAL ZERO_USED/TOTAL STATES LAYERS PARENT TRANSACTION RAM_BYTES FULL
- * REAPING [REASON]; MODE is rw or ro, FULL is -, held or full, REAPING is - or reaping.
+ * REAPING [REASON]; MODE is rw or ro, FULL is -, held or full, REAPING is - or reaping: what
+ * was freed counts as used until that is durable.
  *
  * Context: may sleep.
  */
@@ -178,7 +179,7 @@ void ss_status(struct ss_volume *volume, char *result, unsigned int maxlen)
 	       state_name(volume, volume->layers[volume->running]->parent), volume->seq,
 	       ss_table_bytes(&volume->table) + total / 4,
 	       volume->is_full ? "full" : held ? "held" : "-",
-	       ss_reap_is_due(volume) ? "reaping" : "-");
+	       ss_reap_is_due(volume) || volume->freed != SS_NONE ? "reaping" : "-");
 	if (*volume->reason)
 		DMEMIT(" %s", volume->reason);
 	ss_meta_unlock(volume, noio);

@@ -214,7 +214,7 @@ static bool find_fates(const struct ss_volume *volume, u16 *fates)
 }
 
 /**
- * ss_reap_is_due() - may there be something to free?
+ * ss_reap_is_due() - may there be something to look at?
  * @volume: volume
  *
  * Context: any; without volume->meta the answer may be old, but never false
