@@ -251,7 +251,7 @@ static int check_one(const char *name, const struct lpar_config *config, const s
 		check_config(&report, config, site);
 	}
 	/* Another root is another host: this kernel knows nothing of it. */
-	if (!config || (!*options.root && nl_available()))
+	if (!config || (!*options.root && nl_available(&nl_lpar)))
 		ret = check_kernel(&report);
 	if (ret && !(config && ret == -ENOENT)) {
 		err("LPAR %s: %s", name, nl_text(ret));

@@ -277,9 +277,9 @@ static int parse_stream(struct reader *reader)
 	return ret ? -EINVAL : 0;
 }
 
-static int parse_file(struct lpar_config *config, const char *file)
+static int parse_file(void *data, const char *file)
 {
-	struct reader reader = { .file = file, .config = config };
+	struct reader reader = { .file = file, .config = data };
 	int ret;
 
 	/* One value is one line; a ';' belongs to the value, as QEMU's may have one. */
@@ -306,12 +306,15 @@ static int is_drop_in(const struct dirent *entry)
 	return entry->d_name[0] != '.' && end && !strcmp(end, ".conf");
 }
 
-static int parse_drop_ins(struct lpar_config *config, const char *file)
+/* A description and its drop-ins, in their order, until one fails. */
+static int for_each_part(const char *file, int (*visit)(void *data, const char *path), void *data)
 {
 	char path[PATH_MAX];
 	struct dirent **entry;
-	int i, n, ret = 0;
+	int i, n, ret = visit(data, file);
 
+	if (ret)
+		return ret;
 	snprintf(path, sizeof(path), "%s.d", file);
 	n = scandir(path, &entry, is_drop_in, alphasort);
 	if (n < 0)
@@ -319,10 +322,38 @@ static int parse_drop_ins(struct lpar_config *config, const char *file)
 	for (i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "%s.d/%s", file, entry[i]->d_name);
 		if (!ret)
-			ret = parse_file(config, path);
+			ret = visit(data, path);
 		free(entry[i]);
 	}
 	free(entry);
+	return ret;
+}
+
+static int copy_part(void *data, const char *path)
+{
+	FILE *from = fopen(path, "re");
+	char buf[LINE_BYTES];
+	int ret = from ? 0 : -errno;
+	size_t len;
+
+	while (from && (len = fread(buf, 1, sizeof(buf), from)))
+		fwrite(buf, 1, len, data);
+	if (from)
+		fclose(from);
+	fputc('\n', data);
+	return ret;
+}
+
+/* A description and its drop-ins become one file, which says the same. */
+int config_copy(const char *from, const char *to)
+{
+	FILE *copy = fopen(to, "we");
+	int ret = copy ? for_each_part(from, copy_part, copy) : -errno;
+
+	if (copy && fclose(copy) && !ret)
+		ret = -errno;
+	if (ret)
+		err("cannot copy %s to %s: %s", from, to, strerror(-ret));
 	return ret;
 }
 
@@ -356,7 +387,6 @@ bool config_exists(const char *name)
 int config_load(struct lpar_config *config, const char *file, const char *name)
 {
 	char path[PATH_MAX], own_name[LPAR_NAME_MAX + 1];
-	int ret;
 
 	if (name ? !name_is_valid(name) : name_from_file(own_name, sizeof(own_name), file)) {
 		err("%s: no name for an LPAR: 1-31 of a-z 0-9 . _ -", name ? name : file);
@@ -366,8 +396,7 @@ int config_load(struct lpar_config *config, const char *file, const char *name)
 	if (!file)
 		file = config_path(path, sizeof(path), name);
 	config->file = xstrdup(file);
-	ret = parse_file(config, config->file);
-	return ret ? ret : parse_drop_ins(config, config->file);
+	return for_each_part(config->file, parse_file, config);
 }
 
 static void put_disks(struct nlmsghdr *nlh, const struct lpar_config *config)

@@ -111,7 +111,7 @@ static int on_each_cut(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-static struct json_object *get_cut(uint32_t id, int *error)
+struct json_object *cut_get(uint32_t id, int *error)
 {
 	struct nlmsghdr *nlh = nl_request(LPAR_CMD_CUT_GET, NULL);
 	struct json_object *cut = NULL;
@@ -213,7 +213,7 @@ static int wait_cut(uint32_t id, uint64_t deadline_ns, struct mnl_socket *events
 	int ret;
 
 	for (;;) {
-		cut = get_cut(id, &ret);
+		cut = cut_get(id, &ret);
 		if (ret)
 			return cut_fail(id, ret);
 		if (!strcmp(text(cut, "state"), "fired"))
@@ -231,6 +231,15 @@ static int wait_cut(uint32_t id, uint64_t deadline_ns, struct mnl_socket *events
 	json_object_put(cut);
 	err("cut %" PRIu32 " was cancelled", id);
 	return EXIT_FAILED;
+}
+
+/* Takes the request away, whoever made it. */
+int cut_cancel(uint32_t id)
+{
+	struct nlmsghdr *nlh = nl_request(LPAR_CMD_CUT_CANCEL, NULL);
+
+	mnl_attr_put_u32(nlh, LPAR_A_CUT_ID, id);
+	return nl_send(nlh, NULL, NULL);
 }
 
 struct arm {
@@ -289,6 +298,25 @@ static int on_armed(const struct nlmsghdr *nlh, void *data)
 	if (tb[LPAR_A_CUT_DEADLINE_NS])
 		arm->deadline_ns = mnl_attr_get_u64(tb[LPAR_A_CUT_DEADLINE_NS]);
 	return MNL_CB_OK;
+}
+
+/* Arm a cut for LPARs by their names. */
+int cut_arm(int action, uint64_t deadline_ns, const char *const *lpars, size_t n, uint32_t *id)
+{
+	struct nlmsghdr *nlh = nl_request(LPAR_CMD_CUT_ARM, NULL);
+	struct arm arm = { 0 };
+	size_t i;
+	int ret;
+
+	mnl_attr_put_u64(nlh, LPAR_A_CUT_DEADLINE_NS, deadline_ns);
+	mnl_attr_put_u32(nlh, LPAR_A_CUT_ACTION, action);
+	for (i = 0; i < n; i++)
+		mnl_attr_put_strz(nlh, LPAR_A_CUT_LPAR, lpars[i]);
+	ret = nl_send(nlh, on_armed, &arm);
+	*id = arm.id;
+	if (ret)
+		nl_fail("cut", ret);
+	return ret;
 }
 
 static int send_arm(struct arm *arm)
@@ -359,15 +387,12 @@ static int parse_id(struct args *args, uint32_t *id)
 
 static int cancel_verb(struct args *args)
 {
-	struct nlmsghdr *nlh;
 	uint32_t id;
 	int ret = parse_id(args, &id);
 
 	if (ret)
 		return ret;
-	nlh = nl_request(LPAR_CMD_CUT_CANCEL, NULL);
-	mnl_attr_put_u32(nlh, LPAR_A_CUT_ID, id);
-	ret = nl_send(nlh, NULL, NULL);
+	ret = cut_cancel(id);
 	return ret ? cut_fail(id, ret) : EXIT_OK;
 }
 
@@ -379,7 +404,7 @@ static int cut_show_verb(struct args *args)
 
 	if (ret)
 		return ret;
-	cut = get_cut(id, &ret);
+	cut = cut_get(id, &ret);
 	if (ret)
 		return cut_fail(id, ret);
 	report_cut(cut);

@@ -8,8 +8,8 @@
  * opened, so that what the module gives back to a task is never a CPU that
  * its cpuset does not have.
  *
- * /run/lparkit/NAME holds qemu.pid, qmp.sock, qemu.log and irqs; a lock on the
- * directory keeps a second start or stop of the same LPAR away.
+ * /run/lparkit/NAME holds qemu.pid, qmp.sock, qemu.log, irqs, and lpar.conf, the
+ * description that the guest was started with; a lock on the directory keeps a second start or stop of the same LPAR away.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,6 +36,7 @@ struct launch {
 	const char *name;
 	struct lpar_config config;
 	struct lpar lpar;
+	bool incoming; /* QEMU waits for a migration */
 	bool created;
 	bool partition;
 	bool activated;
@@ -89,7 +90,7 @@ static int lock_lpar(const char *name)
 }
 
 /* QEMU's process, or 0. A stale pidfile names no member of the LPAR. */
-static pid_t guest_pid(const struct lpar *lpar)
+pid_t lpar_guest_pid(const struct lpar *lpar)
 {
 	char path[PATH_MAX], text[32];
 	pid_t pid;
@@ -107,6 +108,7 @@ static void forget(const char *name)
 
 	unlink(run_path(path, sizeof(path), name, "qmp.sock"));
 	unlink(run_path(path, sizeof(path), name, "qemu.pid"));
+	unlink(run_path(path, sizeof(path), name, "lpar.conf"));
 }
 
 /* Poll until the process is no member and holds no memory any more. */
@@ -211,13 +213,16 @@ static void become_qemu(const struct launch *launch, char **argv, int report)
 /* The pipe closes by itself at exec: no word in it means success. */
 static int run_qemu(struct launch *launch)
 {
-	char **argv = qemu_command(&launch->config);
-	char text[512];
+	char **argv = qemu_command(&launch->config, launch->incoming);
+	char text[512], path[PATH_MAX];
 	int fd[2];
 	ssize_t len;
 
 	fflush(stdout);
 	forget(launch->name);
+	run_path(path, sizeof(path), launch->name, "lpar.conf");
+	if (config_copy(launch->config.file, path))
+		return EXIT_FAILED;
 	if (pipe2(fd, O_CLOEXEC)) {
 		err("LPAR %s: pipe: %s", launch->name, strerror(errno));
 		return EXIT_FAILED;
@@ -318,7 +323,8 @@ static void report(const struct launch *launch)
 	char path[PATH_MAX];
 
 	run_path(path, sizeof(path), launch->name, "qmp.sock");
-	say("%s: guest runs, pid %d, QMP %s", launch->name, launch->pid, path);
+	say("%s: guest %s, pid %d, QMP %s", launch->name,
+	    launch->incoming ? "waits for a migration" : "runs", launch->pid, path);
 	if (!options.json)
 		return;
 	json = json_object_new_object();
@@ -336,7 +342,7 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 
 	if (ret)
 		return undo(launch, ret);
-	pid = guest_pid(&launch->lpar);
+	pid = lpar_guest_pid(&launch->lpar);
 	if (pid) {
 		err("LPAR %s: its guest runs already, pid %d", launch->name, pid);
 		return EXIT_FAILED;
@@ -354,17 +360,29 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 	return EXIT_OK;
 }
 
-/* NAME [--timeout TIME] of start and stop. */
-static int parse_words(struct args *args, const char *verb, const char **name, uint64_t *timeout_ns)
+/* NAME [OPTION]... of start and stop; file and incoming are NULL for stop. */
+static int parse_words(struct args *args, const char *verb, const char **name,
+		       uint64_t *timeout_ns, const char **file, bool *incoming)
 {
 	const char *value = NULL;
 
 	*name = next_arg(args);
-	if (*name && next_option(args, "--timeout", &value) &&
-	    (!value || parse_time(value, timeout_ns)))
-		return usage("--timeout needs a time such as 30s");
-	if (!*name || args->argc)
-		return usage("%s NAME [--timeout TIME]", verb);
+	while (*name && args->argc) {
+		if (next_option(args, "--timeout", &value)) {
+			if (!value || parse_time(value, timeout_ns))
+				return usage("--timeout needs a time such as 30s");
+		} else if (file && next_option(args, "--file", file)) {
+			if (!*file)
+				return usage("--file needs a file");
+		} else if (!incoming || !next_flag(args, "--incoming")) {
+			return usage("'%s' is unknown to %s", next_arg(args), verb);
+		} else {
+			*incoming = true;
+		}
+	}
+	if (!*name)
+		return usage("%s NAME [--timeout TIME]%s", verb,
+			     file ? " [--file FILE] [--incoming]" : "");
 	if (!name_is_valid(*name))
 		return usage("'%s' is no name for an LPAR: 1-31 of a-z 0-9 . _ -", *name);
 	return EXIT_OK;
@@ -374,14 +392,15 @@ int start_verb(struct args *args)
 {
 	uint64_t timeout_ns = START_TIMEOUT_NS;
 	struct launch launch = { 0 };
+	const char *file = NULL;
 	int lock = -1;
 	int ret;
 
-	ret = parse_words(args, "start", &launch.name, &timeout_ns);
+	ret = parse_words(args, "start", &launch.name, &timeout_ns, &file, &launch.incoming);
 	if (ret)
 		return ret;
 	ret = EXIT_FAILED;
-	if (config_load(&launch.config, NULL, launch.name))
+	if (config_load(&launch.config, file, launch.name))
 		goto out;
 	if (!launch.config.memory) {
 		err("LPAR %s: a guest needs memory= in %s", launch.name, launch.config.file);
@@ -453,7 +472,7 @@ static void thaw(const struct lpar *lpar)
 
 static int stop(const struct lpar *lpar, uint64_t timeout_ns)
 {
-	pid_t pid = guest_pid(lpar);
+	pid_t pid = lpar_guest_pid(lpar);
 	int ret = 0;
 
 	if (pid) {
@@ -483,7 +502,7 @@ int stop_verb(struct args *args)
 	const char *name;
 	int lock, ret;
 
-	ret = parse_words(args, "stop", &name, &timeout_ns);
+	ret = parse_words(args, "stop", &name, &timeout_ns, NULL, NULL);
 	if (ret)
 		return ret;
 	ret = lpar_get(name, &lpar);

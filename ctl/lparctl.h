@@ -139,6 +139,8 @@ struct lpar {
 
 /* main.c */
 void err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void err_capture(bool on);
+const char *err_captured(void);
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int usage(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* exit code */
 int run_command(const char *what, const struct command *table, struct args *args);
@@ -192,7 +194,7 @@ struct nl_family {
 };
 
 extern struct nl_family nl_lpar, nl_netbuf;
-bool nl_available(void);
+bool nl_available(struct nl_family *family);
 struct nlmsghdr *nl_begin(struct nl_family *family, uint8_t cmd, uint16_t flags);
 size_t nl_room(const struct nlmsghdr *nlh);
 const char *nl_warning(void);
@@ -236,6 +238,7 @@ void json_print(struct json_object *json);
 /* config.c: INI files */
 void config_init(struct lpar_config *config, const char *name);
 int config_set(struct lpar_config *config, const char *key, const char *value, const char **why);
+int config_copy(const char *from, const char *to);
 int config_load(struct lpar_config *config, const char *file, const char *name);
 bool config_exists(const char *name);
 void config_free(struct lpar_config *config);
@@ -247,6 +250,7 @@ int check_verb(struct args *args);
 /* lpar.c, run.c, guest.c: verbs of the object lpar */
 int lpar_object(struct args *args);
 int deactivate(const char *name, bool force);
+pid_t lpar_guest_pid(const struct lpar *lpar);
 int freeze_verb(struct args *args);
 int thaw_verb(struct args *args);
 int member_verb(struct args *args);
@@ -256,23 +260,38 @@ int stop_verb(struct args *args);
 
 /* cut.c, monitor.c: the other objects */
 int cut_object(struct args *args);
+int cut_arm(int action, uint64_t deadline_ns, const char *const *lpars, size_t n, uint32_t *id);
+struct json_object *cut_get(uint32_t id, int *error);
+int cut_cancel(uint32_t id);
 int monitor_object(struct args *args);
 
 /* netbuf.c: frames of netdevs; netbuf_save.c, netbuf_load.c: to a file and back */
 int netbuf_object(struct args *args);
 int netbuf_fail(const char *name, int error); /* exit code */
 struct nlmsghdr *netbuf_request(enum netbuf_cmd cmd, const char *name);
+int netbuf_get(const char *name, struct json_object **buffer);
+int netbuf_save(const char *path, char *const *names, int n, uint64_t *frames); /* exit code */
 int netbuf_save_verb(struct args *args);
+int netbuf_load(const char *path); /* exit code */
 int netbuf_load_verb(struct args *args);
+
 /* snap.c, snap_check.c: states of snapsync volumes */
 int snap_object(struct args *args);
+int snap_volume_of(const char *disk, char *volume, size_t size);
+int snap_message(const char *volume, const char *text, char **response);
+int snap_has_state(const char *volume, const char *state);
+void snap_delete_cut(const char *volume, uint64_t deadline_ns);
+void snap_forget_pages(const char *volume);
+const char *snap_reason(int error);
 int snap_check(struct args *args);
 
 /* qemu.c: the command line of QEMU */
-char **qemu_command(const struct lpar_config *config);
+char **qemu_command(const struct lpar_config *config, bool incoming);
 
 /* qmp.c: QEMU's monitor */
 int qmp_open(const char *path, unsigned int timeout_ms);
+int qmp_call(int fd, const char *command, struct json_object *arguments, int pass,
+	     struct json_object **result, char *why, size_t size, unsigned int timeout_ms);
 int qmp_command(int fd, const char *command, unsigned int timeout_ms);
 
 /* cpuset.c: isolated cpuset partition of an LPAR */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lparctl.h"
+#include "cluster.h"
 
 struct options options = { .root = "" };
 
@@ -18,6 +18,7 @@ static const char help_text[] =
 	"       lparctl [OPTIONS] netbuf ...\n"
 	"       lparctl [OPTIONS] monitor ...\n"
 	"       lparctl [OPTIONS] snap ...\n"
+	"       lparctl [OPTIONS] cluster ...\n"
 	"\n"
 	"LPARs\n"
 	"  create NAME [KEY VALUE]... | create [NAME] -f FILE | create NAME\n"
@@ -30,7 +31,7 @@ static const char help_text[] =
 	"  check [NAME|FILE]...\n"
 	"  activate NAME [--host]\n"
 	"  deactivate NAME [--force]\n"
-	"  start NAME [--timeout TIME]\n"
+	"  start NAME [--timeout TIME] [--file FILE] [--incoming]\n"
 	"  stop NAME [--timeout TIME]\n"
 	"  freeze NAME... [--timeout TIME]\n"
 	"  thaw NAME...\n"
@@ -61,6 +62,14 @@ static const char help_text[] =
 	"  snap rename VOLUME OLD NEW\n"
 	"  snap check STORE\n"
 	"\n"
+	"Clusters: guests of several hosts are saved, and restored, at one instant\n"
+	"  cluster save NAME --hosts HOST[,HOST]... [--lpar NAME[,NAME]...] [--continue]\n"
+	"               [--wait TIME] [--max-skew TIME] [OPTION]...\n"
+	"  cluster restore NAME [--hosts HOST[,HOST]...] [--max-skew TIME] [OPTION]...\n"
+	"  cluster list | cluster show NAME | cluster verify NAME | cluster delete NAME\n"
+	"  cluster recover\n"
+	"    OPTION := --via COMMAND | --dir DIR | --timeout TIME\n"
+	"\n"
 	"Events\n"
 	"  monitor [--lpar NAME] [--event EVENT] [--count N] [--timeout TIME]\n"
 	"\n"
@@ -75,11 +84,35 @@ static const char help_text[] =
 	"\n"
 	"Exit code: 0 ok, 1 failed, 2 usage, 3 check failed, 4 time-out, 5 rolled back\n";
 
+/* For those who pass the reason of a failure on instead of printing it. */
+static struct {
+	bool on;
+	char text[1024]; /* the first one: what follows is its consequence */
+} captured;
+
+void err_capture(bool on)
+{
+	captured.on = on;
+	captured.text[0] = 0;
+}
+
+const char *err_captured(void)
+{
+	return captured.text;
+}
+
 /* To stderr: "lparctl: TEXT". */
 void err(const char *fmt, ...)
 {
 	va_list ap;
 
+	if (captured.on) {
+		va_start(ap, fmt);
+		if (!*captured.text)
+			vsnprintf(captured.text, sizeof(captured.text), fmt, ap);
+		va_end(ap);
+		return;
+	}
 	fflush(stdout);
 	fputs("lparctl: ", stderr);
 	va_start(ap, fmt);
@@ -201,6 +234,8 @@ static const struct command objects[] = {
 	{ "netbuf", netbuf_object },
 	{ "monitor", monitor_object },
 	{ "snap", snap_object },
+	{ "cluster", cluster_object },
+	{ "execd", execd_verb },
 	{ "help", help_object },
 	{ NULL, NULL },
 };

@@ -178,6 +178,20 @@ static int on_buffer(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
+/* A buffer, to be put; -ENOENT when none is attached. Nothing is printed. */
+int netbuf_get(const char *name, struct json_object **buffer)
+{
+	struct json_object *buffers = json_object_new_array();
+	int ret = nl_send(netbuf_request(NETBUF_CMD_GET, name), on_buffer, buffers);
+
+	if (!ret && !json_object_array_length(buffers))
+		ret = -EBADMSG;
+	if (!ret)
+		*buffer = json_object_get(json_object_array_get_idx(buffers, 0));
+	json_object_put(buffers);
+	return ret;
+}
+
 static int get_buffer(const char *name, struct json_object *buffers)
 {
 	int ret = nl_send(netbuf_request(NETBUF_CMD_GET, name), on_buffer, buffers);

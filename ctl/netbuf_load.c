@@ -154,24 +154,41 @@ static void report(const struct load *load)
 		json_object_put(json);
 }
 
+static int load_file(const char *path, struct load *load)
+{
+	const struct pcapng_reader reader = {
+		.interface = on_interface,
+		.frame = on_frame,
+		.data = load,
+	};
+	int ret = pcapng_read(path, &reader);
+
+	if (!ret)
+		ret = send_request(load);
+	return ret ? EXIT_FAILED : commit();
+}
+
+/* All frames of a file, each to the netdev that has its name. */
+int netbuf_load(const char *path)
+{
+	struct args none = { 0, NULL };
+	struct load load = { .map = &none };
+	int ret = load_file(path, &load);
+
+	free(load.target);
+	return ret;
+}
+
 /* load FILE [NETDEV[=NETDEV]]... */
 int netbuf_load_verb(struct args *args)
 {
 	const char *path = next_arg(args);
 	struct load load = { .map = args };
-	const struct pcapng_reader reader = {
-		.interface = on_interface,
-		.frame = on_frame,
-		.data = &load,
-	};
 	int ret;
 
 	if (!path)
 		return usage("netbuf load FILE [NETDEV[=NETDEV]]...");
-	ret = pcapng_read(path, &reader);
-	if (!ret)
-		ret = send_request(&load);
-	ret = ret ? EXIT_FAILED : commit();
+	ret = load_file(path, &load);
 	if (!ret)
 		report(&load);
 	free(load.target);

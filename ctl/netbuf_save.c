@@ -107,21 +107,21 @@ static int save_netdev(struct save *save, const char *name)
 }
 
 /* All blocks of the file. */
-static int save_netdevs(FILE *file, struct args *args, uint64_t *frames)
+static int save_netdevs(FILE *file, char *const *names, int n, uint64_t *frames)
 {
 	struct save save = { .file = file };
 	int ret, i, error = pcapng_write_header(file);
 
-	for (i = 0; !error && i < args->argc; i++)
-		error = pcapng_write_interface(file, args->argv[i]);
-	for (i = 0; !error && i < args->argc; i++) {
+	for (i = 0; !error && i < n; i++)
+		error = pcapng_write_interface(file, names[i]);
+	for (i = 0; !error && i < n; i++) {
 		save.interface = i;
-		ret = save_netdev(&save, args->argv[i]);
+		ret = save_netdev(&save, names[i]);
 		if (ret)
 			return ret;
 		frames[i] = save.frames;
 	}
-	for (i = 0; !error && i < args->argc; i++)
+	for (i = 0; !error && i < n; i++)
 		error = pcapng_write_count(file, i, frames[i], now_ns(CLOCK_REALTIME));
 	return error ? nl_fail("save", error) : EXIT_OK;
 }
@@ -132,14 +132,15 @@ static int file_fail(const char *path)
 	return EXIT_FAILED;
 }
 
-static int write_file(const char *path, const char *part, struct args *args, uint64_t *frames)
+static int write_file(const char *path, const char *part, char *const *names, int n,
+		      uint64_t *frames)
 {
 	FILE *file = fopen(part, "we");
 	int ret;
 
 	if (!file)
 		return file_fail(part);
-	ret = save_netdevs(file, args, frames);
+	ret = save_netdevs(file, names, n, frames);
 	if (!ret && (fflush(file) || fsync(fileno(file))))
 		ret = file_fail(part);
 	if (fclose(file) && !ret)
@@ -148,6 +149,16 @@ static int write_file(const char *path, const char *part, struct args *args, uin
 		ret = file_fail(path);
 	if (ret)
 		unlink(part);
+	return ret;
+}
+
+/* What netdevs hold, to a file; frames[i] becomes the number of each. */
+int netbuf_save(const char *path, char *const *names, int n, uint64_t *frames)
+{
+	char *part = xprintf("%s.part", path);
+	int ret = write_file(path, part, names, n, frames);
+
+	free(part);
 	return ret;
 }
 
@@ -171,17 +182,14 @@ int netbuf_save_verb(struct args *args)
 {
 	const char *path = next_arg(args);
 	uint64_t *frames;
-	char *part;
 	int ret;
 
 	if (!args->argc)
 		return usage("netbuf save FILE NETDEV...");
-	part = xprintf("%s.part", path);
 	frames = xalloc(args->argc * sizeof(*frames));
-	ret = write_file(path, part, args, frames);
+	ret = netbuf_save(path, args->argv, args->argc, frames);
 	if (!ret)
 		report(path, args, frames);
 	free(frames);
-	free(part);
 	return ret;
 }

@@ -211,9 +211,9 @@ static int resolve(struct nl_family *family)
 	return transact(nlh, on_family, family);
 }
 
-bool nl_available(void)
+bool nl_available(struct nl_family *family)
 {
-	return !resolve(&nl_lpar);
+	return !resolve(family);
 }
 
 /* Nothing works without the family, so that a missing one ends the program. */

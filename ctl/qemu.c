@@ -114,8 +114,8 @@ static void add_boot(struct words *words, const struct guest_config *guest)
 		add_option(words, "-append", "%s", guest->append);
 }
 
-/* An argv for execvp(). */
-char **qemu_command(const struct lpar_config *config)
+/* An argv for execvp(). Incoming: it waits for a migration, and then stays paused. */
+char **qemu_command(const struct lpar_config *config, bool incoming)
 {
 	char path[PATH_MAX], escaped[2 * PATH_MAX];
 	struct words words = { NULL, 0 };
@@ -132,5 +132,9 @@ char **qemu_command(const struct lpar_config *config)
 	add_boot(&words, &config->guest);
 	for (i = 0; i < config->guest.n_args; i++)
 		add(&words, config->guest.args[i]);
+	if (incoming) {
+		add(&words, "-S");
+		add_option(&words, "-incoming", "defer");
+	}
 	return words.word;
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The little of QEMU's machine protocol that start and stop need: one command
- * at a time, one JSON object per line.
+ * The little of QEMU's machine protocol that is needed here: one command at a
+ * time, one JSON object per line.
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -45,10 +46,22 @@ static int read_line(int fd, char *buf, size_t size, uint64_t deadline_ns)
 	return 0;
 }
 
-/* Wait for an object that has the key; events in between are of no interest. */
-static int expect(int fd, const char *key, uint64_t deadline_ns)
+static void keep_reason(char *why, size_t size, struct json_object *error)
 {
-	struct json_object *json;
+	struct json_object *text = json_object_object_get(error, "desc");
+
+	if (why)
+		snprintf(why, size, "%s", text ? json_object_get_string(text) : "no reason");
+}
+
+/*
+ * Wait for an object that has the key, and hand out its value; events in
+ * between are of no interest. QEMU's own words are the reason of -EIO.
+ */
+static int expect(int fd, const char *key, uint64_t deadline_ns, struct json_object **value,
+		  char *why, size_t size)
+{
+	struct json_object *json, *found;
 	char line[16384];
 	int ret;
 
@@ -57,24 +70,38 @@ static int expect(int fd, const char *key, uint64_t deadline_ns)
 		if (ret)
 			return ret;
 		json = json_tokener_parse(line);
-		if (json_object_object_get_ex(json, "error", NULL))
+		if (json_object_object_get_ex(json, "error", &found)) {
+			keep_reason(why, size, found);
 			ret = -EIO;
-		else
-			ret = json_object_object_get_ex(json, key, NULL);
+		} else {
+			ret = json_object_object_get_ex(json, key, &found);
+		}
+		if (ret > 0 && value)
+			*value = json_object_get(found);
 		json_object_put(json);
 	} while (!ret);
 	return ret < 0 ? ret : 0;
 }
 
-static int execute(int fd, const char *command, uint64_t deadline_ns)
+/* A file descriptor goes along with the command that names it. */
+static int send_line(int fd, const char *line, int pass)
 {
-	char line[128];
-	int len = snprintf(line, sizeof(line), "{\"execute\": \"%s\"}\n", command);
+	struct iovec iov = { .iov_base = (char *)line, .iov_len = strlen(line) };
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
 
+	if (pass >= 0) {
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &pass, sizeof(int));
+	}
 	/* A QEMU that is gone is an error here, not a signal. */
-	if (send(fd, line, len, MSG_NOSIGNAL) < 0)
-		return -errno;
-	return expect(fd, "return", deadline_ns);
+	return sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 /* Connect and leave the negotiation mode; returns a file descriptor. */
@@ -93,16 +120,41 @@ int qmp_open(const char *path, unsigned int timeout_ms)
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		ret = -errno;
 	if (!ret)
-		ret = expect(fd, "QMP", deadline_ns);
+		ret = expect(fd, "QMP", deadline_ns, NULL, NULL, 0);
 	if (!ret)
-		ret = execute(fd, "qmp_capabilities", deadline_ns);
+		ret = qmp_command(fd, "qmp_capabilities", timeout_ms);
 	if (!ret)
 		return fd;
 	close(fd);
 	return ret;
 }
 
+/*
+ * One command. Arguments are consumed; NULL = none. pass is a file descriptor
+ * that QEMU gets a copy of, or -1. On success *result, unless it is NULL, is to
+ * be put; on -EIO, why, unless it is NULL, has QEMU's reason.
+ */
+int qmp_call(int fd, const char *command, struct json_object *arguments, int pass,
+	     struct json_object **result, char *why, size_t size, unsigned int timeout_ms)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + timeout_ms * NSEC_PER_MSEC;
+	struct json_object *json = json_object_new_object();
+	char *line;
+	int ret;
+
+	json_put(json, "execute", command);
+	if (arguments)
+		json_object_object_add(json, "arguments", arguments);
+	line = xprintf("%s\n", json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+	ret = send_line(fd, line, pass);
+	if (!ret)
+		ret = expect(fd, "return", deadline_ns, result, why, size);
+	free(line);
+	json_object_put(json);
+	return ret;
+}
+
 int qmp_command(int fd, const char *command, unsigned int timeout_ms)
 {
-	return execute(fd, command, now_ns(CLOCK_MONOTONIC) + timeout_ms * NSEC_PER_MSEC);
+	return qmp_call(fd, command, NULL, -1, NULL, NULL, 0, timeout_ms);
 }

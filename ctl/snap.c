@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <libdevmapper.h>
@@ -60,7 +63,7 @@ static struct dm_task *new_task(int type, const char *volume)
 }
 
 /* Sets *response, to be freed, if it is not NULL. */
-static int send_message(const char *volume, const char *text, char **response)
+int snap_message(const char *volume, const char *text, char **response)
 {
 	struct dm_task *task = new_task(DM_DEVICE_TARGET_MSG, volume);
 	const char *answer;
@@ -81,7 +84,7 @@ static int send_message(const char *volume, const char *text, char **response)
 }
 
 /* What the module means by an error. */
-static const char *reason(int error)
+const char *snap_reason(int error)
 {
 	switch (-error) {
 	case ENODEV:
@@ -109,12 +112,12 @@ static const char *reason(int error)
 
 static int fail(const char *what, const char *volume, int error)
 {
-	err("cannot %s on %s: %s", what, volume, reason(error));
+	err("cannot %s on %s: %s", what, volume, snap_reason(error));
 	return EXIT_FAILED;
 }
 
 /* What the page cache has of the volume is of the state before. */
-static void forget_pages(const char *volume)
+void snap_forget_pages(const char *volume)
 {
 	char *path = xprintf("/dev/mapper/%s", volume);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -137,7 +140,7 @@ static int change(const char *verb, struct args *args, bool two_names)
 	if (!volume || !name || !to || args->argc)
 		return usage("%s wants a volume and %s", verb, two_names ? "two names" : "a name");
 	text = xprintf("%s %s%s%s", verb, name, *to ? " " : "", to);
-	ret = send_message(volume, text, NULL);
+	ret = snap_message(volume, text, NULL);
 	free(text);
 	return ret ? fail(verb, volume, ret) : EXIT_OK;
 }
@@ -153,7 +156,7 @@ static int take_state(struct args *args)
 	if (args->argc && (!next_option(args, "note", &note) || !note || args->argc))
 		return usage("after the name comes 'note TEXT'");
 	text = xprintf("take %s %s", name, note ? note : "");
-	ret = send_message(volume, text, NULL);
+	ret = snap_message(volume, text, NULL);
 	free(text);
 	return ret ? fail("take", volume, ret) : EXIT_OK;
 }
@@ -164,7 +167,7 @@ static int restore_state(struct args *args)
 	int ret = change("restore", args, false);
 
 	if (ret == EXIT_OK)
-		forget_pages(volume);
+		snap_forget_pages(volume);
 	return ret;
 }
 
@@ -229,7 +232,7 @@ static int read_states(const char *volume, struct states *states)
 
 	states->state = NULL;
 	states->n = 0;
-	ret = ret ? ret : send_message(volume, "list", &response);
+	ret = ret ? ret : snap_message(volume, "list", &response);
 	if (ret)
 		return ret;
 	for (line = strtok_r(response, "\n", &rest); line && !ret;
@@ -239,6 +242,49 @@ static int read_states(const char *volume, struct states *states)
 	}
 	free(response);
 	return ret;
+}
+
+/* 1 or 0, or a negative errno. */
+int snap_has_state(const char *volume, const char *state)
+{
+	struct states states;
+	int ret = read_states(volume, &states);
+	size_t i;
+
+	for (i = 0; !ret && i < states.n; i++)
+		if (!strcmp(states.state[i].name, state))
+			ret = 1;
+	free(states.state);
+	return ret;
+}
+
+/* The name in device mapper of a disk that is a snapsync volume. */
+int snap_volume_of(const char *disk, char *volume, size_t size)
+{
+	char path[64];
+	uint64_t chunk;
+	struct stat st;
+	int ret;
+
+	if (stat(disk, &st) || !S_ISBLK(st.st_mode))
+		return -ENOTBLK;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/name", major(st.st_rdev),
+		 minor(st.st_rdev));
+	ret = read_text(path, volume, size);
+	return ret ? ret : read_chunk(volume, &chunk);
+}
+
+/* A cut takes a state of the group with the LPAR's name, called after its deadline. */
+void snap_delete_cut(const char *volume, uint64_t deadline_ns)
+{
+	time_t seconds = deadline_ns / NSEC_PER_SEC;
+	char text[96], when[32];
+	struct tm tm;
+
+	strftime(when, sizeof(when), "%Y%m%dT%H%M%S", gmtime_r(&seconds, &tm));
+	snprintf(text, sizeof(text), "delete cut-%s.%06uZ", when,
+		 (unsigned int)(deadline_ns % NSEC_PER_SEC / 1000));
+	snap_message(volume, text, NULL);
 }
 
 static struct json_object *state_json(const struct state *state, uint64_t chunk)

@@ -1,0 +1,867 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Object cluster: guests of several hosts are saved, and restored, at one
+ * instant. This is the caller: it knows the order of the steps, each of which
+ * all hosts do at the same time; Documentation/cluster.md has the whole.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cluster.h"
+
+#define TIMEOUT_NS (600 * (uint64_t)NSEC_PER_SEC)
+#define MAX_SKEW_NS (50 * (uint64_t)NSEC_PER_MSEC)
+/* From arming until the cut: enough for the answers, and for a second thought. */
+#define ARM_AHEAD_NS (200 * NSEC_PER_MSEC)
+/* Guests are told to go on that long before they may. */
+#define LEAD_NS (60 * NSEC_PER_MSEC)
+/* The least that frames on the wire are waited for. */
+#define WAIT_NS (10 * NSEC_PER_MSEC)
+
+struct cluster {
+	const char *name;
+	char *hosts; /* as given; cut at its commas */
+	const char *host[CLUSTER_HOSTS_MAX];
+	const char *dir;
+	struct json_object *lpars;
+	bool go_on; /* --continue */
+	uint64_t max_skew_ns;
+	uint64_t wait_ns; /* 0 = from the round trips */
+	struct channels channels;
+	struct json_object *manifest;
+};
+
+/* --- words of the command line --- */
+
+static int split_hosts(struct cluster *cluster, const char *hosts)
+{
+	char *rest, *host;
+	size_t n = 0;
+
+	cluster->hosts = xstrdup(hosts);
+	for (host = strtok_r(cluster->hosts, ",", &rest); host; host = strtok_r(NULL, ",", &rest)) {
+		if (strchr(host, '/') || *host == '-' || *host == '.' ||
+		    strlen(host) > CLUSTER_HOST_MAX)
+			return usage("'%s' is no name of a host", host);
+		if (n == CLUSTER_HOSTS_MAX)
+			return usage("at most %d hosts", CLUSTER_HOSTS_MAX);
+		cluster->host[n++] = host;
+	}
+	cluster->channels.n = n;
+	return n ? EXIT_OK : usage("--hosts needs HOST[,HOST]...");
+}
+
+static int add_lpars(struct cluster *cluster, const char *names)
+{
+	char *copy = xstrdup(names), *rest, *name;
+
+	for (name = strtok_r(copy, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
+		if (!name_is_valid(name)) {
+			free(copy);
+			return usage("'%s' is no name for an LPAR", name);
+		}
+		json_object_array_add(cluster->lpars, json_object_new_string(name));
+	}
+	free(copy);
+	return EXIT_OK;
+}
+
+static int parse_time_option(const char *option, const char *value, uint64_t *ns)
+{
+	if (value && !parse_time(value, ns))
+		return EXIT_OK;
+	return usage("%s needs a time such as 500ms", option);
+}
+
+/* One option; -1 when the next word is none of them. */
+static int parse_option(struct args *args, struct cluster *cluster)
+{
+	const char *value;
+
+	if (next_option(args, "--hosts", &value))
+		return value ? split_hosts(cluster, value) : usage("--hosts needs HOST[,HOST]...");
+	if (next_option(args, "--lpar", &value))
+		return value ? add_lpars(cluster, value) : usage("--lpar needs NAME[,NAME]...");
+	if (next_option(args, "--via", &value)) {
+		cluster->channels.prefix = value;
+		return value ? EXIT_OK : usage("--via needs a command");
+	}
+	if (next_option(args, "--dir", &value)) {
+		cluster->dir = value;
+		return value && *value == '/' ? EXIT_OK : usage("--dir needs an absolute path");
+	}
+	if (next_option(args, "--timeout", &value))
+		return parse_time_option("--timeout", value, &cluster->channels.timeout_ns);
+	if (next_option(args, "--max-skew", &value))
+		return parse_time_option("--max-skew", value, &cluster->max_skew_ns);
+	if (next_option(args, "--wait", &value))
+		return parse_time_option("--wait", value, &cluster->wait_ns);
+	if (next_flag(args, "--continue")) {
+		cluster->go_on = true;
+		return EXIT_OK;
+	}
+	return -1;
+}
+
+static void init_cluster(struct cluster *cluster)
+{
+	memset(cluster, 0, sizeof(*cluster));
+	cluster->dir = CLUSTER_DIR;
+	cluster->lpars = json_object_new_array();
+	cluster->max_skew_ns = MAX_SKEW_NS;
+	cluster->channels.prefix = "ssh";
+	cluster->channels.timeout_ns = TIMEOUT_NS;
+}
+
+static void free_cluster(struct cluster *cluster)
+{
+	channels_close(&cluster->channels);
+	free(cluster->channels.channel);
+	free(cluster->hosts);
+	json_object_put(cluster->lpars);
+	json_object_put(cluster->manifest);
+}
+
+/* NAME [OPTION]... in any order. */
+static int parse_words(struct args *args, struct cluster *cluster, const char *verb)
+{
+	int ret = EXIT_OK;
+
+	while (!ret && args->argc) {
+		ret = parse_option(args, cluster);
+		if (ret >= 0)
+			continue;
+		ret = EXIT_OK;
+		if (args->argv[0][0] == '-' || cluster->name)
+			ret = usage("'%s' is unknown to cluster %s", args->argv[0], verb);
+		cluster->name = next_arg(args);
+	}
+	if (ret)
+		return ret;
+	if (!cluster->name)
+		return usage("the name of the saved state is missing");
+	if (!name_is_valid(cluster->name))
+		return usage("'%s' is no name for a saved state: 1-31 of a-z 0-9 . _ -",
+			     cluster->name);
+	return EXIT_OK;
+}
+
+static char *manifest_path(const struct cluster *cluster)
+{
+	return xprintf("%s/%s/manifest.json", cluster->dir, cluster->name);
+}
+
+/* --- talking to hosts --- */
+
+/* On a terminal: one line that is written over. */
+static void show_progress(struct channel *channel, struct json_object *progress)
+{
+	struct json_object *guests = json_object_object_get(progress, "guests");
+
+	fprintf(stderr, "\r\033[K%s: %s", channel->host, json_text(progress, "doing"));
+	json_object_object_foreach(guests, name, done)
+		fprintf(stderr, " %s %s %%", name, json_object_get_string(done));
+	fflush(stderr);
+}
+
+static void end_progress(const struct cluster *cluster)
+{
+	if (cluster->channels.progress)
+		fputs("\r\033[K", stderr);
+}
+
+static int connect_hosts(struct cluster *cluster)
+{
+	struct channels *channels = &cluster->channels;
+	size_t i;
+
+	channels->channel = xalloc(channels->n * sizeof(*channels->channel));
+	memset(channels->channel, 0, channels->n * sizeof(*channels->channel));
+	for (i = 0; i < channels->n; i++)
+		channels->channel[i].host = cluster->host[i];
+	if (isatty(STDERR_FILENO))
+		channels->progress = show_progress;
+	channels_catch_signals();
+	return channels_open(channels);
+}
+
+/* Where the i-th host has, or will have, its part of the saved state. */
+static const char *saved_host(const struct cluster *cluster, size_t i)
+{
+	struct json_object *hosts = json_object_object_get(cluster->manifest, "hosts");
+	struct json_object *host = json_object_array_get_idx(hosts, i);
+
+	return host ? json_text(host, "host") : cluster->host[i];
+}
+
+/* A request that each host gets with its own directory, and the digest that is expected there. */
+static int ask_each(struct cluster *cluster, const char *op)
+{
+	struct json_object *hosts = json_object_object_get(cluster->manifest, "hosts");
+	size_t i;
+
+	for (i = 0; i < cluster->channels.n; i++) {
+		struct json_object *json = json_object_new_object();
+		struct json_object *host = json_object_array_get_idx(hosts, i);
+
+		json_put(json, "op", op);
+		json_put(json, "name", cluster->name);
+		json_put(json, "dir", cluster->dir);
+		json_put(json, "host", saved_host(cluster, i));
+		json_put(json, "sha256", json_text(host, "sha256"));
+		json_object_object_add(json, "lpars", json_object_get(cluster->lpars));
+		channel_send(&cluster->channels.channel[i], json);
+	}
+	return channels_gather(&cluster->channels, op);
+}
+
+static int ask_number(struct cluster *cluster, const char *op, const char *key, uint64_t value)
+{
+	struct json_object *json = json_object_new_object();
+
+	json_put_u64(json, key, value);
+	return channels_ask(&cluster->channels, op, json);
+}
+
+/* An instant on the first host's clock that all can be ready for. */
+static uint64_t next_instant(const struct cluster *cluster)
+{
+	return now_ns(CLOCK_REALTIME) + cluster->channels.channel[0].offset_ns + ARM_AHEAD_NS +
+	       LEAD_NS + 4 * channels_round_trip(&cluster->channels);
+}
+
+static int arm(struct cluster *cluster, const char *action, uint64_t *at_ns)
+{
+	struct json_object *json = json_object_new_object();
+
+	*at_ns = next_instant(cluster);
+	json_put(json, "action", action);
+	json_put_u64(json, "at_ns", *at_ns);
+	return channels_ask(&cluster->channels, "arm", json);
+}
+
+/* --- what is told afterwards --- */
+
+/* Answers of all hosts to the last step go into the manifest. */
+static void keep_answers(struct cluster *cluster, const char *key)
+{
+	struct json_object *hosts = json_object_object_get(cluster->manifest, "hosts");
+	size_t i;
+
+	for (i = 0; i < cluster->channels.n; i++)
+		json_object_object_add(json_object_array_get_idx(hosts, i), key,
+				       json_object_get(cluster->channels.channel[i].answer));
+}
+
+struct range {
+	int64_t first;
+	int64_t last;
+};
+
+static void widen(struct range *range, int64_t value)
+{
+	if (!range->first || value < range->first)
+		range->first = value;
+	if (value > range->last)
+		range->last = value;
+}
+
+/* The times at which gates acted on one host, and on all. */
+static void put_skew(struct cluster *cluster, const char *step)
+{
+	struct json_object *hosts = json_object_object_get(cluster->manifest, "hosts");
+	struct range all = { 0, 0 };
+	int64_t error_ns = 0;
+	size_t i, j;
+
+	for (i = 0; i < json_object_array_length(hosts); i++) {
+		struct json_object *host = json_object_array_get_idx(hosts, i);
+		struct json_object *answer = json_object_object_get(host, step);
+		struct json_object *points = json_object_object_get(
+			json_object_object_get(answer, "cut"), "points");
+		const struct channel *channel = &cluster->channels.channel[i];
+		struct range own = { 0, 0 };
+
+		for (j = 0; j < json_object_array_length(points); j++) {
+			struct json_object *point = json_object_array_get_idx(points, j);
+			int64_t fired = json_number(point, "fired_ns");
+
+			if (strcmp(json_text(point, "kind"), "gate"))
+				continue;
+			widen(&own, fired);
+			widen(&all, fired - channel->offset_ns);
+		}
+		json_put_s64(answer, "skew_ns", own.last - own.first);
+		if (channel->error_ns > error_ns)
+			error_ns = channel->error_ns;
+	}
+	json_put_s64(json_object_object_get(cluster->manifest, step), "skew_ns",
+		     all.last - all.first);
+	json_put_s64(json_object_object_get(cluster->manifest, step), "clock_error_ns", error_ns);
+}
+
+static struct json_object *find_point(struct json_object *cut, const char *name)
+{
+	struct json_object *points = json_object_object_get(cut, "points");
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(points); i++) {
+		struct json_object *point = json_object_array_get_idx(points, i);
+
+		if (!strcmp(json_text(point, "kind"), "gate") &&
+		    !strcmp(json_text(point, "name"), name))
+			return point;
+	}
+	return NULL;
+}
+
+static struct json_object *saved_guests(struct json_object *host)
+{
+	return json_object_object_get(json_object_object_get(host, "description"), "guests");
+}
+
+static void put_cell(char *buf, size_t size, int64_t ns)
+{
+	if (ns)
+		format_time(buf, size, ns);
+	else
+		snprintf(buf, size, "-");
+}
+
+/* The guest's clock ran on without it before it stood, and before it went on. */
+static int64_t clock_jump(struct json_object *host, const char *guest)
+{
+	struct json_object *stop = json_object_object_get(host, "stop");
+	struct json_object *resume = json_object_object_get(host, "resume");
+	int64_t jump = 0;
+
+	if (stop)
+		jump += json_number(json_object_object_get(stop, "halted"), guest) -
+			json_number(json_object_object_get(stop, "cut"), "deadline_ns");
+	if (resume)
+		jump += json_number(json_object_object_get(resume, "cut"), "deadline_ns") -
+			json_number(json_object_object_get(resume, "halted"), guest);
+	return jump;
+}
+
+static int64_t pause_of(struct json_object *host)
+{
+	struct json_object *stop = json_object_object_get(host, "stop");
+	struct json_object *resume = json_object_object_get(host, "resume");
+
+	if (!stop || !resume)
+		return 0;
+	return json_number(json_object_object_get(resume, "cut"), "deadline_ns") -
+	       json_number(json_object_object_get(stop, "cut"), "deadline_ns");
+}
+
+static void guest_row(struct json_object *host, struct json_object *guest)
+{
+	const char *name = json_text(guest, "name");
+	const char *step = json_object_object_get(host, "stop") ? "stop" : "resume";
+	struct json_object *answer = json_object_object_get(host, step);
+	struct json_object *point = find_point(json_object_object_get(answer, "cut"), name);
+	char late[32], jump[32], pause[32], write[32], load[32], size[32], from[32], to[32];
+	const char *cell[] = { name, json_text(host, "host"), late, jump, pause, write, load,
+			       size, from, to };
+
+	put_cell(late, sizeof(late), json_number(point, "latency_ns"));
+	put_cell(jump, sizeof(jump), clock_jump(host, name));
+	put_cell(pause, sizeof(pause), pause_of(host));
+	put_cell(write, sizeof(write), json_number(guest, "write_ns"));
+	put_cell(load, sizeof(load),
+		 json_number(json_object_object_get(json_object_object_get(host, "load"), "guests"),
+			     name));
+	snprintf(size, sizeof(size), "%.1f", json_number(guest, "state_bytes") / 1048576.0);
+	snprintf(from, sizeof(from), "%" PRId64, json_number(guest, "frames_from_guest"));
+	snprintf(to, sizeof(to), "%" PRId64, json_number(guest, "frames_to_guest"));
+	table_row(cell, ARRAY_SIZE(cell));
+}
+
+static void print_guests(struct json_object *manifest)
+{
+	static const char *const head[] = { "GUEST", "HOST", "LATE", "JUMP", "PAUSE", "SAVE",
+					    "LOAD", "MIB", "FRAMES-OUT", "FRAMES-IN" };
+	struct json_object *hosts = json_object_object_get(manifest, "hosts");
+	size_t i, j;
+
+	table_row(head, ARRAY_SIZE(head));
+	for (i = 0; i < json_object_array_length(hosts); i++) {
+		struct json_object *host = json_object_array_get_idx(hosts, i);
+		struct json_object *guests = saved_guests(host);
+
+		for (j = 0; j < json_object_array_length(guests); j++)
+			guest_row(host, json_object_array_get_idx(guests, j));
+	}
+	table_print();
+}
+
+static void report(struct cluster *cluster, const char *step, const char *done)
+{
+	struct json_object *cut = json_object_object_get(cluster->manifest, step);
+	char skew[32], error[32], when[64];
+
+	if (options.json) {
+		json_print(json_object_get(cluster->manifest));
+		return;
+	}
+	printf("%s %s at %s, skew between all gates %s (clocks known to %s)\n", cluster->name, done,
+	       format_instant(when, sizeof(when), json_number(cut, "at_ns")),
+	       format_time(skew, sizeof(skew), json_number(cut, "skew_ns")),
+	       format_time(error, sizeof(error), json_number(cut, "clock_error_ns")));
+	print_guests(cluster->manifest);
+}
+
+/* --- save --- */
+
+static void put_instant(struct cluster *cluster, const char *step, uint64_t at_ns)
+{
+	struct json_object *json = json_object_new_object();
+
+	json_put_u64(json, "at_ns", at_ns);
+	json_object_object_add(cluster->manifest, step, json);
+	keep_answers(cluster, step);
+	put_skew(cluster, step);
+}
+
+static void warn(const struct cluster *cluster)
+{
+	size_t i, j;
+
+	for (i = 0; i < cluster->channels.n; i++) {
+		struct json_object *guests =
+			json_object_object_get(cluster->channels.channel[i].answer, "guests");
+
+		for (j = 0; j < json_object_array_length(guests); j++) {
+			struct json_object *guest = json_object_array_get_idx(guests, j);
+
+			if (*json_text(guest, "warning"))
+				err("warning: guest %s %s", json_text(guest, "name"),
+				    json_text(guest, "warning"));
+		}
+	}
+}
+
+static void new_manifest(struct cluster *cluster)
+{
+	struct json_object *hosts = json_object_new_array();
+	size_t i;
+
+	cluster->manifest = json_object_new_object();
+	json_put_u64(cluster->manifest, "version", CLUSTER_VERSION);
+	json_put(cluster->manifest, "name", cluster->name);
+	for (i = 0; i < cluster->channels.n; i++) {
+		struct json_object *host = json_object_new_object();
+
+		json_put(host, "host", cluster->host[i]);
+		json_put_s64(host, "clock_offset_ns", cluster->channels.channel[i].offset_ns);
+		json_put_s64(host, "clock_error_ns", cluster->channels.channel[i].error_ns);
+		json_object_array_add(hosts, host);
+	}
+	json_object_object_add(cluster->manifest, "hosts", hosts);
+}
+
+static void keep_descriptions(struct cluster *cluster)
+{
+	struct json_object *hosts = json_object_object_get(cluster->manifest, "hosts");
+	size_t i;
+
+	for (i = 0; i < cluster->channels.n; i++) {
+		struct json_object *host = json_object_array_get_idx(hosts, i);
+		struct json_object *answer = cluster->channels.channel[i].answer;
+
+		json_put(host, "sha256", json_text(answer, "sha256"));
+		json_object_object_add(
+			host, "description",
+			json_object_get(json_object_object_get(answer, "description")));
+	}
+}
+
+static int store_manifest(struct cluster *cluster)
+{
+	char *dir = xprintf("%s/%s", cluster->dir, cluster->name);
+	char *path = manifest_path(cluster);
+	int ret = make_dir(dir);
+
+	if (!ret)
+		ret = saved_store(path, cluster->manifest);
+	free(path);
+	free(dir);
+	return ret;
+}
+
+static uint64_t wait_for_frames(const struct cluster *cluster)
+{
+	uint64_t wait_ns = 4 * channels_round_trip(&cluster->channels);
+
+	if (cluster->wait_ns)
+		return cluster->wait_ns;
+	return wait_ns > WAIT_NS ? wait_ns : WAIT_NS;
+}
+
+/* All guests of all hosts stand from the same instant on. */
+static int stop_guests(struct cluster *cluster)
+{
+	uint64_t at_ns;
+	int ret = arm(cluster, "close", &at_ns);
+
+	if (!ret)
+		ret = channels_ask(&cluster->channels, "stop", NULL);
+	if (!ret)
+		put_instant(cluster, "stop", at_ns);
+	return ret;
+}
+
+/* And all go on. Once this has begun there is no way back. */
+static int resume_guests(struct cluster *cluster)
+{
+	uint64_t at_ns;
+	int ret = arm(cluster, "open", &at_ns);
+
+	if (!ret)
+		ret = ask_number(cluster, "resume", "lead_ns", LEAD_NS);
+	if (!ret)
+		put_instant(cluster, "resume", at_ns);
+	return ret;
+}
+
+static int save_guests(struct cluster *cluster)
+{
+	struct channels *channels = &cluster->channels;
+	int ret = ask_each(cluster, "begin");
+
+	if (ret)
+		return ret;
+	warn(cluster);
+	ret = stop_guests(cluster);
+	if (!ret)
+		ret = channels_ask(channels, "write", NULL);
+	if (!ret)
+		ret = channels_ask(channels, "disks", NULL);
+	if (!ret)
+		ret = ask_number(cluster, "frames", "wait_ns", wait_for_frames(cluster));
+	if (ret)
+		return ret;
+	keep_descriptions(cluster);
+	ret = channels_ask(channels, "commit", NULL);
+	if (!ret)
+		ret = channels_ask(channels, "keep", NULL);
+	return ret ? ret : store_manifest(cluster);
+}
+
+static int finish_save(struct cluster *cluster)
+{
+	int ret;
+
+	if (!cluster->go_on)
+		return channels_ask(&cluster->channels, "discard", NULL);
+	ret = resume_guests(cluster);
+	/* With the pause in it. */
+	return ret ? ret : store_manifest(cluster);
+}
+
+/* Prints why, undoes, and returns the exit code. */
+static int give_up(struct cluster *cluster, int ret)
+{
+	end_progress(cluster);
+	channels_abort(&cluster->channels);
+	return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_ROLLED_BACK;
+}
+
+static int save(struct cluster *cluster)
+{
+	int ret = connect_hosts(cluster);
+
+	if (ret)
+		return EXIT_FAILED;
+	ret = channels_compare_clocks(&cluster->channels, cluster->max_skew_ns);
+	if (ret)
+		return EXIT_FAILED;
+	new_manifest(cluster);
+	ret = save_guests(cluster);
+	if (ret)
+		return give_up(cluster, ret);
+	ret = finish_save(cluster);
+	if (ret) {
+		err("%s is saved; but its guests could not be %s", cluster->name,
+		    cluster->go_on ? "continued together" : "ended");
+		give_up(cluster, ret);
+		return EXIT_FAILED;
+	}
+	end_progress(cluster);
+	report(cluster, "stop", "saved");
+	return EXIT_OK;
+}
+
+/* save NAME --hosts HOST,HOST... [OPTION]... */
+static int save_verb(struct args *args)
+{
+	struct cluster cluster;
+	char *path = NULL;
+	int ret;
+
+	init_cluster(&cluster);
+	ret = parse_words(args, &cluster, "save");
+	if (!ret && !cluster.channels.n)
+		ret = usage("cluster save NAME --hosts HOST[,HOST]...");
+	if (!ret)
+		path = manifest_path(&cluster);
+	if (path && !access(path, F_OK)) {
+		err("%s is saved already: choose another name, or 'lparctl cluster delete %s'",
+		    cluster.name, cluster.name);
+		ret = EXIT_FAILED;
+	}
+	if (!ret)
+		ret = save(&cluster);
+	free(path);
+	free_cluster(&cluster);
+	return ret;
+}
+
+/* --- what is there --- */
+
+static int load_manifest(struct cluster *cluster)
+{
+	char *path = manifest_path(cluster);
+	size_t i, n;
+	struct json_object *hosts;
+
+	cluster->manifest = saved_load(path);
+	free(path);
+	if (!cluster->manifest)
+		return -ENOENT;
+	hosts = json_object_object_get(cluster->manifest, "hosts");
+	n = json_object_array_length(hosts);
+	if (cluster->channels.n && cluster->channels.n != n) {
+		err("%s was saved on %zu hosts: name as many with --hosts, in that order",
+		    cluster->name, n);
+		return -EINVAL;
+	}
+	if (n > CLUSTER_HOSTS_MAX)
+		return -EBADMSG;
+	for (i = 0; !cluster->channels.n && i < n; i++)
+		cluster->host[i] = json_text(json_object_array_get_idx(hosts, i), "host");
+	cluster->channels.n = n;
+	return 0;
+}
+
+/* A verb on a saved state and its hosts. */
+static int with_state(struct args *args, const char *verb, int (*run)(struct cluster *cluster))
+{
+	struct cluster cluster;
+	int ret;
+
+	init_cluster(&cluster);
+	ret = parse_words(args, &cluster, verb);
+	if (!ret)
+		ret = load_manifest(&cluster) ? EXIT_FAILED : run(&cluster);
+	free_cluster(&cluster);
+	return ret;
+}
+
+static int load_guests(struct cluster *cluster)
+{
+	/* Nothing that runs is touched before all have agreed. */
+	int ret = ask_each(cluster, "check");
+
+	if (!ret)
+		ret = ask_each(cluster, "load");
+	if (ret)
+		return ret;
+	keep_answers(cluster, "load");
+	return resume_guests(cluster);
+}
+
+static int restore(struct cluster *cluster)
+{
+	size_t i;
+	int ret = connect_hosts(cluster);
+
+	if (ret)
+		return EXIT_FAILED;
+	ret = channels_compare_clocks(&cluster->channels, cluster->max_skew_ns);
+	if (ret)
+		return EXIT_FAILED;
+	ret = load_guests(cluster);
+	if (ret)
+		return give_up(cluster, ret);
+	end_progress(cluster);
+	for (i = 0; i < cluster->channels.n; i++)
+		json_object_object_del(
+			json_object_array_get_idx(
+				json_object_object_get(cluster->manifest, "hosts"), i),
+			"stop");
+	report(cluster, "resume", "restored");
+	return EXIT_OK;
+}
+
+static int verify(struct cluster *cluster)
+{
+	if (connect_hosts(cluster))
+		return EXIT_FAILED;
+	if (ask_each(cluster, "check"))
+		return EXIT_CHECK;
+	say("%s: whole", cluster->name);
+	return EXIT_OK;
+}
+
+static int delete_state(struct cluster *cluster)
+{
+	char *path;
+
+	if (connect_hosts(cluster))
+		return EXIT_FAILED;
+	path = manifest_path(cluster);
+	/* First the manifest: what is half deleted is not there. */
+	if (unlink(path)) {
+		err("%s: %s", path, strerror(errno));
+		free(path);
+		return EXIT_FAILED;
+	}
+	free(path);
+	if (ask_each(cluster, "delete"))
+		return EXIT_FAILED;
+	path = xprintf("%s/%s", cluster->dir, cluster->name);
+	rmdir(path);
+	free(path);
+	return EXIT_OK;
+}
+
+static int show(struct cluster *cluster)
+{
+	report(cluster, "stop", "saved");
+	return EXIT_OK;
+}
+
+static int restore_verb(struct args *args)
+{
+	return with_state(args, "restore", restore);
+}
+
+static int verify_verb(struct args *args)
+{
+	return with_state(args, "verify", verify);
+}
+
+static int delete_verb(struct args *args)
+{
+	return with_state(args, "delete", delete_state);
+}
+
+static int show_verb(struct args *args)
+{
+	return with_state(args, "show", show);
+}
+
+static int is_state(const struct dirent *entry)
+{
+	return name_is_valid(entry->d_name);
+}
+
+static void state_row(struct json_object *manifest, const char *name)
+{
+	struct json_object *hosts = json_object_object_get(manifest, "hosts");
+	char when[64], guests[16], names[512] = "";
+	const char *cell[] = { name, when, guests, names };
+	size_t i, n = 0, len = 0;
+
+	for (i = 0; i < json_object_array_length(hosts); i++) {
+		struct json_object *host = json_object_array_get_idx(hosts, i);
+
+		n += json_object_array_length(saved_guests(host));
+		if (len < sizeof(names))
+			len += snprintf(names + len, sizeof(names) - len, "%s%s", i ? "," : "",
+					json_text(host, "host"));
+	}
+	snprintf(guests, sizeof(guests), "%zu", n);
+	format_instant(when, sizeof(when),
+		       json_number(json_object_object_get(manifest, "stop"), "at_ns"));
+	table_row(cell, ARRAY_SIZE(cell));
+}
+
+static void list_one(struct cluster *cluster, const char *name, struct json_object *json)
+{
+	char *path;
+
+	cluster->name = name;
+	path = manifest_path(cluster);
+	cluster->manifest = access(path, F_OK) ? NULL : saved_load(path);
+	free(path);
+	if (!cluster->manifest)
+		return;
+	if (options.json)
+		json_object_array_add(json, json_object_get(cluster->manifest));
+	else
+		state_row(cluster->manifest, name);
+	json_object_put(cluster->manifest);
+	cluster->manifest = NULL;
+}
+
+/* list [--dir DIR] */
+static int list_verb(struct args *args)
+{
+	static const char *const head[] = { "NAME", "TIME", "GUESTS", "HOSTS" };
+	struct json_object *json = json_object_new_array();
+	struct cluster cluster;
+	struct dirent **entry;
+	int i, n, ret = EXIT_OK;
+
+	init_cluster(&cluster);
+	while (!ret && args->argc) {
+		ret = parse_option(args, &cluster);
+		if (ret < 0)
+			ret = usage("'%s' is unknown to cluster list", args->argv[0]);
+	}
+	if (!options.json)
+		table_row(head, ARRAY_SIZE(head));
+	n = ret ? 0 : scandir(cluster.dir, &entry, is_state, alphasort);
+	for (i = 0; i < n; i++) {
+		list_one(&cluster, entry[i]->d_name, json);
+		free(entry[i]);
+	}
+	if (n > 0)
+		free(entry);
+	if (options.json && !ret)
+		json_print(json);
+	else
+		json_object_put(json);
+	if (!options.json && !ret)
+		table_print();
+	free_cluster(&cluster);
+	return ret;
+}
+
+/* recover: on this host, what a killed operation has left */
+static int recover_verb(struct args *args)
+{
+	struct session session = { .kind = SESSION_NONE };
+
+	if (args->argc)
+		return usage("cluster recover takes no arguments");
+	return session_recover(&session) ? EXIT_FAILED : EXIT_OK;
+}
+
+/* clang-format off */
+static const struct command verbs[] = {
+	{ "list", list_verb },
+	{ "show", show_verb },
+	{ "save", save_verb },
+	{ "restore", restore_verb },
+	{ "verify", verify_verb },
+	{ "delete", delete_verb },
+	{ "recover", recover_verb },
+	{ NULL, NULL },
+};
+/* clang-format on */
+
+int cluster_object(struct args *args)
+{
+	struct args none = { 0, NULL };
+
+	return args->argc ? run_command("command of cluster", verbs, args) : list_verb(&none);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Saving and restoring clusters: what its files share. The page
+ * Documentation/cluster.md has the whole.
+ */
+#ifndef CLUSTER_H
+#define CLUSTER_H
+
+#include <stdatomic.h>
+
+#include "lparctl.h"
+
+#define CLUSTER_DIR "/var/lib/lparkit/cluster"
+#define CLUSTER_VERSION 1
+#define CLUSTER_HOST_MAX 255
+#define CLUSTER_HOSTS_MAX 64
+#define DIGEST_CHARS 64 /* SHA-256 in hex */
+
+/* --- the caller's side --- */
+
+struct channel {
+	const char *host;
+	pid_t pid;
+	int to; /* its standard input */
+	int from; /* its standard output */
+	bool dead;
+	unsigned int pending; /* requests without an answer */
+	char *line; /* what was read of the next answer */
+	size_t len;
+	struct json_object *answer; /* to the last request */
+	char *error; /* or why it failed */
+	int64_t offset_ns; /* its clock minus ours */
+	int64_t error_ns; /* bound of that */
+	int64_t round_trip_ns;
+};
+
+struct channels {
+	const char *prefix; /* command that runs another on a host */
+	struct channel *channel;
+	size_t n;
+	uint64_t timeout_ns; /* of each step */
+	void (*progress)(struct channel *channel, struct json_object *progress);
+};
+
+/* channel.c */
+int channels_open(struct channels *channels);
+void channels_close(struct channels *channels);
+void channel_send(struct channel *channel, struct json_object *request);
+int channels_gather(struct channels *channels, const char *op);
+int channels_ask(struct channels *channels, const char *op, struct json_object *request);
+int channels_compare_clocks(struct channels *channels, uint64_t limit_ns);
+int64_t channels_round_trip(const struct channels *channels);
+void channels_abort(struct channels *channels);
+void channels_catch_signals(void);
+
+/* cluster.c */
+int cluster_object(struct args *args);
+
+/* --- the remote end --- */
+
+struct netdev {
+	char name[NETBUF_IFNAME_MAX + 1];
+	bool ours; /* attached by this operation */
+};
+
+struct guest {
+	struct session *session;
+	char name[LPAR_NAME_MAX + 1];
+	pid_t pid;
+	int qmp; /* -1 = not connected */
+	uint64_t memory;
+	struct netdev *netdev;
+	size_t n_netdevs;
+	char **volume; /* snapsync volumes, by their names in device mapper */
+	size_t n_volumes;
+	_Atomic uint64_t moved; /* bytes of its state that went to or came from the file */
+	char digest[DIGEST_CHARS + 1];
+	uint64_t size; /* bytes of its state */
+	uint64_t halted_ns; /* CLOCK_REALTIME when QMP stop, or before cont, was done */
+	uint64_t step_ns; /* that the last step took */
+	int ret; /* of a step that runs in a thread */
+	char why[256];
+};
+
+enum session_kind { SESSION_NONE, SESSION_SAVE, SESSION_RESTORE };
+
+struct session {
+	enum session_kind kind;
+	char name[LPAR_NAME_MAX + 1];
+	char *dir; /* of this host, without ".part" */
+	struct guest *guest;
+	size_t n_guests;
+	bool taken; /* states of the volumes are */
+	bool written; /* the directory has its name */
+	bool kept; /* what is saved stays whatever comes */
+	uint32_t cut; /* armed, 0 = none */
+	uint64_t deadline_ns;
+	_Atomic bool cancelled;
+	bool (*idle)(struct session *session); /* called while threads work; false = give up */
+};
+
+typedef int guest_step(struct guest *guest);
+
+/* execd.c */
+int execd_verb(struct args *args);
+void execd_progress(struct json_object *progress);
+
+/* session.c */
+int session_begin(struct session *session, enum session_kind kind, struct json_object *request);
+int session_find_guests(struct session *session, struct json_object *names);
+void session_find_pids(struct session *session);
+struct guest *session_add(struct session *session, const char *name);
+int session_store(const struct session *session);
+int session_recover(struct session *session);
+int session_undo(struct session *session);
+int session_discard(struct session *session);
+void session_end(struct session *session);
+int session_each(struct session *session, guest_step *step, unsigned int stage, const char *doing);
+char *session_file(const struct session *session, const char *file);
+void guest_add_volume(struct guest *guest, const char *name);
+int guest_find(struct guest *guest);
+int guest_find_netdevs(struct guest *guest);
+int guest_attach(struct guest *guest);
+int guest_hold(struct guest *guest);
+void guest_detach(struct guest *guest);
+int guest_connect(struct guest *guest);
+int guest_call(struct guest *guest, const char *command, struct json_object *arguments, int pass,
+	       struct json_object **result);
+int guest_end(struct guest *guest);
+int guest_run_lparctl(struct guest *guest, const char *const *words);
+
+/* execd_save.c, execd_restore.c: requests; the result is to be put */
+typedef int request_fn(struct session *session, struct json_object *request,
+		       struct json_object **result);
+request_fn save_begin, save_stop, save_write, save_disks, save_frames, save_commit, save_keep,
+	save_discard, saved_delete;
+request_fn restore_check, restore_load;
+request_fn cut_arm_request, cut_resume_request;
+
+/* migrate.c */
+guest_step migrate_out, migrate_in;
+
+/* saved.c */
+int digest_file(const char *path, char *hex);
+int make_dir(const char *path);
+int remove_dir(const char *path);
+int saved_store(const char *path, struct json_object *json);
+struct json_object *saved_load(const char *path);
+int saved_verify(const char *dir, struct json_object *description);
+
+/* JSON that came from outside: missing keys are 0 and "". */
+static inline const char *json_text(struct json_object *json, const char *key)
+{
+	const char *text = json_object_get_string(json_object_object_get(json, key));
+
+	return text ? text : "";
+}
+
+static inline int64_t json_number(struct json_object *json, const char *key)
+{
+	return json_object_get_int64(json_object_object_get(json, key));
+}
+
+#endif /* CLUSTER_H */

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * lparctl execd: the remote end of lparctl cluster. One request a line on
+ * standard input, answers on standard output; whatever is under way is undone
+ * when the input ends.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "cluster.h"
+
+/* Manifests and lists of names are far shorter. */
+#define LINE_MAX_BYTES (1 << 20)
+#define IDLE_MS 50
+
+static struct {
+	char *buf;
+	size_t len;
+	bool over; /* the caller is gone */
+} input;
+
+static void read_input(int timeout_ms)
+{
+	struct pollfd pfd = { .fd = STDIN_FILENO, .events = POLLIN };
+	ssize_t got;
+
+	if (poll(&pfd, 1, timeout_ms) <= 0)
+		return;
+	got = read(STDIN_FILENO, input.buf + input.len, LINE_MAX_BYTES - input.len);
+	if (got > 0)
+		input.len += got;
+	else if (!got || errno != EINTR)
+		input.over = true;
+}
+
+static bool has_line(void)
+{
+	return memchr(input.buf, '\n', input.len);
+}
+
+/* The next request, or NULL when there will be none. */
+static struct json_object *next_request(void)
+{
+	struct json_object *json;
+	char *end;
+
+	while (!has_line() && !input.over && input.len < LINE_MAX_BYTES)
+		read_input(-1);
+	end = memchr(input.buf, '\n', input.len);
+	if (!end)
+		return NULL;
+	*end++ = 0;
+	json = json_tokener_parse(input.buf);
+	input.len -= end - input.buf;
+	memmove(input.buf, end, input.len);
+	return json ? json : json_object_new_object();
+}
+
+/* While a request is at work the caller has nothing to say but abort. */
+static bool is_wanted(struct session *session)
+{
+	(void)session;
+	if (!has_line() && !input.over)
+		read_input(IDLE_MS);
+	return !has_line() && !input.over;
+}
+
+static void answer(const char *kind, struct json_object *value)
+{
+	struct json_object *json = json_object_new_object();
+
+	json_object_object_add(json, kind, value);
+	printf("%s\n", json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+	fflush(stdout);
+	json_object_put(json);
+}
+
+void execd_progress(struct json_object *progress)
+{
+	answer("progress", progress);
+}
+
+/* --- requests without a file of their own --- */
+
+static int hello(struct session *session, struct json_object *request, struct json_object **result)
+{
+	struct utsname uts;
+
+	(void)session;
+	if (json_number(request, "version") != CLUSTER_VERSION) {
+		err("lparctl is of another version on this host");
+		return -EPROTO;
+	}
+	if (!nl_available(&nl_lpar) || !nl_available(&nl_netbuf)) {
+		err("lpar and netbuf are not both loaded: run 'modprobe -a lpar netbuf'");
+		return -ENOENT;
+	}
+	uname(&uts);
+	*result = json_object_new_object();
+	json_put(*result, "host", uts.nodename);
+	json_put(*result, "kernel", uts.release);
+	return session_recover(session);
+}
+
+static int clock_request(struct session *session, struct json_object *request,
+			 struct json_object **result)
+{
+	(void)session;
+	(void)request;
+	*result = json_object_new_object();
+	json_put_u64(*result, "time_ns", now_ns(CLOCK_REALTIME));
+	return 0;
+}
+
+static int abort_request(struct session *session, struct json_object *request,
+			 struct json_object **result)
+{
+	(void)request;
+	(void)result;
+	return session_undo(session);
+}
+
+static int end_request(struct session *session, struct json_object *request,
+		       struct json_object **result)
+{
+	(void)request;
+	(void)result;
+	session_end(session);
+	return 0;
+}
+
+/* --- dispatch --- */
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	request_fn *run;
+} requests[] = {
+	{ "hello", hello },
+	{ "clock", clock_request },
+	{ "begin", save_begin },
+	{ "arm", cut_arm_request },
+	{ "stop", save_stop },
+	{ "write", save_write },
+	{ "disks", save_disks },
+	{ "frames", save_frames },
+	{ "commit", save_commit },
+	{ "keep", save_keep },
+	{ "discard", save_discard },
+	{ "check", restore_check },
+	{ "load", restore_load },
+	{ "resume", cut_resume_request },
+	{ "delete", saved_delete },
+	{ "abort", abort_request },
+	{ "end", end_request },
+};
+/* clang-format on */
+
+static request_fn *find_request(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(requests); i++)
+		if (!strcmp(requests[i].name, name))
+			return requests[i].run;
+	return NULL;
+}
+
+static void serve(struct session *session, struct json_object *request)
+{
+	request_fn *run = find_request(json_text(request, "op"));
+	struct json_object *result = NULL;
+	int ret = -ENOSYS;
+
+	err_capture(true);
+	if (run)
+		ret = run(session, request, &result);
+	else
+		err("request '%s' is unknown", json_text(request, "op"));
+	if (ret) {
+		json_object_put(result);
+		answer("error", json_object_new_string(*err_captured() ? err_captured()
+								       : strerror(-ret)));
+	} else {
+		answer("result", result ? result : json_object_new_object());
+	}
+	err_capture(false);
+}
+
+/* execd */
+int execd_verb(struct args *args)
+{
+	struct session session = { .idle = is_wanted };
+	struct json_object *request;
+	int ret = 0;
+
+	if (args->argc)
+		return usage("execd takes no arguments: it is started by lparctl cluster");
+	signal(SIGPIPE, SIG_IGN);
+	/* The end of the input tells that the caller is gone; ssh may send this before. */
+	signal(SIGHUP, SIG_IGN);
+	/* Nothing is said to people here. */
+	options.json = true;
+	input.buf = xalloc(LINE_MAX_BYTES);
+	while ((request = next_request())) {
+		session.idle = is_wanted;
+		serve(&session, request);
+		json_object_put(request);
+	}
+	if (session.kind != SESSION_NONE)
+		ret = session_undo(&session);
+	free(input.buf);
+	return ret ? EXIT_FAILED : EXIT_OK;
+}

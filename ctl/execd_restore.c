@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a host does to restore guests. check touches nothing; load ends the
+ * guests that run and brings the saved ones, paused, with their gates to be
+ * closed by arm.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cluster.h"
+
+enum { STAGE_END = 1, STAGE_START, STAGE_LOAD };
+
+/* The guests of a description, with their digests; -EBADMSG when it is not one. */
+static int add_guests(struct session *session, struct json_object *description)
+{
+	struct json_object *guests = json_object_object_get(description, "guests");
+	struct guest *guest;
+	size_t i, j;
+
+	for (i = 0; i < json_object_array_length(guests); i++) {
+		struct json_object *json = json_object_array_get_idx(guests, i);
+		struct json_object *volumes = json_object_object_get(json, "volumes");
+
+		if (!name_is_valid(json_text(json, "name"))) {
+			err("%s/description.json: '%s' is no name for an LPAR", session->dir,
+			    json_text(json, "name"));
+			return -EBADMSG;
+		}
+		guest = session_add(session, json_text(json, "name"));
+		snprintf(guest->digest, sizeof(guest->digest), "%s",
+			 json_text(json, "state_sha256"));
+		guest->size = json_number(json, "state_bytes");
+		for (j = 0; j < json_object_array_length(volumes); j++)
+			guest_add_volume(guest, json_object_get_string(
+							json_object_array_get_idx(volumes, j)));
+	}
+	return 0;
+}
+
+static int check_volumes(const struct session *session)
+{
+	char *state = xprintf("cluster-%s", session->name);
+	size_t i, j;
+	int ret = 1;
+
+	for (i = 0; ret > 0 && i < session->n_guests; i++) {
+		const struct guest *guest = &session->guest[i];
+
+		for (j = 0; ret > 0 && j < guest->n_volumes; j++) {
+			ret = snap_has_state(guest->volume[j], state);
+			if (ret <= 0)
+				err("guest %s: volume %s: %s", guest->name, guest->volume[j],
+				    ret ? snap_reason(ret) : "the state of its disk is gone");
+		}
+	}
+	free(state);
+	return ret > 0 ? 0 : ret ? ret : -ENOENT;
+}
+
+/* The description whose digest the manifest has, or NULL. */
+static struct json_object *load_description(const char *dir, const char *digest)
+{
+	char *path = xprintf("%s/description.json", dir), hex[DIGEST_CHARS + 1];
+	struct json_object *json = NULL;
+
+	if (access(path, F_OK))
+		err("%s is not there: saved on another host? Copy or share its directory", path);
+	else if (!digest_file(path, hex) && strcmp(hex, digest))
+		err("%s is damaged: its digest is not the one that was saved", path);
+	else
+		json = saved_load(path);
+	free(path);
+	return json;
+}
+
+/* check: {name, dir, host, sha256}; nothing is touched */
+int restore_check(struct session *session, struct json_object *request,
+		  struct json_object **result)
+{
+	struct json_object *description;
+	int ret = session_begin(session, SESSION_NONE, request);
+
+	(void)result;
+	if (ret)
+		return ret;
+	description = load_description(session->dir, json_text(request, "sha256"));
+	ret = description ? 0 : -EBADMSG;
+	if (!ret)
+		ret = add_guests(session, description);
+	if (!ret)
+		ret = saved_verify(session->dir, description);
+	if (!ret)
+		ret = check_volumes(session);
+	json_object_put(description);
+	session_end(session);
+	return ret;
+}
+
+static int restore_volumes(const struct session *session)
+{
+	char *text = xprintf("restore cluster-%s", session->name);
+	size_t i, j;
+	int ret = 0;
+
+	for (i = 0; !ret && i < session->n_guests; i++) {
+		const struct guest *guest = &session->guest[i];
+
+		for (j = 0; !ret && j < guest->n_volumes; j++) {
+			ret = snap_message(guest->volume[j], text, NULL);
+			if (ret)
+				err("guest %s: cannot restore volume %s: %s", guest->name,
+				    guest->volume[j], snap_reason(ret));
+			else
+				snap_forget_pages(guest->volume[j]);
+		}
+	}
+	free(text);
+	return ret;
+}
+
+static int start_guest(struct guest *guest)
+{
+	char *name = xprintf("%s.lpar", guest->name);
+	char *file = session_file(guest->session, name);
+	const char *const words[] = { "lparctl", "start", guest->name, "--file", file,
+				      "--incoming", NULL };
+	int ret = guest_run_lparctl(guest, words);
+
+	free(file);
+	free(name);
+	return ret;
+}
+
+/* Its netdevs hold before anything can come. */
+static int prepare_netdevs(struct session *session)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < session->n_guests; i++) {
+		struct guest *guest = &session->guest[i];
+
+		ret = guest_find(guest);
+		if (ret)
+			err("guest %s: its QEMU is gone", guest->name);
+		if (!ret)
+			ret = guest_find_netdevs(guest);
+		if (!ret)
+			ret = guest_attach(guest);
+		if (!ret)
+			ret = guest_hold(guest);
+		if (!ret)
+			ret = session_store(session);
+	}
+	return ret;
+}
+
+static int load_frames(const struct session *session)
+{
+	char *path = session_file(session, "frames.pcapng");
+	int ret = netbuf_load(path) ? -EIO : 0;
+
+	free(path);
+	return ret;
+}
+
+/* load: {name, dir, host, sha256} -> {guests: {GUEST: ns}} */
+int restore_load(struct session *session, struct json_object *request, struct json_object **result)
+{
+	struct json_object *description, *guests = json_object_new_object();
+	int ret = session_begin(session, SESSION_RESTORE, request);
+	size_t i;
+
+	*result = json_object_new_object();
+	json_object_object_add(*result, "guests", guests);
+	if (ret)
+		return ret;
+	description = load_description(session->dir, json_text(request, "sha256"));
+	ret = description ? add_guests(session, description) : -EBADMSG;
+	json_object_put(description);
+	if (!ret)
+		ret = session_store(session);
+	session_find_pids(session);
+	if (!ret)
+		ret = session_each(session, guest_end, STAGE_END, "ending");
+	if (!ret)
+		ret = restore_volumes(session);
+	if (!ret)
+		ret = session_each(session, start_guest, STAGE_START, "starting");
+	if (!ret)
+		ret = prepare_netdevs(session);
+	if (!ret)
+		ret = session_each(session, guest_connect, 0, "no monitor");
+	if (!ret)
+		ret = session_each(session, migrate_in, STAGE_LOAD, "loading");
+	if (!ret)
+		ret = load_frames(session);
+	for (i = 0; !ret && i < session->n_guests; i++)
+		json_put_u64(guests, session->guest[i].name, session->guest[i].step_ns);
+	return ret;
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A saved state on disk: JSON files that are whole or not there, digests,
+ * directories.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "cluster.h"
+
+#define READ_BYTES (1 << 20)
+
+static int file_error(const char *path)
+{
+	int ret = -errno;
+
+	err("%s: %s", path, strerror(errno));
+	return ret;
+}
+
+/* SHA-256 of a file, as sha256sum prints it. */
+int digest_file(const char *path, char *hex)
+{
+	unsigned char sum[EVP_MAX_MD_SIZE], *buf = xalloc(READ_BYTES);
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	unsigned int len = 0, i;
+	ssize_t got = -1;
+	int ret = 0;
+
+	EVP_DigestInit_ex(digest, EVP_sha256(), NULL);
+	while (fd >= 0 && (got = read(fd, buf, READ_BYTES)) > 0)
+		EVP_DigestUpdate(digest, buf, got);
+	if (got < 0)
+		ret = file_error(path);
+	EVP_DigestFinal_ex(digest, sum, &len);
+	for (i = 0; !ret && i < len; i++)
+		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+	if (fd >= 0)
+		close(fd);
+	EVP_MD_CTX_free(digest);
+	free(buf);
+	return ret;
+}
+
+/* With all directories above it; only root may look into them. */
+int make_dir(const char *path)
+{
+	char *copy = xstrdup(path), *end;
+	int ret = 0;
+
+	for (end = copy + 1; !ret && (end = strchr(end, '/')); *end++ = '/') {
+		*end = 0;
+		if (mkdir(copy, 0700) && errno != EEXIST)
+			ret = -errno;
+	}
+	if (!ret && mkdir(copy, 0700) && errno != EEXIST)
+		ret = -errno;
+	if (ret)
+		err("%s: %s", path, strerror(-ret));
+	free(copy);
+	return ret;
+}
+
+/* A directory of files; one that is not there is no error. */
+int remove_dir(const char *path)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	if (!dir)
+		return errno == ENOENT ? 0 : file_error(path);
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	closedir(dir);
+	return rmdir(path) ? file_error(path) : 0;
+}
+
+static int write_whole(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	size_t len = strlen(text);
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	errno = EIO;
+	if (write(fd, text, len) != (ssize_t)len || fsync(fd))
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* It appears under its name when it is whole. */
+int saved_store(const char *path, struct json_object *json)
+{
+	int flags = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+		    JSON_C_TO_STRING_NOSLASHESCAPE;
+	char *part = xprintf("%s.part", path);
+	int ret = write_whole(part, json_object_to_json_string_ext(json, flags));
+
+	if (!ret && rename(part, path))
+		ret = -errno;
+	if (ret) {
+		unlink(part);
+		err("%s: %s", path, strerror(-ret));
+	}
+	free(part);
+	return ret;
+}
+
+/* NULL, with the reason printed, when it is not there or of another version. */
+struct json_object *saved_load(const char *path)
+{
+	struct json_object *json = json_object_from_file(path);
+
+	if (!json) {
+		err("%s: %s", path, access(path, F_OK) ? strerror(errno) : "damaged: no JSON");
+		return NULL;
+	}
+	if (json_number(json, "version") == CLUSTER_VERSION)
+		return json;
+	err("%s: version %s; this lparctl knows %d", path, json_text(json, "version"),
+	    CLUSTER_VERSION);
+	json_object_put(json);
+	return NULL;
+}
+
+/* Every file that a description names is what it was. */
+int saved_verify(const char *dir, struct json_object *description)
+{
+	struct json_object *files = json_object_object_get(description, "files");
+	char hex[DIGEST_CHARS + 1];
+	size_t i;
+	int ret;
+
+	for (i = 0; i < json_object_array_length(files); i++) {
+		struct json_object *file = json_object_array_get_idx(files, i);
+		char *path = xprintf("%s/%s", dir, json_text(file, "name"));
+
+		ret = digest_file(path, hex);
+		if (!ret && strcmp(hex, json_text(file, "sha256"))) {
+			err("%s is damaged: its digest is not the one that was saved", path);
+			ret = -EBADMSG;
+		}
+		free(path);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}

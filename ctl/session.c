@@ -1,0 +1,813 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One operation on the guests of this host, and how it is undone. What that
+ * needs is kept in /run/lparkit/cluster.session, so that another process can
+ * do it when this one is killed.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cluster.h"
+
+#define QMP_TIMEOUT_MS 20000
+/* Between looks at the caller while threads work. */
+#define IDLE_MS 50
+#define DRAIN_TIMEOUT_NS (20 * NSEC_PER_SEC)
+
+static const char *const kind_names[] = {
+	[SESSION_NONE] = "none",
+	[SESSION_SAVE] = "save",
+	[SESSION_RESTORE] = "restore",
+};
+
+static int lock_fd = -1;
+
+static const char *session_path(char *buf, size_t size)
+{
+	return rooted(buf, size, "/run/lparkit/cluster.session");
+}
+
+/* A file of the directory that is being written or read. */
+char *session_file(const struct session *session, const char *file)
+{
+	bool part = session->kind == SESSION_SAVE && !session->written;
+
+	return xprintf("%s%s%s%s", session->dir, part ? ".part" : "", *file ? "/" : "", file);
+}
+
+/* One operation at a time on a host. */
+static int lock(void)
+{
+	char path[PATH_MAX];
+
+	if (lock_fd >= 0)
+		return 0;
+	if (make_dir(rooted(path, sizeof(path), "/run/lparkit")))
+		return -EACCES;
+	rooted(path, sizeof(path), "/run/lparkit/cluster.lock");
+	lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (lock_fd >= 0 && !flock(lock_fd, LOCK_EX | LOCK_NB))
+		return 0;
+	err("another lparctl cluster is at work on this host");
+	if (lock_fd >= 0)
+		close(lock_fd);
+	lock_fd = -1;
+	return -EBUSY;
+}
+
+/* --- the record of a session --- */
+
+static struct json_object *guest_json(const struct guest *guest)
+{
+	struct json_object *json = json_object_new_object();
+	struct json_object *ours = json_object_new_array();
+	struct json_object *volumes = json_object_new_array();
+	size_t i;
+
+	json_put(json, "name", guest->name);
+	for (i = 0; i < guest->n_netdevs; i++)
+		if (guest->netdev[i].ours)
+			json_object_array_add(ours, json_object_new_string(guest->netdev[i].name));
+	for (i = 0; i < guest->n_volumes; i++)
+		json_object_array_add(volumes, json_object_new_string(guest->volume[i]));
+	json_object_object_add(json, "attached", ours);
+	json_object_object_add(json, "volumes", volumes);
+	return json;
+}
+
+/* Before each step that undo must know of. */
+int session_store(const struct session *session)
+{
+	struct json_object *json = json_object_new_object();
+	struct json_object *guests = json_object_new_array();
+	char path[PATH_MAX];
+	size_t i;
+	int ret;
+
+	json_put(json, "kind", kind_names[session->kind]);
+	json_put(json, "name", session->name);
+	json_put(json, "dir", session->dir);
+	json_put_u64(json, "cut", session->cut);
+	json_object_object_add(json, "taken", json_object_new_boolean(session->taken));
+	json_object_object_add(json, "written", json_object_new_boolean(session->written));
+	json_object_object_add(json, "kept", json_object_new_boolean(session->kept));
+	for (i = 0; i < session->n_guests; i++)
+		json_object_array_add(guests, guest_json(&session->guest[i]));
+	json_object_object_add(json, "guests", guests);
+	ret = saved_store(session_path(path, sizeof(path)), json);
+	json_object_put(json);
+	return ret;
+}
+
+static void add_netdev(struct guest *guest, const char *name, bool ours)
+{
+	size_t n = guest->n_netdevs, i;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(guest->netdev[i].name, name))
+			return;
+	guest->netdev = xrealloc(guest->netdev, (n + 1) * sizeof(*guest->netdev));
+	snprintf(guest->netdev[n].name, sizeof(guest->netdev[n].name), "%s", name);
+	guest->netdev[n].ours = ours;
+	guest->n_netdevs++;
+}
+
+void guest_add_volume(struct guest *guest, const char *name)
+{
+	size_t n = guest->n_volumes;
+
+	guest->volume = xrealloc(guest->volume, (n + 1) * sizeof(*guest->volume));
+	guest->volume[n] = xstrdup(name);
+	guest->n_volumes++;
+}
+
+/* Valid until the next one is added. */
+struct guest *session_add(struct session *session, const char *name)
+{
+	size_t n = session->n_guests;
+	struct guest *guest;
+
+	session->guest = xrealloc(session->guest, (n + 1) * sizeof(*session->guest));
+	guest = &session->guest[n];
+	memset(guest, 0, sizeof(*guest));
+	guest->session = session;
+	guest->qmp = -1;
+	snprintf(guest->name, sizeof(guest->name), "%s", name);
+	session->n_guests++;
+	return guest;
+}
+
+static void restore_guest(struct session *session, struct json_object *json)
+{
+	struct json_object *ours = json_object_object_get(json, "attached");
+	struct json_object *volumes = json_object_object_get(json, "volumes");
+	struct guest *guest = session_add(session, json_text(json, "name"));
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(ours); i++)
+		add_netdev(guest, json_object_get_string(json_object_array_get_idx(ours, i)), true);
+	for (i = 0; i < json_object_array_length(volumes); i++)
+		guest_add_volume(guest, json_object_get_string(json_object_array_get_idx(volumes, i)));
+}
+
+static enum session_kind kind_of(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(kind_names); i++)
+		if (!strcmp(kind_names[i], name))
+			return i;
+	return SESSION_NONE;
+}
+
+/* What a killed process has left. */
+static void session_restore(struct session *session, struct json_object *json)
+{
+	struct json_object *guests = json_object_object_get(json, "guests");
+	size_t i;
+
+	session->kind = kind_of(json_text(json, "kind"));
+	snprintf(session->name, sizeof(session->name), "%s", json_text(json, "name"));
+	session->dir = xstrdup(json_text(json, "dir"));
+	session->cut = json_number(json, "cut");
+	session->taken = json_object_get_boolean(json_object_object_get(json, "taken"));
+	session->written = json_object_get_boolean(json_object_object_get(json, "written"));
+	session->kept = json_object_get_boolean(json_object_object_get(json, "kept"));
+	for (i = 0; i < json_object_array_length(guests); i++)
+		restore_guest(session, json_object_array_get_idx(guests, i));
+	for (i = 0; i < session->n_guests; i++) {
+		guest_find(&session->guest[i]);
+		guest_find_netdevs(&session->guest[i]);
+	}
+}
+
+/* --- guests --- */
+
+/* Its QEMU; -ENOENT without a message when there is none. */
+int guest_find(struct guest *guest)
+{
+	struct lpar lpar;
+	int ret = lpar_get(guest->name, &lpar);
+
+	guest->pid = ret ? 0 : lpar_guest_pid(&lpar);
+	guest->memory = lpar.memory;
+	lpar_free(&lpar);
+	return guest->pid ? 0 : -ENOENT;
+}
+
+static int find_volumes(struct guest *guest)
+{
+	char volume[128];
+	struct lpar lpar;
+	size_t i;
+	int ret = lpar_get(guest->name, &lpar);
+
+	for (i = 0; !ret && i < lpar.n_disks; i++) {
+		ret = snap_volume_of(lpar.disk[i], volume, sizeof(volume));
+		if (ret)
+			err("guest %s: its disk %s is no snapsync volume, so its content cannot be saved: see snapsync in the user guide",
+			    guest->name, lpar.disk[i]);
+		else
+			guest_add_volume(guest, volume);
+	}
+	lpar_free(&lpar);
+	return ret;
+}
+
+/* The kernel tells the netdev of each open tap. */
+static void find_netdev(struct guest *guest, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char line[256], name[64];
+
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "iff: %63s", name) == 1)
+			add_netdev(guest, name, false);
+	fclose(file);
+}
+
+int guest_find_netdevs(struct guest *guest)
+{
+	char *path = xprintf("/proc/%d/fdinfo", guest->pid);
+	struct dirent *entry;
+	DIR *dir = guest->pid ? opendir(path) : NULL;
+
+	while (dir && (entry = readdir(dir))) {
+		char *file = xprintf("%s/%s", path, entry->d_name);
+
+		find_netdev(guest, file);
+		free(file);
+	}
+	if (dir)
+		closedir(dir);
+	free(path);
+	return dir ? 0 : -ENOENT;
+}
+
+static int attach_netdev(struct guest *guest, struct netdev *netdev)
+{
+	struct json_object *buffer;
+	struct nlmsghdr *nlh;
+	int ret = netbuf_get(netdev->name, &buffer);
+	const char *lpar;
+
+	if (ret == -ENOENT) {
+		nlh = netbuf_request(NETBUF_CMD_ATTACH, netdev->name);
+		mnl_attr_put_strz(nlh, NETBUF_A_LPAR, guest->name);
+		ret = nl_send(nlh, NULL, NULL);
+		netdev->ours = !ret;
+		return ret ? netbuf_fail(netdev->name, ret) : 0;
+	}
+	if (ret)
+		return netbuf_fail(netdev->name, ret);
+	lpar = json_text(buffer, "lpar");
+	if (strcmp(lpar, guest->name)) {
+		err("%s: its buffer takes part in the cuts of %s%s: run 'lparctl netbuf set %s --lpar %s'",
+		    netdev->name, *lpar ? "LPAR " : "no LPAR", lpar, netdev->name, guest->name);
+		ret = -EBUSY;
+	}
+	json_object_put(buffer);
+	return ret;
+}
+
+/* All its netdevs have a buffer that takes part in its cuts. */
+int guest_attach(struct guest *guest)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < guest->n_netdevs; i++)
+		ret = attach_netdev(guest, &guest->netdev[i]);
+	return ret;
+}
+
+static int set_netbuf(const char *name, enum netbuf_state state)
+{
+	struct nlmsghdr *nlh = netbuf_request(NETBUF_CMD_STATE_SET, name);
+
+	mnl_attr_put_u32(nlh, NETBUF_A_STATE, state);
+	return nl_send(nlh, NULL, NULL);
+}
+
+static void wait_drained(const char *name, uint64_t deadline_ns)
+{
+	struct json_object *buffer;
+	bool over;
+
+	do {
+		if (netbuf_get(name, &buffer))
+			return;
+		over = !strcmp(json_text(buffer, "state"), "pass") ||
+		       now_ns(CLOCK_MONOTONIC) > deadline_ns;
+		json_object_put(buffer);
+		if (!over)
+			sleep_ms(5);
+	} while (!over);
+}
+
+int guest_hold(struct guest *guest)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < guest->n_netdevs; i++) {
+		ret = set_netbuf(guest->netdev[i].name, NETBUF_STATE_HOLD);
+		if (ret)
+			netbuf_fail(guest->netdev[i].name, ret);
+	}
+	return ret;
+}
+
+/* Send on what is held, then take those buffers away that were not there before. */
+void guest_detach(struct guest *guest)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + DRAIN_TIMEOUT_NS;
+	size_t i;
+
+	for (i = 0; i < guest->n_netdevs; i++) {
+		struct netdev *netdev = &guest->netdev[i];
+
+		if (set_netbuf(netdev->name, NETBUF_STATE_DRAIN))
+			continue;
+		wait_drained(netdev->name, deadline_ns);
+		if (netdev->ours)
+			nl_send(netbuf_request(NETBUF_CMD_DETACH, netdev->name), NULL, NULL);
+		netdev->ours = false;
+	}
+}
+
+int guest_connect(struct guest *guest)
+{
+	char path[PATH_MAX];
+
+	if (guest->qmp >= 0)
+		return 0;
+	guest->qmp = qmp_open(run_path(path, sizeof(path), guest->name, "qmp.sock"),
+			      QMP_TIMEOUT_MS);
+	if (guest->qmp >= 0)
+		return 0;
+	snprintf(guest->why, sizeof(guest->why), "QEMU does not answer on its QMP socket: %s",
+		 strerror(-guest->qmp));
+	return guest->qmp;
+}
+
+/* In any thread; the reason of a failure is in guest->why. */
+int guest_call(struct guest *guest, const char *command, struct json_object *arguments, int pass,
+	       struct json_object **result)
+{
+	char why[160] = "";
+	int ret = qmp_call(guest->qmp, command, arguments, pass, result, why, sizeof(why),
+			   QMP_TIMEOUT_MS);
+
+	if (ret)
+		snprintf(guest->why, sizeof(guest->why), "QMP %s: %s", command,
+			 *why ? why : strerror(-ret));
+	return ret;
+}
+
+/*
+ * Run our own verbs, such as start and stop, each for a guest, at the same
+ * time; what they complain of is the reason of a failure.
+ */
+int guest_run_lparctl(struct guest *guest, const char *const *words)
+{
+	int ends[2], status = 0;
+	ssize_t len, total = 0;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	pid = fork();
+	if (!pid) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(ends[1], STDERR_FILENO);
+		execv("/proc/self/exe", (char *const *)words);
+		_exit(EXIT_FAILED);
+	}
+	close(ends[1]);
+	while (pid > 0 && total + 1 < (ssize_t)sizeof(guest->why) &&
+	       (len = read(ends[0], guest->why + total, sizeof(guest->why) - 1 - total)) > 0)
+		total += len;
+	close(ends[0]);
+	guest->why[total] = 0;
+	guest->why[strcspn(guest->why, "\n")] = 0;
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -ECHILD;
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
+}
+
+/* --- all guests at once --- */
+
+struct worker {
+	pthread_t thread;
+	struct guest *guest;
+	guest_step *step;
+	_Atomic bool over;
+};
+
+static void *work(void *data)
+{
+	struct worker *worker = data;
+	uint64_t began_ns = now_ns(CLOCK_MONOTONIC);
+
+	worker->guest->ret = worker->step(worker->guest);
+	worker->guest->step_ns = now_ns(CLOCK_MONOTONIC) - began_ns;
+	worker->over = true;
+	return NULL;
+}
+
+static bool all_over(const struct worker *worker, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!worker[i].over)
+			return false;
+	return true;
+}
+
+static unsigned int percent(const struct guest *guest)
+{
+	uint64_t whole = guest->size ? guest->size : guest->memory;
+	uint64_t part = whole ? guest->moved * 100 / whole : 0;
+
+	return part > 100 ? 100 : part;
+}
+
+/* The LPAR's stage: what an operator watches. */
+static void set_stage(const struct guest *guest, unsigned int number, const char *text,
+		      unsigned int progress)
+{
+	struct nlmsghdr *nlh = nl_request(LPAR_CMD_STAGE_SET, guest->name);
+	struct nlattr *nest = mnl_attr_nest_start(nlh, LPAR_A_STAGE);
+
+	mnl_attr_put_u32(nlh, LPAR_A_STAGE_NUMBER, number);
+	mnl_attr_put_strz(nlh, LPAR_A_STAGE_TEXT, text);
+	mnl_attr_put_u32(nlh, LPAR_A_STAGE_PROGRESS, progress);
+	mnl_attr_nest_end(nlh, nest);
+	/* For show only: an LPAR that is gone by now has none. */
+	nl_send(nlh, NULL, NULL);
+}
+
+void session_stage(const struct session *session, unsigned int number, const char *text,
+		   unsigned int progress)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++)
+		set_stage(&session->guest[i], number, text, progress);
+}
+
+static void report_progress(struct session *session, unsigned int stage, const char *doing)
+{
+	struct json_object *json = json_object_new_object();
+	struct json_object *guests = json_object_new_object();
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++) {
+		set_stage(&session->guest[i], stage, doing, percent(&session->guest[i]));
+		json_put_u64(guests, session->guest[i].name, percent(&session->guest[i]));
+	}
+	json_put(json, "doing", doing);
+	json_object_object_add(json, "guests", guests);
+	execd_progress(json);
+}
+
+static int first_failure(struct session *session, const char *doing)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++) {
+		struct guest *guest = &session->guest[i];
+
+		if (!guest->ret || guest->ret == -ECANCELED)
+			continue;
+		err("guest %s: %s: %s", guest->name, doing,
+		    *guest->why ? guest->why : strerror(-guest->ret));
+		return guest->ret;
+	}
+	return session->cancelled ? -ECANCELED : 0;
+}
+
+/*
+ * A step of all guests, each in a thread, while the caller is listened to. A
+ * stage is shown unless its number is 0.
+ */
+int session_each(struct session *session, guest_step *step, unsigned int stage, const char *doing)
+{
+	struct worker *worker = xalloc((session->n_guests + 1) * sizeof(*worker));
+	unsigned int rounds = 0;
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++) {
+		worker[i].guest = &session->guest[i];
+		worker[i].step = step;
+		session->guest[i].why[0] = 0;
+		if (pthread_create(&worker[i].thread, NULL, work, &worker[i])) {
+			err("no thread for guest %s", session->guest[i].name);
+			exit(EXIT_FAILED);
+		}
+	}
+	while (!all_over(worker, session->n_guests)) {
+		if (stage && !(rounds++ % 10))
+			report_progress(session, stage, doing);
+		if (session->idle && !session->idle(session))
+			session->cancelled = true;
+		sleep_ms(session->idle ? 1 : IDLE_MS);
+	}
+	for (i = 0; i < session->n_guests; i++)
+		pthread_join(worker[i].thread, NULL);
+	free(worker);
+	return first_failure(session, doing);
+}
+
+/* --- beginning, undoing, ending --- */
+
+static bool is_wanted(struct json_object *names, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(names); i++)
+		if (!strcmp(json_object_get_string(json_object_array_get_idx(names, i)), name))
+			return true;
+	return !json_object_array_length(names);
+}
+
+struct find {
+	struct session *session;
+	struct json_object *names;
+};
+
+static int find_one(const struct lpar *lpar, void *data)
+{
+	struct find *find = data;
+
+	if (is_wanted(find->names, lpar->name) && lpar_guest_pid(lpar))
+		session_add(find->session, lpar->name);
+	return 0;
+}
+
+/* Guests that run and are in the array of names; all when that is empty. */
+int session_find_guests(struct session *session, struct json_object *names)
+{
+	struct find find = { session, names };
+	size_t i;
+	int ret = lpar_for_each(find_one, &find);
+
+	if (ret)
+		return nl_fail("list", ret);
+	for (i = 0; !ret && i < session->n_guests; i++) {
+		struct guest *guest = &session->guest[i];
+
+		ret = guest_find(guest);
+		if (!ret)
+			ret = guest_find_netdevs(guest);
+		if (!ret)
+			ret = find_volumes(guest);
+	}
+	return ret;
+}
+
+static void free_guests(struct session *session)
+{
+	size_t i, j;
+
+	for (i = 0; i < session->n_guests; i++) {
+		struct guest *guest = &session->guest[i];
+
+		if (guest->qmp >= 0)
+			close(guest->qmp);
+		for (j = 0; j < guest->n_volumes; j++)
+			free(guest->volume[j]);
+		free(guest->volume);
+		free(guest->netdev);
+	}
+	free(session->guest);
+	session->guest = NULL;
+	session->n_guests = 0;
+}
+
+/* Nothing is left to be undone. */
+void session_end(struct session *session)
+{
+	char path[PATH_MAX];
+
+	if (session->kind != SESSION_NONE)
+		session_stage(session, 0, "", 0);
+	unlink(session_path(path, sizeof(path)));
+	free_guests(session);
+	free(session->dir);
+	session->dir = NULL;
+	session->kind = SESSION_NONE;
+	session->taken = session->written = session->kept = false;
+	session->cut = 0;
+}
+
+/* A request has "name", "dir" and "host". */
+int session_begin(struct session *session, enum session_kind kind, struct json_object *request)
+{
+	const char *name = json_text(request, "name"), *host = json_text(request, "host");
+	int ret;
+
+	if (session->kind != SESSION_NONE) {
+		err("an operation is under way already");
+		return -EBUSY;
+	}
+	if (!name_is_valid(name) || !*host || strchr(host, '/') || *host == '.' ||
+	    *json_text(request, "dir") != '/') {
+		err("not a valid name, host or directory");
+		return -EINVAL;
+	}
+	ret = session_recover(session);
+	if (ret)
+		return ret;
+	session->kind = kind;
+	session->cancelled = false;
+	snprintf(session->name, sizeof(session->name), "%s", name);
+	session->dir = xprintf("%s/%s/%s", json_text(request, "dir"), name, host);
+	return 0;
+}
+
+/* Its migration, if one is under way, has ended. */
+static int cancel_migration(struct guest *guest)
+{
+	struct json_object *info;
+	bool busy;
+	int ret;
+
+	do {
+		guest_call(guest, "migrate_cancel", NULL, -1, NULL);
+		ret = guest_call(guest, "query-migrate", NULL, -1, &info);
+		if (ret)
+			return ret;
+		busy = !strcmp(json_text(info, "status"), "active") ||
+		       !strcmp(json_text(info, "status"), "setup") ||
+		       !strcmp(json_text(info, "status"), "cancelling");
+		json_object_put(info);
+		if (busy)
+			sleep_ms(20);
+	} while (busy);
+	return 0;
+}
+
+/* A guest that stands because of us goes on; it may have been killed, too. */
+static int go_on(struct guest *guest)
+{
+	struct json_object *status;
+	bool stands;
+	int ret;
+
+	if (!guest->pid)
+		return 0;
+	ret = guest_connect(guest);
+	if (!ret)
+		ret = guest_call(guest, "query-status", NULL, -1, &status);
+	if (ret)
+		return ret;
+	stands = !json_object_get_boolean(json_object_object_get(status, "running"));
+	json_object_put(status);
+	if (!stands)
+		return 0;
+	ret = cancel_migration(guest);
+	if (ret)
+		return ret;
+	return guest_call(guest, "cont", NULL, -1, NULL);
+}
+
+/* Its QEMU ends, and its LPAR is given back. */
+int guest_end(struct guest *guest)
+{
+	const char *const words[] = { "lparctl", "stop", guest->name, "--timeout", "0s", NULL };
+
+	if (!guest->pid)
+		return 0;
+	if (guest->qmp >= 0)
+		close(guest->qmp);
+	guest->qmp = -1;
+	return guest_run_lparctl(guest, words);
+}
+
+/* What was saved so far. */
+static int remove_saved(const struct session *session)
+{
+	char *state = xprintf("delete cluster-%s", session->name);
+	char *path = session_file(session, "");
+	size_t i, j;
+	int ret;
+
+	for (i = 0; session->taken && i < session->n_guests; i++)
+		for (j = 0; j < session->guest[i].n_volumes; j++)
+			snap_message(session->guest[i].volume[j], state, NULL);
+	ret = remove_dir(path);
+	free(state);
+	free(path);
+	return ret;
+}
+
+static int undo_save(struct session *session)
+{
+	size_t i;
+	int ret = session_each(session, go_on, 0, "cannot go on");
+
+	for (i = 0; i < session->n_guests; i++)
+		nl_simple(LPAR_CMD_GATE_OPEN, session->guest[i].name);
+	for (i = 0; i < session->n_guests; i++)
+		guest_detach(&session->guest[i]);
+	if (!session->kept && remove_saved(session))
+		ret = ret ? ret : -EIO;
+	return ret;
+}
+
+/* The guests end; nobody is there any more for the frames that are held. */
+static int end_guests(struct session *session)
+{
+	size_t i, j;
+	int ret = session_each(session, guest_end, 0, "cannot be stopped");
+
+	for (i = 0; i < session->n_guests; i++) {
+		struct guest *guest = &session->guest[i];
+
+		for (j = 0; j < guest->n_netdevs; j++)
+			nl_send(netbuf_request(NETBUF_CMD_FLUSH, guest->netdev[j].name), NULL,
+				NULL);
+		guest_detach(guest);
+	}
+	return ret;
+}
+
+/* Guests may have ended since. Threads must not do this: there is one netlink socket. */
+void session_find_pids(struct session *session)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++)
+		guest_find(&session->guest[i]);
+}
+
+/* Everything is as it was before, as far as it can be. */
+int session_undo(struct session *session)
+{
+	int ret = 0;
+
+	/* The caller is not listened to any more: this is to be finished. */
+	session->idle = NULL;
+	session->cancelled = false;
+	session_find_pids(session);
+	if (session->cut)
+		cut_cancel(session->cut);
+	if (session->kind == SESSION_SAVE)
+		ret = undo_save(session);
+	else if (session->kind == SESSION_RESTORE)
+		ret = end_guests(session);
+	session_end(session);
+	return ret;
+}
+
+/* The guests are saved and wanted no more. */
+int session_discard(struct session *session)
+{
+	int ret;
+
+	session_find_pids(session);
+	ret = end_guests(session);
+	session_end(session);
+	return ret;
+}
+
+/* Undo what a killed process has left behind on this host, if anything. */
+int session_recover(struct session *session)
+{
+	struct json_object *json;
+	char path[PATH_MAX];
+	int ret = lock();
+
+	if (ret)
+		return ret;
+	session_path(path, sizeof(path));
+	if (access(path, F_OK))
+		return 0;
+	json = json_object_from_file(path);
+	if (!json) {
+		err("%s: damaged: look at 'lparctl list' and 'lparctl netbuf show', then remove it",
+		    path);
+		return -EBADMSG;
+	}
+	session_restore(session, json);
+	json_object_put(json);
+	return session_undo(session);
+}
