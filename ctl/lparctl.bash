@@ -41,7 +41,9 @@ _lparctl_lpar() {
 	stage,*) echo number text progress transfer-rate dirty state ;;
 	activate,*) _lparctl_lpars; echo --host ;;
 	deactivate,*) _lparctl_lpars; echo --force ;;
-	start,* | stop,* | freeze,*) _lparctl_lpars; echo --timeout ;;
+	start,--file) compgen -f -- "$cur" ;;
+	start,*) _lparctl_lpars; echo --timeout --file --incoming ;;
+	stop,* | freeze,*) _lparctl_lpars; echo --timeout ;;
 	delete,* | show,* | thaw,* | member,*) _lparctl_lpars ;;
 	esac
 }
@@ -110,6 +112,28 @@ _lparctl_snap() {
 	esac
 }
 
+_lparctl_saved() {
+	local path
+	for path in /var/lib/lparkit/cluster/*/manifest.json; do
+		[[ -e $path ]] && basename "${path%/manifest.json}"
+	done
+}
+
+# $1 word before, $2 verb.
+_lparctl_cluster() {
+	case $1,$2 in
+	cluster,*) echo list show save restore verify delete recover ;;
+	show,* | restore,* | verify,* | delete,*) _lparctl_saved ;;
+	--lpar,*) _lparctl_lpars ;;
+	--dir,*) compgen -d -- "$cur" ;;
+	--via,*) compgen -c -- "$cur" ;;
+	--*,* | recover,* | save,*) ;;
+	*,save) echo --hosts --lpar --continue --wait --max-skew --via --dir --timeout ;;
+	*,restore) echo --hosts --max-skew --via --dir --timeout ;;
+	*) echo --via --dir --timeout ;;
+	esac
+}
+
 _lparctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs='list show create set delete check activate deactivate start stop
@@ -121,12 +145,13 @@ _lparctl() {
 		((first++))
 	done
 	if ((first == COMP_CWORD)); then
-		words="lpar cut netbuf snap monitor help $verbs --json --pretty --root --help --version"
+		words="lpar cut netbuf snap cluster monitor help $verbs --json --pretty --root --help --version"
 	else
 		case ${COMP_WORDS[first]} in
 		cut) words=$(_lparctl_cut "$before") ;;
 		netbuf) words=$(_lparctl_netbuf "${COMP_WORDS[first + 1]}" "$before") ;;
 		snap) words=$(_lparctl_snap "$before" "${COMP_WORDS[first + 1]}") ;;
+		cluster) words=$(_lparctl_cluster "$before" "${COMP_WORDS[first + 1]}") ;;
 		monitor) words=$(_lparctl_monitor "$before") ;;
 		*) words=$(_lparctl_lpar "${COMP_WORDS[first]}" "$before") ;;
 		esac

@@ -13,6 +13,7 @@
  *   disk write|verify SEED MIB  O_DIRECT on /dev/vda
  *   churn 0|1                   write to /dev/vda without end
  *   stream|random MIB MS        measure memory, bytes per second
+ *   pair COMMAND                see pair.c
  *   off                         power off
  *
  * With guest_addr=ADDR on the kernel's command line it sets up eth0 and checks and
@@ -45,6 +46,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "pair.h"
 #include "workload.h"
 
 #define BEAT_MS 100
@@ -412,6 +414,14 @@ static void command_info(void)
 	       (unsigned long)counters_address);
 }
 
+static void command_pair(const char *command)
+{
+	char text[512];
+
+	pair_command(command, text, sizeof(text));
+	answer("%s", text);
+}
+
 static void command_off(void)
 {
 	answer("ok");
@@ -439,6 +449,8 @@ static void obey(const char *command)
 		command_measure(stream_pass, a, b);
 	else if (sscanf(command, "random %lu %lu", &a, &b) == 2)
 		command_measure(random_pass, a, b);
+	else if (!strncmp(command, "pair ", 5))
+		command_pair(command + 5);
 	else if (!strcmp(command, "off"))
 		command_off();
 	else
@@ -460,6 +472,7 @@ int main(void)
 	map_counters();
 	signal(SIGPIPE, SIG_IGN);
 	start_network();
+	pair_start();
 	start_thread(beat, NULL);
 	printf("guest: ready\n");
 	while (commands && fgets(command, sizeof(command), commands)) {

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# A host of the rig, a or b: modules, network, disks, and how each is reached.
+# Guests a1 ... a4 are the primaries, at home on host a; b1 ... b4 their standbys, on b.
+
+share=/mnt/share
+guests_a="a1 a2 a3 a4"
+guests_b="b1 b2 b3 b4"
+# shellcheck disable=SC2034 # for those who source it
+hosts=a,b
+export DM_DISABLE_UDEV=1
+PATH=$LPARKIT_BUILD/selftests/qemu:$PATH
+
+me=$(hostname)
+
+host_address() {
+	case $1 in a) echo 10.8.0.1 ;; b) echo 10.8.0.2 ;; esac
+}
+
+# guest_address GUEST
+guest_address() {
+	case $1 in a*) echo "10.8.0.1${1#a}" ;; b*) echo "10.8.0.2${1#b}" ;; esac
+}
+
+# peer_of GUEST
+peer_of() {
+	case $1 in a*) echo "b${1#a}" ;; b*) echo "a${1#b}" ;; esac
+}
+
+# disk_of KIND: bases or stores
+disk_of() {
+	local serial
+
+	for serial in /sys/block/vd*/serial; do
+		[ "$(cat "$serial")" != "$1" ] || basename "$(dirname "$serial")"
+	done
+}
+
+slot_of() {
+	case $1 in a*) echo $((${1#a} - 1)) ;; b*) echo $((${1#b} + 3)) ;; esac
+}
+
+# slice NAME DISK SECTORS SLOT
+slice() {
+	dmsetup create "$1" --table "0 $3 linear /dev/$2 $(($3 * $4))"
+}
+
+# disk_up GUEST: its snapsync volume, on this host
+disk_up() {
+	local slot
+
+	slot=$(slot_of "$1")
+	slice "base-$1" "$(disk_of bases)" 8192 "$slot" &&
+		slice "store-$1" "$(disk_of stores)" 32768 "$slot" &&
+		dmsetup create "$1" --table \
+			"0 8192 snapsync /dev/mapper/base-$1 /dev/mapper/store-$1 2 group all-$me"
+}
+
+disk_down() {
+	dmsetup remove "$1" && dmsetup remove "store-$1" "base-$1"
+}
+
+make_tap() {
+	ip tuntap add "tap-$1" mode tap
+	ip link set "tap-$1" master br0 up
+}
+
+network_up() {
+	echo 1 | tee /proc/sys/net/ipv6/conf/{all,default}/disable_ipv6 >/dev/null
+	modprobe -a bridge tun vhost_net
+	ip link set lo up
+	ip link add br0 type bridge
+	ip link set br0 type bridge forward_delay 0
+	ip link set eth0 master br0 up
+	ip addr add "$(host_address "$me")/24" dev br0
+	ip link set br0 up
+	for guest in $guests_a $guests_b; do
+		make_tap "$guest"
+	done
+}
+
+# Clocks of the two hosts are set by the machine's at boot, to the second.
+clocks_up() {
+	mkdir -p /run/chrony
+	{
+		printf 'pidfile /run/chrony/pid\ncmdport 0\n'
+		if [ "$me" = a ]; then
+			printf 'local stratum 8\nallow all\n'
+		else
+			printf 'server 10.8.0.1 iburst minpoll 0 maxpoll 2\nmakestep 0.0001 -1\n'
+		fi
+	} >/run/chrony/conf
+	chronyd -u root -f /run/chrony/conf
+}
+
+modules_up() {
+	modprobe -a kvm_amd dm_mod
+	insmod "$LPARKIT_MODULES/lpar.ko"
+	insmod "$LPARKIT_MODULES/netbuf.ko"
+	insmod "$LPARKIT_MODULES/dm-snapsync.ko"
+}
+
+# describe GUEST MS: its INI file
+describe() {
+	local role=primary
+
+	[[ $1 = a* ]] || role=standby
+	mkdir -p /etc/lparkit /run/guest
+	cat >"/etc/lparkit/$1.lpar" <<-EOT
+		[lpar]
+		cpus=$((${1#?}))
+		memory=${guest_mib:-128}M
+		disk=/dev/mapper/$1
+		[guest]
+		kernel=$LPARKIT_BUILD/guest/vmlinux
+		initrd=$LPARKIT_BUILD/guest/initramfs
+		append=console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check cryptomgr.notests guest_addr=$(guest_address "$1") pair=$(guest_address "$(peer_of "$1")") pair_role=$role pair_ms=$2
+		machine=q35,sata=off,smbus=off,hpet=off
+		args=-netdev tap,id=n,ifname=tap-$1,script=no,downscript=no,vhost=${guest_vhost:-off}
+		args=-device virtio-net-pci,netdev=n,romfile=,mac=52:54:00:08:00:$(guest_address "$1" | sed 's/.*\.//')
+		args=-serial file:/run/guest/$1.console -serial unix:/run/guest/$1.line,server=on,wait=off
+	EOT
+}
+
+# Everything that a host has before its guests.
+node_up() {
+	mkdir -p $share /var/lib/lparkit/cluster
+	mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 share $share &&
+		modules_up && network_up && clocks_up
+}
+
+# node_disks GUEST...: volumes of the guests that are at home here
+node_disks() {
+	local guest
+
+	for guest; do
+		disk_up "$guest" || return 1
+	done
+}
+
+# on HOST COMMAND...: there, with this file at hand
+on() {
+	local host=$1 answer
+
+	shift
+	if [ "$host" = "$me" ]; then
+		"$@"
+		return
+	fi
+	answer=$(printf '%q ' "$@" | { cat; echo; } |
+		socat -t 600 -T 600 - "TCP:$(host_address "$host"):7001")
+	head -n -1 <<<"$answer"
+	return "$(tail -n 1 <<<"$answer")"
+}
+
+home_of() {
+	echo "${1:0:1}"
+}
+
+# say GUEST COMMAND: to the guest that runs on this host
+say() {
+	talk "/run/guest/$1.line" "$2" 60
+}
+
+# shown GUEST KEY: a number of "pair show"
+shown() {
+	say "$1" "pair show" | tr ' ' '\n' | sed -n "s/^$2=//p"
+}
+
+guest_is_up() {
+	grep -q '^beat ' "/run/guest/$1.console" 2>/dev/null
+}
