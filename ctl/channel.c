@@ -390,7 +390,8 @@ int channels_compare_clocks(struct channels *channels, uint64_t limit_ns)
 			if (worst_distance(a, b) <= (int64_t)limit_ns)
 				continue;
 			err("clocks of %s and %s may be %s apart, the limit is %s: synchronise them (chrony, PTP), or raise --max-skew",
-			    a->host, b->host, format_time(worst, sizeof(worst), worst_distance(a, b)),
+			    a->host, b->host,
+			    format_time(worst, sizeof(worst), worst_distance(a, b)),
 			    format_time(limit, sizeof(limit), limit_ns));
 			ret = -ERANGE;
 		}

@@ -53,8 +53,27 @@ int64_t channels_round_trip(const struct channels *channels);
 void channels_abort(struct channels *channels);
 void channels_catch_signals(void);
 
+struct cluster {
+	const char *name;
+	char *hosts; /* as given; cut at its commas */
+	const char *host[CLUSTER_HOSTS_MAX];
+	const char *dir;
+	struct json_object *lpars;
+	bool go_on; /* --continue */
+	uint64_t max_skew_ns;
+	uint64_t wait_ns; /* 0 = from the round trips */
+	struct channels channels;
+	struct json_object *manifest;
+};
+
 /* cluster.c */
 int cluster_object(struct args *args);
+
+/* cluster_report.c */
+void cluster_keep_answers(struct cluster *cluster, const char *key);
+void cluster_put_skew(struct cluster *cluster, const char *step);
+struct json_object *cluster_saved_guests(struct json_object *host);
+void cluster_report(struct cluster *cluster, const char *step, const char *done);
 
 /* --- the remote end --- */
 
@@ -117,16 +136,20 @@ int session_discard(struct session *session);
 void session_end(struct session *session);
 int session_each(struct session *session, guest_step *step, unsigned int stage, const char *doing);
 char *session_file(const struct session *session, const char *file);
+
+/* session_guest.c */
+void guest_add_netdev(struct guest *guest, const char *name, bool ours);
 void guest_add_volume(struct guest *guest, const char *name);
 int guest_find(struct guest *guest);
 int guest_find_netdevs(struct guest *guest);
+int guest_find_volumes(struct guest *guest);
 int guest_attach(struct guest *guest);
 int guest_hold(struct guest *guest);
 void guest_detach(struct guest *guest);
 int guest_connect(struct guest *guest);
 int guest_call(struct guest *guest, const char *command, struct json_object *arguments, int pass,
 	       struct json_object **result);
-int guest_end(struct guest *guest);
+guest_step guest_go_on, guest_end;
 int guest_run_lparctl(struct guest *guest, const char *const *words);
 
 /* execd_save.c, execd_restore.c: requests; the result is to be put */

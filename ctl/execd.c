@@ -184,8 +184,8 @@ static void serve(struct session *session, struct json_object *request)
 		err("request '%s' is unknown", json_text(request, "op"));
 	if (ret) {
 		json_object_put(result);
-		answer("error", json_object_new_string(*err_captured() ? err_captured()
-								       : strerror(-ret)));
+		answer("error",
+		       json_object_new_string(*err_captured() ? err_captured() : strerror(-ret)));
 	} else {
 		answer("result", result ? result : json_object_new_object());
 	}

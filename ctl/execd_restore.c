@@ -77,8 +77,7 @@ static struct json_object *load_description(const char *dir, const char *digest)
 }
 
 /* check: {name, dir, host, sha256}; nothing is touched */
-int restore_check(struct session *session, struct json_object *request,
-		  struct json_object **result)
+int restore_check(struct session *session, struct json_object *request, struct json_object **result)
 {
 	struct json_object *description;
 	int ret = session_begin(session, SESSION_NONE, request);
@@ -125,8 +124,8 @@ static int start_guest(struct guest *guest)
 {
 	char *name = xprintf("%s.lpar", guest->name);
 	char *file = session_file(guest->session, name);
-	const char *const words[] = { "lparctl", "start", guest->name, "--file", file,
-				      "--incoming", NULL };
+	const char *const words[] = { "lparctl", "start",      guest->name, "--file",
+				      file,	 "--incoming", NULL };
 	int ret = guest_run_lparctl(guest, words);
 
 	free(file);

@@ -615,8 +615,7 @@ int save_keep(struct session *session, struct json_object *request, struct json_
 }
 
 /* discard: the guests end */
-int save_discard(struct session *session, struct json_object *request,
-		 struct json_object **result)
+int save_discard(struct session *session, struct json_object *request, struct json_object **result)
 {
 	(void)request;
 	(void)result;
@@ -624,8 +623,7 @@ int save_discard(struct session *session, struct json_object *request,
 }
 
 /* delete: {name, dir, host}: the directory and the states of the volumes */
-int saved_delete(struct session *session, struct json_object *request,
-		 struct json_object **result)
+int saved_delete(struct session *session, struct json_object *request, struct json_object **result)
 {
 	struct json_object *description, *guests;
 	char *path, *state;
@@ -640,8 +638,8 @@ int saved_delete(struct session *session, struct json_object *request,
 	description = access(path, F_OK) ? NULL : saved_load(path);
 	guests = json_object_object_get(description, "guests");
 	for (i = 0; i < json_object_array_length(guests); i++) {
-		struct json_object *volumes = json_object_object_get(
-			json_object_array_get_idx(guests, i), "volumes");
+		struct json_object *volumes =
+			json_object_object_get(json_object_array_get_idx(guests, i), "volumes");
 
 		for (j = 0; j < json_object_array_length(volumes); j++)
 			snap_message(json_object_get_string(json_object_array_get_idx(volumes, j)),

@@ -361,8 +361,8 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 }
 
 /* NAME [OPTION]... of start and stop; file and incoming are NULL for stop. */
-static int parse_words(struct args *args, const char *verb, const char **name,
-		       uint64_t *timeout_ns, const char **file, bool *incoming)
+static int parse_words(struct args *args, const char *verb, const char **name, uint64_t *timeout_ns,
+		       const char **file, bool *incoming)
 {
 	const char *value = NULL;
 

@@ -102,8 +102,7 @@ killed() {
 	pid=$!
 	wait_until 60 stage_is a1 2
 	"$2" $pid
-	wait $pid
-	[ $? != 0 ]
+	! wait $pid
 }
 
 interrupt() { kill -INT "$1"; }

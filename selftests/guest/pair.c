@@ -238,15 +238,16 @@ void pair_command(const char *command, char *answer, size_t size)
 		    !pthread_create(&thread, NULL, flood, NULL))
 			pthread_detach(thread);
 	} else if (!strcmp(command, "show")) {
-		snprintf(answer, size,
-			 "ok role=%s epoch=%u count=%lu sent=%lu received=%lu lost=%lu repeated=%lu "
-			 "disordered=%lu missed=%lu changes=%lu splits=%lu longest_us=%ld",
-			 pair.is_primary ? "primary" : "standby", pair.epoch,
-			 (unsigned long)pair.count, (unsigned long)pair.sent,
-			 (unsigned long)pair.received, (unsigned long)pair.lost,
-			 (unsigned long)pair.repeated, (unsigned long)pair.disordered,
-			 (unsigned long)pair.missed, (unsigned long)pair.changes,
-			 (unsigned long)pair.splits, (long)pair.longest_us);
+		snprintf(
+			answer, size,
+			"ok role=%s epoch=%u count=%lu sent=%lu received=%lu lost=%lu repeated=%lu "
+			"disordered=%lu missed=%lu changes=%lu splits=%lu longest_us=%ld",
+			pair.is_primary ? "primary" : "standby", pair.epoch,
+			(unsigned long)pair.count, (unsigned long)pair.sent,
+			(unsigned long)pair.received, (unsigned long)pair.lost,
+			(unsigned long)pair.repeated, (unsigned long)pair.disordered,
+			(unsigned long)pair.missed, (unsigned long)pair.changes,
+			(unsigned long)pair.splits, (long)pair.longest_us);
 	} else {
 		snprintf(answer, size, "fail unknown pair command");
 	}
