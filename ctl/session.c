@@ -17,6 +17,7 @@
 
 /* Between looks at the caller while threads work. */
 #define IDLE_MS 50
+#define LOCK_TIMEOUT_NS (30 * (uint64_t)NSEC_PER_SEC)
 
 static const char *const kind_names[] = {
 	[SESSION_NONE] = "none",
@@ -39,9 +40,15 @@ char *session_file(const struct session *session, const char *file)
 	return xprintf("%s%s%s%s", session->dir, part ? ".part" : "", *file ? "/" : "", file);
 }
 
-/* One operation at a time on a host. */
+static bool try_lock(void)
+{
+	return !flock(lock_fd, LOCK_EX | LOCK_NB);
+}
+
+/* One operation at a time on a host; one that is being undone ends soon. */
 static int lock(void)
 {
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + LOCK_TIMEOUT_NS;
 	char path[PATH_MAX];
 
 	if (lock_fd >= 0)
@@ -50,8 +57,11 @@ static int lock(void)
 		return -EACCES;
 	rooted(path, sizeof(path), "/run/lparkit/cluster.lock");
 	lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (lock_fd >= 0 && !flock(lock_fd, LOCK_EX | LOCK_NB))
-		return 0;
+	while (lock_fd >= 0 && now_ns(CLOCK_MONOTONIC) < deadline_ns) {
+		if (try_lock())
+			return 0;
+		sleep_ms(100);
+	}
 	err("another lparctl cluster is at work on this host");
 	if (lock_fd >= 0)
 		close(lock_fd);
