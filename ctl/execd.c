@@ -76,7 +76,10 @@ static void answer(const char *kind, struct json_object *value)
 
 	json_object_object_add(json, kind, value);
 	printf("%s\n", json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
-	fflush(stdout);
+	if (fflush(stdout)) {
+		input.over = true;
+		clearerr(stdout);
+	}
 	json_object_put(json);
 }
 
@@ -125,63 +128,58 @@ static int abort_request(struct session *session, struct json_object *request,
 	return session_undo(session);
 }
 
-static int end_request(struct session *session, struct json_object *request,
-		       struct json_object **result)
-{
-	(void)request;
-	(void)result;
-	session_end(session);
-	return 0;
-}
-
 /* --- dispatch --- */
 
-/* clang-format off */
-static const struct {
+struct request {
 	const char *name;
 	request_fn *run;
-} requests[] = {
-	{ "hello", hello },
-	{ "clock", clock_request },
-	{ "begin", save_begin },
-	{ "arm", cut_arm_request },
-	{ "stop", save_stop },
-	{ "write", save_write },
-	{ "disks", save_disks },
-	{ "frames", save_frames },
-	{ "commit", save_commit },
-	{ "keep", save_keep },
-	{ "discard", save_discard },
-	{ "check", restore_check },
-	{ "load", restore_load },
-	{ "resume", cut_resume_request },
-	{ "delete", saved_delete },
-	{ "abort", abort_request },
-	{ "end", end_request },
+	bool in_session; /* only after begin or load */
+};
+
+/* clang-format off */
+static const struct request requests[] = {
+	{ "hello", hello, false },
+	{ "clock", clock_request, false },
+	{ "begin", save_begin, false },
+	{ "arm", cut_arm_request, true },
+	{ "stop", save_stop, true },
+	{ "write", save_write, true },
+	{ "disks", save_disks, true },
+	{ "frames", save_frames, true },
+	{ "commit", save_commit, true },
+	{ "keep", save_keep, true },
+	{ "discard", save_discard, true },
+	{ "check", restore_check, false },
+	{ "load", restore_load, false },
+	{ "resume", cut_resume_request, true },
+	{ "delete", saved_delete, false },
+	{ "abort", abort_request, false },
 };
 /* clang-format on */
 
-static request_fn *find_request(const char *name)
+static const struct request *find_request(const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(requests); i++)
 		if (!strcmp(requests[i].name, name))
-			return requests[i].run;
+			return &requests[i];
 	return NULL;
 }
 
 static void serve(struct session *session, struct json_object *request)
 {
-	request_fn *run = find_request(json_text(request, "op"));
+	const struct request *known = find_request(json_text(request, "op"));
 	struct json_object *result = NULL;
-	int ret = -ENOSYS;
+	int ret = -EPROTO;
 
 	err_capture(true);
-	if (run)
-		ret = run(session, request, &result);
-	else
+	if (!known)
 		err("request '%s' is unknown", json_text(request, "op"));
+	else if (known->in_session && session->kind == SESSION_NONE)
+		err("request '%s' comes too early", known->name);
+	else
+		ret = known->run(session, request, &result);
 	if (ret) {
 		json_object_put(result);
 		answer("error",

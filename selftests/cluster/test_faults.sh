@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# faults.sh: one pair of guests, and everything that can break while it is saved
+# One pair of guests, and everything that can break while it is saved
 # and restored: the others go on, nothing stays held or half written, and the
 # error names the step.
+# vm: rig cpus=3 mem=1024 timeout=900 kernels=6.12
 # shellcheck source=selftests/cluster/cluster.sh
 . "$(dirname "$0")/cluster.sh"
 

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# A cluster is continued and restored again and again, and notices nothing.
+# shellcheck source=selftests/cluster/cluster.sh
+. "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
+
+# rounds PAIRS MS ROUNDS
+rounds() {
+	local i
+
+	check "two hosts" hosts_up || bail "no rig"
+	check "$1 pairs of guests, a heartbeat each $2 ms" cluster_up "$1" "$2" ||
+		bail "no cluster"
+	tell_all "pair forget"
+	sleep $((10 * $2 / 1000 + 5))
+	check "undisturbed it is quiet" all_quiet || bail "a longer period is needed here"
+	for ((i = 1; i <= $3; i++)); do
+		check "round $i: saved and continued" cluster save "go$i" --hosts a,b --continue
+		check "round $i: it counts on" all_count
+		check "round $i: and has noticed nothing" all_quiet
+	done
+	for ((i = 1; i <= $3; i++)); do
+		check "round $i: saved" cluster save "state$i" --hosts a,b
+		check "round $i: restored" cluster restore "state$i"
+		check "round $i: it counts on" all_count
+		check "round $i: and has noticed nothing" all_quiet
+	done
+}
