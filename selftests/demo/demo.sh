@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # usage: make demo, or selftests/demo/demo.sh when the programs are built
 #
-# Shows lpar.ko at work: builds it for Debian's kernel (KERNEL=6.1, 6.12 or 7.2),
-# boots a host VM and takes the tour there. Fails when a claim of the tour does.
+# Shows lparkit at work: builds it for Debian's kernel (KERNEL=6.1, 6.12 or 7.2), boots
+# a host VM and takes the tour there; then two, for the tour of the cluster. Fails when
+# a claim of either does.
 
 set -euo pipefail
 
@@ -35,6 +36,14 @@ status=0
 	-- selftests/demo/tour.sh $colour || status=$?
 if [ $status != 0 ]; then
 	say "the tour failed, status $status; what the VM said is in $log/console"
+	exit $status
+fi
+
+say "booting two host VMs, with $((2 * ${PAIRS:-4})) guests; that takes some minutes"
+"$top/selftests/cluster/rig" --kernel "$kernel" --cpus 5 --mem 1536 --timeout 1200 \
+	--log "$log/cluster" -- selftests/demo/cluster_tour.sh $colour || status=$?
+if [ $status != 0 ]; then
+	say "the tour of the cluster failed, status $status; what the VMs said is in $log/cluster"
 	exit $status
 fi
 

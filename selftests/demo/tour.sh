@@ -3,40 +3,13 @@
 # The tour of "make demo", inside the host VM: each line that it prints with "ok" was
 # checked just before. Its exit status says whether all of them held.
 
-[ "$1" = --colour ] && good=$'\e[32m' bad=$'\e[31;1m' bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'
-
-exec 3>&1 1>&2 # figures go to the reader, the commands' own words to the log
-
+# shellcheck source=selftests/demo/account.sh
+. "$(dirname "$0")/account.sh"
 # shellcheck source=selftests/qemu/guest.sh
 . "$(dirname "$0")/../qemu/guest.sh"
 
 disk=/dev/vda
 memory_mib=256
-held=0
-failed=0
-
-title() {
-	printf '\n%s%s%s\n' "$bold" "$1" "$plain" >&3
-}
-
-shell() {
-	printf '   %s$ %s%s\n' "$dim" "$*" "$plain" >&3
-	"$@"
-}
-
-# claim TEXT CONDITION...: a line of the account, and the proof of it.
-claim() {
-	local text=$1
-
-	shift
-	if "$@"; then
-		held=$((held + 1))
-		printf '   %sok%s  %s\n' "$good" "$plain" "$text" >&3
-	else
-		failed=$((failed + 1))
-		printf '   %sNO%s  %s\n' "$bad" "$plain" "$text" >&3
-	fi
-}
 
 # Nothing after this would make sense.
 give_up() {
@@ -44,19 +17,6 @@ give_up() {
 	tail -n 3 "$run"/*.console /run/lparkit/web/qemu.log
 	guest_kill_all
 	exit 1
-}
-
-now_ms() {
-	echo $((${EPOCHREALTIME/./} / 1000))
-}
-
-wait_for() {
-	local deadline=$((SECONDS + $1))
-
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $deadline ] || return 1
-	done
 }
 
 value() {
@@ -147,7 +107,7 @@ the_guest() {
 		test "$(value state)" = active
 	claim "a process that kept CPU 2 busy was moved off it" is_outside "$hog"
 	guest_kill "$hog"
-	wait_for 180 guest_is_up web || give_up "the guest does not boot"
+	wait_until 180 guest_is_up web || give_up "the guest does not boot"
 	took=$(($(now_ms) - began))
 	claim "Linux boots in it under KVM with 2 vCPUs: $((took / 1000)).$((took / 100 % 10)) s" \
 		guest_find_counters web
@@ -165,7 +125,7 @@ the_fences() {
 	busy
 	began=$(now_ms)
 	echo "$hog" >/sys/fs/cgroup/lparkit-web/cgroup.procs
-	wait_for 5 is_outside "$hog"
+	wait_until 5 is_outside "$hog"
 	took=$(($(now_ms) - began))
 	claim "an intruder that root puts there all the same: seen and evicted in $took ms" is_evicted
 	guest_kill "$hog"
@@ -186,7 +146,7 @@ the_gate() {
 		test "$after" = "$before"
 	shell lparctl thaw web
 	began=$(now_ms)
-	wait_for 20 guest_beats_beyond web $((before + 10))
+	wait_until 20 guest_beats_beyond web $((before + 10))
 	claim "thawed, ten heartbeats in $(($(now_ms) - began)) ms" \
 		guest_beats_beyond web $((before + 10))
 }
@@ -217,7 +177,7 @@ the_cut() {
 		test "$latency" -ge 0
 	claim "and the guest stands still" guest_stands_still web 1
 	shell lparctl thaw web
-	claim "thawed, it counts again" wait_for 10 counts
+	claim "thawed, it counts again" wait_until 10 counts
 }
 
 the_end() {
@@ -225,7 +185,7 @@ the_end() {
 	guest_say web off
 	shell lparctl stop web
 	claim "the LPAR is defined only" test "$(value state)" = defined
-	wait_for 20 is_memory_back
+	wait_until 20 is_memory_back
 	claim "memory: $free_after MiB free, $free_before MiB before the start" is_memory_back
 	claim "CPU 2 runs anybody's programs" taskset -c 2 true
 	claim "on the disk is what the guest wrote, byte for byte" peer disk "$disk" 5 16
@@ -251,5 +211,4 @@ the_gate
 the_cut
 the_end
 
-title "$held claims held, $failed did not"
-[ "$failed" = 0 ]
+account_end

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # some of it is for those who source it
+# A cluster of pairs of guests, seen from host a of the rig. Needs wait_until.
+
+# shellcheck source=selftests/cluster/node.sh
+. "$(dirname "${BASH_SOURCE[0]}")/node.sh"
+
+via=selftests/cluster/via
+dir=$share/saved
+primaries=()
+standbys=()
+
+# For a trap on EXIT: both hosts as they can be left.
+clear_guests() {
+	local guest
+
+	for guest in "${primaries[@]}" "${standbys[@]}"; do
+		on "$(home_of "$guest")" lparctl stop "$guest" --timeout 0s
+	done
+}
+# hosts_up
+hosts_up() {
+	node_up || return 1
+	wait_until 120 test -e $share/b.up
+	mkdir -p $dir
+}
+
+# cluster_up PAIRS MS: that many pairs, which beat every MS
+cluster_up() {
+	local i guest
+
+	for ((i = 1; i <= $1; i++)); do
+		primaries+=("a$i")
+		standbys+=("b$i")
+	done
+	node_disks "${primaries[@]}" || return 1
+	on b node_disks "${standbys[@]}" || return 1
+	for guest in "${primaries[@]}" "${standbys[@]}"; do
+		on "$(home_of "$guest")" describe "$guest" "$2" || return 1
+		on "$(home_of "$guest")" lparctl start "$guest" || return 1
+	done
+	for guest in "${primaries[@]}" "${standbys[@]}"; do
+		wait_until 300 on "$(home_of "$guest")" guest_is_up "$guest" || return 1
+	done
+	wait_until 60 all_hear
+}
+
+# ask GUEST KEY: what it says of itself, wherever it runs
+ask() {
+	on "$(where "$1")" shown "$1" "$2"
+}
+
+# where GUEST: its host; the tests that move guests say so.
+declare -A moved_to
+where() {
+	echo "${moved_to[$1]:-$(home_of "$1")}"
+}
+
+tell() {
+	on "$(where "$1")" say "$1" "$2"
+}
+
+tell_all() {
+	local guest
+
+	for guest in "${primaries[@]}" "${standbys[@]}"; do
+		tell "$guest" "$1" || return 1
+	done
+}
+
+hears() {
+	local received
+
+	received=$(ask "$1" received)
+	[ "${received:-0}" -gt 2 ]
+}
+
+all_hear() {
+	local guest
+
+	for guest in "${primaries[@]}" "${standbys[@]}"; do
+		hears "$guest" || return 1
+	done
+}
+
+# quiet GUEST: nothing happened that a cluster would notice
+quiet() {
+	local shown key
+
+	shown=$(tell "$1" "pair show")
+	for key in lost repeated disordered missed changes splits; do
+		[[ " $shown " = *" $key=0 "* ]] && continue
+		echo "# $1: $shown"
+		return 1
+	done
+}
+
+all_quiet() {
+	local guest
+
+	for guest in "${primaries[@]}" "${standbys[@]}"; do
+		quiet "$guest" || return 1
+	done
+}
+
+# forward: each pair counts on
+counts() {
+	local before
+
+	before=$(ask "$1" count)
+	wait_until 20 counts_beyond "$1" "$before"
+}
+
+counts_beyond() {
+	[ "$(ask "$1" count)" -gt "$2" ]
+}
+
+all_count() {
+	local guest
+
+	for guest in "${primaries[@]}" "${standbys[@]}"; do
+		counts "$guest" || return 1
+	done
+}
+
+# cluster VERB ARGUMENT...
+cluster() {
+	lparctl cluster "$@" --via $via --dir $dir
+}
