@@ -91,11 +91,16 @@ clocks_up() {
 	fi
 }
 
+# In the order in which they depend on each other; on the kernel's as well.
 modules_up() {
-	modprobe -a kvm_amd dm_mod
-	insmod "$LPARKIT_MODULES/lpar.ko"
-	insmod "$LPARKIT_MODULES/netbuf.ko"
-	insmod "$LPARKIT_MODULES/dm-snapsync.ko"
+	local name
+
+	modprobe kvm_amd
+	for name in lpar netbuf dm-snapsync; do
+		modinfo -F depends "$LPARKIT_MODULES/$name.ko" | tr , '\n' |
+			xargs -r -n 1 modprobe -q
+		insmod "$LPARKIT_MODULES/$name.ko" || return 1
+	done
 }
 
 # describe GUEST MS: its INI file
