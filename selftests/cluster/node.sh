@@ -173,3 +173,46 @@ shown() {
 guest_is_up() {
 	grep -q '^beat ' "/run/guest/$1.console" 2>/dev/null
 }
+
+# ---- what may be done to a host, and looked at ----
+
+small=/run/small # where no guest's state has room
+
+small_dir() {
+	mkdir -p $small && mount -t tmpfs -o size=8m tmpfs $small
+}
+
+# nothing_left NAME: of a saved state
+nothing_left() {
+	[ -z "$(find /var/lib/lparkit/cluster $small -path "*/$1*" 2>/dev/null)" ]
+}
+
+nothing_held() {
+	! lparctl netbuf show | grep -w hold && ! lparctl list | grep -w closed
+}
+
+no_session() {
+	[ ! -e /run/lparkit/cluster.session ]
+}
+
+# spoil FILE: a byte in its middle
+spoil() {
+	printf x | dd of="$1" bs=1 seek=5000 conv=notrunc status=none
+}
+
+qemu_pid() {
+	cat "/run/lparkit/$1/qemu.pid"
+}
+
+# A QEMU that stands does not answer.
+freeze_qemu() {
+	kill -STOP "$(qemu_pid "$1")"
+}
+
+thaw_qemu() {
+	kill -CONT "$(qemu_pid "$1")"
+}
+
+kill_execd() {
+	pkill -9 -f 'lparctl execd'
+}

@@ -7,7 +7,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/node.sh"
 
 via=selftests/cluster/via
-dir=$share/saved
+# Not shared, but for the tests that need it.
+dir=/var/lib/lparkit/cluster
 primaries=()
 standbys=()
 
@@ -23,7 +24,6 @@ clear_guests() {
 hosts_up() {
 	node_up || return 1
 	wait_until 120 test -e $share/b.up
-	mkdir -p $dir
 }
 
 # cluster_up PAIRS MS: that many pairs, which beat every MS

@@ -30,50 +30,34 @@ on_all() {
 	on a "$@" && on b "$@"
 }
 
-nothing_held() {
-	! lparctl netbuf show | grep -w hold && lparctl list | grep -v closed >/dev/null &&
-		! lparctl list | grep -w closed
-}
-
-nothing_left() {
-	[ -z "$(find $dir -path "*$1*")" ] || { find $dir -path "*$1*"; return 1; }
-}
-
-no_session() {
-	[ ! -e /run/lparkit/cluster.session ]
-}
-
 # as_before NAME WHAT: after a save that failed
 as_before() {
 	check "$2: the guests go on" all_count
 	check "$2: nothing is held" on_all nothing_held
-	check "$2: nothing is left" nothing_left "$1"
+	check "$2: nothing is left" on_all nothing_left "$1"
 	check "$2: no session is left" on_all no_session
 }
 
-# A command that stops QEMU's process, so that it ignores QMP.
-qemu_pid() {
-	cat "/run/lparkit/$1/qemu.pid"
+# The LPAR's stage: saving has begun
+is_saving() {
+	[ "$(cat "/sys/class/lpar/$1/stage" 2>/dev/null)" = 2 ]
 }
 
-freeze_qemu() {
-	kill -STOP "$(qemu_pid "$1")"
+# killed NAME WAY: something dies while it saves, and the command fails
+killed() {
+	local pid
+
+	cluster save "$1" --hosts a,b 2>"$said" &
+	pid=$!
+	wait_until 60 is_saving a1
+	"$2" $pid
+	! wait $pid
 }
 
-thaw_qemu() {
-	kill -CONT "$(qemu_pid "$1")"
-}
-
-kill_execd() {
-	pkill -9 -f 'lparctl execd'
-}
-
-# In the background, until the step of a save is under way on this host.
-stage_is() {
-	[ "$(cat "/sys/class/lpar/$1/stage" 2>/dev/null)" = "$2" ]
-}
-
-export -f nothing_held no_session qemu_pid freeze_qemu thaw_qemu kill_execd
+interrupt() { kill -INT "$1"; }
+kill_caller() { kill -9 "$1"; }
+kill_here() { kill_execd; }
+kill_there() { on b kill_execd; }
 
 check "two hosts" hosts_up || bail "no rig"
 check "a pair of guests" cluster_up 1 1000 || bail "no cluster"
@@ -84,8 +68,9 @@ fails "clocks that may differ too much" "clocks of a and b" save x --hosts a,b -
 fails "an LPAR without a guest" "nobody runs no guest" save x --hosts a,b --lpar nobody
 as_before x "refused"
 
-# Disks that cannot be saved
-fails "no room for the files" "No space left" save full --hosts a,b --dir /full
+# No room
+check "small directories" on_all small_dir
+fails "no room for the files" "No space left" save full --hosts a,b --dir $small
 as_before full "no room"
 
 # QEMU does not answer
@@ -95,23 +80,8 @@ on b thaw_qemu b1
 check "deaf: it recovers" on b lparctl cluster recover
 as_before deaf "deaf"
 
-# The caller and its helpers die
-killed() {
-	local pid
-
-	cluster save "$1" --hosts a,b 2>"$said" &
-	pid=$!
-	wait_until 60 stage_is a1 2
-	"$2" $pid
-	! wait $pid
-}
-
-interrupt() { kill -INT "$1"; }
-murder() { kill -9 "$1"; }
-murder_execd() { kill_execd; }
-murder_remote() { on b kill_execd; }
-
-for way in interrupt murder murder_execd murder_remote; do
+# The caller or an execd dies, or the caller gives up
+for way in interrupt kill_caller kill_here kill_there; do
 	check "$way while it saves: it fails" killed $way $way
 	wait_until 60 on_all no_session
 	as_before $way $way
@@ -120,9 +90,9 @@ done
 # A saved state that is damaged
 check "saved" cluster save good --hosts a,b --continue
 check "verified" cluster verify good
-printf x | dd of=$dir/good/b/b1.state bs=1 seek=5000 conv=notrunc status=none
+on b spoil $dir/good/b/b1.state
 fails "a damaged file is found" "damaged" verify good
 fails "and refused" "damaged" restore good
 check "before anything is touched" all_count
 check "it can be deleted" cluster delete good
-check "nothing is left of it" nothing_left good
+check "nothing is left of it" on_all nothing_left good
