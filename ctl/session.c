@@ -366,6 +366,16 @@ static void free_guests(struct session *session)
 	session->n_guests = 0;
 }
 
+static void forget(struct session *session)
+{
+	free_guests(session);
+	free(session->dir);
+	session->dir = NULL;
+	session->kind = SESSION_NONE;
+	session->taken = session->written = session->kept = false;
+	session->cut = 0;
+}
+
 /* Nothing is left to be undone. */
 void session_end(struct session *session)
 {
@@ -374,12 +384,7 @@ void session_end(struct session *session)
 	if (session->kind != SESSION_NONE)
 		session_stage(session, 0, "", 0);
 	unlink(session_path(path, sizeof(path)));
-	free_guests(session);
-	free(session->dir);
-	session->dir = NULL;
-	session->kind = SESSION_NONE;
-	session->taken = session->written = session->kept = false;
-	session->cut = 0;
+	forget(session);
 }
 
 /* A request has "name", "dir" and "host". */
@@ -464,7 +469,10 @@ void session_find_pids(struct session *session)
 		guest_find(&session->guest[i]);
 }
 
-/* Everything is as it was before, as far as it can be. */
+/*
+ * Everything is as it was before. What cannot be undone now, such as the stop of a
+ * guest that does not answer, stays on record for another try.
+ */
 int session_undo(struct session *session)
 {
 	int ret = 0;
@@ -479,7 +487,10 @@ int session_undo(struct session *session)
 		ret = undo_save(session);
 	else if (session->kind == SESSION_RESTORE)
 		ret = end_guests(session);
-	session_end(session);
+	if (ret)
+		forget(session);
+	else
+		session_end(session);
 	return ret;
 }
 

@@ -40,7 +40,7 @@ as_before() {
 
 # The LPAR's stage: saving has begun
 is_saving() {
-	[ "$(cat "/sys/class/lpar/$1/stage" 2>/dev/null)" = 2 ]
+	[ "$(cat "/sys/class/lpar/$1/stage/number" 2>/dev/null)" = 2 ]
 }
 
 # killed NAME WAY: something dies while it saves, and the command fails
