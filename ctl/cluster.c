@@ -539,12 +539,7 @@ static int delete_state(struct cluster *cluster)
 		return EXIT_FAILED;
 	}
 	free(path);
-	if (ask_each(cluster, "delete"))
-		return EXIT_FAILED;
-	path = xprintf("%s/%s", cluster->dir, cluster->name);
-	rmdir(path);
-	free(path);
-	return EXIT_OK;
+	return ask_each(cluster, "delete") ? EXIT_FAILED : EXIT_OK;
 }
 
 static int show(struct cluster *cluster)

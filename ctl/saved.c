@@ -69,19 +69,38 @@ int make_dir(const char *path)
 	return ret;
 }
 
-/* A directory of files; one that is not there is no error. */
+/* The directory above, when nothing else is in it. */
+static void remove_parent(const char *path)
+{
+	char *parent = xstrdup(path), *end = strrchr(parent, '/');
+
+	if (end) {
+		*end = 0;
+		rmdir(parent);
+	}
+	free(parent);
+}
+
+/* A host's directory of files; one that is not there is no error. */
 int remove_dir(const char *path)
 {
 	struct dirent *entry;
 	DIR *dir = opendir(path);
 
-	if (!dir)
-		return errno == ENOENT ? 0 : file_error(path);
+	if (!dir && errno != ENOENT)
+		return file_error(path);
+	if (!dir) {
+		remove_parent(path);
+		return 0;
+	}
 	while ((entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
 			unlinkat(dirfd(dir), entry->d_name, 0);
 	closedir(dir);
-	return rmdir(path) ? file_error(path) : 0;
+	if (rmdir(path))
+		return file_error(path);
+	remove_parent(path);
+	return 0;
 }
 
 static int write_whole(const char *path, const char *text)
