@@ -24,7 +24,7 @@ leave() {
 	for one in "${started[@]}"; do
 		kill -9 "$one" 2>/dev/null
 	done
-	wait "${started[@]}" 2>/dev/null
+	[ ${#started[@]} = 0 ] || wait "${started[@]}" 2>/dev/null
 	"$@"
 	rm -rf "$scratch"
 	(exit $status)
