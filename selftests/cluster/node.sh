@@ -216,3 +216,8 @@ thaw_qemu() {
 kill_execd() {
 	pkill -9 -f 'lparctl execd'
 }
+
+# As by a power failure
+crash() {
+	echo b >/proc/sysrq-trigger
+}

@@ -17,7 +17,7 @@ clear_guests() {
 	local guest
 
 	for guest in "${primaries[@]}" "${standbys[@]}"; do
-		on "$(home_of "$guest")" lparctl stop "$guest" --timeout 0s
+		on "$(where "$guest")" lparctl stop "$guest" --timeout 0s
 	done
 }
 # hosts_up

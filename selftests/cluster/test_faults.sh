@@ -54,6 +54,18 @@ killed() {
 	! wait $pid
 }
 
+# Its peer is dead: it sends all the same.
+counts_alone() {
+	local before
+
+	before=$(shown a1 sent)
+	wait_until 20 sent_beyond "$before"
+}
+
+sent_beyond() {
+	[ "$(shown a1 sent)" -gt "$1" ]
+}
+
 interrupt() { kill -INT "$1"; }
 kill_caller() { kill -9 "$1"; }
 kill_here() { kill_execd; }
@@ -96,3 +108,23 @@ fails "and refused" "damaged" restore good
 check "before anything is touched" all_count
 check "it can be deleted" cluster delete good
 check "nothing is left of it" on_all nothing_left good
+
+# A host dies: the other is as it was
+check "saved again" cluster save good --hosts a,b --continue
+dies() {
+	local pid
+
+	cluster save "$1" --hosts a,b --timeout 20s 2>"$said" &
+	pid=$!
+	wait_until 60 is_saving a1
+	on b crash &
+	! wait $pid
+}
+check "host b dies while it saves: it fails" dies dead
+check "the error names it" grep -q "host b" "$said"
+check "host a: its guest runs" counts_alone
+check "host a: nothing is held" nothing_held
+check "host a: nothing is left" nothing_left dead
+check "host a: no session is left" no_session
+fails "and nothing is restored" "host b" restore good
+check "host a: its guest still runs" counts_alone

@@ -10,7 +10,8 @@
  *   pair_role=standby primary otherwise
  *   pair_ms=300       period
  *
- * Each message has a number, so that loss, repetition and disorder show.
+ * Each message has a number, so that loss, repetition and disorder show. On demand a
+ * TCP stream of numbered words goes to the other as well.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -29,7 +30,7 @@
 
 #include "pair.h"
 
-#define PAIR_PORT 7778
+#define PAIR_PORT 7778 /* UDP and TCP */
 #define DISK "/dev/vda"
 #define SECTOR 512
 #define MAGIC 0x706169726b636f75ULL
@@ -58,6 +59,9 @@ static struct {
 	uint64_t count, sent, received, expected;
 	uint64_t lost, repeated, disordered, missed, changes, splits;
 	int64_t heard_us, longest_us; /* silence, CLOCK_MONOTONIC */
+	struct sockaddr_in peer;
+	atomic_bool streaming;
+	uint64_t stream_sent, stream_received, stream_wrong, stream_broken; /* words; streams */
 	int disk;
 	struct record *record;
 } pair = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -208,6 +212,57 @@ static void *flood(void *arg)
 	return arg;
 }
 
+/* ---- TCP ---- */
+
+static void *stream_send(void *arg)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t words[128], number = 0;
+	size_t i;
+
+	if (connect(fd, (struct sockaddr *)&pair.peer, sizeof(pair.peer)))
+		printf("pair: stream: %m\n");
+	while (pair.streaming) {
+		for (i = 0; i < 128; i++)
+			words[i] = number++;
+		if (send(fd, words, sizeof(words), 0) != sizeof(words)) {
+			pair.stream_broken += pair.streaming;
+			break;
+		}
+		pair.stream_sent += 128;
+	}
+	close(fd);
+	return arg;
+}
+
+static void stream_receive(int fd)
+{
+	uint64_t word, expected = 0;
+
+	for (; recv(fd, &word, sizeof(word), MSG_WAITALL) == sizeof(word); expected++) {
+		pair.stream_wrong += word != expected;
+		pair.stream_received++;
+	}
+}
+
+static void *stream_serve(void *arg)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(PAIR_PORT) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) || listen(fd, 1))
+		printf("pair: stream: %m\n");
+	for (;;) {
+		int from = accept(fd, NULL, NULL);
+
+		if (from < 0)
+			continue;
+		stream_receive(from);
+		close(from);
+	}
+	return arg;
+}
+
 /* ---- commands ---- */
 
 static void forget(void)
@@ -217,7 +272,7 @@ static void forget(void)
 }
 
 /**
- * pair_command() - "show", "forget", "period MS", "flood 0|1"
+ * pair_command() - "show", "forget", "period MS", "flood 0|1", "stream 0|1"
  * @command: what to do
  * @answer: one line
  * @size: its size
@@ -237,11 +292,16 @@ void pair_command(const char *command, char *answer, size_t size)
 		if (!atomic_exchange(&pair.flooding, value) && value &&
 		    !pthread_create(&thread, NULL, flood, NULL))
 			pthread_detach(thread);
+	} else if (sscanf(command, "stream %u", &value) == 1) {
+		if (!atomic_exchange(&pair.streaming, value) && value &&
+		    !pthread_create(&thread, NULL, stream_send, NULL))
+			pthread_detach(thread);
 	} else if (!strcmp(command, "show")) {
 		snprintf(
 			answer, size,
 			"ok role=%s epoch=%u count=%lu sent=%lu received=%lu lost=%lu repeated=%lu "
-			"disordered=%lu missed=%lu changes=%lu splits=%lu longest_us=%ld",
+			"disordered=%lu missed=%lu changes=%lu splits=%lu longest_us=%ld "
+			"stream_sent=%lu stream_received=%lu stream_wrong=%lu stream_broken=%lu",
 			pair.is_primary ? "primary" : "standby", pair.epoch,
 			(unsigned long)pair.count, (unsigned long)pair.sent,
 			(unsigned long)pair.received, (unsigned long)pair.lost,
@@ -266,12 +326,12 @@ static void open_disk(void)
 static int connect_peer(const char *address)
 {
 	struct sockaddr_in here = { .sin_family = AF_INET, .sin_port = htons(PAIR_PORT) };
-	struct sockaddr_in peer = here;
 
+	pair.peer = here;
 	pair.socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	return inet_pton(AF_INET, address, &peer.sin_addr) != 1 ||
+	return inet_pton(AF_INET, address, &pair.peer.sin_addr) != 1 ||
 	       bind(pair.socket, (struct sockaddr *)&here, sizeof(here)) ||
-	       connect(pair.socket, (struct sockaddr *)&peer, sizeof(peer));
+	       connect(pair.socket, (struct sockaddr *)&pair.peer, sizeof(pair.peer));
 }
 
 /**
@@ -292,6 +352,7 @@ void pair_start(void)
 	if (connect_peer(peer))
 		printf("pair: %s: %m\n", peer);
 	else if (pthread_create(&thread, NULL, receive, NULL) ||
+		 pthread_create(&thread, NULL, stream_serve, NULL) ||
 		 pthread_create(&thread, NULL, beat, NULL))
 		printf("pair: no thread: %m\n");
 }

@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Saved on a and b, restored on b and a: each host goes on with what the other had.
+# vm: rig cpus=3 mem=1024 timeout=900 kernels=6.12
+# shellcheck source=selftests/cluster/cluster.sh
+. "$(dirname "$0")/cluster.sh"
+
+dir=$share/saved
+
+# The disks are shared by both hosts, but active on one only.
+move_disk() {
+	on "$2" disk_down "$1" && on "$3" disk_up "$1"
+}
+
+check "two hosts" hosts_up || bail "no rig"
+check "a pair of guests" cluster_up 1 1000 || bail "no cluster"
+tell_all "pair forget"
+check "saved" cluster save both --hosts a,b
+count=$(cluster list | grep -c both)
+check_is "it is listed" "$count" 1
+check "the disk of a1 goes to b" move_disk a1 a b
+check "the disk of b1 goes to a" move_disk b1 b a
+moved_to[a1]=b moved_to[b1]=a
+check "restored" cluster restore both --hosts b,a
+check "they count on" all_count
+check "and have noticed nothing" all_quiet
+check "restored once more, where they are" cluster restore both --hosts b,a
+check "they count on" all_count
+check "and have noticed nothing" all_quiet
