@@ -307,7 +307,9 @@ void pair_command(const char *command, char *answer, size_t size)
 			(unsigned long)pair.received, (unsigned long)pair.lost,
 			(unsigned long)pair.repeated, (unsigned long)pair.disordered,
 			(unsigned long)pair.missed, (unsigned long)pair.changes,
-			(unsigned long)pair.splits, (long)pair.longest_us);
+			(unsigned long)pair.splits, (long)pair.longest_us,
+			(unsigned long)pair.stream_sent, (unsigned long)pair.stream_received,
+			(unsigned long)pair.stream_wrong, (unsigned long)pair.stream_broken);
 	} else {
 		snprintf(answer, size, "fail unknown pair command");
 	}
