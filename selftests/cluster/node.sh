@@ -221,3 +221,18 @@ kill_execd() {
 crash() {
 	echo b >/proc/sysrq-trigger
 }
+
+# fired LPARS INSTANT ACTION: when the gates of this host acted, in ns
+fired() {
+	lparctl -j cut --at "@$2" --lpar "$1" --action "$3" | grep -o '"fired_ns":[0-9]*' | cut -d : -f 2
+}
+
+# read_states DIRECTORY: all files at the same time, as the guests' states are read.
+read_states() {
+	local file
+
+	for file in "$1"/*.state; do
+		cat "$file" >/dev/null &
+	done
+	wait
+}
