@@ -15,14 +15,16 @@ rounds() {
 	sleep $((10 * $2 / 1000 + 5))
 	check "undisturbed it is quiet" all_quiet || bail "a longer period is needed here"
 	for ((i = 1; i <= $3; i++)); do
-		check "round $i: saved and continued" cluster save "go$i" --hosts a,b --continue
+		check "round $i: saved and continued" cluster save state --hosts a,b --continue
 		check "round $i: it counts on" all_count
 		check "round $i: and has noticed nothing" all_quiet
+		cluster delete state
 	done
 	for ((i = 1; i <= $3; i++)); do
-		check "round $i: saved" cluster save "state$i" --hosts a,b
-		check "round $i: restored" cluster restore "state$i"
+		check "round $i: saved" cluster save state --hosts a,b
+		check "round $i: restored" cluster restore state
 		check "round $i: it counts on" all_count
 		check "round $i: and has noticed nothing" all_quiet
+		cluster delete state
 	done
 }
