@@ -177,6 +177,14 @@ static int connect_hosts(struct cluster *cluster)
 	return channels_open(channels);
 }
 
+/* Connected, and with clocks that can be relied on. */
+static int synchronise_hosts(struct cluster *cluster)
+{
+	int ret = connect_hosts(cluster);
+
+	return ret ? ret : channels_compare_clocks(&cluster->channels, cluster->max_skew_ns);
+}
+
 /* Where the i-th host has, or will have, its part of the saved state. */
 static const char *saved_host(const struct cluster *cluster, size_t i)
 {
@@ -390,12 +398,9 @@ static int give_up(struct cluster *cluster, int ret)
 
 static int save(struct cluster *cluster)
 {
-	int ret = connect_hosts(cluster);
+	int ret;
 
-	if (ret)
-		return EXIT_FAILED;
-	ret = channels_compare_clocks(&cluster->channels, cluster->max_skew_ns);
-	if (ret)
+	if (synchronise_hosts(cluster))
 		return EXIT_FAILED;
 	new_manifest(cluster);
 	ret = save_guests(cluster);
@@ -495,12 +500,9 @@ static int load_guests(struct cluster *cluster)
 static int restore(struct cluster *cluster)
 {
 	size_t i;
-	int ret = connect_hosts(cluster);
+	int ret;
 
-	if (ret)
-		return EXIT_FAILED;
-	ret = channels_compare_clocks(&cluster->channels, cluster->max_skew_ns);
-	if (ret)
+	if (synchronise_hosts(cluster))
 		return EXIT_FAILED;
 	ret = load_guests(cluster);
 	if (ret)

@@ -8,6 +8,8 @@
 
 #include <stdatomic.h>
 
+#include <openssl/evp.h>
+
 #include "lparctl.h"
 
 #define CLUSTER_DIR "/var/lib/lparkit/cluster"
@@ -164,6 +166,7 @@ request_fn cut_arm_request, cut_resume_request;
 guest_step migrate_out, migrate_in;
 
 /* saved.c */
+void digest_end(EVP_MD_CTX *digest, char *hex);
 int digest_file(const char *path, char *hex);
 int make_dir(const char *path);
 int remove_dir(const char *path);

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
-
 #include "cluster.h"
 
 #define PUMP_BYTES (256 << 10)
@@ -89,16 +87,11 @@ static int pump_all(struct pump *pump)
 static int run_pump(struct guest *guest, int from, int to, char *hex)
 {
 	struct pump pump = { guest, from, to, xalloc(PUMP_BYTES), EVP_MD_CTX_new() };
-	unsigned char sum[EVP_MAX_MD_SIZE];
-	unsigned int len, i;
 	int ret;
 
 	EVP_DigestInit_ex(pump.digest, EVP_sha256(), NULL);
 	ret = pump_all(&pump);
-	EVP_DigestFinal_ex(pump.digest, sum, &len);
-	for (i = 0; i < len; i++)
-		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
-	EVP_MD_CTX_free(pump.digest);
+	digest_end(pump.digest, hex);
 	free(pump.buf);
 	return ret;
 }
@@ -170,12 +163,7 @@ static int write_state(struct guest *guest, const char *path, const int *ends)
 	return ret ? failed(guest, path, ret) : 0;
 }
 
-/**
- * migrate_out() - state of a guest that stands, to its file
- * @guest: stopped, connected
- *
- * Return: 0 or a negative errno with the reason in @guest->why.
- */
+/* The state of a guest that stands, to its file; the reason of a failure is in guest->why. */
 int migrate_out(struct guest *guest)
 {
 	char *file = xprintf("%s.state", guest->name);
@@ -215,12 +203,7 @@ static int read_state(struct guest *guest, const char *path, const int *ends)
 	return ret ? failed(guest, path, ret) : 0;
 }
 
-/**
- * migrate_in() - state of a guest from its file
- * @guest: started with -incoming defer, connected
- *
- * Return: 0 or a negative errno with the reason in @guest->why.
- */
+/* And back, to a QEMU that waits for it. */
 int migrate_in(struct guest *guest)
 {
 	char *file = xprintf("%s.state", guest->name);

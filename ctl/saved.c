@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
-
 #include "cluster.h"
 
 #define READ_BYTES (1 << 20)
@@ -25,13 +23,24 @@ static int file_error(const char *path)
 	return ret;
 }
 
-/* SHA-256 of a file, as sha256sum prints it. */
+/* Ends a digest; as sha256sum prints it. */
+void digest_end(EVP_MD_CTX *digest, char *hex)
+{
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	unsigned int len = 0, i;
+
+	EVP_DigestFinal_ex(digest, sum, &len);
+	for (i = 0; i < len; i++)
+		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+	EVP_MD_CTX_free(digest);
+}
+
+/* SHA-256 of a file. */
 int digest_file(const char *path, char *hex)
 {
-	unsigned char sum[EVP_MAX_MD_SIZE], *buf = xalloc(READ_BYTES);
+	unsigned char *buf = xalloc(READ_BYTES);
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	unsigned int len = 0, i;
 	ssize_t got = -1;
 	int ret = 0;
 
@@ -40,12 +49,9 @@ int digest_file(const char *path, char *hex)
 		EVP_DigestUpdate(digest, buf, got);
 	if (got < 0)
 		ret = file_error(path);
-	EVP_DigestFinal_ex(digest, sum, &len);
-	for (i = 0; !ret && i < len; i++)
-		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+	digest_end(digest, hex);
 	if (fd >= 0)
 		close(fd);
-	EVP_MD_CTX_free(digest);
 	free(buf);
 	return ret;
 }

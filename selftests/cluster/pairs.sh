@@ -69,18 +69,11 @@ tell_all() {
 	done
 }
 
-hears() {
-	local received
-
-	received=$(ask "$1" received)
-	[ "${received:-0}" -gt 2 ]
-}
-
 all_hear() {
 	local guest
 
 	for guest in "${primaries[@]}" "${standbys[@]}"; do
-		hears "$guest" || return 1
+		is_beyond "$guest" received 2 || return 1
 	done
 }
 
@@ -104,23 +97,26 @@ all_quiet() {
 	done
 }
 
-# forward: each pair counts on
-counts() {
+# grows GUEST KEY: a number of it goes up
+grows() {
 	local before
 
-	before=$(ask "$1" count)
-	wait_until 20 counts_beyond "$1" "$before"
+	before=$(ask "$1" "$2")
+	wait_until 30 is_beyond "$1" "$2" "${before:-0}"
 }
 
-counts_beyond() {
-	[ "$(ask "$1" count)" -gt "$2" ]
+is_beyond() {
+	local now
+
+	now=$(ask "$1" "$2")
+	[ "${now:-0}" -gt "$3" ]
 }
 
 all_count() {
 	local guest
 
 	for guest in "${primaries[@]}" "${standbys[@]}"; do
-		counts "$guest" || return 1
+		grows "$guest" count || return 1
 	done
 }
 

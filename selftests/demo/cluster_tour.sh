@@ -68,7 +68,7 @@ the_restore() {
 	claim "$((2 * pairs)) guests restored in $(($(now_ms) - began)) ms" all_hear
 	claim "a1 is primary again" is_primary a1
 	claim "b1 is its standby again" is_standby b1
-	claim "the counter goes on from where it was saved ($count_then)" counts a1
+	claim "the counter goes on from where it was saved ($count_then)" grows a1 count
 	claim "and nobody has noticed anything" nobody_noticed
 }
 
