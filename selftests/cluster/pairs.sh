@@ -101,14 +101,14 @@ all_quiet() {
 grows() {
 	local before
 
-	before=$(ask "$1" "$2")
+	before=$(ask "$1" "$2" | tr -cd 0-9)
 	wait_until 30 is_beyond "$1" "$2" "${before:-0}"
 }
 
 is_beyond() {
 	local now
 
-	now=$(ask "$1" "$2")
+	now=$(ask "$1" "$2" | tr -cd 0-9)
 	[ "${now:-0}" -gt "$3" ]
 }
 

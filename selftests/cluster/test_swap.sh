@@ -7,9 +7,10 @@
 
 dir=$share/saved
 
-# The disks are shared by both hosts, but active on one only.
-move_disk() {
-	on "$2" disk_down "$1" && on "$3" disk_up "$1"
+# move GUEST FROM TO: its CPUs are free on the one host, and its disk, which both
+# reach, is active on the other.
+move() {
+	on "$2" lparctl delete "$1" && on "$2" disk_down "$1" && on "$3" disk_up "$1"
 }
 
 check "two hosts" hosts_up || bail "no rig"
@@ -18,8 +19,8 @@ tell_all "pair forget"
 check "saved" cluster save both --hosts a,b
 count=$(cluster list | grep -c both)
 check_is "it is listed" "$count" 1
-check "the disk of a1 goes to b" move_disk a1 a b
-check "the disk of b1 goes to a" move_disk b1 b a
+check "a1 leaves a for b" move a1 a b
+check "b1 leaves b for a" move b1 b a
 moved_to[a1]=b moved_to[b1]=a
 check "restored" cluster restore both --hosts b,a
 check "they count on" all_count
