@@ -129,7 +129,7 @@ describe() {
 node_up() {
 	mkdir -p $share /var/lib/lparkit/cluster
 	mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 share $share &&
-		modules_up && network_up && clocks_up
+		touch "$share/$me.booted" && modules_up && network_up && clocks_up
 }
 
 # node_disks GUEST...: volumes of the guests that are at home here
