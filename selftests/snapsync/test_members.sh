@@ -78,7 +78,8 @@ check_is "nothing has changed" "$(both states)" "three two /other three "
 remove_members
 
 wipe_stores
-log_stores && members /dev/mapper/log0 /dev/mapper/log1 || bail "no logs"
+log_stores || bail "no logs"
+members /dev/mapper/log0 /dev/mapper/log1 || bail "no volumes on them"
 write_both 101
 message a take one
 write_both 102
