@@ -143,9 +143,9 @@ compare() {
 	shift 2
 	for ((round = 0; round < rounds; round++)); do
 		for target in $targets; do
-			take $target
-			iops $target "$@" >>"$run/$name.$target"
-			forget $target
+			take "$target"
+			iops "$target" "$@" >>"$run/$name.$target"
+			forget "$target"
 		done
 	done
 }
@@ -193,7 +193,7 @@ bench_chunk() {
 		iops snapsync --rw=randwrite --bs=4k --iodepth=32 >/dev/null
 		for ((round = 0; round < rounds; round++)); do
 			for target in $two; do
-				iops $target --rw=read --bs=128k --iodepth=32 >>"$run/read.$chunk.$target"
+				iops "$target" --rw=read --bs=128k --iodepth=32 >>"$run/read.$chunk.$target"
 			done
 		done
 		report seqread_chunk${chunk} read.$chunk linear
