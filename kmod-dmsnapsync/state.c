@@ -32,8 +32,8 @@ struct change {
 };
 
 /* A step on each volume, with its meta held; the first error counts, but stops nothing. */
-static int for_each_volume(struct change *change,
-			   int (*step)(struct ss_volume *volume, struct change *change))
+static int visit(struct change *change,
+		 int (*step)(struct ss_volume *volume, struct change *change))
 {
 	struct ss_volume *volume;
 	unsigned int noio;
@@ -75,7 +75,7 @@ static int look(struct ss_volume *volume, struct change *change)
 
 static int look_at_all(struct change *change)
 {
-	int err = for_each_volume(change, look);
+	int err = visit(change, look);
 
 	return err ?: change->nr_found ? 0 : -ENOENT;
 }
@@ -166,13 +166,13 @@ int ss_state_restore(struct ss_group *group, struct ss_volume *only, const char 
 	struct change change = { .group = group, .only = only, .name = name };
 	int err = look_at_all(&change);
 
-	err = err ?: for_each_volume(&change, prepare_restore);
+	err = err ?: visit(&change, prepare_restore);
 	if (err) {
-		for_each_volume(&change, undo_prepare);
+		visit(&change, undo_prepare);
 		return err;
 	}
 	run_all(&change);
-	return for_each_volume(&change, commit_restore);
+	return visit(&change, commit_restore);
 }
 
 static int check_unused(struct ss_volume *volume, struct change *change)
@@ -209,8 +209,8 @@ int ss_state_delete(struct ss_group *group, struct ss_volume *only, const char *
 	struct change change = { .group = group, .only = only, .name = name };
 	int err = look_at_all(&change);
 
-	err = err ?: for_each_volume(&change, check_unused);
-	return err ?: for_each_volume(&change, delete);
+	err = err ?: visit(&change, check_unused);
+	return err ?: visit(&change, delete);
 }
 
 /* A member that has it under the new name was renamed before a crash. */
@@ -253,6 +253,6 @@ int ss_state_rename(struct ss_group *group, struct ss_volume *only, const char *
 	struct change change = { .group = group, .only = only, .name = from, .to = to };
 	int err = look_at_all(&change);
 
-	err = err ?: for_each_volume(&change, check_rename);
-	return err ?: for_each_volume(&change, rename);
+	err = err ?: visit(&change, check_rename);
+	return err ?: visit(&change, rename);
 }
