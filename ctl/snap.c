@@ -99,6 +99,8 @@ const char *snap_reason(int error)
 		return "a view shows the state, or it is being merged";
 	case EAGAIN:
 		return "the state is undecided until the coordinator of its group is active";
+	case EXDEV:
+		return "the states of that name on the members of the group are not from one take";
 	case EROFS:
 		return "the volume is read-only, or not created with writable_base";
 	case ENOSPC:
@@ -129,20 +131,54 @@ void snap_forget_pages(const char *volume)
 	free(path);
 }
 
-/* "VERB VOLUME NAME", and a second name for rename. */
-static int change(const char *verb, struct args *args, bool two_names)
+static void forget_pages_of_group(const char *volume)
 {
-	const char *volume = next_arg(args), *name = next_arg(args);
-	const char *to = two_names ? next_arg(args) : "";
-	char *text;
-	int ret;
+	char *members = NULL, *member, *rest;
+	int ret = snap_message(volume, "members", &members);
 
-	if (!volume || !name || !to || args->argc)
-		return usage("%s wants a volume and %s", verb, two_names ? "two names" : "a name");
-	text = xprintf("%s %s%s%s", verb, name, *to ? " " : "", to);
-	ret = snap_message(volume, text, NULL);
+	if (ret)
+		fail("drop cached pages of the group", volume, ret);
+	for (member = strtok_r(members, "\n", &rest); member; member = strtok_r(NULL, "\n", &rest))
+		snap_forget_pages(member);
+	free(members);
+}
+
+/* What "VERB VOLUME NAME [NAME] [--group]" says. */
+struct change {
+	const char *verb;
+	const char *volume;
+	const char *name;
+	const char *to; /* empty unless it is a rename */
+	bool group;
+};
+
+static int parse_change(struct change *change, struct args *args, bool two_names)
+{
+	change->volume = next_arg(args);
+	change->name = next_arg(args);
+	change->to = two_names ? next_arg(args) : "";
+	change->group = next_flag(args, "--group");
+	if (change->volume && change->name && change->to && !args->argc)
+		return EXIT_OK;
+	return usage("%s wants a volume and %s", change->verb, two_names ? "two names" : "a name");
+}
+
+static int send_change(const struct change *change)
+{
+	char *text = xprintf("%s%s %s %s", change->group ? "group " : "", change->verb,
+			     change->name, change->to);
+	int ret = snap_message(change->volume, text, NULL);
+
 	free(text);
-	return ret ? fail(verb, volume, ret) : EXIT_OK;
+	return ret ? fail(change->verb, change->volume, ret) : EXIT_OK;
+}
+
+static int change_state(const char *verb, struct args *args, bool two_names)
+{
+	struct change change = { .verb = verb };
+	int ret = parse_change(&change, args, two_names);
+
+	return ret ? ret : send_change(&change);
 }
 
 static int take_state(struct args *args)
@@ -163,27 +199,32 @@ static int take_state(struct args *args)
 
 static int restore_state(struct args *args)
 {
-	const char *volume = args->argc ? args->argv[0] : "";
-	int ret = change("restore", args, false);
+	struct change change = { .verb = "restore" };
+	int ret = parse_change(&change, args, false);
 
-	if (ret == EXIT_OK)
-		snap_forget_pages(volume);
-	return ret;
+	ret = ret ? ret : send_change(&change);
+	if (ret)
+		return ret;
+	if (change.group)
+		forget_pages_of_group(change.volume);
+	else
+		snap_forget_pages(change.volume);
+	return EXIT_OK;
 }
 
 static int delete_state(struct args *args)
 {
-	return change("delete", args, false);
+	return change_state("delete", args, false);
 }
 
 static int rename_state(struct args *args)
 {
-	return change("rename", args, true);
+	return change_state("rename", args, true);
 }
 
 static int merge_state(struct args *args)
 {
-	return change("merge", args, false);
+	return change_state("merge", args, false);
 }
 
 static int parse_line(const char *line, struct state *state)

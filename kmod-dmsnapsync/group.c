@@ -366,7 +366,7 @@ static int check_name(struct ss_volume *volume, const char *name)
  * @coordinator: the member that decides, NULL if it is the only one
  * @name: of the state
  * @note: free text
- * @txn: names the transaction of all members
+ * @txn: names it, the same on all members
  */
 struct take {
 	struct ss_group *group;
@@ -385,10 +385,9 @@ static int name_cut(struct ss_volume *volume, const struct take *take, u32 flags
 	int err;
 
 	ss_drain(volume);
-	if (take->coordinator) {
-		memcpy(layer->txn, take->txn, sizeof(layer->txn));
+	memcpy(layer->txn, take->txn, sizeof(layer->txn));
+	if (take->coordinator)
 		memcpy(layer->coordinator, take->coordinator->uuid, sizeof(layer->coordinator));
-	}
 	layer->flags |= flags;
 	ss_layer_name(volume, number, take->name, take->note, ktime_to_ns(volume->cut_time));
 	WRITE_ONCE(volume->cut_layer, 0);
@@ -436,10 +435,9 @@ static int take_members(struct take *take)
 	struct ss_volume *volume;
 	int err;
 
-	if (!list_is_singular(&group->volumes)) {
+	generate_random_uuid(take->txn);
+	if (!list_is_singular(&group->volumes))
 		take->coordinator = first;
-		generate_random_uuid(take->txn);
-	}
 	volume = first;
 	list_for_each_entry_continue(volume, &group->volumes, group_node) {
 		err = name_cut(volume, take, SS_LAYER_PREPARED);

@@ -183,11 +183,14 @@ static void end_merge(struct ss_volume *volume, u32 number)
  */
 bool ss_merge_step(struct ss_volume *volume)
 {
-	u32 number = merging_layer(volume), chunks[STEP];
 	struct ss_line *line = &volume->merge_line;
+	u32 number, chunks[STEP];
 	int count, i, err;
 
-	if (!number || !volume->writable_base || volume->merge_failed)
+	if (!volume->writable_base || volume->merge_failed)
+		return false;
+	number = merging_layer(volume);
+	if (!number)
 		return false;
 	if (!volume->merge_place)
 		ss_drain(volume);	/* writes that began before the state was taken */

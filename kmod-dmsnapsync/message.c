@@ -53,6 +53,20 @@ static void list(struct ss_volume *volume, char *result, unsigned int maxlen)
 	ss_meta_unlock(volume, noio);
 }
 
+/* The devices of the group's members, one in each line. */
+static void members(const struct ss_volume *volume, char *result, unsigned int maxlen)
+{
+	const struct ss_volume *member;
+	char name[DM_NAME_LEN];
+	unsigned int sz = 0;
+
+	mutex_lock(&ss_registry);
+	list_for_each_entry(member, &volume->group->volumes, group_node)
+		if (member->nr_tables && !dm_copy_name_and_uuid(member->md, name, NULL))
+			DMEMIT("%s\n", name);
+	mutex_unlock(&ss_registry);
+}
+
 static bool note_is_valid(const char *note)
 {
 	for (; *note; note++)
@@ -86,32 +100,40 @@ static int extend(struct ss_volume *volume)
 	return err;
 }
 
-static int rename_state(struct ss_volume *volume, const char *from, const char *to)
+static int rename_state(struct ss_group *group, struct ss_volume *only, const char *from,
+			const char *to)
 {
 	if (!ss_name_is_valid(to) || !strcmp(to, "-"))
 		return -EINVAL;
-	return ss_layer_rename(volume, from, to);
+	return ss_state_rename(group, only, from, to);
 }
 
-/* Operations on one volume's states. */
+/* Operations on states: of one volume, or after "group" of all members. */
 static int change(struct ss_volume *volume, unsigned int argc, char **argv)
 {
+	struct ss_group *group = volume->group;
+	struct ss_volume *only = volume;
 	int err = -EINVAL;
 
-	mutex_lock(&volume->group->op);
+	if (!strcasecmp(argv[0], "group")) {
+		only = NULL;
+		argc--;
+		argv++;
+	}
+	mutex_lock(&group->op);
 	if (argc == 2 && !strcasecmp(argv[0], "restore"))
-		err = ss_layer_restore(volume, argv[1]);
+		err = ss_state_restore(group, only, argv[1]);
 	else if (argc == 2 && !strcasecmp(argv[0], "delete"))
-		err = ss_layer_delete(volume, argv[1]);
+		err = ss_state_delete(group, only, argv[1]);
 	else if (argc == 3 && !strcasecmp(argv[0], "rename"))
-		err = rename_state(volume, argv[1], argv[2]);
-	else if (argc == 2 && !strcasecmp(argv[0], "merge"))
+		err = rename_state(group, only, argv[1], argv[2]);
+	else if (only && argc == 2 && !strcasecmp(argv[0], "merge"))
 		err = ss_merge_start(volume, argv[1]);
-	else if (argc == 1 && !strcasecmp(argv[0], "extend"))
+	else if (only && argc == 1 && !strcasecmp(argv[0], "extend"))
 		err = extend(volume);
 	else
 		DMERR("%s: unknown message", volume->name);
-	mutex_unlock(&volume->group->op);
+	mutex_unlock(&group->op);
 	return err;
 }
 
@@ -120,7 +142,7 @@ static int change(struct ss_volume *volume, unsigned int argc, char **argv)
  * @volume: volume
  * @argc: number of words
  * @argv: words
- * @result: of "list"
+ * @result: of "list" or "members"
  * @maxlen: its size
  *
  * Context: may sleep.
@@ -131,6 +153,10 @@ int ss_message(struct ss_volume *volume, unsigned int argc, char **argv, char *r
 {
 	if (argc == 1 && !strcasecmp(argv[0], "list")) {
 		list(volume, result, maxlen);
+		return 1;
+	}
+	if (argc == 1 && !strcasecmp(argv[0], "members")) {
+		members(volume, result, maxlen);
 		return 1;
 	}
 	if (argc >= 2 && !strcasecmp(argv[0], "take"))

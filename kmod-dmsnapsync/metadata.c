@@ -150,28 +150,26 @@ static void batch_flush(struct batch *batch)
 	batch->count = 0;
 }
 
-/* Of one version; free unless something of it is valid. */
+/* Of one version; @image is zero, and stays so unless something of the version is valid. */
 static void put_version(const struct ss_table *table, u32 version,
 			struct ss_disk_version *image)
 {
 	const unsigned long *valid = ss_table_valid(table, version);
+	u32 layer = ss_table_layer(table, version);
 	unsigned long any = 0;
 	unsigned int i;
-	u32 layer;
 
+	/* The bits of a free version are left over from what it was. */
+	if (!layer)
+		return;
 	for (i = 0; i < table->words; i++) {
 		unsigned long word = READ_ONCE(valid[i]);
 
 		image->valid[i] = cpu_to_le64(word);
 		any |= word;
 	}
-	/* A bit that is set says that chunk and layer are there. */
-	smp_rmb();
-	layer = ss_table_layer(table, version);
-	if (!any || !layer) {
-		memset(image, 0, struct_size(image, valid, table->words));
+	if (!any)
 		return;
-	}
 	image->chunk = cpu_to_le32(ss_table_chunk(table, version));
 	image->layer = cpu_to_le16(layer);
 }

@@ -54,7 +54,7 @@ struct ss_source {
 
 /**
  * struct ss_line - a layer and its ancestors: what a device shows
- * @node: in volume->views, if it is a view's
+ * @node: in volume->views, unless it is the running layer's
  * @ancestors: a bit for each layer
  */
 struct ss_line {
@@ -154,6 +154,18 @@ struct ss_group {
 };
 
 /**
+ * struct ss_next - what a restore is about to run
+ * @line: of @layer, in volume->views; the former one once that runs
+ * @layer: not in the tree yet, 0 = none
+ * @parent: the state
+ */
+struct ss_next {
+	struct ss_line *line;
+	u32 layer;
+	u32 parent;
+};
+
+/**
  * struct ss_inflight - bios that this CPU mapped less those that ended here
  * @count: by phase
  */
@@ -196,6 +208,7 @@ enum ss_mode {
  * @cut_layer: layer that a cut froze and that is not named yet; gate
  * @cut_time: CLOCK_REALTIME of that
  * @next_gen: gate
+ * @next: under group->op
  *
  * @phase: counts new bios; gate
  * @inflight: bios under way
@@ -248,7 +261,7 @@ enum ss_mode {
  * @merge_place: where the merge goes on
  * @merge_line: layers that go into BASE
  * @merge_failed: BASE or STORE; a new "merge" tries again
- * @views: lines of open views
+ * @views: lines of open views, and of a restore to come
  */
 struct ss_volume {
 	struct kref ref;
@@ -279,6 +292,7 @@ struct ss_volume {
 	u32 cut_layer;
 	ktime_t cut_time;
 	u64 next_gen;
+	struct ss_next next;
 
 	unsigned int phase;
 	struct ss_inflight __percpu *inflight;
@@ -495,10 +509,13 @@ void ss_layer_name(struct ss_volume *volume, u32 number, const char *name, const
 void ss_layer_unname(struct ss_volume *volume, u32 number);
 void ss_layer_run(struct ss_volume *volume, u32 number, u32 parent);
 void ss_layer_line(const struct ss_volume *volume, u32 number, struct ss_line *line);
-int ss_layer_restore(struct ss_volume *volume, const char *name);
-int ss_layer_delete(struct ss_volume *volume, const char *name);
-int ss_layer_rename(struct ss_volume *volume, const char *from, const char *to);
 void ss_layer_count(struct ss_volume *volume, u32 number, enum ss_kind kind, int change);
+
+/* state.c */
+int ss_state_restore(struct ss_group *group, struct ss_volume *only, const char *name);
+int ss_state_delete(struct ss_group *group, struct ss_volume *only, const char *name);
+int ss_state_rename(struct ss_group *group, struct ss_volume *only, const char *from,
+		    const char *to);
 
 /* reap.c */
 bool ss_reap_is_due(const struct ss_volume *volume);

@@ -63,14 +63,15 @@ u32 ss_table_chunk(const struct ss_table *table, u32 version)
  * @version: version
  *
  * Context: any; stable under the lock of its chunk.
- * Return: number of the layer, 0 if the version is free.
+ * Return: number of the layer, 0 if the version is free; otherwise chunk and valid bits are
+ * set up.
  */
 u32 ss_table_layer(const struct ss_table *table, u32 version)
 {
 	u32 i;
 	const struct ss_segment *segment = segment_of(table, version, &i);
 
-	return READ_ONCE(segment->layer[i]);
+	return smp_load_acquire(&segment->layer[i]);
 }
 
 /**
@@ -130,7 +131,7 @@ static void set_layer(const struct ss_table *table, u32 version, u32 layer)
 	u32 i;
 	const struct ss_segment *segment = segment_of(table, version, &i);
 
-	WRITE_ONCE(segment->layer[i], layer);
+	smp_store_release(&segment->layer[i], layer);
 }
 
 static void set_chunk(const struct ss_table *table, u32 version, u32 chunk)

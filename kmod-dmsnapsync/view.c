@@ -34,11 +34,14 @@ static int open_disk(struct dm_target *ti, struct block_device *disk, struct dm_
 static int find_state(struct ss_view *view, const char *name)
 {
 	struct ss_volume *volume = view->volume;
-	unsigned int noio = ss_meta_lock(volume);
-	u32 number = ss_layer_find(volume, name);
 	unsigned long flags;
+	unsigned int noio;
+	u32 number;
 	int err = 0;
 
+	mutex_lock(&volume->group->op);
+	noio = ss_meta_lock(volume);
+	number = ss_layer_find(volume, name);
 	if (!number)
 		err = -ENOENT;
 	else if (volume->layers[number]->flags & SS_LAYER_PREPARED)
@@ -52,6 +55,7 @@ static int find_state(struct ss_view *view, const char *name)
 		ss_gate_open(volume->group, flags);
 	}
 	ss_meta_unlock(volume, noio);
+	mutex_unlock(&volume->group->op);
 	return err;
 }
 

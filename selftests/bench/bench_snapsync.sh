@@ -4,7 +4,7 @@
 #
 # snapsync beside linear, dm-thin with an external origin, and dm-snapshot: in one boot, on
 # the same backing device, in turns. One line of JSON for each figure.
-# Parts: write depth huge. ROUNDS (3) of RUNTIME seconds (3); CHUNK in KiB (the default); BACKING null_blk or brd.
+# Parts: write depth huge chunk. ROUNDS (3) of RUNTIME seconds (3); CHUNK in KiB (the default); BACKING null_blk or brd.
 
 set -u
 
@@ -18,7 +18,7 @@ runtime=${RUNTIME:-3}
 run=$(mktemp -d)
 mib=2048			# sectors
 volume=$((128 * mib))
-store=$((640 * mib))
+store=$((384 * mib))
 chunks=$((1 << 20))
 
 die() {
@@ -61,13 +61,19 @@ backing() {
 	create poolmeta "0 $((64 * mib)) linear $disk $((2048 * mib))"
 	create cow "0 $store linear $disk $((2176 * mib))"
 	create origin "0 $volume linear $disk $((3072 * mib))"
-	for name in base linear origin; do
+	# All of it, or the first writes would pay for the memory of the backing device.
+	for name in base linear origin store pooldata cow; do
 		dd if=/dev/zero of=/dev/mapper/$name bs=1M oflag=direct status=none
 	done
 }
 
+# volume [CHUNK]
+volume() {
+	create snapsync "0 $volume snapsync /dev/mapper/base /dev/mapper/store ${1:+2 chunk $1}"
+}
+
 peers() {
-	create snapsync "0 $volume snapsync /dev/mapper/base /dev/mapper/store ${CHUNK:+2 chunk $CHUNK}"
+	volume "${CHUNK:-}"
 	create pool "0 $store thin-pool /dev/mapper/poolmeta /dev/mapper/pooldata 128 0 1 skip_block_zeroing"
 	dmsetup message pool 0 "create_thin 0"
 	create thin "0 $volume thin /dev/mapper/pool 0 /dev/mapper/base"
@@ -124,22 +130,22 @@ iops() {
 	local target=$1 what="write"
 
 	shift
-	case "$*" in *randread*) what="read" ;; esac
+	case "$*" in *--rw=read* | *--rw=randread*) what="read" ;; esac
 	fio --name=x --filename=/dev/mapper/"$target" --direct=1 --ioengine=libaio --time_based \
 		--runtime="$runtime" --output-format=json --randrepeat=0 --norandommap "$@" |
 		/usr/bin/python3 -c "import json, sys; print(json.load(sys.stdin)['jobs'][0]['$what']['iops'])"
 }
 
-# compare NAME ARG...: all four, after a take each.
+# compare NAME "TARGET..." ARG...: after a take each.
 compare() {
-	local name=$1 round target
+	local name=$1 targets=$2 round target
 
-	shift
+	shift 2
 	for ((round = 0; round < rounds; round++)); do
-		for target in linear snapsync thin snapshot; do
-			take $target
-			iops $target "$@" >>"$run/$name.$target"
-			forget $target
+		for target in $targets; do
+			take "$target"
+			iops "$target" "$@" >>"$run/$name.$target"
+			forget "$target"
 		done
 	done
 }
@@ -156,18 +162,43 @@ report() {
 }
 
 bench_write() {
-	local qd
+	local all="linear snapsync thin snapshot" qd
 
 	dmsetup message snapsync 0 take s0
 	states=1
 	for qd in 1 32; do
-		compare rand$qd --rw=randwrite --bs=4k --iodepth=$qd
+		compare rand$qd "$all" --rw=randwrite --bs=4k --iodepth=$qd
 		report randwrite4k_after_take_qd$qd rand$qd linear thin snapshot
 	done
-	compare seq --rw=write --bs=128k --iodepth=32
+	compare seq "$all" --rw=write --bs=128k --iodepth=32
 	report seqwrite seq linear thin snapshot
-	compare fsync --rw=randwrite --bs=4k --iodepth=1 --fsync=1
+	compare fsync "$all" --rw=randwrite --bs=4k --iodepth=1 --fsync=1
 	report fsync fsync linear thin snapshot
+}
+
+# What the default size of a chunk was chosen by; what is read was written at random.
+bench_chunk() {
+	local chunk round target two="linear snapsync"
+
+	for chunk in 4 8 16 32 64; do
+		dmsetup remove snapsync
+		dd if=/dev/zero of=/dev/mapper/store bs=1M count=1 oflag=direct status=none
+		volume $chunk
+		dmsetup message snapsync 0 take s0
+		states=1
+		compare rand.$chunk "$two" --rw=randwrite --bs=4k --iodepth=32
+		report randwrite4k_after_take_qd32_chunk${chunk} rand.$chunk linear
+		compare seq.$chunk "$two" --rw=write --bs=128k --iodepth=32
+		report seqwrite_chunk${chunk} seq.$chunk linear
+		iops snapsync --rw=randwrite --bs=4k --iodepth=32 >/dev/null
+		for ((round = 0; round < rounds; round++)); do
+			for target in $two; do
+				iops "$target" --rw=read --bs=128k --iodepth=32 >>"$run/read.$chunk.$target"
+			done
+		done
+		report seqread_chunk${chunk} read.$chunk linear
+		forget snapsync
+	done
 }
 
 # Depth N: as many states, each with some writes of its own, over the whole volume.
@@ -177,7 +208,7 @@ bench_depth() {
 	for depth in 1 8 64 256; do
 		while ((states < depth)); do
 			fio --name=x --filename=/dev/mapper/snapsync --direct=1 --rw=randwrite --bs=4k \
-				--ioengine=libaio --iodepth=32 --number_ios=256 --randseed=$states \
+				--ioengine=libaio --iodepth=32 --number_ios=64 --randseed=$states \
 				--norandommap --output=/dev/null
 			take snapsync
 		done
@@ -266,4 +297,5 @@ peers
 wanted=" ${*:-write depth huge} "
 case $wanted in *" write "*) bench_write ;; esac
 case $wanted in *" depth "*) bench_depth ;; esac
+case $wanted in *" chunk "*) bench_chunk ;; esac
 case $wanted in *" huge "*) bench_huge ;; esac

@@ -3,15 +3,19 @@
  * snapmodel: a random script on a snapsync volume and on a model in memory.
  *
  *	snapmodel NAME SEED STEPS [REOPEN-COMMAND]
+ *	snapmodel --thin POOL THIN ORIGIN NAME SEED STEPS [REOPEN-COMMAND]
  *	snapmodel --marks LOG DIR NAME SEED STEPS
  *	snapmodel --check DEVICE IMAGE [NEXT-IMAGE]
+ *	snapmodel --stamp DEVICE
  *
  * Every sector that is written carries its address, a sequence number and a
  * CRC. The volume is compared with the model now and then, and at the end so
- * is every state. With --marks, only writes, flushes, takes and restores are done;
+ * is every state. With --thin, the same is done on a volume of dm-thin, number 0 in
+ * POOL, with an external ORIGIN, and compared. With --marks, only writes, flushes, takes and restores are done;
  * after each that makes data durable the dm-log-writes device LOG gets a mark,
  * and DIR the image that must be there at that mark. --check compares a device
  * with an image; with the next one, it accepts what was written in between.
+ * --stamp prepares what is to be BASE.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,8 +44,16 @@ struct stamp {
 
 struct state {
 	char name[16];
+	unsigned int thin;
 	uint8_t *image;
 };
+
+/* The peer: a volume of dm-thin, if there is a pool. */
+static struct {
+	const char *pool, *name, *origin;
+	int disk;
+	unsigned int number, numbers;
+} thin = { .disk = -1 };
 
 static const char *volume, *reopen_command, *log_device, *mark_dir;
 static int disk = -1, control = -1;
@@ -109,32 +121,91 @@ static void message(const char *device, const char *fmt, const char *word)
 		die("message '%s'", text);
 }
 
-static void open_disk(void)
+__attribute__((format(printf, 1, 2))) static void run(const char *fmt, ...)
+{
+	char command[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(command, sizeof(command), fmt, ap);
+	va_end(ap);
+	if (system(command))
+		die("%s", command);
+}
+
+/* dm-thin wants the device suspended while it is copied. */
+static unsigned int thin_copy(unsigned int from, bool is_active)
+{
+	char text[64];
+
+	if (is_active)
+		run("dmsetup suspend %s", thin.name);
+	snprintf(text, sizeof(text), "create_snap %u %u", ++thin.numbers, from);
+	message(thin.pool, "%s", text);
+	if (is_active)
+		run("dmsetup resume %s", thin.name);
+	return thin.numbers;
+}
+
+static void thin_delete(unsigned int number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "delete %u", number);
+	message(thin.pool, "%s", text);
+}
+
+static void thin_restore(unsigned int state)
+{
+	unsigned int old = thin.number;
+
+	thin.number = thin_copy(state, false);
+	run("dmsetup suspend %s && dmsetup load %s --table '0 %lu thin /dev/mapper/%s %u %s' && "
+	    "dmsetup resume %s",
+	    thin.name, thin.name, sectors, thin.pool, thin.number, thin.origin, thin.name);
+	thin_delete(old);
+}
+
+static int open_disk(const char *name)
 {
 	char path[128];
+	int fd;
 
-	snprintf(path, sizeof(path), "/dev/mapper/%s", volume);
-	disk = open(path, O_RDWR | O_DIRECT);
-	if (disk < 0)
+	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
+	fd = open(path, O_RDWR | O_DIRECT);
+	if (fd < 0)
 		die("%s", path);
+	return fd;
+}
+
+static void read_from(int fd, uint8_t *into, uint64_t sector, uint64_t count)
+{
+	if (pread(fd, into, count * SECTOR, sector * SECTOR) != (ssize_t)(count * SECTOR))
+		die("read of %lu sectors at %lu", count, sector);
 }
 
 static void read_disk(uint8_t *into, uint64_t sector, uint64_t count)
 {
-	if (pread(disk, into, count * SECTOR, sector * SECTOR) != (ssize_t)(count * SECTOR))
-		die("read of %lu sectors at %lu", count, sector);
+	read_from(disk, into, sector, count);
 }
 
-static void compare(const uint8_t *image, const char *what)
+static void compare_disk(int fd, const uint8_t *image, const char *what)
 {
 	uint64_t i;
 
-	read_disk(buffer, 0, sectors);
+	read_from(fd, buffer, 0, sectors);
 	for (i = 0; i < sectors; i++)
 		if (memcmp(buffer + i * SECTOR, image + i * SECTOR, SECTOR))
 			die("%s: sector %lu has seq %lu, expected %lu", what, i,
 			    ((struct stamp *)(buffer + i * SECTOR))->seq,
 			    ((struct stamp *)(image + i * SECTOR))->seq);
+}
+
+static void compare(const uint8_t *image, const char *what)
+{
+	compare_disk(disk, image, what);
+	if (thin.pool)
+		compare_disk(thin.disk, image, "dm-thin");
 }
 
 static uint64_t below(uint64_t limit)
@@ -159,52 +230,66 @@ static void pick_range(uint64_t *sector, uint64_t *count)
 	}
 }
 
-static void do_write(void)
+/* One in eight with FUA. */
+static void write_stamps(uint64_t sector, uint64_t count)
 {
-	struct iovec piece = { .iov_base = buffer };
-	uint64_t sector, count, i;
-	ssize_t done;
+	struct iovec piece = { .iov_base = buffer, .iov_len = count * SECTOR };
+	ssize_t size = piece.iov_len;
+	uint64_t i;
 
-	pick_range(&sector, &count);
 	for (i = 0; i < count; i++)
 		stamp(model + (sector + i) * SECTOR, sector + i);
-	memcpy(buffer, model + sector * SECTOR, count * SECTOR);
-	piece.iov_len = count * SECTOR;
-	/* One in eight with FUA. */
-	done = pwritev2(disk, &piece, 1, sector * SECTOR, below(8) ? 0 : RWF_DSYNC);
-	if (done != (ssize_t)(count * SECTOR))
+	memcpy(buffer, model + sector * SECTOR, size);
+	if (pwritev2(disk, &piece, 1, sector * SECTOR, below(8) ? 0 : RWF_DSYNC) != size ||
+	    (thin.pool && pwrite(thin.disk, buffer, size, sector * SECTOR) != size))
 		die("write of %lu sectors at %lu", count, sector);
+}
+
+static void do_write(void)
+{
+	uint64_t sector, count;
+
+	pick_range(&sector, &count);
+	write_stamps(sector, count);
+}
+
+/* BLKZEROOUT or BLKDISCARD. */
+static void clear_range(unsigned long request, uint64_t sector, uint64_t count)
+{
+	uint64_t range[2] = { sector * SECTOR, count * SECTOR };
+
+	if (ioctl(disk, request, range) || (thin.pool && ioctl(thin.disk, request, range)))
+		die("clearing %lu sectors at %lu", count, sector);
 }
 
 static void do_zero(void)
 {
-	uint64_t sector, count, range[2];
+	uint64_t sector, count;
 
 	pick_range(&sector, &count);
-	range[0] = sector * SECTOR;
-	range[1] = count * SECTOR;
-	if (ioctl(disk, BLKZEROOUT, range))
-		die("BLKZEROOUT");
-	memset(model + range[0], 0, range[1]);
+	clear_range(BLKZEROOUT, sector, count);
+	memset(model + sector * SECTOR, 0, count * SECTOR);
 }
 
-/* What is read afterwards is older data of the same place. */
+/*
+ * What is read afterwards is older data of the same place. dm-thin has other such data,
+ * so that both are written again then.
+ */
 static void do_discard(void)
 {
-	uint64_t sector, count, range[2], i, old, new;
+	uint64_t sector, count, i, old, new;
 
 	pick_range(&sector, &count);
-	range[0] = sector * SECTOR;
-	range[1] = count * SECTOR;
-	if (ioctl(disk, BLKDISCARD, range))
-		die("BLKDISCARD");
+	clear_range(BLKDISCARD, sector, count);
 	read_disk(buffer, sector, count);
 	for (i = 0; i < count; i++) {
 		read_stamp(model + (sector + i) * SECTOR, sector + i, &old);
 		if (!read_stamp(buffer + i * SECTOR, sector + i, &new) || (old && new > old))
 			die("sector %lu after a discard", sector + i);
 	}
-	memcpy(model + range[0], buffer, range[1]);
+	memcpy(model + sector * SECTOR, buffer, count * SECTOR);
+	if (thin.pool)
+		write_stamps(sector, count);
 }
 
 static void mark(void)
@@ -224,7 +309,7 @@ static void mark(void)
 
 static void do_flush(void)
 {
-	if (fsync(disk))
+	if (fsync(disk) || (thin.pool && fsync(thin.disk)))
 		die("fsync");
 	mark();
 }
@@ -237,9 +322,18 @@ static void do_take(void)
 		return;
 	snprintf(state->name, sizeof(state->name), "s%u", names++);
 	message(volume, "take %s", state->name);
+	if (thin.pool)
+		state->thin = thin_copy(thin.number, true);
 	memcpy(state->image, model, sectors * SECTOR);
 	n_states++;
 	mark();
+}
+
+static void restore(const struct state *state)
+{
+	message(volume, "restore %s", state->name);
+	if (thin.pool)
+		thin_restore(state->thin);
 }
 
 static void do_restore(void)
@@ -248,7 +342,7 @@ static void do_restore(void)
 
 	if (!n_states)
 		return;
-	message(volume, "restore %s", state->name);
+	restore(state);
 	memcpy(model, state->image, sectors * SECTOR);
 	mark();
 }
@@ -261,6 +355,8 @@ static void do_delete(void)
 	if (n_states < 4)
 		return;
 	message(volume, "delete %s", gone.name);
+	if (thin.pool)
+		thin_delete(gone.thin);
 	states[which] = states[--n_states];
 	states[n_states] = gone;
 }
@@ -270,9 +366,8 @@ static void do_reopen(void)
 	if (!reopen_command)
 		return;
 	close(disk);
-	if (system(reopen_command))
-		die("%s", reopen_command);
-	open_disk();
+	run("%s", reopen_command);
+	disk = open_disk(volume);
 }
 
 static void step(bool only_writes)
@@ -316,7 +411,7 @@ static void check_states(void)
 
 	compare(model, "the volume");
 	for (i = 0; i < n_states; i++) {
-		message(volume, "restore %s", states[i].name);
+		restore(&states[i]);
 		compare(states[i].image, states[i].name);
 	}
 }
@@ -333,12 +428,14 @@ static void *sector_memory(uint64_t count)
 
 static void prepare(void)
 {
-	unsigned int i;
+	uint64_t number, i;
 
 	control = dm_control();
 	if (control < 0)
 		die("/dev/mapper/control");
-	open_disk();
+	disk = open_disk(volume);
+	if (thin.pool)
+		thin.disk = open_disk(thin.name);
 	if (ioctl(disk, BLKGETSIZE, &sectors))
 		die("BLKGETSIZE");
 	model = sector_memory(sectors);
@@ -346,6 +443,11 @@ static void prepare(void)
 	for (i = 0; i < STATES_MAX; i++)
 		states[i].image = sector_memory(sectors);
 	read_disk(model, 0, sectors);
+	for (i = 0; i < sectors; i++) {
+		if (!read_stamp(model + i * SECTOR, i, &number))
+			die("sector %lu is garbage", i);
+		seq = number > seq ? number : seq;
+	}
 	mark();
 }
 
@@ -386,6 +488,21 @@ static int check(const char *device, const char *first, const char *next)
 	return 0;
 }
 
+static int stamp_all(const char *device)
+{
+	uint64_t i;
+
+	disk = open(device, O_RDWR | O_DIRECT);
+	if (disk < 0 || ioctl(disk, BLKGETSIZE, &sectors))
+		die("%s", device);
+	model = sector_memory(sectors);
+	for (i = 0; i < sectors; i++)
+		stamp(model + i * SECTOR, i);
+	if (pwrite(disk, model, sectors * SECTOR, 0) != (ssize_t)(sectors * SECTOR))
+		die("write of %lu sectors", sectors);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	bool with_marks = argc == 7 && !strcmp(argv[1], "--marks");
@@ -393,17 +510,27 @@ int main(int argc, char **argv)
 
 	if ((argc == 4 || argc == 5) && !strcmp(argv[1], "--check"))
 		return check(argv[2], argv[3], argv[4]);
+	if (argc == 3 && !strcmp(argv[1], "--stamp"))
+		return stamp_all(argv[2]);
 	if (with_marks) {
 		log_device = argv[2];
 		mark_dir = argv[3];
+		argc -= 3;
 		argv += 3;
-	} else if (argc != 4 && argc != 5) {
+	} else if (argc > 4 && !strcmp(argv[1], "--thin")) {
+		thin.pool = argv[2];
+		thin.name = argv[3];
+		thin.origin = argv[4];
+		argc -= 4;
+		argv += 4;
+	}
+	if (argc != 4 && argc != 5) {
 		fputs("usage: snapmodel NAME SEED STEPS [REOPEN-COMMAND]\n", stderr);
 		return 2;
 	}
 	volume = argv[1];
 	srandom(atol(argv[2]));
-	reopen_command = with_marks ? NULL : argv[4];
+	reopen_command = argv[4];
 	prepare();
 	for (steps = atol(argv[3]); steps; steps--) {
 		if (with_marks)

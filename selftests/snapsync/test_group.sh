@@ -2,24 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Groups: all or none, at one instant, also across a crash between the two phases.
 # vm: cpus=2 mem=768 disks=1M,12M,12M,48M,48M timeout=400 kernels=6.1,6.12,7.2
-# shellcheck source=selftests/snapsync/snapsync.sh
-. "$(dirname "$0")/snapsync.sh"
-
-stores=(/dev/vdb /dev/vdc)
-logs=(/dev/vdd /dev/vde)
-
-# members [STORE-A STORE-B]: a and b of group g.
-members() {
-	store=${1:-${stores[0]}} volume a group g && store=${2:-${stores[1]}} volume b group g
-}
-
-remove_members() {
-	dmsetup remove a && dmsetup remove b
-}
-
-states() {
-	message "$1" list | awk '$1 != "-" { printf "%s%s ", $1, $8 == "-" ? "" : ":" $8 }'
-}
+# shellcheck source=selftests/snapsync/group.sh
+. "$(dirname "$0")/group.sh"
 
 start_writer() {
 	snappair write /dev/mapper/a /dev/mapper/b &
@@ -50,34 +34,20 @@ takes_are_consistent() {
 	done
 }
 
-log_stores() {
-	local i
-
-	for i in 0 1; do
-		dmsetup create "log$i" --table \
-			"0 $(sectors "${stores[i]}") log-writes ${stores[i]} ${logs[i]}" || return 1
-	done
-}
-
 # The store as it was before its last superblock (FUA) but N.
-replay_before() {
-	local entry
-
-	dd if=/dev/zero of="${stores[$1]}" bs=1M count=8 oflag=direct status=none
-	entry=$(logreplay "${logs[$1]}" list | awk -v n="$2" \
-		'$2 == "fua" { at[c++] = $1 } END { print n < 0 ? 1e9 : at[c - 1 - n] }')
-	logreplay "${logs[$1]}" "${stores[$1]}" "$entry"
-	blockdev --flushbufs "${stores[$1]}"
+replay_before_super() {
+	replay_before "$1" "$(logreplay "${logs[$1]}" list | awk -v n="$2" \
+		'$2 == "fua" { at[c++] = $1 } END { print n < 0 ? 1e9 : at[c - 1 - n] }')"
 }
 
 plan 24
 head -c 1M /dev/zero | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 check "two volumes of a group" members
 check "a take on one" message a take one
-check_is "is one on both" "$(states a)/$(states b)" "one /one "
+check_is "is one on both" "$(both states)" "one /one "
 message b rename one two
 check_fails "a name that one has already" message a take two
-check_is "is taken on none" "$(states a)/$(states b)" "one /two "
+check_is "is taken on none" "$(both states)" "one /two "
 message b rename two one
 start_writer
 check "states under load are consistent" takes_are_consistent
@@ -99,8 +69,7 @@ check_is "opening takes no state" "$(states a | tr ' ' '\n' | grep -c ^cut-)" 1
 lparctl deactivate g
 check "removal" remove_members
 
-modprobe dm-log-writes || bail "no dm-log-writes"
-for store in "${stores[@]}"; do wipe_store; done
+wipe_stores
 log_stores || bail "no log"
 members /dev/mapper/log0 /dev/mapper/log1 || bail "no volumes"
 check "a take of which the log is kept" message a take one
@@ -109,25 +78,25 @@ dmsetup remove log0
 dmsetup remove log1
 
 # The members' last transaction is the take: a decides, b prepares and then confirms.
-replay_before 0 -1
-replay_before 1 0
+replay_before_super 0 -1
+replay_before_super 1 0
 store=${stores[1]} volume b group g
 check_is "died before b confirmed: b alone cannot know" "$(states b)" "one:undecided "
 check_fails "an undecided state cannot be restored" message b restore one
 store=${stores[0]} volume a group g
-check_is "with a it is there on both" "$(states a)/$(states b)" "one /one "
+check_is "with a it is there on both" "$(both states)" "one /one "
 remove_members
 members
-check_is "and stays" "$(states a)/$(states b)" "one /one "
+check_is "and stays" "$(both states)" "one /one "
 remove_members
 
-replay_before 0 0
-replay_before 1 0
+replay_before_super 0 0
+replay_before_super 1 0
 check "died before a decided" members
-check_is "it is there on none" "$(states a)/$(states b)" "/"
+check_is "it is there on none" "$(both states)" "/"
 remove_members
-replay_before 0 0
-replay_before 1 1
+replay_before_super 0 0
+replay_before_super 1 1
 check "died before b prepared" members
-check_is "it is there on none, too" "$(states a)/$(states b)" "/"
+check_is "it is there on none, too" "$(both states)" "/"
 check "the name can be taken" message b take one

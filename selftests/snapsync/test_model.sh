@@ -19,7 +19,7 @@ model() {
 }
 
 plan 6
-head -c 4M /dev/zero | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
+snapmodel --stamp "$base" || bail "no BASE"
 before=$(sum "$base")
 for chunk in 4 8 16 32 64; do
 	check "chunks of $chunk KiB" model $chunk

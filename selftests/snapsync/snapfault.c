@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * snapfault: fails each allocation of a request to device mapper, one after the other.
+ *
+ *	snapfault message NAME MESSAGE [UNDO]	UNDO is sent when the message succeeded
+ *	snapfault load NAME SECTORS PARAMETERS	a table of snapsync, which is cleared again
+ *
+ * Ends when a request needs no more allocations than were tried. Fails if none of the
+ * faults led to a refusal, or if one led to anything else than "no memory", or what the
+ * module says of a lack of it.
+ */
+#include <stdint.h>
+
+#include "../lpar/failnth.h"
+#include "dmmessage.h"
+
+/* More allocations than this would be a loop of our own. */
+#define NTH_MAX 5000
+
+static int control;
+
+/* Returns 0 or a negative errno. */
+static int send_table(const char *name, uint64_t sectors, const char *parameters)
+{
+	char request[1024] __attribute__((aligned(8))) = "";
+	struct dm_ioctl *dm = (struct dm_ioctl *)request;
+	struct dm_target_spec *spec = (struct dm_target_spec *)(dm + 1);
+
+	dm->version[0] = DM_VERSION_MAJOR;
+	dm->data_size = sizeof(request);
+	dm->data_start = sizeof(*dm);
+	strncpy(dm->name, name, sizeof(dm->name) - 1);
+	if (!parameters)
+		return ioctl(control, DM_TABLE_CLEAR, dm) ? -errno : 0;
+	dm->target_count = 1;
+	spec->length = sectors;
+	strcpy(spec->target_type, "snapsync");
+	strncpy((char *)(spec + 1), parameters, 512);
+	return ioctl(control, DM_TABLE_LOAD, dm) ? -errno : 0;
+}
+
+static int request(char **argv)
+{
+	if (!strcmp(argv[1], "load"))
+		return send_table(argv[2], strtoull(argv[3], NULL, 10), argv[4]);
+	return dm_message(control, argv[2], argv[3]);
+}
+
+static int undo(char **argv)
+{
+	if (!strcmp(argv[1], "load"))
+		return send_table(argv[2], 0, NULL);
+	return argv[4] ? dm_message(control, argv[2], argv[4]) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	int countdown, refusals = 0, err = 0;
+	long nth, left = 0;
+
+	if (argc < 4 || argc > 5) {
+		fputs("usage: snapfault message NAME MESSAGE [UNDO] | load NAME SECTORS PARAMETERS\n",
+		      stderr);
+		return 2;
+	}
+	control = dm_control();
+	countdown = open_countdown();
+	for (nth = 1; !left && nth < NTH_MAX; nth++) {
+		set_countdown(countdown, nth);
+		err = request(argv);
+		left = countdown_left(countdown);
+		set_countdown(countdown, 0);
+		if (err && err != -ENOMEM && err != -ENOSPC)
+			break;
+		if (!err && undo(argv))
+			break;
+		refusals += !!err;
+	}
+	printf("# %ld allocations, %d refusals, at last %s\n", nth - 1, refusals, strerror(-err));
+	return err || !left || !refusals;
+}

@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A merge into BASE: interrupted by a crash at any point, or by BASE, it goes on, and the
+# volume shows the same all the time.
+# vm: cpus=2 mem=768 disks=8M,24M,8M,24M timeout=300 kernels=6.1,6.12,7.2,debug speed=long
+# shellcheck source=selftests/snapsync/snapsync.sh
+. "$(dirname "$0")/snapsync.sh"
+
+real_base=$base
+real_store=$store
+copy_base=/dev/vdc
+copy_store=/dev/vdd
+vol=/dev/mapper/vol
+
+# A crash as disks see it: both stand still, and are copied.
+crash() {
+	dmsetup suspend --nolockfs base && dmsetup suspend --nolockfs store || return 1
+	dd if="$real_base" of=$copy_base bs=1M iflag=direct oflag=direct status=none
+	dd if="$real_store" of=$copy_store bs=1M iflag=direct oflag=direct status=none
+	blockdev --flushbufs $copy_base
+	blockdev --flushbufs $copy_store
+	dmsetup resume store && dmsetup resume base
+}
+
+is_merging() {
+	message "$1" list | grep -q merging
+}
+
+has_merged() {
+	! is_merging "$1"
+}
+
+# What the crash left: the same to see, before, while and after the merge goes on.
+goes_on() {
+	base=$copy_base store=$copy_store volume copy writable_base || return 1
+	[ "$(sum /dev/mapper/copy)" = "$wanted" ] && wait_until 60 has_merged copy &&
+		[ "$(sum /dev/mapper/copy)" = "$wanted" ] && reaped copy
+	local status=$?
+	used=$(used_chunks copy)
+	dmsetup remove copy
+	[ $status = 0 ] && [ "$used" = 0 ] && [ "$(sum $copy_base)" = "$wanted" ] &&
+		lparctl snap check $copy_store
+}
+
+# table TYPE: what BASE is from now on.
+base_is() {
+	local table
+
+	table="0 $(sectors "$real_base") linear $real_base 0"
+	case $1 in
+	slow) table="0 $(sectors "$real_base") delay $real_base 0 0 $real_base 0 30" ;;
+	broken) table="0 $(sectors "$real_base") flakey $real_base 0 0 3600 1 error_writes" ;;
+	esac
+	dmsetup suspend --nolockfs base && dmsetup load base --table "$table" && dmsetup resume base
+}
+
+merge_stops() {
+	is_merging vol && [ "$(dmsetup info -c --noheadings -o events vol)" -gt "$events" ]
+}
+
+plan 12
+modprobe -a dm-delay dm-flakey 2>/dev/null
+snapmodel --stamp "$base" || bail "no BASE"
+dmsetup create base --table "0 $(sectors "$real_base") linear $real_base 0"
+dmsetup create store --table "0 $(sectors "$real_store") linear $real_store 0"
+base=/dev/mapper/base
+store=/dev/mapper/store
+volume vol chunk 4 writable_base
+# Layers of data and zeroes, of whole chunks and parts.
+fio --name=w --filename=$vol --direct=1 --rw=randwrite --bsrange=512-32k --blockalign=512 \
+	--io_size=3M --norandommap --output=/dev/null
+message vol take one
+blkdiscard -z -o 1052672 -l 98304 $vol
+fio --name=w --filename=$vol --direct=1 --rw=randwrite --bsrange=512-32k --blockalign=512 \
+	--io_size=3M --norandommap --output=/dev/null
+message vol take two
+message vol delete one
+wanted=$(sum $vol)
+check "BASE is slow" base_is slow
+check "merge" message vol merge two
+for i in 1 2 3; do
+	check "crash $i" crash
+	check "the merge goes on" goes_on
+done
+events=$(dmsetup info -c --noheadings -o events vol)
+check "BASE fails" base_is broken
+is_merging vol || diag "the merge was over before"
+check "the merge stops, with an event" wait_until 60 merge_stops
+check_is "the volume shows the same" "$(sum $vol)" "$wanted"
+base_is healthy
+message vol merge two
+wait_until 60 has_merged vol
+dmsetup remove vol
+check_is "it is completed when BASE works again" "$(sum "$real_base")" "$wanted"

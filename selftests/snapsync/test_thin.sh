@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The same random script on a volume and on dm-thin with an external origin, which must
+# agree, all states included.
+# STEPS: of each chunk size (1000).
+# vm: cpus=2 mem=768 disks=4M,40M,128M,4M timeout=400 kernels=6.1,6.12,7.2,debug speed=long
+# shellcheck source=selftests/snapsync/snapsync.sh
+. "$(dirname "$0")/snapsync.sh"
+
+data=/dev/vdc
+meta=/dev/vdd
+
+peer() {
+	dd if=/dev/zero of=$meta bs=1M count=1 oflag=direct status=none
+	dmsetup create pool --table "0 $(sectors $data) thin-pool $meta $data 128 0" &&
+		dmsetup message pool 0 "create_thin 0" &&
+		dmsetup create thin --table "0 $(sectors "$base") thin /dev/mapper/pool 0 $base"
+}
+
+agree() {
+	local table
+
+	table="0 $(sectors "$base") snapsync $base $store 2 chunk $1"
+	wipe_store
+	dmsetup create vol --table "$table" && peer &&
+		snapmodel --thin pool thin "$base" vol "$RANDOM" "${STEPS:-1000}" \
+			"dmsetup remove vol && dmsetup create vol --table '$table'" &&
+		dmsetup remove thin && dmsetup remove pool && reaped vol && dmsetup remove vol
+}
+
+plan 4
+modprobe dm-thin-pool 2>/dev/null
+snapmodel --stamp "$base" || bail "no BASE"
+before=$(sum "$base")
+for chunk in 4 16 64; do
+	check "chunks of $chunk KiB" agree $chunk
+done
+check_is "BASE was never written" "$(sum "$base")" "$before"
