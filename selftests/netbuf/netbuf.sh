@@ -101,30 +101,39 @@ ready() {
 	wait_until 20 grep -q ready "$1"
 }
 
-# expect_on_host COUNT [SECONDS], expect_in_guest COUNT [SECONDS]: receivers in
-# the background; came WHERE waits for them and tells whether all was right.
+# expect_on_host COUNT, expect_in_guest COUNT: receivers in the background;
+# came_to_host, came_to_guest wait for them and tell whether all was right. Who is
+# asked has been sent all there is: a minute from then on is much.
 expect_on_host() {
-	start wire receive "$1" "${2:-60}" >"$scratch/host"
+	start wire receive "$1" >"$scratch/host"
 	host_pid=$pid
 	ready "$scratch/host"
 }
 
 expect_in_guest() {
-	start ip netns exec guest wire receive "$1" "${2:-60}" >"$scratch/guest"
+	start ip netns exec guest wire receive "$1" >"$scratch/guest"
 	guest_pid=$pid
 	ready "$scratch/guest"
 }
 
 came_to_host() {
-	wait "$host_pid" && return
-	sed 's/^/# /' "$scratch/host"
-	return 1
+	came "$host_pid" "$scratch/host"
 }
 
 came_to_guest() {
-	wait "$guest_pid" && return
-	sed 's/^/# /' "$scratch/guest"
+	came "$guest_pid" "$scratch/guest"
+}
+
+# came PID FILE: of a receiver, and what it prints
+came() {
+	wait_until 60 has_ended "$1" || kill -ALRM "$1"
+	wait "$1" && return
+	sed 's/^/# /' "$2"
 	return 1
+}
+
+has_ended() {
+	! kill -0 "$1" 2>/dev/null
 }
 
 # to_guest FIRST COUNT [BYTES], to_host FIRST COUNT [BYTES]

@@ -29,7 +29,7 @@ attach_cycles() {
 load netbuf
 make_veth
 lparctl netbuf attach v0
-expect_in_guest $((CYCLES + WARM_UP)) 240
+expect_in_guest $((CYCLES + WARM_UP))
 run_cycles 0 $WARM_UP
 before=$(unreclaimable_kib)
 run_cycles $WARM_UP $CYCLES

@@ -125,7 +125,7 @@ lparctl netbuf attach v0
 lparctl netbuf attach p0
 lparctl netbuf hold v0 p0
 expect_in_guest 1000
-start ip netns exec far wire receive 1000 60 >"$scratch/far"
+start ip netns exec far wire receive 1000 >"$scratch/far"
 far_pid=$pid
 ready "$scratch/far"
 ip netns exec far wire send $guest 0 1000 64
@@ -135,7 +135,7 @@ check "the bridge has seen none of it" same "$(netbuf v0 txpcnt) $(netbuf p0 txp
 check "one is drained" lparctl netbuf drain v0
 check "the other holds what the bridge sent there" is p0 txpcnt 1000
 check "the other is drained" lparctl netbuf drain p0
-check "each came once: one way" wait "$far_pid"
+check "each came once: one way" came "$far_pid" "$scratch/far"
 check "and the other" came_to_guest
 check "detached" lparctl netbuf detach v0 p0
 

@@ -46,8 +46,8 @@ check "in pass, frames go by to the guest" came_to_guest
 
 check "holds" lparctl netbuf hold v0
 check "says so" is v0 state hold
-expect_on_host $((N + 2 * MORE)) 120
-expect_in_guest $((N + 2 * MORE)) 120
+expect_on_host $((N + 2 * MORE))
+expect_in_guest $((N + 2 * MORE))
 start tcpdump -i v0 -U -w "$taps" -B 65536 udp 2>"$scratch/tcpdump.err"
 tcpdump_pid=$pid
 wait_until 20 grep -q listening "$scratch/tcpdump.err"
