@@ -33,7 +33,10 @@ trap 'leave clear_away' EXIT
 PATH=$LPARKIT_BUILD/selftests/netbuf:$LPARKIT_BUILD/selftests/lpar:$PATH
 host=10.9.0.1
 guest=10.9.0.2
+host_vlan=10.9.7.1
+guest_vlan=10.9.7.2
 port=19017
+queues=1
 
 in_guest() {
 	ip netns exec guest "$@"
@@ -53,7 +56,8 @@ make_netns() {
 # make_veth: v0 of the host, g0 of the guest.
 make_veth() {
 	make_netns guest
-	ip link add v0 type veth peer name g0 netns guest
+	ip link add v0 numtxqueues $queues numrxqueues $queues type veth \
+		peer name g0 numtxqueues $queues numrxqueues $queues netns guest
 	ip addr add $host/24 dev v0
 	in_guest ip addr add $guest/24 dev g0
 	ip link set v0 up
@@ -61,6 +65,18 @@ make_veth() {
 	in_guest ip link set lo up
 	ip neigh add $guest lladdr "$(in_guest cat /sys/class/net/g0/address)" dev v0
 	in_guest ip neigh add $host lladdr "$(cat /sys/class/net/v0/address)" dev g0
+}
+
+# make_vlan: 7, over what make_veth has made
+make_vlan() {
+	ip link add link v0 name v0.7 type vlan id 7
+	in_guest ip link add link g0 name g0.7 type vlan id 7
+	ip addr add $host_vlan/24 dev v0.7
+	in_guest ip addr add $guest_vlan/24 dev g0.7
+	ip link set v0.7 up
+	in_guest ip link set g0.7 up
+	ip neigh add $guest_vlan lladdr "$(in_guest cat /sys/class/net/g0/address)" dev v0.7
+	in_guest ip neigh add $host_vlan lladdr "$(cat /sys/class/net/v0/address)" dev g0.7
 }
 
 # make_tap NAME: its guest is "wire tap".
@@ -143,6 +159,35 @@ to_guest() {
 
 to_host() {
 	in_guest wire send $host "$1" "$2" "${3:-64}"
+}
+
+# stamped_to_guest FIRST COUNT: in the VLAN, with a mark of 42, of priority 5
+stamped_to_guest() {
+	wire send $guest_vlan "$1" "$2" 64 42 5
+}
+
+# queue_to_host N: the guest's frames take its queue N, whichever CPU sends them.
+queue_to_host() {
+	in_guest sh -c "echo 3 >/sys/class/net/g0/queues/tx-$1/xps_cpus"
+}
+
+# records FILE: a line for each frame, with all that the file says but the netdev
+records() {
+	/usr/bin/python3 - "$1" <<-'EOF2'
+	import struct, sys, zlib
+	data = open(sys.argv[1], "rb").read()
+	at = 0
+	while at < len(data):
+	    kind, total, _, high, low, length = struct.unpack_from("<6I", data, at)
+	    if kind == 6:
+	        options = at + 28 + (length + 3 & ~3)
+	        flags, = struct.unpack_from("<I", data, options + 4)
+	        vnet, proto, tci, queue, mark, priority = struct.unpack_from("<10s3H2I", data, options + 16)
+	        print(f"flags={flags} time={high << 32 | low} vnet={vnet.hex()} vlan={proto:x}/{tci}",
+	              f"queue={queue} mark={mark} priority={priority} length={length}",
+	              f"crc={zlib.crc32(data[at + 28:at + 28 + length]):x}")
+	    at += total
+	EOF2
 }
 
 # tshark without its complaints about root and capturing.

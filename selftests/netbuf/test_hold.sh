@@ -31,7 +31,29 @@ tcpdump_has() {
 	[ "$(tcpdump_count "$1")" -ge "$2" ]
 }
 
-plan 41
+# Rules that count what comes by each hook of the netdev
+add_rules() {
+	nft -f - <<-EOF
+	table netdev witness {
+		counter in { }
+		counter out { }
+		chain in {
+			type filter hook ingress device v0 priority 0;
+			udp dport $port counter name in
+		}
+		chain out {
+			type filter hook egress device v0 priority 0;
+			udp dport $port counter name out
+		}
+	}
+	EOF
+}
+
+counted() {
+	nft list counter netdev witness "$1" | awk '/packets/ { print $2 }'
+}
+
+plan 44
 load netbuf
 make_veth
 
@@ -44,6 +66,7 @@ to_host 0 100
 check "in pass, frames go by to the host" came_to_host
 check "in pass, frames go by to the guest" came_to_guest
 
+check "rules on the hooks" add_rules
 check "holds" lparctl netbuf hold v0
 check "says so" is v0 state hold
 expect_on_host $((N + 2 * MORE))
@@ -102,6 +125,9 @@ kill -INT "$tcpdump_pid"
 wait "$tcpdump_pid"
 check "from the guest: each once" same "$(tcpdump_count "$taps" src $guest)" $total
 check "towards it: each once" same "$(tcpdump_count "$taps" src $host)" $total
+check "the rules have seen each once, from the guest" same "$(counted in)" $total
+check "and towards it" same "$(counted out)" $total
+nft delete table netdev witness
 
 check "detached" lparctl netbuf detach v0
 check_fails "no directory is left" test -e /sys/class/net/v0/netbuf

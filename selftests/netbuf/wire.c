@@ -2,7 +2,7 @@
 /*
  * Numbered UDP datagrams, whose loss, repetition, reordering or damage shows.
  *
- *	wire send ADDRESS FIRST COUNT BYTES
+ *	wire send ADDRESS FIRST COUNT BYTES [MARK PRIORITY]
  *	wire cycle ADDRESS FIRST COUNT STATE	each between hold and drain in file STATE
  *	wire receive COUNT			exits 0 if 0..COUNT-1 came in order
  *	wire tap IFNAME				is the guest of a tap; commands on stdin:
@@ -101,9 +101,17 @@ static int connect_to(const char *address)
 	return fd;
 }
 
-static int send_datagrams(const char *address, uint32_t first, uint32_t count, size_t bytes)
+/* What the socket stamps on its datagrams, which they keep beside their bytes. */
+static int stamp(int fd, int mark, int priority)
 {
-	int fd = connect_to(address);
+	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority)))
+		return die("stamp");
+	return 0;
+}
+
+static int send_datagrams(int fd, uint32_t first, uint32_t count, size_t bytes)
+{
 	uint8_t data[BYTES_MAX];
 
 	for (uint32_t i = first; i < first + count; i++) {
@@ -322,18 +330,24 @@ static int be_guest(const char *name)
 
 int main(int argc, char **argv)
 {
+	int fd;
+
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	be_patient();
-	if (argc == 6 && !strcmp(argv[1], "send"))
-		return send_datagrams(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
+	if ((argc == 6 || argc == 8) && !strcmp(argv[1], "send")) {
+		fd = connect_to(argv[2]);
+		if (argc == 8 && stamp(fd, atoi(argv[6]), atoi(argv[7])))
+			return 1;
+		return send_datagrams(fd, atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
+	}
 	if (argc == 6 && !strcmp(argv[1], "cycle"))
 		return cycle(argv[2], atoi(argv[3]), atoi(argv[4]), argv[5]);
 	if (argc == 3 && !strcmp(argv[1], "receive"))
 		return receive_datagrams(atoi(argv[2]));
 	if (argc == 3 && !strcmp(argv[1], "tap"))
 		return be_guest(argv[2]);
-	fputs("usage: wire send ADDRESS FIRST COUNT BYTES | cycle ADDRESS FIRST COUNT STATE |\n"
-	      "            receive COUNT | tap IFNAME\n",
+	fputs("usage: wire send ADDRESS FIRST COUNT BYTES [MARK PRIORITY] |\n"
+	      "            cycle ADDRESS FIRST COUNT STATE | receive COUNT | tap IFNAME\n",
 	      stderr);
 	return 2;
 }
