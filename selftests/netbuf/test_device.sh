@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# What may happen to a netdev while it holds: renamed, moved, deleted, down;
-# and which netdevs are refused.
+# What may happen to a netdev while it holds: renamed, moved, deleted, down.
 # vm: cpus=2 mem=1024 timeout=300 speed=quick debug=long
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
@@ -138,13 +137,4 @@ check "the other is drained" lparctl netbuf drain p0
 check "each came once: one way" came "$far_pid" "$scratch/far"
 check "and the other" came_to_guest
 check "detached" lparctl netbuf detach v0 p0
-
-# Refused, or with a warning
-modprobe -a macvtap tun dummy
-ip link add d0 type dummy
-ip link add link d0 name mv0 type macvtap
-refused "macvtap" "macvtap by-passes the hooks" lparctl netbuf attach mv0
-ip tuntap add tun0 mode tun
-refused "no Ethernet" "a tun has no Ethernet frames" lparctl netbuf attach tun0
-refused "no such netdev" "a netdev of another network namespace" lparctl netbuf attach g0
 check "the module can be unloaded" unload netbuf
