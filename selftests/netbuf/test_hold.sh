@@ -53,7 +53,7 @@ counted() {
 	nft list counter netdev witness "$1" | awk '/packets/ { print $2 }'
 }
 
-plan 44
+plan 46
 load netbuf
 make_veth
 
@@ -128,6 +128,16 @@ check "towards it: each once" same "$(tcpdump_count "$taps" src $host)" $total
 check "the rules have seen each once, from the guest" same "$(counted in)" $total
 check "and towards it" same "$(counted out)" $total
 nft delete table netdev witness
+
+# Ten flows, which RPS would give to several CPUs
+lparctl netbuf hold v0
+for ((flow = 0; flow < 10; flow++)); do
+	to_host $((flow * 100)) 100
+done
+echo 3 >/sys/class/net/v0/queues/rx-0/rps_cpus
+expect_on_host 1000
+check "drained with RPS on" lparctl netbuf drain v0
+check "in order over all flows" came_to_host
 
 check "detached" lparctl netbuf detach v0
 check_fails "no directory is left" test -e /sys/class/net/v0/netbuf
