@@ -96,13 +96,7 @@ wait $sender $receiver
 # UDP segmentation
 lparctl netbuf hold v0
 expect_in_guest 40
-/usr/bin/python3 - $guest $port <<'EOF2'
-import socket, struct, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.setsockopt(17, 103, 1000)     # UDP_SEGMENT
-part = lambda n: struct.pack("<I", n) + bytes((n * 31 + i) & 255 for i in range(4, 1000))
-s.sendto(b"".join(part(n) for n in range(40)), (sys.argv[1], int(sys.argv[2])))
-EOF2
+segmented_to_guest 0 40
 check "UDP segmentation is held" holds v0
 lparctl netbuf save "$scratch/udp" v0
 lparctl netbuf flush v0
