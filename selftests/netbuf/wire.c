@@ -40,8 +40,10 @@
 #define BYTES_MAX 1472
 #define HOST_ADDRESS "10.9.0.1"
 #define GUEST_ADDRESS "10.9.0.2"
-/* Room for all that a test sends: a full socket would look like a lost frame. */
-#define RECEIVE_BUFFER (256 << 20)
+/* Room for all that a test sends: a full socket would look like a lost frame,
+ * or stop the sender whose frames are held uncopied.
+ */
+#define SOCKET_BUFFER (256 << 20)
 
 struct __attribute__((packed)) frame {
 	uint8_t to[6], from[6];
@@ -91,9 +93,10 @@ static int die(const char *what)
 static int connect_to(const char *address)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), bytes = SOCKET_BUFFER;
 
 	if (inet_pton(AF_INET, address, &to.sin_addr) != 1 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) ||
 	    connect(fd, (struct sockaddr *)&to, sizeof(to))) {
 		perror(address);
 		exit(1);
@@ -194,7 +197,7 @@ static int take_datagram(int fd)
 static int receive_datagrams(uint32_t count)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-	int fd = socket(AF_INET, SOCK_DGRAM, 0), bytes = RECEIVE_BUFFER;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), bytes = SOCKET_BUFFER;
 
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) ||
 	    bind(fd, (struct sockaddr *)&at, sizeof(at)))
