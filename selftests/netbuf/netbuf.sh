@@ -207,6 +207,11 @@ shark() {
 	tshark "$@" 2>/dev/null
 }
 
+# witness FILE COUNT: tshark finds so many frames in it, and none is malformed.
+witness() {
+	same "$(shark -r "$1" -T fields -e _ws.malformed | sort | uniq -c | xargs)" "$2"
+}
+
 # refused PATTERN DESCRIPTION COMMAND...: fails, and says such words.
 refused() {
 	local pattern=$1 description=$2 said

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Files: two netdevs in one, other netdevs at the load, and all that is wrong
 # with a file is found before anything is held.
-# vm: cpus=2 mem=1024 timeout=600 speed=full kernels=6.12,7.2
+# vm: cpus=2 mem=1024 timeout=600 speed=full debug=long
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 
@@ -69,6 +69,7 @@ stamped_to_guest 3 2
 to_host 0 5
 check "an empty netdev beside one with frames" lparctl netbuf save "$file" v0 v1
 check "JSON tells how many" says '"v0":10,"v1":0' lparctl -j netbuf save "$file" v0 v1
+check "tshark reads it" witness "$file" 10
 check "tshark knows both interfaces" says "Number of interfaces in file: 2" capinfos "$file"
 check "tshark knows the time to a nanosecond" says "Time precision: *nanoseconds" capinfos "$file"
 check "no other file is left" test ! -e "$file.part"
