@@ -66,7 +66,7 @@ listening() {
 	"$@" grep -q ":2328 0*:0000 0A" /proc/net/tcp /proc/net/tcp6
 }
 
-plan 14
+plan 15
 load netbuf
 make_veth
 lparctl netbuf attach v0
@@ -99,6 +99,7 @@ expect_in_guest 40
 segmented_to_guest 0 40
 check "UDP segmentation is held" holds v0
 lparctl netbuf save "$scratch/udp" v0
+check "tshark reads the file" shark -r "$scratch/udp"
 lparctl netbuf flush v0
 lparctl netbuf load "$scratch/udp"
 lparctl netbuf drain v0
