@@ -22,6 +22,19 @@ static bool is_kind(const struct net_device *dev, const char *kind)
 	return dev->rtnl_link_ops && !strcmp(dev->rtnl_link_ops->kind, kind);
 }
 
+/* Its frames need no XDP program to go straight to the driver. */
+static bool has_xdp_socket(struct net_device *dev)
+{
+#ifdef CONFIG_XDP_SOCKETS
+	unsigned int i;
+
+	for (i = 0; i < dev->num_tx_queues; i++)
+		if (READ_ONCE(netdev_get_tx_queue(dev, i)->pool))
+			return true;
+#endif
+	return false;
+}
+
 /**
  * netbuf_blind_spot() - which frames of a netdev come by no hook?
  * @dev: netdev
@@ -33,6 +46,8 @@ const char *netbuf_blind_spot(struct net_device *dev)
 {
 	if (dev_xdp_prog_count(dev))
 		return "frames that its XDP program redirects or sends are not seen";
+	if (has_xdp_socket(dev))
+		return "frames of the AF_XDP socket bound to it are not seen";
 	if (dev->dev.parent && dev_num_vf(dev->dev.parent))
 		return "frames of its SR-IOV virtual functions are not seen";
 	return NULL;

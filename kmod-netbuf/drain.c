@@ -119,12 +119,16 @@ static bool send_egress(struct netbuf *buf, struct sk_buff *skb)
 	return true;
 }
 
-/* Goes on behind the hook: neither taps, tc nor rules see it again. */
+/*
+ * Goes on behind the hook: neither taps, tc nor rules see it again. Nor does
+ * RPS, which would spread flows over CPUs, and drop what their backlogs cannot
+ * take.
+ */
 static bool send_ingress(struct sk_buff *skb)
 {
 	memset(skb->cb, 0, sizeof(skb->cb));
 	skb->tc_skip_classify = 1;
-	netif_receive_skb(skb);
+	netif_receive_skb_core(skb);
 	return true;
 }
 

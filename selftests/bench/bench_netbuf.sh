@@ -48,11 +48,13 @@ flood() {
 	rate "$1" $(($(now_us) - start))
 }
 
-# until_sent NUMBER START: frames per second from START until so many have gone out
+# until_sent NUMBER START: frames per second from START until so many have gone out.
+# Who looks takes no CPU away from who sends.
 until_sent() {
 	local n=0
 
 	while [ "$n" -lt "$1" ]; do
+		read -rt 0.001 <&"$never"
 		read -r n </sys/class/net/d0/statistics/tx_packets
 	done
 	rate $frames $(($(now_us) - $2))
@@ -66,7 +68,8 @@ hold_by_plug() {
 	flood $frames >>"$scratch/hold.plug"
 	[ "$(sent)" = "$before" ] || die "sch_plug has let frames pass"
 	start=$(now_us)
-	tc qdisc change dev d0 root plug release_indefinite
+	# As fast as a write to sysfs: it runs already.
+	echo "qdisc change dev d0 root plug release_indefinite" >&"${tc[1]}"
 	until_sent $((before + frames)) "$start" >>"$scratch/drain.plug"
 	tc qdisc del dev d0 root
 }
@@ -173,10 +176,14 @@ print((max(t) - min(t)) / 1000)' >>"$scratch/skew"
 
 load netbuf
 modprobe dummy
+mkfifo "$scratch/never"
+exec {never}<>"$scratch/never"
 ip link add d0 type dummy
 ip addr add 10.8.0.1/24 dev d0
 ip link set d0 up
 ip neigh add 10.8.0.2 lladdr 02:00:00:08:00:02 dev d0
+coproc tc { exec tc -batch -; }
+started+=("$tc_PID")
 bench_hold
 bench_pass
 bench_memory

@@ -33,7 +33,10 @@ trap 'leave clear_away' EXIT
 PATH=$LPARKIT_BUILD/selftests/netbuf:$LPARKIT_BUILD/selftests/lpar:$PATH
 host=10.9.0.1
 guest=10.9.0.2
+host_vlan=10.9.7.1
+guest_vlan=10.9.7.2
 port=19017
+queues=1
 
 in_guest() {
 	ip netns exec guest "$@"
@@ -53,7 +56,8 @@ make_netns() {
 # make_veth: v0 of the host, g0 of the guest.
 make_veth() {
 	make_netns guest
-	ip link add v0 type veth peer name g0 netns guest
+	ip link add v0 numtxqueues $queues numrxqueues $queues type veth \
+		peer name g0 numtxqueues $queues numrxqueues $queues netns guest
 	ip addr add $host/24 dev v0
 	in_guest ip addr add $guest/24 dev g0
 	ip link set v0 up
@@ -61,6 +65,18 @@ make_veth() {
 	in_guest ip link set lo up
 	ip neigh add $guest lladdr "$(in_guest cat /sys/class/net/g0/address)" dev v0
 	in_guest ip neigh add $host lladdr "$(cat /sys/class/net/v0/address)" dev g0
+}
+
+# make_vlan: 7, over what make_veth has made
+make_vlan() {
+	ip link add link v0 name v0.7 type vlan id 7
+	in_guest ip link add link g0 name g0.7 type vlan id 7
+	ip addr add $host_vlan/24 dev v0.7
+	in_guest ip addr add $guest_vlan/24 dev g0.7
+	ip link set v0.7 up
+	in_guest ip link set g0.7 up
+	ip neigh add $guest_vlan lladdr "$(in_guest cat /sys/class/net/g0/address)" dev v0.7
+	in_guest ip neigh add $host_vlan lladdr "$(cat /sys/class/net/v0/address)" dev g0.7
 }
 
 # make_tap NAME: its guest is "wire tap".
@@ -101,30 +117,39 @@ ready() {
 	wait_until 20 grep -q ready "$1"
 }
 
-# expect_on_host COUNT [SECONDS], expect_in_guest COUNT [SECONDS]: receivers in
-# the background; came WHERE waits for them and tells whether all was right.
+# expect_on_host COUNT, expect_in_guest COUNT: receivers in the background;
+# came_to_host, came_to_guest wait for them and tell whether all was right. Who is
+# asked has been sent all there is: a minute from then on is much.
 expect_on_host() {
-	start wire receive "$1" "${2:-60}" >"$scratch/host"
+	start wire receive "$1" >"$scratch/host"
 	host_pid=$pid
 	ready "$scratch/host"
 }
 
 expect_in_guest() {
-	start ip netns exec guest wire receive "$1" "${2:-60}" >"$scratch/guest"
+	start ip netns exec guest wire receive "$1" >"$scratch/guest"
 	guest_pid=$pid
 	ready "$scratch/guest"
 }
 
 came_to_host() {
-	wait "$host_pid" && return
-	sed 's/^/# /' "$scratch/host"
-	return 1
+	came "$host_pid" "$scratch/host"
 }
 
 came_to_guest() {
-	wait "$guest_pid" && return
-	sed 's/^/# /' "$scratch/guest"
+	came "$guest_pid" "$scratch/guest"
+}
+
+# came PID FILE: of a receiver, and what it prints
+came() {
+	wait_until 60 has_ended "$1" || kill -ALRM "$1"
+	wait "$1" && return
+	sed 's/^/# /' "$2"
 	return 1
+}
+
+has_ended() {
+	! kill -0 "$1" 2>/dev/null
 }
 
 # to_guest FIRST COUNT [BYTES], to_host FIRST COUNT [BYTES]
@@ -136,9 +161,55 @@ to_host() {
 	in_guest wire send $host "$1" "$2" "${3:-64}"
 }
 
+# stamped_to_guest FIRST COUNT: in the VLAN, with a mark of 42, of priority 5
+stamped_to_guest() {
+	wire send $guest_vlan "$1" "$2" 64 42 5
+}
+
+# segmented_to_guest FIRST COUNT: datagrams of 1000 bytes that leave the host as one frame
+segmented_to_guest() {
+	/usr/bin/python3 - $guest $port "$1" "$2" <<-'EOF2'
+	import socket, struct, sys
+	address, port, first, count = sys.argv[1], *map(int, sys.argv[2:])
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	s.setsockopt(17, 103, 1000)     # UDP_SEGMENT
+	part = lambda n: struct.pack("<I", n) + bytes((n * 31 + i) & 255 for i in range(4, 1000))
+	s.sendto(b"".join(part(n) for n in range(first, first + count)), (address, port))
+	EOF2
+}
+
+# queue_to_host N: the guest's frames take its queue N, whichever CPU sends them.
+queue_to_host() {
+	in_guest sh -c "echo 3 >/sys/class/net/g0/queues/tx-$1/xps_cpus"
+}
+
+# records FILE: a line for each frame, with all that the file says but the netdev
+records() {
+	/usr/bin/python3 - "$1" <<-'EOF2'
+	import struct, sys, zlib
+	data = open(sys.argv[1], "rb").read()
+	at = 0
+	while at < len(data):
+	    kind, total, _, high, low, length = struct.unpack_from("<6I", data, at)
+	    if kind == 6:
+	        options = at + 28 + (length + 3 & ~3)
+	        flags, = struct.unpack_from("<I", data, options + 4)
+	        vnet, proto, tci, queue, mark, priority = struct.unpack_from("<10s3H2I", data, options + 16)
+	        print(f"flags={flags} time={high << 32 | low} vnet={vnet.hex()} vlan={proto:x}/{tci}",
+	              f"queue={queue} mark={mark} priority={priority} length={length}",
+	              f"crc={zlib.crc32(data[at + 28:at + 28 + length]):x}")
+	    at += total
+	EOF2
+}
+
 # tshark without its complaints about root and capturing.
 shark() {
 	tshark "$@" 2>/dev/null
+}
+
+# witness FILE COUNT: tshark finds so many frames in it, and none is malformed.
+witness() {
+	same "$(shark -r "$1" -T fields -e _ws.malformed | sort | uniq -c | xargs)" "$2"
 }
 
 # refused PATTERN DESCRIPTION COMMAND...: fails, and says such words.

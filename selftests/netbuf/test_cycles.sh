@@ -1,12 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A thousand cycles, and failing allocations: nothing leaks, nothing is lost.
-# vm: cpus=2 mem=1024 timeout=600 speed=full kernels=6.1,6.12,7.2
+# vm: cpus=2 mem=1024 timeout=600 speed=full debug=long
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 
 CYCLES=1000
 WARM_UP=100
+ATTACH_CYCLES=50
+# Each takes five programs, which that kernel is slow to start.
+[ "$LPARKIT_KERNEL" != debug ] || ATTACH_CYCLES=10
 
 unreclaimable_kib() {
 	awk '/^SUnreclaim:/ { print $2 }' /proc/meminfo
@@ -20,7 +23,7 @@ run_cycles() {
 attach_cycles() {
 	local i
 
-	for ((i = 0; i < 50; i++)); do
+	for ((i = 0; i < ATTACH_CYCLES; i++)); do
 		lparctl netbuf attach v0 && lparctl netbuf hold v0 && to_guest 0 5 &&
 			lparctl netbuf detach v0 --force || return 1
 	done
@@ -29,14 +32,16 @@ attach_cycles() {
 load netbuf
 make_veth
 lparctl netbuf attach v0
-expect_in_guest $((CYCLES + WARM_UP)) 240
+expect_in_guest $((CYCLES + WARM_UP))
 run_cycles 0 $WARM_UP
 before=$(unreclaimable_kib)
 run_cycles $WARM_UP $CYCLES
 check "$CYCLES cycles: every frame came once, in order" came_to_guest
 after=$(unreclaimable_kib)
 diag "unreclaimable slab: $before KiB before, $after KiB after"
-check "and took no memory" test $((after - before)) -lt 2048
+# KASAN keeps what is freed; kmemleak finds what is not.
+[ "$LPARKIT_KERNEL" = debug ] ||
+	check "and took no memory" test $((after - before)) -lt 2048
 check "nothing is held" is v0 bytes 0
 lparctl netbuf detach v0
 check "attach and detach while it holds, again and again" attach_cycles

@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0
 # Files: two netdevs in one, other netdevs at the load, and all that is wrong
 # with a file is found before anything is held.
-# vm: cpus=2 mem=1024 timeout=600 speed=full kernels=6.12,7.2
+# vm: cpus=2 mem=1024 timeout=600 speed=full debug=long
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 
 file=$scratch/file
+small=$scratch/small
 
 # Many copies, each with a bit turned over (every bit would take too long under
 # emulation: one of each 13th byte), or cut short.
 spoil() {
-	/usr/bin/python3 - "$file" "$scratch" <<-'EOF2'
+	/usr/bin/python3 - "$small" "$scratch" <<-'EOF2'
 	import sys
 	data = open(sys.argv[1], "rb").read()
 	for at in range(0, len(data), 13):
@@ -43,21 +44,39 @@ without_last_block() {
 	EOF2
 }
 
+unload_detached() {
+	lparctl netbuf detach v0 --force && lparctl netbuf detach v1 --force && unload netbuf
+}
+
 load netbuf
-make_veth
-ip link add v1 type veth peer name g1
+queues=4 make_veth
+make_vlan
+queue_to_host 2
+ip link add v1 numrxqueues 4 type veth peer name g1
 ip link set g1 up
 ip link set v1 up
 lparctl netbuf attach v0
 lparctl netbuf attach v1
 lparctl netbuf hold v0 v1
 
-to_guest 0 5
+to_guest 0 1
+to_host 0 1
+lparctl netbuf save "$small" v0
+lparctl netbuf flush v0
+
+to_guest 0 3
+stamped_to_guest 3 2
 to_host 0 5
 check "an empty netdev beside one with frames" lparctl netbuf save "$file" v0 v1
 check "JSON tells how many" says '"v0":10,"v1":0' lparctl -j netbuf save "$file" v0 v1
+check "tshark reads it" witness "$file" 10
 check "tshark knows both interfaces" says "Number of interfaces in file: 2" capinfos "$file"
+check "tshark knows the time to a nanosecond" says "Time precision: *nanoseconds" capinfos "$file"
 check "no other file is left" test ! -e "$file.part"
+records "$file" >"$scratch/records"
+check "VLAN, mark and priority are there" same \
+	"$(grep -c "flags=2.*vlan=8100/7 .*mark=42 priority=5" "$scratch/records")" 2
+check "the queue is there" same "$(grep -c "flags=1.*queue=2 " "$scratch/records")" 5
 lparctl netbuf flush v0
 
 # Damaged, truncated, foreign
@@ -102,16 +121,33 @@ check "another netdev" lparctl netbuf load "$file" v0=v1
 check "has its frames" same "$(netbuf v1 rxpcnt) $(netbuf v1 txpcnt)" "5 5"
 check "and the first has none" is v0 rxpcnt 0
 check "saved again from there" lparctl netbuf save "$scratch/again" v1
-fields() {
-	shark -r "$1" -T fields -e frame.time_epoch -e frame.packet_flags_direction \
-		-e eth.src -e eth.dst -e ip.id -e udp.checksum -e data.data
-}
-check "the same frames, bytes, times and directions" same "$(fields "$file")" \
-	"$(fields "$scratch/again")"
+check "the same frames: bytes, times, directions and all that is beside them" same \
+	"$(cat "$scratch/records")" "$(records "$scratch/again")"
 
-# A loader that is killed takes its frames with it
 check "after a load by one process another can load" lparctl netbuf load "$file" v0
 check "frames loaded twice are there twice" lparctl netbuf load "$file" v0
 check "in front of the others" is v0 rxpcnt 10
 check "only root may save" test ! "$(setpriv --reuid 65534 --clear-groups \
 	lparctl netbuf save /dev/shm/stolen v0 2>/dev/null && echo saved)"
+
+# A loader that is killed takes its frames with it: it stops at its fifth message,
+# of which frames of 2 MB make more.
+lparctl netbuf flush v0
+lparctl netbuf set v0 --limit-frames 10000
+to_guest 0 2000 1000
+lparctl netbuf save "$file" v0
+lparctl netbuf flush v0
+# shellcheck disable=SC2016 # expanded by that shell
+start strace -o "$scratch/strace" -e trace=sendto -e inject=sendto:signal=STOP:when=5 \
+	sh -c 'echo $$ >"$0"; exec lparctl netbuf load "$1"' "$scratch/loader" "$file"
+strace_pid=$pid
+check "a loader stands still half-way" \
+	wait_until 20 grep -q "stopped by SIGSTOP" "$scratch/strace"
+refused "another process" "nobody else may load meanwhile" lparctl netbuf load "$file"
+check "nothing is held yet" is v0 bytes 0
+kill -9 "$(cat "$scratch/loader")"
+wait "$strace_pid"
+check "killed: nothing is held" is v0 bytes 0
+check "another process may load" lparctl netbuf load "$file"
+check "all of it is held, and nothing else" is v0 txpcnt 2000
+check "the module can be unloaded" unload_detached

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # 10 000 frames each way through hold, save, flush, load and drain while
 # traffic goes on: none lost, none twice, all in order, intact.
-# vm: cpus=2 mem=1024 timeout=600 speed=full kernels=6.1,6.12,7.2
+# vm: cpus=2 mem=1024 timeout=600 speed=full debug=long
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 
@@ -31,7 +31,29 @@ tcpdump_has() {
 	[ "$(tcpdump_count "$1")" -ge "$2" ]
 }
 
-plan 41
+# Rules that count what comes by each hook of the netdev
+add_rules() {
+	nft -f - <<-EOF
+	table netdev witness {
+		counter in { }
+		counter out { }
+		chain in {
+			type filter hook ingress device v0 priority 0;
+			udp dport $port counter name in
+		}
+		chain out {
+			type filter hook egress device v0 priority 0;
+			udp dport $port counter name out
+		}
+	}
+	EOF
+}
+
+counted() {
+	nft list counter netdev witness "$1" | awk '/packets/ { print $2 }'
+}
+
+plan 46
 load netbuf
 make_veth
 
@@ -44,10 +66,11 @@ to_host 0 100
 check "in pass, frames go by to the host" came_to_host
 check "in pass, frames go by to the guest" came_to_guest
 
+check "rules on the hooks" add_rules
 check "holds" lparctl netbuf hold v0
 check "says so" is v0 state hold
-expect_on_host $((N + 2 * MORE)) 120
-expect_in_guest $((N + 2 * MORE)) 120
+expect_on_host $((N + 2 * MORE))
+expect_in_guest $((N + 2 * MORE))
 start tcpdump -i v0 -U -w "$taps" -B 65536 udp 2>"$scratch/tcpdump.err"
 tcpdump_pid=$pid
 wait_until 20 grep -q listening "$scratch/tcpdump.err"
@@ -102,6 +125,19 @@ kill -INT "$tcpdump_pid"
 wait "$tcpdump_pid"
 check "from the guest: each once" same "$(tcpdump_count "$taps" src $guest)" $total
 check "towards it: each once" same "$(tcpdump_count "$taps" src $host)" $total
+check "the rules have seen each once, from the guest" same "$(counted in)" $total
+check "and towards it" same "$(counted out)" $total
+nft delete table netdev witness
+
+# Ten flows, which RPS would give to several CPUs
+lparctl netbuf hold v0
+for ((flow = 0; flow < 10; flow++)); do
+	to_host $((flow * 100)) 100
+done
+echo 3 >/sys/class/net/v0/queues/rx-0/rps_cpus
+expect_on_host 1000
+check "drained with RPS on" lparctl netbuf drain v0
+check "in order over all flows" came_to_host
 
 check "detached" lparctl netbuf detach v0
 check_fails "no directory is left" test -e /sys/class/net/v0/netbuf

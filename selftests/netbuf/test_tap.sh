@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # A tap, whose ring drops frames when it is full: a drain never overruns it,
 # however slow its reader is; and its reader may die.
-# vm: cpus=2 mem=1024 timeout=300 speed=full kernels=6.1,6.12,7.2
+# vm: cpus=2 mem=1024 timeout=300 speed=full debug=long
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 
@@ -39,7 +39,7 @@ has_sent() {
 	[ $((N - $(netbuf tap0 txpcnt))) -ge "$1" ]
 }
 
-plan 31
+plan 32
 load netbuf
 modprobe tun
 make_tap tap0
@@ -87,6 +87,7 @@ lparctl netbuf hold tap0
 number=$((2 * N + RING))
 to_guest $number 200
 check "saved" lparctl netbuf save "$scratch/file" tap0
+check "tshark reads the file" witness "$scratch/file" 200
 lparctl netbuf flush tap0
 check "loaded" lparctl netbuf load "$scratch/file"
 check "drained" lparctl netbuf drain tap0

@@ -2,17 +2,20 @@
 /*
  * Numbered UDP datagrams, whose loss, repetition, reordering or damage shows.
  *
- *	wire send ADDRESS FIRST COUNT BYTES
+ *	wire send ADDRESS FIRST COUNT BYTES [MARK PRIORITY]
  *	wire cycle ADDRESS FIRST COUNT STATE	each between hold and drain in file STATE
- *	wire receive COUNT SECONDS		exits 0 if 0..COUNT-1 came in order
+ *	wire receive COUNT			exits 0 if 0..COUNT-1 came in order
  *	wire tap IFNAME				is the guest of a tap; commands on stdin:
  *		send FIRST COUNT BYTES
  *		read COUNT SECONDS		so many more, in order, checksums right
  *		close				as if it was killed
  *
- * "receive" prints "ready" when nothing can be missed any more; "tap" answers
- * each command by a line that begins with "ok" or "failed".
+ * "receive" prints "ready" when nothing can be missed any more, and waits until
+ * SIGALRM ends its patience: how long a test takes until its frames go on is
+ * its own affair. "tap" answers each command by a line that begins with "ok" or
+ * "failed".
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +25,7 @@
 #include <netinet/udp.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,7 +33,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PORT 19017
@@ -37,8 +40,10 @@
 #define BYTES_MAX 1472
 #define HOST_ADDRESS "10.9.0.1"
 #define GUEST_ADDRESS "10.9.0.2"
-/* Room for all that a test sends: a full socket would look like a lost frame. */
-#define RECEIVE_BUFFER (256 << 20)
+/* Room for all that a test sends: a full socket would look like a lost frame,
+ * or stop the sender whose frames are held uncopied.
+ */
+#define SOCKET_BUFFER (256 << 20)
 
 struct __attribute__((packed)) frame {
 	uint8_t to[6], from[6];
@@ -88,9 +93,10 @@ static int die(const char *what)
 static int connect_to(const char *address)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), bytes = SOCKET_BUFFER;
 
 	if (inet_pton(AF_INET, address, &to.sin_addr) != 1 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) ||
 	    connect(fd, (struct sockaddr *)&to, sizeof(to))) {
 		perror(address);
 		exit(1);
@@ -98,9 +104,17 @@ static int connect_to(const char *address)
 	return fd;
 }
 
-static int send_datagrams(const char *address, uint32_t first, uint32_t count, size_t bytes)
+/* What the socket stamps on its datagrams, which they keep beside their bytes. */
+static int stamp(int fd, int mark, int priority)
 {
-	int fd = connect_to(address);
+	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority)))
+		return die("stamp");
+	return 0;
+}
+
+static int send_datagrams(int fd, uint32_t first, uint32_t count, size_t bytes)
+{
 	uint8_t data[BYTES_MAX];
 
 	for (uint32_t i = first; i < first + count; i++) {
@@ -137,24 +151,21 @@ static int cycle(const char *address, uint32_t first, uint32_t count, const char
 	return 0;
 }
 
-static double seconds_now(void)
+static void on_alarm(int sig)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
+	(void)sig;
 }
 
 /* Hands what comes to take() until so many were right; take() returns 0, 1 to skip or -1. */
-static int receive(int fd, uint32_t count, int seconds, int (*take)(int fd))
+static int receive(int fd, uint32_t count, int (*take)(int fd))
 {
-	double end = seconds_now() + seconds;
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	sigset_t none;
 
+	sigemptyset(&none);
 	while (expected < count) {
-		int left_ms = (end - seconds_now()) * 1000;
-
-		if (left_ms <= 0 || poll(&pfd, 1, left_ms) != 1) {
+		/* SIGALRM is blocked but here, so that it is never missed. */
+		if (ppoll(&pfd, 1, NULL, &none) != 1) {
 			printf("failed: %u of %u came\n", expected, count);
 			return 1;
 		}
@@ -162,6 +173,17 @@ static int receive(int fd, uint32_t count, int seconds, int (*take)(int fd))
 			return 1;
 	}
 	return 0;
+}
+
+static void be_patient(void)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	sigset_t blocked;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGALRM);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	sigaction(SIGALRM, &action, NULL);
 }
 
 static int take_datagram(int fd)
@@ -172,16 +194,16 @@ static int take_datagram(int fd)
 	return bytes > 0 && check(data, bytes) ? 0 : -1;
 }
 
-static int receive_datagrams(uint32_t count, int seconds)
+static int receive_datagrams(uint32_t count)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-	int fd = socket(AF_INET, SOCK_DGRAM, 0), bytes = RECEIVE_BUFFER;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), bytes = SOCKET_BUFFER;
 
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) ||
 	    bind(fd, (struct sockaddr *)&at, sizeof(at)))
 		return die("receive");
 	puts("ready");
-	if (receive(fd, count, seconds, take_datagram))
+	if (receive(fd, count, take_datagram))
 		return 1;
 	printf("received %u in order\n", expected);
 	return 0;
@@ -259,6 +281,16 @@ static int send_frames(int fd, const uint8_t *host_mac, uint32_t first, uint32_t
 	return 0;
 }
 
+static int read_frames(int fd, uint32_t count, unsigned int seconds)
+{
+	int ret;
+
+	alarm(seconds);
+	ret = receive(fd, expected + count, take_frame);
+	alarm(0);
+	return ret;
+}
+
 static int open_tap(const char *name, uint8_t *host_mac)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
@@ -286,7 +318,7 @@ static int be_guest(const char *name)
 		if (sscanf(line, "send %u %u %u", &a, &b, &c) == 3)
 			ret = send_frames(fd, host_mac, a, b, c);
 		else if (sscanf(line, "read %u %u", &a, &b) == 2)
-			ret = receive(fd, expected + a, b, take_frame);
+			ret = read_frames(fd, a, b);
 		else if (!strcmp(line, "close\n"))
 			ret = close(fd);
 		else
@@ -301,17 +333,24 @@ static int be_guest(const char *name)
 
 int main(int argc, char **argv)
 {
+	int fd;
+
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc == 6 && !strcmp(argv[1], "send"))
-		return send_datagrams(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
+	be_patient();
+	if ((argc == 6 || argc == 8) && !strcmp(argv[1], "send")) {
+		fd = connect_to(argv[2]);
+		if (argc == 8 && stamp(fd, atoi(argv[6]), atoi(argv[7])))
+			return 1;
+		return send_datagrams(fd, atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
+	}
 	if (argc == 6 && !strcmp(argv[1], "cycle"))
 		return cycle(argv[2], atoi(argv[3]), atoi(argv[4]), argv[5]);
-	if (argc == 4 && !strcmp(argv[1], "receive"))
-		return receive_datagrams(atoi(argv[2]), atoi(argv[3]));
+	if (argc == 3 && !strcmp(argv[1], "receive"))
+		return receive_datagrams(atoi(argv[2]));
 	if (argc == 3 && !strcmp(argv[1], "tap"))
 		return be_guest(argv[2]);
-	fputs("usage: wire send ADDRESS FIRST COUNT BYTES | cycle ADDRESS FIRST COUNT STATE |\n"
-	      "            receive COUNT SECONDS | tap IFNAME\n",
+	fputs("usage: wire send ADDRESS FIRST COUNT BYTES [MARK PRIORITY] |\n"
+	      "            cycle ADDRESS FIRST COUNT STATE | receive COUNT | tap IFNAME\n",
 	      stderr);
 	return 2;
 }
