@@ -122,5 +122,5 @@ all_count() {
 
 # cluster VERB ARGUMENT...
 cluster() {
-	lparctl cluster "$@" --via $via --dir $dir
+	lparctl cluster "$1" --via $via --dir $dir "${@:2}"
 }

@@ -17,7 +17,8 @@ fails() {
 	cluster "$@" 2>"$said"
 	status=$?
 	sed 's/^/# /' "$said"
-	if [ $status != 0 ] && [ $status != 2 ] && grep -qe "$pattern" "$said"; then
+	[ $status != 0 ] || bail "$description: did not fail"
+	if [ $status != 2 ] && grep -qe "$pattern" "$said"; then
 		ok "$description"
 	else
 		not_ok "$description: status $status"
