@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A thousand cycles, and failing allocations: nothing leaks, nothing is lost.
-# vm: cpus=2 mem=1024 timeout=600 speed=full debug=long
+# vm: cpus=2 mem=1024 timeout=600 speed=full long=6.1,7.2,debug
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

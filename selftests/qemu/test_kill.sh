@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: cpus=4 mem=2048 disks=64M timeout=900 kernels=7.2,debug speed=full debug=long
+# vm: cpus=4 mem=2048 disks=64M timeout=900 kernels=7.2,debug speed=full long=debug
 #
 # QEMU is killed at moments that nobody chose: while it starts, while the guest boots,
 # runs, writes its disk, is frozen. Each time the LPAR ends cleanly, without force, and
