@@ -67,7 +67,7 @@ static struct json_object *next_request(void)
 	char *end;
 
 	while (!has_line() && !input.over && input.len < LINE_MAX_BYTES)
-		read_input(-1);
+		read_input(1000);
 	end = memchr(input.buf, '\n', input.len);
 	if (!end)
 		return NULL;
