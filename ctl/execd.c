@@ -21,8 +21,25 @@
 static struct {
 	char *buf;
 	size_t len;
-	bool over; /* the caller is gone */
+	volatile sig_atomic_t over; /* the caller is gone */
 } input;
+
+/* As the end of the input: what is under way is undone before we end. */
+static void on_signal(int signal)
+{
+	(void)signal;
+	input.over = 1;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
 
 static void read_input(int timeout_ms)
 {
@@ -35,7 +52,7 @@ static void read_input(int timeout_ms)
 	if (got > 0)
 		input.len += got;
 	else if (!got || errno != EINTR)
-		input.over = true;
+		input.over = 1;
 }
 
 static bool has_line(void)
@@ -50,7 +67,7 @@ static struct json_object *next_request(void)
 	char *end;
 
 	while (!has_line() && !input.over && input.len < LINE_MAX_BYTES)
-		read_input(-1);
+		read_input(1000);
 	end = memchr(input.buf, '\n', input.len);
 	if (!end)
 		return NULL;
@@ -77,7 +94,7 @@ static void answer(const char *kind, struct json_object *value)
 	json_object_object_add(json, kind, value);
 	printf("%s\n", json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
 	if (fflush(stdout)) {
-		input.over = true;
+		input.over = 1;
 		clearerr(stdout);
 	}
 	json_object_put(json);
@@ -199,9 +216,7 @@ int execd_verb(struct args *args)
 
 	if (args->argc)
 		return usage("execd takes no arguments: it is started by lparctl cluster");
-	signal(SIGPIPE, SIG_IGN);
-	/* The end of the input tells that the caller is gone; ssh may send this before. */
-	signal(SIGHUP, SIG_IGN);
+	catch_signals();
 	/* Nothing is said to people here. */
 	options.json = true;
 	input.buf = xalloc(LINE_MAX_BYTES);

@@ -48,7 +48,7 @@ is_saving() {
 killed() {
 	local pid
 
-	cluster save "$1" --hosts a,b 2>"$said" &
+	lparctl cluster save "$1" --hosts a,b --via $via --dir $dir 2>"$said" &
 	pid=$!
 	wait_until 60 is_saving a1
 	"$2" $pid
@@ -103,7 +103,7 @@ check "saved again" cluster save good --hosts a,b --continue
 dies() {
 	local pid
 
-	cluster save "$1" --hosts a,b --timeout 20s 2>"$said" &
+	lparctl cluster save "$1" --hosts a,b --via $via --dir $dir --timeout 20s 2>"$said" &
 	pid=$!
 	wait_until 60 is_saving a1
 	on b crash &
