@@ -71,7 +71,7 @@ check "an empty netdev beside one with frames" lparctl netbuf save "$file" v0 v1
 check "JSON tells how many" says '"v0":10,"v1":0' lparctl -j netbuf save "$file" v0 v1
 check "tshark reads it" witness "$file" 10
 check "tshark knows both interfaces" says "Number of interfaces in file: 2" capinfos "$file"
-check "tshark knows the time to a nanosecond" says "Time precision: *nanoseconds" capinfos "$file"
+check "tshark knows the time to a nanosecond" says "precision: *nanoseconds" capinfos "$file"
 check "no other file is left" test ! -e "$file.part"
 records "$file" >"$scratch/records"
 check "VLAN, mark and priority are there" same \

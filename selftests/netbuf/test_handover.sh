@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: none timeout=900
+# vm: none timeout=900 speed=long
 # What is held on one host goes on from another, of another kernel, by a netdev
 # with another name, MAC and number of queues. Each host is a VM of its own.
 # shellcheck source=selftests/lib/tap.sh
