@@ -214,7 +214,7 @@ thaw_qemu() {
 }
 
 kill_execd() {
-	pkill -9 -f 'lparctl execd'
+	pkill -9 -f '^lparctl execd'
 }
 
 # As by a power failure
