@@ -369,7 +369,8 @@ static struct ss_segment *new_segment(const struct ss_table *table)
 
 	if (!segment)
 		return NULL;
-	memory = vzalloc(segment_bytes(table));
+	/* Writes are held and this is tried again: no reason to alarm anybody. */
+	memory = __vmalloc(segment_bytes(table), GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
 	if (!memory) {
 		kfree(segment);
 		return NULL;
@@ -498,7 +499,7 @@ u64 ss_table_bytes(const struct ss_table *table)
 
 static void *grown(const void *old, size_t old_size, size_t new_size)
 {
-	void *new = kvzalloc(new_size, GFP_KERNEL);
+	void *new = kvzalloc(new_size, GFP_KERNEL | __GFP_NOWARN);
 
 	if (new && old)
 		memcpy(new, old, old_size);

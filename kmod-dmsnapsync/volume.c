@@ -243,7 +243,7 @@ static int alloc_parts(struct ss_volume *volume, const char *group)
 {
 	volume->wq = alloc_ordered_workqueue("snapsync/%s", WQ_MEM_RECLAIM, volume->name);
 	volume->inflight = alloc_percpu(struct ss_inflight);
-	volume->buffer = vmalloc(SS_BATCH * SS_BLOCK_SIZE);
+	volume->buffer = __vmalloc(SS_BATCH * SS_BLOCK_SIZE, GFP_KERNEL | __GFP_NOWARN);
 	volume->io = dm_io_client_create();
 	volume->group = ss_group_get(group);
 	return volume->wq && volume->inflight && volume->buffer && !IS_ERR(volume->io) &&
@@ -340,7 +340,7 @@ static struct ss_volume *find_store(const struct block_device *store)
 struct ss_volume *ss_volume_get(struct dm_target *ti, const struct ss_volume_args *args,
 				char **error)
 {
-	struct ss_volume *fresh = kvzalloc(sizeof(*fresh), GFP_KERNEL), *volume;
+	struct ss_volume *fresh = kvzalloc(sizeof(*fresh), GFP_KERNEL | __GFP_NOWARN), *volume;
 	int err;
 
 	if (!fresh)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Each allocation of an activation and of an operation on states fails once; then any that
 # the module makes, now and then, under load. Nothing is lost, and nothing half done.
-# vm: cpus=2 mem=768 disks=4M,24M timeout=200 kernels=debug speed=long
+# vm: cpus=2 mem=768 disks=4M,24M timeout=400 kernels=debug speed=long
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
@@ -25,15 +25,28 @@ inject_everywhere() {
 		echo 0 >$faults/fail_page_alloc/min-order
 }
 
-# In PERCENT of what the module's own code asks for, directly or below.
-inject_in_module() {
-	local start size
+# symbol NAME: its address.
+symbol() {
+	awk -v name="$1" '$3 == name { print "0x" $1; exit }' /proc/kallsyms
+}
+
+# Only what the module's own code asks for, directly or below. A slab that cannot be set
+# up leaks its name, whoever asks.
+only_in_module() {
+	local start size slab
 
 	start=$(cat /sys/module/dm_snapsync/sections/.text)
 	size=$(awk '$1 == "dm_snapsync" { print $2 }' /proc/modules)
+	slab=$(symbol sysfs_slab_add)
 	set_faults require-start "$start" &&
 		set_faults require-end "$(printf 0x%x $((start + size)))" &&
-		set_faults times -1 && set_faults probability "$1"
+		set_faults reject-start "$slab" &&
+		set_faults reject-end "$(printf 0x%x $((slab + 1024)))"
+}
+
+# In PERCENT of cases.
+inject() {
+	set_faults times -1 && set_faults probability "$1"
 }
 
 activation_fails() {
@@ -44,12 +57,13 @@ activation_fails() {
 }
 
 load_under_faults() {
-	local i
+	local i=0
 
 	fio --name=w --filename=$vol --direct=1 --rw=randrw --bsrange=512-64k --blockalign=512 \
 		--ioengine=libaio --iodepth=8 --fsync=16 --time_based --runtime=30 \
 		--continue_on_error=all --output="$scratch/fio" &
-	for i in {1..60}; do
+	while kill -0 $!; do
+		i=$((i + 1))
 		message vol take "t$((i % 6))"
 		message vol restore "t$((RANDOM % 6))"
 		message vol delete "t$((RANDOM % 6))"
@@ -60,11 +74,10 @@ load_under_faults() {
 	wait $!
 }
 
-plan 19
+plan 20
 inject_everywhere || bail "no fault injection in this kernel"
 snapmodel --stamp "$base" || bail "no BASE"
 before=$(sum "$base")
-check "a blank store is formatted" activation_fails
 volume vol chunk 4 hold_ms 1000
 fill $vol 101 0 256
 good=$(sum $vol)
@@ -81,12 +94,13 @@ check "list" snapfault message vol "list"
 message vol restore good
 check "the volume is as it was" test "$(sum $vol)" = "$good"
 dmsetup remove vol
+check "only the module's allocations fail from here on" only_in_module
 check "what there is is activated" activation_fails
 volume vol chunk 4 hold_ms 1000
 check "states are there" test "$(message vol list | cut -d ' ' -f 1 | sort | tr '\n' ,)" = "-,good,new,other,"
 check_is "the volume is as it was" "$(sum $vol)" "$good"
 
-check "allocations of the module fail" inject_in_module 10
+check "allocations fail now and then" inject 10
 check "under load" load_under_faults
 set_faults probability 0
 cat "$scratch/fio" >&2
@@ -96,4 +110,6 @@ check "a state that was there before is restored" message vol restore good
 check_is "and is as it was" "$(sum $vol)" "$good"
 dmsetup remove vol
 check "the store is sound" lparctl snap check "$store"
+wipe_store
+check "a blank store is formatted" activation_fails
 check_is "BASE was never written" "$(sum "$base")" "$before"

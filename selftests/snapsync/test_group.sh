@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Groups: all or none, at one instant, also across a crash between the two phases.
-# vm: cpus=2 mem=768 disks=1M,12M,12M,48M,48M timeout=400 kernels=6.1,6.12,7.2
+# vm: cpus=2 mem=768 disks=1M,12M,12M,48M,48M timeout=400 kernels=6.1,6.12,7.2,debug
 # shellcheck source=selftests/snapsync/group.sh
 . "$(dirname "$0")/group.sh"
 
@@ -42,6 +42,7 @@ replay_before_super() {
 
 plan 24
 head -c 1M /dev/zero | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
+wipe_stores
 check "two volumes of a group" members
 check "a take on one" message a take one
 check_is "is one on both" "$(both states)" "one /one "

@@ -35,6 +35,7 @@ crash() {
 
 plan 40
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
+wipe_stores
 members || bail "no volumes"
 check_is "members are known" "$(message a members | sort | tr '\n' ,)" a,b,
 write_both 101
