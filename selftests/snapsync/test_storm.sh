@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Everything at once: I/O of all kinds, states, views, suspends and reloads.
 # SECONDS_EACH: how long (12).
-# vm: cpus=2 mem=768 disks=4M,24M timeout=400 kernels=6.12,7.2,debug
+# vm: cpus=2 mem=768 disks=4M,24M timeout=400 kernels=6.12,7.2,debug long=6.1
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
