@@ -11,6 +11,10 @@ set -u
 # shellcheck source=selftests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
 
+bench=snapsync
+# shellcheck source=selftests/bench/bench.sh
+. "$(dirname "$0")/bench.sh"
+
 PATH=$LPARKIT_BUILD/selftests/bench:$PATH
 export DM_DISABLE_UDEV=1
 rounds=${ROUNDS:-3}
@@ -20,25 +24,6 @@ mib=2048			# sectors
 volume=$((128 * mib))
 store=$((384 * mib))
 chunks=$((1 << 20))
-
-die() {
-	echo "bench_snapsync: $*" >&2
-	exit 1
-}
-
-# figure METRIC VALUE UNIT
-figure() {
-	[ -n "$2" ] || die "no value for $1"
-	printf '{"bench":"snapsync","metric":"%s","value":%s,"unit":"%s"}\n' "$1" "$2" "$3" >&3
-}
-
-median() {
-	sort -g | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'
-}
-
-ratio() {
-	awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.3f", a / b }'
-}
 
 create() {
 	dmsetup create "$1" --table "$2" || die "no $1"
