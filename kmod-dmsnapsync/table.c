@@ -71,6 +71,7 @@ u32 ss_table_layer(const struct ss_table *table, u32 version)
 	u32 i;
 	const struct ss_segment *segment = segment_of(table, version, &i);
 
+	/* Pairs with set_layer(). */
 	return smp_load_acquire(&segment->layer[i]);
 }
 
@@ -131,6 +132,7 @@ static void set_layer(const struct ss_table *table, u32 version, u32 layer)
 	u32 i;
 	const struct ss_segment *segment = segment_of(table, version, &i);
 
+	/* Pairs with ss_table_layer(): a commit looks without a lock. */
 	smp_store_release(&segment->layer[i], layer);
 }
 

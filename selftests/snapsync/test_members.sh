@@ -11,7 +11,7 @@ write_both() {
 	local member
 
 	for member in a b; do
-		fill /dev/mapper/$member "$1" 0 64 && blockdev --flushbufs /dev/mapper/$member
+		fill /dev/mapper/$member "$1" 0 64 && sync /dev/mapper/$member
 	done
 }
 

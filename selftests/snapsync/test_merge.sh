@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # A merge into BASE: interrupted by a crash at any point, or by BASE, it goes on, and the
 # volume shows the same all the time.
-# vm: cpus=2 mem=768 disks=8M,24M,8M,24M timeout=300 kernels=6.1,6.12,7.2,debug speed=long
+# vm: cpus=2 mem=768 disks=8M,24M,8M,24M timeout=300 kernels=6.12
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 

@@ -3,7 +3,7 @@
 # The same random script on a volume and on dm-thin with an external origin, which must
 # agree, all states included.
 # STEPS: of each chunk size (1000).
-# vm: cpus=2 mem=768 disks=4M,40M,128M,4M timeout=400 kernels=6.1,6.12,7.2,debug speed=long
+# vm: cpus=2 mem=768 disks=4M,40M,128M,4M timeout=400 kernels=6.12
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
