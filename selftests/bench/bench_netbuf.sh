@@ -29,7 +29,7 @@ now_us() {
 
 # rate NUMBER MICROSECONDS: per second
 rate() {
-	awk -v n="$1" -v us="$2" 'BEGIN { printf "%.0f", n * 1e6 / us }'
+	awk -v n="$1" -v us="$2" 'BEGIN { printf "%.0f\n", n * 1e6 / us }'
 }
 
 sent() {
@@ -171,6 +171,11 @@ t = [p["fired_ns"] for p in json.load(sys.stdin)["points"] if p["kind"] == "netb
 print((max(t) - min(t)) / 1000)' >>"$scratch/skew"
 		lparctl cut --at now --lpar web --action open >/dev/null
 	done
+	for ((i = 1; i <= netdevs; i++)); do
+		lparctl netbuf detach n$i --force
+	done
+	lparctl deactivate web
+	lparctl delete web
 	figure cut_skew_us_${netdevs}dev "$(median <"$scratch/skew")" us
 }
 
