@@ -3,7 +3,7 @@
 # The machine dies under load, at moments that nobody chose: volumes and states are then
 # as they must be, and a group has a state on all members or on none.
 # ROUNDS: how often (10). KERNEL: of the host VM (6.12).
-# vm: none timeout=900
+# vm: none timeout=900 speed=long
 # shellcheck source=selftests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
 
