@@ -22,11 +22,11 @@ answers() {
 	busybox ping -c 1 -W 5 $guest >/dev/null
 }
 
-# Both ways at once, 8 MiB of them, with cycles of hold and drain in between.
+# Both ways at once, 32 MiB of them, with cycles of hold and drain in between.
 exchange_with_cycles() {
 	local peer cycles=0
 
-	peer net $guest 8 &
+	peer net $guest 32 &
 	peer=$!
 	while kill -0 $peer 2>/dev/null; do
 		lparctl netbuf hold tap0 || return 1
