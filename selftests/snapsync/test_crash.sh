@@ -34,7 +34,8 @@ all_marks() {
 	local number kind name
 
 	while read -r number kind name; do
-		[ "$kind" = mark ] || continue
+		# The log ends with a mark of its own.
+		[[ $kind = mark && $name = m[0-9]* ]] || continue
 		[ $((RANDOM % 4)) = 0 ] || continue
 		replayed "$number" "${name#m}" "" || { echo "# at $name, entry $number"; return 1; }
 	done <"$scratch/list"
@@ -43,7 +44,7 @@ all_marks() {
 between_marks() {
 	local points=${POINTS:-5} pairs line from to
 
-	awk '$2 == "mark" { if (n) print n, $1, substr(last, 2), substr($3, 2); n = $1; last = $3 }' \
+	awk '$2 == "mark" && $3 ~ /^m[0-9]/ { if (n) print n, $1, substr(last, 2), substr($3, 2); n = $1; last = $3 }' \
 		"$scratch/list" | awk '$2 - $1 > 3' >"$scratch/pairs"
 	[ "$(wc -l <"$scratch/pairs")" -gt 3 ] || return 1
 	shuf -n "$points" "$scratch/pairs" >"$scratch/chosen"
