@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Two pairs of guests: saved and continued, saved and restored.
-# vm: rig cpus=3 mem=1280 timeout=900 kernels=6.12
+# vm: rig cpus=3 mem=1280 timeout=900 kernels=6.12 speed=long
 # shellcheck source=selftests/cluster/rounds.sh
 . "$(dirname "$0")/rounds.sh"
 
