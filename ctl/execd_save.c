@@ -151,14 +151,6 @@ int save_begin(struct session *session, struct json_object *request, struct json
 
 /* --- arm --- */
 
-static int close_gate(const char *name, uint32_t timeout_ms)
-{
-	struct nlmsghdr *nlh = nl_request(LPAR_CMD_GATE_CLOSE, name);
-
-	mnl_attr_put_u32(nlh, LPAR_A_GATE_TIMEOUT_MS, timeout_ms);
-	return nl_send(nlh, NULL, NULL);
-}
-
 /* Before guests are told to go on: they wait at the gate for the cut. */
 static int close_gates(struct session *session, uint64_t at_ns)
 {
@@ -168,7 +160,7 @@ static int close_gates(struct session *session, uint64_t at_ns)
 	int ret;
 
 	for (i = 0; i < session->n_guests; i++) {
-		ret = close_gate(session->guest[i].name, timeout_ms);
+		ret = gate_close(session->guest[i].name, timeout_ms);
 		if (ret)
 			return lpar_fail(session->guest[i].name, ret);
 	}

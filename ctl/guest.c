@@ -9,7 +9,8 @@
  * its cpuset does not have.
  *
  * /run/lparkit/NAME holds qemu.pid, qmp.sock, qemu.log, irqs, and lpar.conf, the
- * description that the guest was started with; a lock on the directory keeps a second start or stop of the same LPAR away.
+ * description that the guest was started with; a lock on the directory keeps a
+ * second start or stop of the same LPAR away.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -251,6 +251,7 @@ int check_verb(struct args *args);
 int lpar_object(struct args *args);
 int deactivate(const char *name, bool force);
 pid_t lpar_guest_pid(const struct lpar *lpar);
+int gate_close(const char *name, uint32_t timeout_ms);
 int freeze_verb(struct args *args);
 int thaw_verb(struct args *args);
 int member_verb(struct args *args);
@@ -270,6 +271,7 @@ int netbuf_object(struct args *args);
 int netbuf_fail(const char *name, int error); /* exit code */
 struct nlmsghdr *netbuf_request(enum netbuf_cmd cmd, const char *name);
 int netbuf_get(const char *name, struct json_object **buffer);
+int netbuf_set_state(const char *name, enum netbuf_state state);
 int netbuf_save(const char *path, char *const *names, int n, uint64_t *frames); /* exit code */
 int netbuf_save_verb(struct args *args);
 int netbuf_load(const char *path); /* exit code */

@@ -194,9 +194,13 @@ int netbuf_get(const char *name, struct json_object **buffer)
 
 static int get_buffer(const char *name, struct json_object *buffers)
 {
-	int ret = nl_send(netbuf_request(NETBUF_CMD_GET, name), on_buffer, buffers);
+	struct json_object *buffer;
+	int ret = netbuf_get(name, &buffer);
 
-	return ret ? netbuf_fail(name, ret) : EXIT_OK;
+	if (ret)
+		return netbuf_fail(name, ret);
+	json_object_array_add(buffers, buffer);
+	return EXIT_OK;
 }
 
 static const char *text(struct json_object *json, const char *key)
@@ -439,13 +443,19 @@ static int detach_verb(struct args *args)
 
 /* --- hold, drain, flush --- */
 
-static int set_state(const char *name, enum netbuf_state state)
+/* Hold or drain. Nothing is printed. */
+int netbuf_set_state(const char *name, enum netbuf_state state)
 {
 	struct nlmsghdr *nlh = netbuf_request(NETBUF_CMD_STATE_SET, name);
-	int ret;
 
 	mnl_attr_put_u32(nlh, NETBUF_A_STATE, state);
-	ret = nl_send(nlh, NULL, NULL);
+	return nl_send(nlh, NULL, NULL);
+}
+
+static int set_state(const char *name, enum netbuf_state state)
+{
+	int ret = netbuf_set_state(name, state);
+
 	return ret ? netbuf_fail(name, ret) : EXIT_OK;
 }
 

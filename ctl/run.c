@@ -10,7 +10,7 @@
 #include "lparctl.h"
 
 /* 0 leaves it to the LPAR's own time-out. */
-static int close_gate(const char *name, uint32_t timeout_ms)
+int gate_close(const char *name, uint32_t timeout_ms)
 {
 	struct nlmsghdr *nlh = nl_request(LPAR_CMD_GATE_CLOSE, name);
 
@@ -39,7 +39,7 @@ static int freeze_one(const char *name, uint32_t timeout_ms, bool *closed)
 	*closed = !ret && lpar.gate != LPAR_GATE_CLOSED;
 	lpar_free(&lpar);
 	if (!ret)
-		ret = close_gate(name, timeout_ms);
+		ret = gate_close(name, timeout_ms);
 	if (!ret)
 		say_frozen(name);
 	return ret;

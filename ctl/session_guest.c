@@ -138,14 +138,6 @@ int guest_attach(struct guest *guest)
 	return ret;
 }
 
-static int set_netbuf(const char *name, enum netbuf_state state)
-{
-	struct nlmsghdr *nlh = netbuf_request(NETBUF_CMD_STATE_SET, name);
-
-	mnl_attr_put_u32(nlh, NETBUF_A_STATE, state);
-	return nl_send(nlh, NULL, NULL);
-}
-
 static void wait_drained(const char *name, uint64_t deadline_ns)
 {
 	struct json_object *buffer;
@@ -168,7 +160,7 @@ int guest_hold(struct guest *guest)
 	int ret = 0;
 
 	for (i = 0; !ret && i < guest->n_netdevs; i++) {
-		ret = set_netbuf(guest->netdev[i].name, NETBUF_STATE_HOLD);
+		ret = netbuf_set_state(guest->netdev[i].name, NETBUF_STATE_HOLD);
 		if (ret)
 			netbuf_fail(guest->netdev[i].name, ret);
 	}
@@ -184,7 +176,7 @@ void guest_detach(struct guest *guest)
 	for (i = 0; i < guest->n_netdevs; i++) {
 		struct netdev *netdev = &guest->netdev[i];
 
-		if (set_netbuf(netdev->name, NETBUF_STATE_DRAIN))
+		if (netbuf_set_state(netdev->name, NETBUF_STATE_DRAIN))
 			continue;
 		wait_drained(netdev->name, deadline_ns);
 		if (netdev->ours)
