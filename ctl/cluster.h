@@ -108,6 +108,7 @@ enum session_kind { SESSION_NONE, SESSION_SAVE, SESSION_RESTORE };
 struct session {
 	enum session_kind kind;
 	char name[LPAR_NAME_MAX + 1];
+	char *state; /* name of what is taken of the volumes */
 	char *dir; /* of this host, without ".part" */
 	struct guest *guest;
 	size_t n_guests;
@@ -142,6 +143,7 @@ char *session_file(const struct session *session, const char *file);
 /* session_guest.c */
 void guest_add_netdev(struct guest *guest, const char *name, bool ours);
 void guest_add_volume(struct guest *guest, const char *name);
+struct json_object *guest_volumes(const struct guest *guest);
 int guest_find(struct guest *guest);
 int guest_find_netdevs(struct guest *guest);
 int guest_find_volumes(struct guest *guest);

@@ -248,7 +248,7 @@ struct arm {
 	uint32_t id;
 	int action;
 	bool no_wait;
-	char *lpars; /* NAME,NAME... */
+	char *lpars; /* NAME,NAME...; cut at its commas */
 };
 
 /* --lpar may be given more than once. */
@@ -288,32 +288,42 @@ static int parse_arm(struct args *args, struct arm *arm)
 	return EXIT_OK;
 }
 
+struct armed {
+	uint32_t id;
+	uint64_t deadline_ns;
+};
+
 static int on_armed(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlattr **tb = nl_attrs(nlh);
-	struct arm *arm = data;
+	struct armed *armed = data;
 
 	if (tb[LPAR_A_CUT_ID])
-		arm->id = mnl_attr_get_u32(tb[LPAR_A_CUT_ID]);
+		armed->id = mnl_attr_get_u32(tb[LPAR_A_CUT_ID]);
 	if (tb[LPAR_A_CUT_DEADLINE_NS])
-		arm->deadline_ns = mnl_attr_get_u64(tb[LPAR_A_CUT_DEADLINE_NS]);
+		armed->deadline_ns = mnl_attr_get_u64(tb[LPAR_A_CUT_DEADLINE_NS]);
 	return MNL_CB_OK;
 }
 
-/* Arm a cut for LPARs by their names. */
-int cut_arm(int action, uint64_t deadline_ns, const char *const *lpars, size_t n, uint32_t *id)
+/* Arm a cut for LPARs by their names. A deadline of 0 becomes the present instant. */
+int cut_arm(int action, uint64_t *deadline_ns, const char *const *lpars, size_t n, uint32_t *id)
 {
 	struct nlmsghdr *nlh = nl_request(LPAR_CMD_CUT_ARM, NULL);
-	struct arm arm = { 0 };
+	struct armed armed = { .deadline_ns = *deadline_ns };
 	size_t i;
 	int ret;
 
-	mnl_attr_put_u64(nlh, LPAR_A_CUT_DEADLINE_NS, deadline_ns);
+	mnl_attr_put_u64(nlh, LPAR_A_CUT_DEADLINE_NS, *deadline_ns);
 	mnl_attr_put_u32(nlh, LPAR_A_CUT_ACTION, action);
 	for (i = 0; i < n; i++)
-		mnl_attr_put_strz(nlh, LPAR_A_CUT_LPAR, lpars[i]);
-	ret = nl_send(nlh, on_armed, &arm);
-	*id = arm.id;
+		if (!mnl_attr_put_strz_check(nlh, MNL_SOCKET_BUFFER_SIZE, LPAR_A_CUT_LPAR,
+					     lpars[i])) {
+			err("too many LPARs in one cut");
+			return -E2BIG;
+		}
+	ret = nl_send(nlh, on_armed, &armed);
+	*id = armed.id;
+	*deadline_ns = armed.deadline_ns;
 	if (ret)
 		nl_fail("cut", ret);
 	return ret;
@@ -321,19 +331,18 @@ int cut_arm(int action, uint64_t deadline_ns, const char *const *lpars, size_t n
 
 static int send_arm(struct arm *arm)
 {
-	struct nlmsghdr *nlh = nl_request(LPAR_CMD_CUT_ARM, NULL);
+	const char **names = xalloc((strlen(arm->lpars) + 1) * sizeof(*names));
 	char *name, *rest;
+	size_t n = 0;
 	int ret;
 
+	for (name = strtok_r(arm->lpars, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
+		names[n++] = name;
 	/* +TIME counts from here: getting ready must not eat it up. */
 	parse_instant(arm->at, &arm->deadline_ns);
-	mnl_attr_put_u64(nlh, LPAR_A_CUT_DEADLINE_NS, arm->deadline_ns);
-	mnl_attr_put_u32(nlh, LPAR_A_CUT_ACTION, arm->action);
-	for (name = strtok_r(arm->lpars, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
-		if (!mnl_attr_put_strz_check(nlh, MNL_SOCKET_BUFFER_SIZE, LPAR_A_CUT_LPAR, name))
-			return usage("too many LPARs in one cut");
-	ret = nl_send(nlh, on_armed, arm);
-	return ret ? nl_fail("cut", ret) : EXIT_OK;
+	ret = cut_arm(arm->action, &arm->deadline_ns, names, n, &arm->id);
+	free(names);
+	return ret == -ETIMEDOUT ? EXIT_TIMEOUT : ret ? EXIT_FAILED : EXIT_OK;
 }
 
 static void report_armed(const struct arm *arm)

@@ -42,7 +42,6 @@ static int add_guests(struct session *session, struct json_object *description)
 
 static int check_volumes(const struct session *session)
 {
-	char *state = xprintf("cluster-%s", session->name);
 	size_t i, j;
 	int ret = 1;
 
@@ -50,13 +49,12 @@ static int check_volumes(const struct session *session)
 		const struct guest *guest = &session->guest[i];
 
 		for (j = 0; ret > 0 && j < guest->n_volumes; j++) {
-			ret = snap_has_state(guest->volume[j], state);
+			ret = snap_has_state(guest->volume[j], session->state);
 			if (ret <= 0)
 				err("guest %s: volume %s: %s", guest->name, guest->volume[j],
 				    ret ? snap_reason(ret) : "the state of its disk is gone");
 		}
 	}
-	free(state);
 	return ret > 0 ? 0 : ret ? ret : -ENOENT;
 }
 
@@ -100,7 +98,6 @@ int restore_check(struct session *session, struct json_object *request, struct j
 
 static int restore_volumes(const struct session *session)
 {
-	char *text = xprintf("restore cluster-%s", session->name);
 	size_t i, j;
 	int ret = 0;
 
@@ -108,7 +105,7 @@ static int restore_volumes(const struct session *session)
 		const struct guest *guest = &session->guest[i];
 
 		for (j = 0; !ret && j < guest->n_volumes; j++) {
-			ret = snap_message(guest->volume[j], text, NULL);
+			ret = snap_change(guest->volume[j], "restore", session->state);
 			if (ret)
 				err("guest %s: cannot restore volume %s: %s", guest->name,
 				    guest->volume[j], snap_reason(ret));
@@ -116,7 +113,6 @@ static int restore_volumes(const struct session *session)
 				snap_forget_pages(guest->volume[j]);
 		}
 	}
-	free(text);
 	return ret;
 }
 

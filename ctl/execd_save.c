@@ -37,16 +37,6 @@ static struct json_object *names_of_netdevs(const struct guest *guest)
 	return names;
 }
 
-static struct json_object *names_of_volumes(const struct guest *guest)
-{
-	struct json_object *names = json_object_new_array();
-	size_t i;
-
-	for (i = 0; i < guest->n_volumes; i++)
-		json_object_array_add(names, json_object_new_string(guest->volume[i]));
-	return names;
-}
-
 /* --- begin --- */
 
 /* The clock of such a guest runs on while it stands. */
@@ -74,7 +64,7 @@ static struct json_object *describe(struct guest *guest)
 	json_put(json, "name", guest->name);
 	json_put_u64(json, "memory", guest->memory);
 	json_object_object_add(json, "netdevs", names_of_netdevs(guest));
-	json_object_object_add(json, "volumes", names_of_volumes(guest));
+	json_object_object_add(json, "volumes", guest_volumes(guest));
 	if (!has_kvmclock(guest))
 		json_put(json, "warning", "has no kvm-clock: its clock will jump");
 	return json;
@@ -183,7 +173,7 @@ int cut_arm_request(struct session *session, struct json_object *request,
 	if (action == LPAR_CUT_OPEN)
 		ret = close_gates(session, session->deadline_ns);
 	if (!ret)
-		ret = cut_arm(action, session->deadline_ns, names, session->n_guests,
+		ret = cut_arm(action, &session->deadline_ns, names, session->n_guests,
 			      &session->cut);
 	if (!ret)
 		ret = session_store(session);
@@ -382,19 +372,28 @@ int save_write(struct session *session, struct json_object *request, struct json
 	return ret;
 }
 
+/* Undo would delete a state that was there before. */
+static int check_no_state(const char *volume, const char *state)
+{
+	int ret = snap_has_state(volume, state);
+
+	if (ret > 0)
+		err("volume %s has a state %s already: delete it, or choose another name", volume,
+		    state);
+	else if (ret)
+		err("volume %s: %s", volume, snap_reason(ret));
+	return ret > 0 ? -EEXIST : ret;
+}
+
 /* One take is for all of a group, so that some volumes have the state already. */
 static int take(const char *volume, const char *state)
 {
-	char *text;
 	int ret = snap_has_state(volume, state);
 
 	if (ret > 0)
 		return 0;
-	if (!ret) {
-		text = xprintf("take %s", state);
-		ret = snap_message(volume, text, NULL);
-		free(text);
-	}
+	if (!ret)
+		ret = snap_change(volume, "take", state);
 	if (ret)
 		err("volume %s: cannot take %s: %s", volume, state, snap_reason(ret));
 	return ret;
@@ -403,27 +402,21 @@ static int take(const char *volume, const char *state)
 /* disks: a state of each volume */
 int save_disks(struct session *session, struct json_object *request, struct json_object **result)
 {
-	char *state = xprintf("cluster-%s", session->name);
 	size_t i, j;
 	int ret = 0;
 
 	(void)request;
 	(void)result;
-	for (i = 0; !ret && !session->taken && i < session->n_guests; i++)
+	for (i = 0; !ret && i < session->n_guests; i++)
 		for (j = 0; !ret && j < session->guest[i].n_volumes; j++)
-			if (snap_has_state(session->guest[i].volume[j], state) > 0) {
-				err("volume %s has a state %s already: delete it, or choose another name",
-				    session->guest[i].volume[j], state);
-				ret = -EEXIST;
-			}
+			ret = check_no_state(session->guest[i].volume[j], session->state);
 	if (!ret) {
 		session->taken = true;
 		ret = session_store(session);
 	}
 	for (i = 0; !ret && i < session->n_guests; i++)
 		for (j = 0; !ret && j < session->guest[i].n_volumes; j++)
-			ret = take(session->guest[i].volume[j], state);
-	free(state);
+			ret = take(session->guest[i].volume[j], session->state);
 	return ret;
 }
 
@@ -486,7 +479,7 @@ static struct json_object *describe_saved(const struct guest *guest, int *error)
 	json_put(json, "state_sha256", guest->digest);
 	json_put_u64(json, "write_ns", guest->step_ns);
 	json_object_object_add(json, "netdevs", names_of_netdevs(guest));
-	json_object_object_add(json, "volumes", names_of_volumes(guest));
+	json_object_object_add(json, "volumes", guest_volumes(guest));
 	*error = count_frames(guest, json);
 	return json;
 }
@@ -618,7 +611,7 @@ int save_discard(struct session *session, struct json_object *request, struct js
 int saved_delete(struct session *session, struct json_object *request, struct json_object **result)
 {
 	struct json_object *description, *guests;
-	char *path, *state;
+	char *path;
 	size_t i, j;
 	int ret = session_begin(session, SESSION_NONE, request);
 
@@ -626,7 +619,6 @@ int saved_delete(struct session *session, struct json_object *request, struct js
 	if (ret)
 		return ret;
 	path = xprintf("%s/description.json", session->dir);
-	state = xprintf("delete cluster-%s", session->name);
 	description = access(path, F_OK) ? NULL : saved_load(path);
 	guests = json_object_object_get(description, "guests");
 	for (i = 0; i < json_object_array_length(guests); i++) {
@@ -634,13 +626,12 @@ int saved_delete(struct session *session, struct json_object *request, struct js
 			json_object_object_get(json_object_array_get_idx(guests, i), "volumes");
 
 		for (j = 0; j < json_object_array_length(volumes); j++)
-			snap_message(json_object_get_string(json_object_array_get_idx(volumes, j)),
-				     state, NULL);
+			snap_change(json_object_get_string(json_object_array_get_idx(volumes, j)),
+				    "delete", session->state);
 	}
 	json_object_put(description);
 	ret = remove_dir(session->dir);
 	free(path);
-	free(state);
 	session_end(session);
 	return ret;
 }

@@ -261,7 +261,7 @@ int stop_verb(struct args *args);
 
 /* cut.c, monitor.c: the other objects */
 int cut_object(struct args *args);
-int cut_arm(int action, uint64_t deadline_ns, const char *const *lpars, size_t n, uint32_t *id);
+int cut_arm(int action, uint64_t *deadline_ns, const char *const *lpars, size_t n, uint32_t *id);
 struct json_object *cut_get(uint32_t id, int *error);
 int cut_cancel(uint32_t id);
 int monitor_object(struct args *args);
@@ -281,6 +281,7 @@ int netbuf_load_verb(struct args *args);
 int snap_object(struct args *args);
 int snap_volume_of(const char *disk, char *volume, size_t size);
 int snap_message(const char *volume, const char *text, char **response);
+int snap_change(const char *volume, const char *verb, const char *state);
 int snap_has_state(const char *volume, const char *state);
 void snap_delete_cut(const char *volume, uint64_t deadline_ns);
 void snap_forget_pages(const char *volume);

@@ -75,17 +75,14 @@ static struct json_object *guest_json(const struct guest *guest)
 {
 	struct json_object *json = json_object_new_object();
 	struct json_object *ours = json_object_new_array();
-	struct json_object *volumes = json_object_new_array();
 	size_t i;
 
 	json_put(json, "name", guest->name);
 	for (i = 0; i < guest->n_netdevs; i++)
 		if (guest->netdev[i].ours)
 			json_object_array_add(ours, json_object_new_string(guest->netdev[i].name));
-	for (i = 0; i < guest->n_volumes; i++)
-		json_object_array_add(volumes, json_object_new_string(guest->volume[i]));
 	json_object_object_add(json, "attached", ours);
-	json_object_object_add(json, "volumes", volumes);
+	json_object_object_add(json, "volumes", guest_volumes(guest));
 	return json;
 }
 
@@ -154,6 +151,12 @@ static enum session_kind kind_of(const char *name)
 	return SESSION_NONE;
 }
 
+static void set_name(struct session *session, const char *name)
+{
+	snprintf(session->name, sizeof(session->name), "%s", name);
+	session->state = xprintf("cluster-%s", name);
+}
+
 /* What a killed process has left. */
 static void session_restore(struct session *session, struct json_object *json)
 {
@@ -161,7 +164,7 @@ static void session_restore(struct session *session, struct json_object *json)
 	size_t i;
 
 	session->kind = kind_of(json_text(json, "kind"));
-	snprintf(session->name, sizeof(session->name), "%s", json_text(json, "name"));
+	set_name(session, json_text(json, "name"));
 	session->dir = xstrdup(json_text(json, "dir"));
 	session->cut = json_number(json, "cut");
 	session->taken = json_object_get_boolean(json_object_object_get(json, "taken"));
@@ -369,6 +372,8 @@ static void free_guests(struct session *session)
 static void forget(struct session *session)
 {
 	free_guests(session);
+	free(session->state);
+	session->state = NULL;
 	free(session->dir);
 	session->dir = NULL;
 	session->kind = SESSION_NONE;
@@ -407,7 +412,7 @@ int session_begin(struct session *session, enum session_kind kind, struct json_o
 		return ret;
 	session->kind = kind;
 	session->cancelled = false;
-	snprintf(session->name, sizeof(session->name), "%s", name);
+	set_name(session, name);
 	session->dir = xprintf("%s/%s/%s", json_text(request, "dir"), name, host);
 	return 0;
 }
@@ -415,16 +420,14 @@ int session_begin(struct session *session, enum session_kind kind, struct json_o
 /* What was saved so far. */
 static int remove_saved(const struct session *session)
 {
-	char *state = xprintf("delete cluster-%s", session->name);
 	char *path = session_file(session, "");
 	size_t i, j;
 	int ret;
 
 	for (i = 0; session->taken && i < session->n_guests; i++)
 		for (j = 0; j < session->guest[i].n_volumes; j++)
-			snap_message(session->guest[i].volume[j], state, NULL);
+			snap_change(session->guest[i].volume[j], "delete", session->state);
 	ret = remove_dir(path);
-	free(state);
 	free(path);
 	return ret;
 }

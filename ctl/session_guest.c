@@ -38,6 +38,17 @@ void guest_add_volume(struct guest *guest, const char *name)
 	guest->n_volumes++;
 }
 
+/* Their names, as an array. */
+struct json_object *guest_volumes(const struct guest *guest)
+{
+	struct json_object *names = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < guest->n_volumes; i++)
+		json_object_array_add(names, json_object_new_string(guest->volume[i]));
+	return names;
+}
+
 /* Its QEMU; -ENOENT without a message when there is none. */
 int guest_find(struct guest *guest)
 {

@@ -299,6 +299,16 @@ int snap_has_state(const char *volume, const char *state)
 	return ret;
 }
 
+/* Take, restore or delete one state. */
+int snap_change(const char *volume, const char *verb, const char *state)
+{
+	char *text = xprintf("%s %s", verb, state);
+	int ret = snap_message(volume, text, NULL);
+
+	free(text);
+	return ret;
+}
+
 /* The name in device mapper of a disk that is a snapsync volume. */
 int snap_volume_of(const char *disk, char *volume, size_t size)
 {
@@ -319,13 +329,13 @@ int snap_volume_of(const char *disk, char *volume, size_t size)
 void snap_delete_cut(const char *volume, uint64_t deadline_ns)
 {
 	time_t seconds = deadline_ns / NSEC_PER_SEC;
-	char text[96], when[32];
+	char state[64], when[32];
 	struct tm tm;
 
 	strftime(when, sizeof(when), "%Y%m%dT%H%M%S", gmtime_r(&seconds, &tm));
-	snprintf(text, sizeof(text), "delete cut-%s.%06uZ", when,
+	snprintf(state, sizeof(state), "cut-%s.%06uZ", when,
 		 (unsigned int)(deadline_ns % NSEC_PER_SEC / 1000));
-	snap_message(volume, text, NULL);
+	snap_change(volume, "delete", state);
 }
 
 static struct json_object *state_json(const struct state *state, uint64_t chunk)
