@@ -23,7 +23,6 @@
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +33,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "die.h"
 #include "minikvm.h"
 
 /* The guest's physical memory. */
@@ -75,19 +75,6 @@ static struct {
 };
 
 static __thread struct vcpu *this_vcpu;
-
-static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *format, ...)
-{
-	int error = errno;
-	va_list args;
-
-	fputs("minikvm: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fprintf(stderr, ": %s\n", strerror(error));
-	exit(1);
-}
 
 /* As QEMU does: immediate_exit catches a signal that comes just before KVM_RUN. */
 static void on_kick(int signal)

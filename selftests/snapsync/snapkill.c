@@ -15,10 +15,8 @@
  * their address and a sequence number in every byte.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +26,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "die.h"
 #include "dmmessage.h"
 
 #define SECTOR 512
@@ -70,17 +69,6 @@ static uint8_t *model[2], *buffer;
 static int disk[2], record_disk, control;
 static pthread_mutex_t pairs = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t newest_pair, newest_in_b;
-
-__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fprintf(stderr, " (errno: %s)\n", strerror(errno));
-	exit(1);
-}
 
 static void *memory(size_t size)
 {

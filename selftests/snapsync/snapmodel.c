@@ -18,7 +18,6 @@
  * --stamp prepares what is to be BASE.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdarg.h>
@@ -31,6 +30,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "die.h"
 #include "dmmessage.h"
 
 #define SECTOR 512
@@ -61,17 +61,6 @@ static uint64_t sectors, seq;
 static uint8_t *model, *buffer;
 static struct state states[STATES_MAX];
 static unsigned int n_states, names, marks;
-
-__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fprintf(stderr, " (errno: %s)\n", strerror(errno));
-	exit(1);
-}
 
 static uint32_t crc32(const uint8_t *data, size_t size)
 {

@@ -30,6 +30,14 @@ volume() {
 	dmsetup create "$name" --table "0 $(sectors "$base") snapsync $base $store $# $*"
 }
 
+# take_mounted VOL DIR STATE: with what the file system there has in memory.
+take_mounted() {
+	fsfreeze -f "$2" || return 1
+	message "$1" take "$3"
+	local status=$?
+	fsfreeze -u "$2" && return $status
+}
+
 # view NAME VOL STATE
 view() {
 	dmsetup create "$1" --readonly --table \

@@ -16,14 +16,6 @@ fio_files() {
 		--output="$scratch/fio" "${@:3}" || { cat "$scratch/fio"; return 1; }
 }
 
-# take NAME: with what the file system has in memory.
-take() {
-	fsfreeze -f "$scratch/mnt" || return 1
-	message vol take "$1"
-	local status=$?
-	fsfreeze -u "$scratch/mnt" && return $status
-}
-
 is_sound() {
 	case $1 in
 	ext4) e2fsck -fn $vol ;;
@@ -69,9 +61,9 @@ for fs in ext4 xfs; do
 	"mkfs.$fs" -q $vol || bail "no $fs"
 	check "$fs is mounted" mount $vol "$scratch/mnt"
 	check "files are written" fio_files "$scratch/mnt" 1 --do_verify=0 --end_fsync=1
-	check "a state" take one
+	check "a state" take_mounted vol "$scratch/mnt" one
 	check "they are overwritten" fio_files "$scratch/mnt" 2
-	check "another state" take two
+	check "another state" take_mounted vol "$scratch/mnt" two
 	start_writer
 	check "a backup of the first, while files are written" backup $fs one
 	check "and of the second" backup $fs two

@@ -9,13 +9,6 @@ vol=/dev/mapper/vol
 mkdir "$scratch/live" "$scratch/old"
 
 # Takes a state of a mounted file system, with what it has in memory.
-take_mounted() {
-	fsfreeze -f "$scratch/live" || return 1
-	message vol take "$1"
-	local status=$?
-	fsfreeze -u "$scratch/live" && return $status
-}
-
 files_are() {
 	(cd "$scratch/old" && sha256sum -c --quiet "$scratch/sums")
 }
@@ -29,7 +22,7 @@ for i in {1..20}; do
 	head -c $((RANDOM * 4)) /dev/urandom >"$scratch/live/file$i"
 done
 (cd "$scratch/live" && sha256sum file* >"$scratch/sums")
-check "a state" take_mounted old
+check "a state" take_mounted vol "$scratch/live" old
 check_fails "no view that can be written" dmsetup create bad --table \
 	"0 $(sectors $vol) snapsync-view $vol old"
 check_fails "no view of what is not there" view bad vol nowhere
