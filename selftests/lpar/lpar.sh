@@ -172,6 +172,29 @@ watch_gate() {
 	gatewatch "$1" "$2" "$scratch/$3" "$4"
 }
 
+# free_kib [NODE]: what nobody has. Pages that a CPU keeps for its next allocation count,
+# the page cache does not.
 free_kib() {
-	awk '/^MemFree:/ { print $2 }' /proc/meminfo
+	echo 3 >/proc/sys/vm/drop_caches
+	awk -v wanted="${1:-any}" '
+		$1 == "Node" { node = $2 + 0; next }
+		wanted != "any" && wanted != node { next }
+		$1 == "pages" && $2 == "free" { pages += $3 }
+		$1 == "count:" { pages += $2 }
+		END { print pages * 4 }' /proc/zoneinfo
+}
+
+# The same, when the slab caches have given back what they can; KASAN's quarantine too.
+settled_kib() {
+	local cache
+
+	for cache in /sys/kernel/slab/*; do
+		[ -L "$cache" ] || echo 1 >"$cache/shrink"
+	done
+	free_kib
+}
+
+# nothing_lost BEFORE LIMIT: in KiB; a process that has just ended may still have some.
+nothing_lost() {
+	below $(($1 - $(settled_kib))) "$2"
 }

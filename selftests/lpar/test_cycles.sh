@@ -37,27 +37,12 @@ hard_lives() {
 	done
 }
 
-# Pages that a CPU keeps for its next allocation are not lost, nor free.
-cpu_lists_kib() {
-	awk '$1 == "count:" { pages += $2 } END { print pages * 4 }' /proc/zoneinfo
-}
-
-settled_kib() {
-	echo 3 >/proc/sys/vm/drop_caches
-	sync
-	echo $(($(free_kib) + $(cpu_lists_kib)))
-}
-
-nothing_lost() {
-	below $(($1 - $(settled_kib))) $limit_kib
-}
-
 plan 5
 load lpar
 lives 5
 before=$(settled_kib)
 check "$cycles lives" lives "$cycles"
-check "no memory is lost" wait_until 10 nothing_lost "$before"
+check "no memory is lost" wait_until 10 nothing_lost "$before" $limit_kib
 check "$((cycles / 5)) hard lives" hard_lives $((cycles / 5))
-check "no memory is lost" wait_until 10 nothing_lost "$before"
+check "no memory is lost" wait_until 10 nothing_lost "$before" $limit_kib
 check "the module has no user left" same "$(cat /sys/module/lpar/refcnt)" 0

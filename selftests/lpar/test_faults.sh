@@ -54,11 +54,10 @@ load lpar
 lparcall create a cpus 2-3 memory $((size_kib >> 10))M disk "$disk"
 lparcall activate a
 lparcall deactivate a
-before=$(free_kib)
-
 check "activation: all or nothing" failnth a "$disk" 2
+before=$(settled_kib)
 check "and again" failnth a "$disk" 2
-check "no memory is lost" below $((before - $(free_kib))) $size_kib
+check "no memory is lost" wait_until 30 nothing_lost "$before" $size_kib
 check "deactivation" fail_command 'lparcall activate a' deactivate a
 lparcall deactivate a
 check "it is complete" is a state defined

@@ -10,12 +10,6 @@ SIZE_MIB=64
 # Other users of memory come and go while this runs.
 NOISE_KIB=$((20 << 10))
 
-node_free_kib() {
-	# What the page cache takes meanwhile is nobody's loss.
-	echo 1 >/proc/sys/vm/drop_caches
-	awk '/MemFree:/ { print $4 }' "/sys/devices/system/node/node$1/meminfo"
-}
-
 # Rounded down to 2 MiB.
 node_total_mib() {
 	awk '/MemTotal:/ { print int($4 / 2048) * 2 }' "/sys/devices/system/node/node$1/meminfo"
@@ -23,7 +17,7 @@ node_total_mib() {
 
 # fell NODE FROM_KIB BY_KIB: free memory of the node fell by so much, roughly
 fell() {
-	local by=$(($2 - $(node_free_kib "$1")))
+	local by=$(($2 - $(free_kib "$1")))
 
 	[ $by -gt $(($3 - NOISE_KIB)) ] && [ $by -lt $(($3 + NOISE_KIB)) ] && return 0
 	echo "# node $1 lost $by KiB, expected $3"
@@ -32,7 +26,7 @@ fell() {
 
 # back NODE FROM_KIB: what the node had free, it has free again
 back() {
-	below $(($2 - $(node_free_kib "$1"))) $NOISE_KIB
+	below $(($2 - $(free_kib "$1"))) $NOISE_KIB
 }
 
 # hold NAME BYTE: starts a holder, its id is in $pid.
@@ -64,8 +58,8 @@ check "no memory when it has none" refused_open ENXIO none
 
 # From its node, zeroed
 memtool dirty 400
-free_0=$(node_free_kib 0)
-free_1=$(node_free_kib 1)
+free_0=$(free_kib 0)
+free_1=$(free_kib 1)
 check "activate" lparcall activate a
 check "the memory is from node 1" fell 1 "$free_1" $((SIZE_MIB << 10))
 check "not from node 0" fell 0 "$free_0" 0
@@ -101,7 +95,7 @@ check "event" event "$events" memory-held 'name="a"' "pid=$holder"
 check "another one is refused" refused_open EBUSY a
 refused EBUSY "deactivate while held" lparcall deactivate a
 check "still active" is a state active
-free_1=$(node_free_kib 1)
+free_1=$(free_kib 1)
 stop "$holder"
 check "kill -9 frees it for others" wait_until 5 is a holder ""
 check "event" event "$events" memory-released 'name="a"'
@@ -120,7 +114,7 @@ lparcall deactivate a
 lparcall set a owner_uid 0 owner_gid 0
 
 # Given back
-free_1=$(node_free_kib 1)
+free_1=$(free_kib 1)
 lparcall activate a
 hold a 0x5a
 stop "$pid"
@@ -151,8 +145,8 @@ check "zero for another LPAR" memtool zero /dev/lpar/c
 unmake c
 
 # More than there is
-free_0=$(node_free_kib 0)
-free_1=$(node_free_kib 1)
+free_0=$(free_kib 0)
+free_1=$(free_kib 1)
 refused ENOMEM "more than the node has" make huge memory 4G node 1
 lparcall create big memory "$(node_total_mib 1)M" node 1
 refused ENOMEM "more than can be free on the node" lparcall activate big
