@@ -172,11 +172,11 @@ watch_gate() {
 	gatewatch "$1" "$2" "$scratch/$3" "$4"
 }
 
-# free_kib [NODE]: what nobody has. Pages that a CPU keeps for its next allocation count,
+# free_kib NODE|any: what nobody has. Pages that a CPU keeps for its next allocation count,
 # the page cache does not.
 free_kib() {
 	echo 3 >/proc/sys/vm/drop_caches
-	awk -v wanted="${1:-any}" '
+	awk -v wanted="$1" '
 		$1 == "Node" { node = $2 + 0; next }
 		wanted != "any" && wanted != node { next }
 		$1 == "pages" && $2 == "free" { pages += $3 }
@@ -191,7 +191,7 @@ settled_kib() {
 	for cache in /sys/kernel/slab/*; do
 		[ -L "$cache" ] || echo 1 >"$cache/shrink"
 	done
-	free_kib
+	free_kib any
 }
 
 # nothing_lost BEFORE LIMIT: in KiB; a process that has just ended may still have some.
