@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # usage: make demo, or selftests/demo/demo.sh when the programs are built
 #
-# Shows lparkit at work: builds it for Debian's kernel (KERNEL=6.1, 6.12 or 7.2), boots
+# Shows lparkit at work: builds it for Debian's kernel (KERNEL=6.12, 6.1 or 7.2), boots
 # a host VM and takes the tour there; then two, for the tour of the cluster. Fails when
 # a claim of either does.
 
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
-kernel=${KERNEL:-6.1}
+kernel=${KERNEL:-6.12}
 build=${LPARKIT_BUILD:-$top/build}
 log=$build/demo
 vm=$top/selftests/vm
