@@ -3,7 +3,7 @@
 # What a crash leaves: STORE is logged, replayed to every flush and to points in
 # between, and must then show what was durable: all of it, or what was written since.
 # POINTS: cuts in between (5).
-# vm: cpus=2 mem=1024 disks=1M,8M,96M,8M timeout=300 kernels=6.12
+# vm: cpus=2 mem=1024 disks=1M,16M,96M,16M timeout=300 kernels=6.12
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
@@ -12,16 +12,19 @@ copy=/dev/vdd
 table="0 $(sectors "$base") snapsync $base"
 
 record() {
+	local seed=$RANDOM
+
+	echo "# seed $seed"
 	dmsetup create log --table "0 $(sectors "$store") log-writes $store $log" &&
 		dmsetup create vol --table "$table /dev/mapper/log 2 chunk $1" &&
-		snapmodel --marks log "$scratch" vol "$RANDOM" 90 &&
+		snapmodel --marks log "$scratch" vol $seed 90 &&
 		dmsetup remove vol && dmsetup remove log &&
 		logreplay $log list >"$scratch/list"
 }
 
 # What a crash before entry $1 leaves. $2: number of the mark before; $3: empty if it is the last thing.
 replayed() {
-	dd if=/dev/zero of=$copy bs=1M count=5 oflag=direct status=none
+	blkdiscard -z $copy
 	logreplay $log $copy "$1" && blockdev --flushbufs $copy &&
 		dmsetup create vol --table "$table $copy" || return 1
 	snapmodel --check /dev/mapper/vol "$scratch/$2" ${3:+"$scratch/$3"}

@@ -2,18 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0
 # The same random script on a volume and on a model in memory: each chunk size.
 # STEPS: of each (400).
-# vm: cpus=2 mem=768 disks=4M,40M timeout=400 kernels=6.12,7.2
+# vm: cpus=2 mem=768 disks=4M,64M timeout=400 kernels=6.12,7.2
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
 model() {
-	local table
+	local table seed=$RANDOM
 
+	echo "# seed $seed"
 	table="0 $(sectors "$base") snapsync $base $store 2 chunk $1"
 
 	wipe_store
 	dmsetup create vol --table "$table" || return 1
-	snapmodel vol "$RANDOM" "${STEPS:-400}" \
+	snapmodel vol $seed "${STEPS:-400}" \
 		"dmsetup remove vol && dmsetup create vol --table '$table'" || return 1
 	reaped vol && dmsetup remove vol
 }
