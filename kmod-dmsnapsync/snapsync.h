@@ -237,7 +237,7 @@ enum ss_mode {
  * @reserve_last: next to be filled
  * @low_water: event when there are fewer free chunks
  * @hold_ms: how long writes are held on a full store
- * @hold_until: jiffies
+ * @held_since: jiffies at which space was last added or first missed
  * @is_low: event was sent
  * @is_full: time to hold is over, writes that need space fail
  * @is_suspending: held writes go back to device mapper; under @bio_lock
@@ -321,7 +321,7 @@ struct ss_volume {
 	unsigned int reserve_last;
 	u32 low_water;
 	unsigned int hold_ms;
-	unsigned long hold_until;
+	unsigned long held_since;
 	bool is_low;
 	bool is_full;
 	bool is_suspending;

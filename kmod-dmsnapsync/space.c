@@ -258,7 +258,7 @@ void ss_space_free(struct ss_volume *volume, u32 version)
 	ss_mark_version(volume, version);
 }
 
-/* Held writes try again. */
+/* Held writes try again, and have all of their time before them. */
 static void release_held(struct ss_volume *volume)
 {
 	spin_lock_irq(&volume->bio_lock);
@@ -266,6 +266,7 @@ static void release_held(struct ss_volume *volume)
 	bio_list_init(&volume->held);
 	spin_unlock_irq(&volume->bio_lock);
 	volume->is_full = false;
+	volume->held_since = jiffies;
 	ss_volume_kick(volume);
 }
 
@@ -328,7 +329,7 @@ void ss_space_hold(struct ss_volume *volume, struct bio *bio)
 	bool fail;
 
 	if (!volume->is_full && !delayed_work_pending(&volume->hold_work)) {
-		volume->hold_until = jiffies + msecs_to_jiffies(volume->hold_ms);
+		volume->held_since = jiffies;
 		queue_delayed_work(volume->wq, &volume->hold_work, 0);
 		ss_volume_event(volume);
 	}
@@ -353,6 +354,7 @@ void ss_space_hold_over(struct work_struct *work)
 {
 	struct ss_volume *volume = container_of(to_delayed_work(work), struct ss_volume, hold_work);
 	unsigned int noio = ss_meta_lock(volume);
+	unsigned long hold = msecs_to_jiffies(volume->hold_ms);
 	bool waits;
 
 	ss_space_extend(volume);
@@ -363,7 +365,7 @@ void ss_space_hold_over(struct work_struct *work)
 	spin_lock_irq(&volume->bio_lock);
 	waits = !bio_list_empty(&volume->held);
 	spin_unlock_irq(&volume->bio_lock);
-	if (waits && time_after_eq(jiffies, volume->hold_until)) {
+	if (waits && time_after_eq(jiffies, volume->held_since + hold)) {
 		volume->is_full = true;
 		ss_volume_event(volume);
 		ss_io_fail(volume, &volume->held, BLK_STS_NOSPC);

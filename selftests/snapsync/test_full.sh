@@ -80,8 +80,8 @@ part $(((3 + 1 + 6) * 2048)) reload
 dmsetup resume part
 check "space is added: the held write goes on" wait_until 60 has_grown
 wait_until 60 holds
-dmsetup suspend --noflush vol
 dmsetup load vol --table "0 $(sectors "$base") snapsync $base $store 4 chunk 16 hold_ms 0"
+dmsetup suspend --noflush vol
 check "held writes go back at a suspend without flush" dmsetup resume vol
 wait $filler
 check_is "and fail then, as there is no time to hold" "$(($(cat "$scratch/filled") > 256))" 1
