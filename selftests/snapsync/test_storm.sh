@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Everything at once: I/O of all kinds, states, views, suspends and reloads.
 # SECONDS_EACH: how long (12).
-# vm: cpus=2 mem=768 disks=4M,24M timeout=400 kernels=6.12,7.2,debug long=6.1
+# vm: cpus=2 mem=768 disks=4M,64M timeout=400 kernels=6.12,7.2,debug long=6.1
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
@@ -51,7 +51,7 @@ discards() {
 plan 8
 head -c 4M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 before=$(sum "$base")
-volume vol chunk 4 hold_ms 500
+volume vol chunk 4
 fio --name=w --filename=$vol --direct=1 --rw=randrw --bsrange=512-64k --ioengine=libaio \
 	--iodepth=8 --fsync=32 --time_based --runtime="${SECONDS_EACH:-12}" \
 	--continue_on_error=all --output="$scratch/fio" &
