@@ -184,13 +184,14 @@ free_kib() {
 		END { print pages * 4 }' /proc/zoneinfo
 }
 
-# The same, when the slab caches have given back what they can; KASAN's quarantine too.
+# The same, when KASAN has given back what was freed: it does with the cache it came from.
 settled_kib() {
 	local cache
 
-	for cache in /sys/kernel/slab/*; do
-		[ -L "$cache" ] || echo 1 >"$cache/shrink"
-	done
+	[ "$LPARKIT_KERNEL" != debug ] ||
+		for cache in /sys/kernel/slab/*; do
+			[ -L "$cache" ] || echo 1 >"$cache/shrink"
+		done
 	free_kib any
 }
 
