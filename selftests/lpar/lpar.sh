@@ -175,7 +175,7 @@ watch_gate() {
 # free_kib NODE|any: what nobody has. Pages that a CPU keeps for its next allocation count,
 # the page cache does not.
 free_kib() {
-	echo 3 >/proc/sys/vm/drop_caches
+	echo 1 >/proc/sys/vm/drop_caches
 	awk -v wanted="$1" '
 		$1 == "Node" { node = $2 + 0; next }
 		wanted != "any" && wanted != node { next }
@@ -188,6 +188,7 @@ free_kib() {
 settled_kib() {
 	local cache
 
+	echo 3 >/proc/sys/vm/drop_caches
 	[ "$LPARKIT_KERNEL" != debug ] ||
 		for cache in /sys/kernel/slab/*; do
 			[ -L "$cache" ] || echo 1 >"$cache/shrink"
