@@ -75,4 +75,5 @@ for moment in starting booting running writing frozen frozen_while_writing pause
 	check "the LPAR ends cleanly: ${moment//_/ }" ends_cleanly
 done
 check "the LPAR is deleted" lparctl delete web
-check "and the module unloads" unload lpar
+# What a dying process has pinned is freed when it lets go.
+check "and the module unloads" wait_until 20 unload lpar
