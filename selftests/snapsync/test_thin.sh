@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The same random script on a volume and on dm-thin with an external origin, which must
 # agree, all states included.
-# STEPS: of each chunk size (1000).
+# STEPS: of each chunk size (600).
 # vm: cpus=2 mem=768 disks=4M,64M,128M,4M timeout=400 kernels=6.12
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
@@ -24,7 +24,7 @@ agree() {
 	table="0 $(sectors "$base") snapsync $base $store 2 chunk $1"
 	wipe_store
 	dmsetup create vol --table "$table" && peer &&
-		snapmodel --thin pool thin "$base" vol $seed "${STEPS:-1000}" \
+		snapmodel --thin pool thin "$base" vol $seed "${STEPS:-600}" \
 			"dmsetup remove vol && dmsetup create vol --table '$table'" &&
 		dmsetup remove thin && dmsetup remove pool && reaped vol && dmsetup remove vol
 }
