@@ -16,14 +16,20 @@ pair_up() {
 	check "a pair of guests" cluster_up 1 1000 || bail "no cluster"
 }
 
-# dies STAGE VERB ARGUMENT...: host b does when a1 has come to that stage; the command fails
+# The moments, as host a sees them
+stopping() { stage_is a1 1; }
+starting() { stage_is a1 2; }
+loading() { stage_is a1 3; }
+committed() { [ -e "$dir/dead/a" ]; }
+
+# dies MOMENT VERB ARGUMENT...: host b does at that moment, and the command fails
 dies() {
-	local stage=$1 verb=$2 pid
+	local moment=$1 verb=$2 pid
 
 	shift 2
 	lparctl cluster "$verb" "$@" --via $via --dir $dir --timeout 30s 2>"$said" &
 	pid=$!
-	wait_until 60 stage_is a1 "$stage" || return 1
+	wait_until 60 "$moment" || return 1
 	on b crash &
 	! wait $pid
 }
