@@ -104,7 +104,7 @@ _lparctl_throttle() {
 	*,--target | attach,attach) _lparctl_lpars; pgrep qemu ;;
 	*,--*) ;;
 	attach,* | set,?*)
-		[[ $2 == set ]] && _lparctl_targets && _lparctl_lpars && return
+		[[ $2 == set ]] && { _lparctl_targets; _lparctl_lpars; return; }
 		echo --count --limit --delay --auto --transfer-rate --watchdog
 		;;
 	follow,*) echo --target --share --watchdog --wait ;;

@@ -283,7 +283,6 @@ int throttle_object(struct args *args);
 struct nlmsghdr *throttle_request(enum dt_cmd cmd, pid_t pid);
 int throttle_get(pid_t pid, struct json_object **target);
 pid_t throttle_pid(const char *word, const char **name);
-const char *throttle_put_watchdog(struct nlmsghdr *nlh, const char *value);
 int throttle_follow_verb(struct args *args);
 
 /* snap.c, snap_check.c: states of snapsync volumes */

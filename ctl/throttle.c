@@ -172,8 +172,8 @@ int throttle_get(pid_t pid, struct json_object **target)
 
 /*
  * The process that a word of the command line means: its id, or an LPAR, whose
- * guest it is. The LPAR's name comes back in *lpar, unless that is NULL. 0 when
- * there is none, which was printed.
+ * guest it is; then *name, unless it is NULL, is the word. 0 when there is none,
+ * which was printed.
  */
 pid_t throttle_pid(const char *word, const char **name)
 {
@@ -370,7 +370,7 @@ static const char *put_transfer_rate(struct nlmsghdr *nlh, const char *value)
 	return NULL;
 }
 
-const char *throttle_put_watchdog(struct nlmsghdr *nlh, const char *value)
+static const char *put_watchdog(struct nlmsghdr *nlh, const char *value)
 {
 	uint64_t ns;
 
@@ -387,11 +387,9 @@ static int put_settings(struct nlmsghdr *nlh, struct args *args)
 		const char *name;
 		const char *(*put)(struct nlmsghdr *nlh, const char *value);
 	} settings[] = {
-		{ "--limit", put_limit },
-		{ "--delay", put_delay },
-		{ "--auto", put_auto },
-		{ "--transfer-rate", put_transfer_rate },
-		{ "--watchdog", throttle_put_watchdog },
+		{ "--limit", put_limit },	{ "--delay", put_delay },
+		{ "--auto", put_auto },		{ "--transfer-rate", put_transfer_rate },
+		{ "--watchdog", put_watchdog },
 	};
 	const char *value, *wanted;
 	size_t i;

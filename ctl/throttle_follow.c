@@ -17,7 +17,7 @@
 
 #define QMP_TIMEOUT_MS 10000
 #define POLL_MS 250
-#define WATCHDOG "10s"
+#define WATCHDOG_MS 10000
 
 /* What an operator watches of the LPAR; there are no others while it migrates. */
 #define STAGE_TEXT "migrating"
@@ -26,8 +26,8 @@ struct follow {
 	int qmp;
 	pid_t pid;
 	const char *lpar; /* NULL: its stage is of no interest */
-	const char *share; /* NULL: the kernel's default */
-	const char *watchdog;
+	uint32_t share; /* percent; 0 = the kernel's default */
+	uint32_t watchdog_ms;
 	uint64_t wait_ns; /* for the migration to begin; 0 = without end */
 	bool attached;
 	uint64_t rate; /* bytes per second that QEMU transfers */
@@ -137,18 +137,12 @@ static void note_rate(struct follow *follow, const struct progress *progress)
 static int attach(struct follow *follow)
 {
 	struct nlmsghdr *nlh = throttle_request(DT_CMD_ATTACH, follow->pid);
-	const char *wanted = throttle_put_watchdog(nlh, follow->watchdog);
-	uint64_t share;
 	int ret;
 
-	if (wanted)
-		return usage("--watchdog needs %s", wanted);
 	mnl_attr_put_u32(nlh, DT_A_MODE, DT_MODE_AUTO);
-	if (follow->share) {
-		if (parse_uint(follow->share, DIRTYTHROTTLE_SHARE_MAX, &share) || !share)
-			return usage("--share needs a percentage, 1 to 100");
-		mnl_attr_put_u32(nlh, DT_A_SHARE, share);
-	}
+	mnl_attr_put_u32(nlh, DT_A_TIMEOUT_MS, follow->watchdog_ms);
+	if (follow->share)
+		mnl_attr_put_u32(nlh, DT_A_SHARE, follow->share);
 	ret = nl_send(nlh, NULL, NULL);
 	if (ret)
 		return nl_fail("throttle", ret);
@@ -298,21 +292,48 @@ static pid_t peer(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &len) ? 0 : ucred.pid;
 }
 
+static int parse_share(struct follow *follow, const char *value)
+{
+	uint64_t share;
+
+	if (!value || parse_uint(value, DIRTYTHROTTLE_SHARE_MAX, &share) || !share)
+		return usage("--share needs a percentage, 1 to 100");
+	follow->share = share;
+	return EXIT_OK;
+}
+
+/* Without one a controller that dies would leave a slow guest behind. */
+static int parse_watchdog(struct follow *follow, const char *value)
+{
+	uint64_t ns;
+
+	if (!value || parse_time(value, &ns) || ns / NSEC_PER_MSEC < DIRTYTHROTTLE_TIMEOUT_MIN_MS ||
+	    ns / NSEC_PER_MSEC > DIRTYTHROTTLE_TIMEOUT_MAX_MS)
+		return usage("--watchdog needs a time such as 10s");
+	follow->watchdog_ms = ns / NSEC_PER_MSEC;
+	return EXIT_OK;
+}
+
+static int parse_target(struct follow *follow, const char *value)
+{
+	if (!value)
+		return usage("--target needs a process id or an LPAR");
+	follow->pid = throttle_pid(value, &follow->lpar);
+	return follow->pid ? EXIT_OK : EXIT_FAILED;
+}
+
 static int parse(struct args *args, struct follow *follow)
 {
 	const char *value;
+	int ret = EXIT_OK;
 
-	while (args->argc) {
+	while (!ret && args->argc) {
 		if (next_option(args, "--target", &value)) {
-			follow->pid = value ? throttle_pid(value, &follow->lpar) : 0;
-			if (!follow->pid)
-				return value ? EXIT_FAILED : usage("--target needs a value");
-		} else if (next_option(args, "--share", &follow->share)) {
-			if (!follow->share)
-				return usage("--share needs a percentage");
-		} else if (next_option(args, "--watchdog", &follow->watchdog)) {
-			if (!follow->watchdog)
-				return usage("--watchdog needs a time");
+			ret = parse_target(follow, value);
+		} else if (next_option(args, "--share", &value)) {
+			ret = parse_share(follow, value);
+		} else if (next_option(args, "--watchdog", &value)) {
+			ret = parse_watchdog(follow, value);
 		} else if (next_option(args, "--wait", &value)) {
 			if (!value || parse_time(value, &follow->wait_ns) || !follow->wait_ns)
 				return usage("--wait needs a time such as 30s");
@@ -320,13 +341,13 @@ static int parse(struct args *args, struct follow *follow)
 			return usage("'%s' is unknown to throttle follow", next_arg(args));
 		}
 	}
-	return EXIT_OK;
+	return ret;
 }
 
 /* follow QMP-SOCKET [--target PID|LPAR] [--share PERCENT] [--watchdog TIME] [--wait TIME] */
 int throttle_follow_verb(struct args *args)
 {
-	struct follow follow = { .watchdog = WATCHDOG };
+	struct follow follow = { .watchdog_ms = WATCHDOG_MS };
 	const char *path = next_arg(args);
 	int ret;
 

@@ -250,7 +250,8 @@ throttled_by_qemu() {
 
 load dirtythrottle
 guest_prepare || die "the host VM has no KVM"
-for part in ${*:-rate reader probe migration}; do
+[ $# -gt 0 ] || set -- rate reader probe migration
+for part; do
 	case $part in
 	rate) bench_rate; bench_dirtylimit ;;
 	reader) bench_reader; bench_autoconverge_readers ;;
