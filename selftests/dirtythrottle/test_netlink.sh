@@ -25,6 +25,24 @@ inject() {
 	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
 }
 
+# starve 0|1: the vCPU threads find no memory where they cannot wait for it.
+starve() {
+	local faults=/sys/kernel/debug/failslab tid
+
+	echo Y >$faults/task-filter
+	echo Y >$faults/ignore-gfp-wait
+	echo -1 >$faults/times
+	echo $((100 * $1)) >$faults/probability
+	for tid in $(guest_do one tids); do
+		echo "$1" >"/proc/$pid/task/$tid/make-it-fail" || return 1
+	done
+}
+
+# undelayed: pages of vCPUs that have no record
+some_undelayed() {
+	[ "$(field "$pid" undelayed)" -gt 100 ]
+}
+
 load dirtythrottle
 guest one --vcpus 2
 guest_do one log-on
@@ -47,6 +65,13 @@ check "two at once" sh -c "throttlefuzz $((messages / 4)) $((seed + 1)) $pid &
 lparctl throttle detach "$pid"
 if inject; then
 	check "attach: all or nothing, whatever fails" throttlefault "$pid"
+	check "no memory for vCPUs" starve 1
+	check "attach" lparctl throttle attach "$pid" --limit 64K
+	check "the guest runs on, not delayed" wait_until 20 some_undelayed
+	check "memory again" starve 0
+	measure one 3
+	check "and it is delayed" in_limit 64 2
+	check "detach" lparctl throttle detach "$pid"
 fi
 check "it still works" lparctl throttle attach "$pid" --limit 1M
 measure one 2
