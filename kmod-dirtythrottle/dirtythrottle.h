@@ -110,6 +110,16 @@ struct dt_counters {
 };
 
 /**
+ * struct dt_outlook - will the migration end?
+ * @pass_ms: how long it takes to transfer what is dirty now, in milliseconds
+ * @converging: memory is dirtied more slowly than it is transferred
+ */
+struct dt_outlook {
+	u64 pass_ms;
+	bool converging;
+};
+
+/**
  * struct dt_vcpu - a thread that runs a vCPU and has written
  * @work: waits before the thread enters the guest again
  * @target: holds a reference while @queued
@@ -210,6 +220,7 @@ int dt_target_detach(pid_t nr, struct netlink_ext_ack *extack);
 int dt_target_set(struct dt_target *target, const struct dt_settings *settings,
 		  struct netlink_ext_ack *extack);
 u64 dt_target_rate(struct dt_target *target, u64 pages, unsigned int seconds);
+bool dt_target_outlook(struct dt_target *target, u64 pages, struct dt_outlook *outlook);
 void dt_target_detach_all(void);
 
 /* settings.c */

@@ -36,32 +36,27 @@ static int put_settings(struct sk_buff *skb, const struct dt_settings *settings)
 	return 0;
 }
 
-/* What can be said when it is known how fast memory is transferred. */
-static int put_outlook(struct sk_buff *skb, struct dt_target *target, u64 rate)
+static int put_outlook(struct sk_buff *skb, struct dt_target *target, u64 pages)
 {
-	u64 transfer_rate = target->settings.transfer_rate;
 	u64 dirty_bytes = target->census.dirty_pages * PAGE_SIZE;
+	struct dt_outlook outlook;
 
-	if (!target->census.has_bitmap)
-		return 0;
-	if (nla_put_u64_64bit(skb, DT_A_DIRTY_BYTES, dirty_bytes, DT_A_PAD))
+	if (target->census.has_bitmap &&
+	    nla_put_u64_64bit(skb, DT_A_DIRTY_BYTES, dirty_bytes, DT_A_PAD))
 		return -EMSGSIZE;
-	if (!transfer_rate)
+	if (!dt_target_outlook(target, pages, &outlook))
 		return 0;
-	if (nla_put_u64_64bit(skb, DT_A_PASS_MS,
-			      div64_u64(dirty_bytes * MSEC_PER_SEC, transfer_rate), DT_A_PAD))
-		return -EMSGSIZE;
-	return nla_put_u32(skb, DT_A_CONVERGING, rate < transfer_rate);
+	return nla_put_u64_64bit(skb, DT_A_PASS_MS, outlook.pass_ms, DT_A_PAD) ?:
+	       nla_put_u32(skb, DT_A_CONVERGING, outlook.converging);
 }
 
 static int put_counters(struct sk_buff *skb, struct dt_target *target)
 {
 	struct dt_counters sum;
-	u64 rate;
 
 	dt_vcpu_sum(target, &sum);
-	rate = dt_target_rate(target, sum.pages, 1);
-	if (nla_put_u64_64bit(skb, DT_A_RATE_1S, rate, DT_A_PAD) ||
+	if (nla_put_u64_64bit(skb, DT_A_RATE_1S, dt_target_rate(target, sum.pages, 1),
+			      DT_A_PAD) ||
 	    nla_put_u64_64bit(skb, DT_A_RATE_10S, dt_target_rate(target, sum.pages, 10),
 			      DT_A_PAD) ||
 	    nla_put_u64_64bit(skb, DT_A_FAULTS, sum.faults, DT_A_PAD) ||
@@ -71,7 +66,7 @@ static int put_counters(struct sk_buff *skb, struct dt_target *target)
 	    nla_put_u64_64bit(skb, DT_A_DELAYED_US, div_u64(sum.delayed_ns, NSEC_PER_USEC),
 			      DT_A_PAD))
 		return -EMSGSIZE;
-	return put_outlook(skb, target, rate);
+	return put_outlook(skb, target, sum.pages);
 }
 
 static int put_vcpu(struct sk_buff *skb, const struct dt_vcpu *vcpu)

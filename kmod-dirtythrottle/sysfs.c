@@ -89,6 +89,33 @@ static ssize_t dirty_bytes_show(struct device *dev, struct device_attribute *att
 }
 static DEVICE_ATTR_RO(dirty_bytes);
 
+/* What can be said when it is known how fast memory is transferred; else empty. */
+static ssize_t pass_ms_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct dt_target *target = to_target(dev);
+	struct dt_outlook outlook;
+	bool known;
+
+	mutex_lock(&target->op);
+	known = dt_target_outlook(target, counters_of(target).pages, &outlook);
+	mutex_unlock(&target->op);
+	return known ? sysfs_emit(buf, "%llu\n", outlook.pass_ms) : sysfs_emit(buf, "\n");
+}
+static DEVICE_ATTR_RO(pass_ms);
+
+static ssize_t converging_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct dt_target *target = to_target(dev);
+	struct dt_outlook outlook;
+	bool known;
+
+	mutex_lock(&target->op);
+	known = dt_target_outlook(target, counters_of(target).pages, &outlook);
+	mutex_unlock(&target->op);
+	return known ? sysfs_emit(buf, "%d\n", outlook.converging) : sysfs_emit(buf, "\n");
+}
+static DEVICE_ATTR_RO(converging);
+
 DT_NUMBER(effective_limit, target->effective_limit)
 static DEVICE_ATTR_RO(effective_limit);
 
@@ -97,6 +124,12 @@ static DEVICE_ATTR_RO(rate_1s);
 
 DT_NUMBER(rate_10s, dt_target_rate(target, counters_of(target).pages, 10))
 static DEVICE_ATTR_RO(rate_10s);
+
+DT_NUMBER(share, target->settings.share)
+static DEVICE_ATTR_RO(share);
+
+DT_NUMBER(timeout_ms, target->settings.timeout_ms)
+static DEVICE_ATTR_RO(timeout_ms);
 
 DT_NUMBER(faults, counters_of(target).faults)
 static DEVICE_ATTR_RO(faults);
@@ -143,21 +176,20 @@ static ssize_t limit_store(struct device *dev, struct device_attribute *attr, co
 }
 static DEVICE_ATTR_RW(limit);
 
-/* delay_us is not the name of a variable here, as it is that of a function. */
-DT_NUMBER(page_delay_us, target->settings.delay_us)
+DT_NUMBER(delay_us, target->settings.delay_us)
 
-static void set_page_delay_us(struct dt_settings *settings, u64 value)
+static void set_delay_us(struct dt_settings *settings, u64 value)
 {
 	settings->mode = value ? DT_MODE_DELAY : DT_MODE_COUNT;
 	settings->delay_us = min_t(u64, value, U32_MAX);
 }
 
-static ssize_t page_delay_us_store(struct device *dev, struct device_attribute *attr,
-				   const char *buf, size_t count)
+static ssize_t delay_us_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			      size_t count)
 {
-	return change(dev, buf, count, set_page_delay_us);
+	return change(dev, buf, count, set_delay_us);
 }
-static DEVICE_ATTR_RW(page_delay_us);
+static DEVICE_ATTR_RW(delay_us);
 
 DT_NUMBER(transfer_rate, target->settings.transfer_rate)
 
@@ -183,12 +215,16 @@ static struct attribute *dt_attrs[] = {
 	&dev_attr_state.attr,
 	&dev_attr_mode.attr,
 	&dev_attr_limit.attr,
-	&dev_attr_page_delay_us.attr,
+	&dev_attr_delay_us.attr,
+	&dev_attr_share.attr,
 	&dev_attr_transfer_rate.attr,
+	&dev_attr_timeout_ms.attr,
 	&dev_attr_effective_limit.attr,
 	&dev_attr_rate_1s.attr,
 	&dev_attr_rate_10s.attr,
 	&dev_attr_dirty_bytes.attr,
+	&dev_attr_pass_ms.attr,
+	&dev_attr_converging.attr,
 	&dev_attr_faults.attr,
 	&dev_attr_pages.attr,
 	&dev_attr_delayed_us.attr,

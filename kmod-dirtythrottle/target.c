@@ -4,6 +4,7 @@
  * controller is silent for too long. Four times a second each is looked at.
  */
 #include <linux/hashtable.h>
+#include <linux/math64.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -133,6 +134,27 @@ u64 dt_target_rate(struct dt_target *target, u64 pages, unsigned int seconds)
 {
 	lockdep_assert_held(&target->op);
 	return dt_meter_rate(&target->meter, pages, ktime_get_ns(), seconds) * PAGE_SIZE;
+}
+
+/**
+ * dt_target_outlook() - will the migration end?
+ * @target: target, its op held
+ * @pages: counted until now
+ * @outlook: to be filled
+ *
+ * Context: process.
+ * Return: true if known: the log is a bitmap, and the transfer rate was given.
+ */
+bool dt_target_outlook(struct dt_target *target, u64 pages, struct dt_outlook *outlook)
+{
+	u64 transfer_rate = target->settings.transfer_rate;
+	u64 dirty_bytes = target->census.dirty_pages * PAGE_SIZE;
+
+	if (!target->census.has_bitmap || !transfer_rate)
+		return false;
+	outlook->pass_ms = div64_u64(dirty_bytes * MSEC_PER_SEC, transfer_rate);
+	outlook->converging = dt_target_rate(target, pages, 1) < transfer_rate;
+	return true;
 }
 
 static void take_census(struct dt_target *target)
