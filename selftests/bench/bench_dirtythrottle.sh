@@ -82,7 +82,9 @@ window_errors() {
 
 # The same guest, the same limit, the same measure, which knows whole megabytes only.
 bench_dirtylimit() {
-	source_more="-accel kvm,dirty-ring-size=1024" start_source
+	guest_accel=kvm,dirty-ring-size=1024
+	start_source
+	guest_accel=kvm
 	wait_until 300 guest_is_up web || die "no guest"
 	guest_say web "dirty $set_mib" >/dev/null
 	guest_qmp web set-vcpu-dirty-limit "{\"dirty-rate\":$limit_mib}" >/dev/null
@@ -195,9 +197,9 @@ by_autoconverge() {
 }
 
 by_dirtylimit() {
-	source_more="-accel kvm,dirty-ring-size=1024"
+	guest_accel=kvm,dirty-ring-size=1024
 	ready
-	source_more=
+	guest_accel=kvm
 	migrate
 	guest_qmp web set-vcpu-dirty-limit "{\"dirty-rate\":$((bandwidth >> 21))}" >/dev/null
 	finish dirtylimit

@@ -10,22 +10,19 @@ set_mib=24
 bandwidth=$((12 << 20))
 downtime_ms=300
 port=4444
-source_more=
 
 backend=memory-backend-memfd,share=on
 
-# start_source: "web"; it has a second monitor. $source_more: more arguments of QEMU.
+# start_source: "web"; it has a second monitor.
 start_source() {
-	# shellcheck disable=SC2086 # words
 	guest_start web $memory_mib 2 $backend \
-		-qmp "unix:$run/web.follow,server=on,wait=off" $source_more
+		-qmp "unix:$run/web.follow,server=on,wait=off"
 	source_pid=$guest_pid
 }
 
 # start_destination: "there", which waits for it.
 start_destination() {
-	# shellcheck disable=SC2086 # words
-	guest_start there $memory_mib 2 $backend -incoming "tcp:127.0.0.1:$port" $source_more
+	guest_start there $memory_mib 2 $backend -incoming "tcp:127.0.0.1:$port"
 	destination_pid=$guest_pid
 	wait_until 60 guest_qmp there query-status >/dev/null 2>&1
 }
