@@ -74,17 +74,20 @@ void dt_bucket_set(struct dt_bucket *bucket, u64 limit, u64 now_ns)
 /**
  * dt_bucket_charge() - book a page
  * @bucket: bucket, its lock held
+ * @waits: whoever dirtied it can be made to wait for it; if not, so much debt
+ *	that others would have to wait for long is not made
  * @now_ns: the time
  *
  * Return: when it is paid for; not after @now_ns: at once.
  */
-u64 dt_bucket_charge(struct dt_bucket *bucket, u64 now_ns)
+u64 dt_bucket_charge(struct dt_bucket *bucket, bool waits, u64 now_ns)
 {
 	u64 oldest_ns = now_ns > DEPTH_NS ? now_ns - DEPTH_NS : 0;
-	u64 paid_ns = max(bucket->paid_ns, oldest_ns) + bucket->page_ns;
+	u64 before_ns = max(bucket->paid_ns, oldest_ns);
+	u64 most_ns = waits ? now_ns + DEBT_MAX_NS : max_t(u64, before_ns, now_ns + DEBT_NS);
 
 	lockdep_assert_held(&bucket->lock);
-	bucket->paid_ns = min_t(u64, paid_ns, now_ns + DEBT_MAX_NS);
+	bucket->paid_ns = min(before_ns + bucket->page_ns, most_ns);
 	return bucket->paid_ns;
 }
 

@@ -56,7 +56,7 @@ static u64 charge(struct dt_bucket *bucket, u64 now_ns)
 	u64 paid_ns;
 
 	spin_lock(&bucket->lock);
-	paid_ns = dt_bucket_charge(bucket, now_ns);
+	paid_ns = dt_bucket_charge(bucket, true, now_ns);
 	spin_unlock(&bucket->lock);
 	return paid_ns;
 }
@@ -188,6 +188,25 @@ static void debt_is_forgiven_beyond_a_second(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, paid_ns, START_NS + NSEC_PER_SEC);
 }
 
+/* Whoever does not wait does not make others wait for long. */
+static void no_debt_by_those_who_do_not_wait(struct kunit *test)
+{
+	struct dt_bucket bucket;
+	unsigned int i;
+
+	dt_bucket_init(&bucket);
+	spin_lock(&bucket.lock);
+	dt_bucket_set(&bucket, MIB, START_NS);
+	for (i = 0; i < 1000; i++)
+		dt_bucket_charge(&bucket, false, START_NS);
+	KUNIT_EXPECT_EQ(test, bucket.paid_ns, START_NS + 50 * NSEC_PER_MSEC);
+	/* They shorten no debt of others, either. */
+	bucket.paid_ns = START_NS + 90 * NSEC_PER_MSEC;
+	KUNIT_EXPECT_EQ(test, dt_bucket_charge(&bucket, false, START_NS),
+			START_NS + 90 * NSEC_PER_MSEC);
+	spin_unlock(&bucket.lock);
+}
+
 /* Ten pages at one price are ten pages at another. */
 static void debt_keeps_its_pages(struct kunit *test)
 {
@@ -198,11 +217,11 @@ static void debt_keeps_its_pages(struct kunit *test)
 	spin_lock(&bucket.lock);
 	dt_bucket_set(&bucket, MIB, START_NS);
 	for (i = 0; i < 10; i++)
-		dt_bucket_charge(&bucket, START_NS);
+		dt_bucket_charge(&bucket, true, START_NS);
 	dt_bucket_set(&bucket, 2 * MIB, START_NS);
 	KUNIT_EXPECT_EQ(test, bucket.paid_ns, START_NS + 10 * dt_bucket_page_ns(2 * MIB));
 	dt_bucket_set(&bucket, 0, START_NS);
-	KUNIT_EXPECT_LE(test, dt_bucket_charge(&bucket, START_NS), (u64)START_NS);
+	KUNIT_EXPECT_LE(test, dt_bucket_charge(&bucket, true, START_NS), (u64)START_NS);
 	spin_unlock(&bucket.lock);
 }
 
@@ -215,6 +234,7 @@ static struct kunit_case bucket_cases[] = {
 	KUNIT_CASE(debt_is_carried_by_short_waits),
 	KUNIT_CASE(a_fixed_delay_adds_up),
 	KUNIT_CASE(debt_is_forgiven_beyond_a_second),
+	KUNIT_CASE(no_debt_by_those_who_do_not_wait),
 	KUNIT_CASE(debt_keeps_its_pages),
 	{}
 };

@@ -99,7 +99,7 @@ struct dt_settings {
 
 /**
  * struct dt_counters - what all vCPUs of a target have done
- * @faults: write faults
+ * @faults: faults that may dirty a page
  * @pages: pages that they dirtied
  * @delayed_ns: time for which they were delayed
  */
@@ -120,7 +120,7 @@ struct dt_outlook {
 };
 
 /**
- * struct dt_vcpu - a thread that runs a vCPU and has written
+ * struct dt_vcpu - a thread that runs a vCPU and has dirtied a page, or tried to
  * @work: waits before the thread enters the guest again
  * @target: holds a reference while @queued
  * @tid: the thread, in the initial pid namespace
@@ -231,7 +231,8 @@ bool dt_settings_engage(const struct dt_settings *settings, u64 rate);
 
 /* fault.c */
 enum dt_fault {
-	DT_FAULT_OTHER,		/* not a write */
+	DT_FAULT_OTHER,		/* dirties nothing */
+	DT_FAULT_READ,		/* of a page that was not mapped: KVM maps it for writing */
 	DT_FAULT_WALK,		/* by the processor, in the guest's page tables */
 	DT_FAULT_WRITE,		/* by an instruction of the guest */
 };
@@ -250,7 +251,7 @@ void dt_vcpu_free_all(struct dt_target *target);
 void dt_bucket_init(struct dt_bucket *bucket);
 u64 dt_bucket_page_ns(u64 limit);
 void dt_bucket_set(struct dt_bucket *bucket, u64 limit, u64 now_ns);
-u64 dt_bucket_charge(struct dt_bucket *bucket, u64 now_ns);
+u64 dt_bucket_charge(struct dt_bucket *bucket, bool waits, u64 now_ns);
 u64 dt_debt_add(u64 paid_ns, u64 delay_ns, u64 now_ns);
 u64 dt_debt_leave_ns(u64 paid_ns, u64 now_ns);
 

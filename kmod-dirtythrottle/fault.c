@@ -12,10 +12,12 @@
 /*
  * Both processors have the same bit for a write. For one by the page walk, AMD
  * sets a bit; Intel clears the one for the final address, if there is a
- * linear address at all.
+ * linear address at all. AMD says that the page is mapped, Intel for what.
  */
 #define FAULT_WRITE		BIT_ULL(1)
+#define SVM_FAULT_MAPPED	BIT_ULL(0)
 #define SVM_FAULT_WALK		BIT_ULL(33)
+#define VMX_FAULT_MAPPED	(BIT_ULL(3) | BIT_ULL(4) | BIT_ULL(5))
 #define VMX_FAULT_LINEAR	BIT_ULL(7)
 #define VMX_FAULT_FINAL		BIT_ULL(8)
 
@@ -34,7 +36,8 @@ enum dt_fault dt_fault_kind(u64 error_code, bool is_svm)
 	bool walk;
 
 	if (!(error_code & FAULT_WRITE))
-		return DT_FAULT_OTHER;
+		return error_code & (is_svm ? SVM_FAULT_MAPPED : VMX_FAULT_MAPPED) ?
+		       DT_FAULT_OTHER : DT_FAULT_READ;
 	if (is_svm)
 		walk = error_code & SVM_FAULT_WALK;
 	else
@@ -43,17 +46,18 @@ enum dt_fault dt_fault_kind(u64 error_code, bool is_svm)
 }
 
 /*
- * Will a write to @address dirty a page that the dirty log does not have?
+ * Will KVM find a page at @address dirty that the dirty log does not have?
  * With shadow paging and for a guest's guest the address is another one, and
- * the fault has to stand for the page.
+ * a write fault has to stand for the page.
  */
-static bool dirties(const struct dt_target *target, struct kvm_vcpu *vcpu, u64 address)
+static bool dirties(const struct dt_target *target, struct kvm_vcpu *vcpu, u64 address,
+		    enum dt_fault kind)
 {
 	const struct kvm_memory_slot *slot;
 	gfn_t gfn = gpa_to_gfn(address);
 
 	if (!vcpu->arch.mmu->root_role.direct)
-		return READ_ONCE(target->logging);
+		return kind == DT_FAULT_WRITE && READ_ONCE(target->logging);
 	slot = __gfn_to_memslot(kvm_vcpu_memslots(vcpu), gfn);
 	if (!slot || !kvm_slot_dirty_track_enabled(slot))
 		return false;
@@ -70,7 +74,7 @@ static void dt_probe(void *data, struct kvm_vcpu *vcpu, u64 address, u64 error_c
 	rcu_read_lock();
 	target = dt_target_find_rcu(vcpu->kvm->mm);
 	if (target)
-		dt_vcpu_fault(target, vcpu, kind, dirties(target, vcpu, address));
+		dt_vcpu_fault(target, vcpu, kind, dirties(target, vcpu, address, kind));
 	rcu_read_unlock();
 }
 

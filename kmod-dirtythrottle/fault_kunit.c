@@ -6,10 +6,12 @@
 /* AMD: present, write, user; and by the page walk, or for the final address. */
 #define SVM_READ	(BIT_ULL(0) | BIT_ULL(2) | BIT_ULL(32))
 #define SVM_WRITE	(BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2) | BIT_ULL(32))
+#define SVM_NEW		(BIT_ULL(2) | BIT_ULL(32))
 #define SVM_WALK	(BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2) | BIT_ULL(33))
 
 /* Intel: read, write, readable, linear address valid, final address. */
-#define VMX_READ	(BIT_ULL(0) | BIT_ULL(7) | BIT_ULL(8))
+#define VMX_READ	(BIT_ULL(0) | BIT_ULL(5) | BIT_ULL(7) | BIT_ULL(8))
+#define VMX_NEW		(BIT_ULL(0) | BIT_ULL(7) | BIT_ULL(8))
 #define VMX_WRITE	(BIT_ULL(1) | BIT_ULL(3) | BIT_ULL(7) | BIT_ULL(8))
 #define VMX_WALK	(BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(3) | BIT_ULL(7))
 /* Without a linear address, as for processor tracing, it is no walk. */
@@ -26,6 +28,7 @@ static void expect_kind(struct kunit *test, u64 error_code, bool is_svm, enum dt
 static void amd(struct kunit *test)
 {
 	expect_kind(test, SVM_READ, true, DT_FAULT_OTHER);
+	expect_kind(test, SVM_NEW, true, DT_FAULT_READ);
 	expect_kind(test, SVM_WRITE, true, DT_FAULT_WRITE);
 	expect_kind(test, SVM_WALK, true, DT_FAULT_WALK);
 	expect_kind(test, SHADOW_WRITE, true, DT_FAULT_WRITE);
@@ -34,6 +37,7 @@ static void amd(struct kunit *test)
 static void intel(struct kunit *test)
 {
 	expect_kind(test, VMX_READ, false, DT_FAULT_OTHER);
+	expect_kind(test, VMX_NEW, false, DT_FAULT_READ);
 	expect_kind(test, VMX_WRITE, false, DT_FAULT_WRITE);
 	expect_kind(test, VMX_WALK, false, DT_FAULT_WALK);
 	expect_kind(test, VMX_NO_LINEAR, false, DT_FAULT_WRITE);

@@ -53,8 +53,8 @@ static struct dt_vcpu *this_vcpu(struct dt_target *target, const struct kvm_vcpu
 	return vcpu;
 }
 
-/* Books a page; true when whoever dirtied it has to wait for it. */
-static bool charge(struct dt_target *target, struct dt_vcpu *vcpu)
+/* Books a page; true when whoever dirtied it has to wait for it, if that is possible. */
+static bool charge(struct dt_target *target, struct dt_vcpu *vcpu, bool waits)
 {
 	u64 delay_ns = READ_ONCE(target->delay_ns);
 	u64 now_ns, paid_ns;
@@ -62,18 +62,18 @@ static bool charge(struct dt_target *target, struct dt_vcpu *vcpu)
 	if (!delay_ns && !READ_ONCE(target->bucket.page_ns))
 		return false;
 	now_ns = ktime_get_ns();
-	if (vcpu)
+	if (waits)
 		vcpu->generation = READ_ONCE(target->generation);
 	if (delay_ns) {
-		paid_ns = vcpu ? dt_debt_add(vcpu->paid_ns, delay_ns, now_ns) : 0;
+		paid_ns = waits ? dt_debt_add(vcpu->paid_ns, delay_ns, now_ns) : 0;
 	} else {
 		spin_lock(&target->bucket.lock);
-		paid_ns = dt_bucket_charge(&target->bucket, now_ns);
+		paid_ns = dt_bucket_charge(&target->bucket, waits, now_ns);
 		spin_unlock(&target->bucket.lock);
 	}
-	if (vcpu)
+	if (waits)
 		vcpu->paid_ns = paid_ns;
-	return paid_ns > now_ns;
+	return waits && paid_ns > now_ns;
 }
 
 static void queue(struct dt_vcpu *vcpu)
@@ -90,11 +90,14 @@ static void queue(struct dt_vcpu *vcpu)
 }
 
 /**
- * dt_vcpu_fault() - a vCPU has caused a write fault
+ * dt_vcpu_fault() - a vCPU has caused a fault that may dirty a page
  * @target: its process
  * @kvm_vcpu: vCPU that runs in the current thread
  * @kind: of the fault
  * @dirties: it dirties a page
+ *
+ * Only who writes by an instruction waits: not who reads for the first time,
+ * nor the processor that walks a reader's page tables.
  *
  * Context: atomic, under RCU.
  */
@@ -102,19 +105,22 @@ void dt_vcpu_fault(struct dt_target *target, const struct kvm_vcpu *kvm_vcpu,
 		   enum dt_fault kind, bool dirties)
 {
 	bool is_vcpu = is_vcpu_thread(target), waits;
-	struct dt_vcpu *vcpu = is_vcpu ? this_vcpu(target, kvm_vcpu) : NULL;
+	struct dt_vcpu *vcpu;
 
+	if (kind == DT_FAULT_READ && !dirties)
+		return;
+	vcpu = is_vcpu ? this_vcpu(target, kvm_vcpu) : NULL;
 	if (vcpu)
 		WRITE_ONCE(vcpu->counters.faults, vcpu->counters.faults + 1);
 	if (!dirties)
 		return;
-	waits = charge(target, vcpu);
+	waits = charge(target, vcpu, vcpu && kind == DT_FAULT_WRITE);
 	if (!vcpu) {
 		atomic64_inc(is_vcpu ? &target->undelayed : &target->foreign);
 		return;
 	}
 	WRITE_ONCE(vcpu->counters.pages, vcpu->counters.pages + 1);
-	if (waits && kind == DT_FAULT_WRITE)
+	if (waits)
 		queue(vcpu);
 }
 

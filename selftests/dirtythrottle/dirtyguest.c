@@ -99,7 +99,7 @@ __asm__(
 	"	shl $12, %eax\n"
 	"	cmpl $1, 8(%ebp)\n"		/* READ */
 	"	je 5f\n"
-	"	incl (%eax)\n"
+	"	mov %eax, (%eax)\n"
 	"	jmp 6f\n"
 	"5:	mov (%eax), %ecx\n"
 	"6:	addl $1, 32(%ebp)\n"

@@ -38,6 +38,7 @@ guest_do() {
 guest_end() {
 	kill -9 "$1" 2>/dev/null
 	wait "$1" 2>/dev/null
+	return 0
 }
 
 # is PID FILE VALUE, in sysfs

@@ -78,6 +78,7 @@ lparctl throttle set "$pid" --limit 1M
 measure mixed $SECONDS_EACH
 read_after=$((turns[2] + turns[3]))
 check "writers beside readers: no more than 1024 KiB/s" in_limit 1024 4
-check "readers are not delayed" same "$(vcpu_field "$pid" id | xargs)" "0 1"
+check "readers are not delayed" same "$(vcpu_field "$pid" delayed_us | tail -n 2 | xargs)" "0 0"
+check "but writers are" test "$(vcpu_field "$pid" delayed_us | head -n 1)" -gt 0
 check "and read no less" at_least "$read_after" $((read_before * 9 / 10))
 guest_end "$pid"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The netlink family: who may, what nonsense does, and allocations that fail.
-# vm: cpus=2 mem=1024 timeout=300 modprobe=kvm_amd kernels=7.2,debug speed=full
+# vm: cpus=2 mem=1024 timeout=300 modprobe=kvm_amd kernels=7.2,debug speed=full long=debug
 # shellcheck source=selftests/dirtythrottle/dirtythrottle.sh
 . "$(dirname "$0")/dirtythrottle.sh"
 
@@ -29,7 +29,7 @@ inject() {
 starve() {
 	local faults=/sys/kernel/debug/failslab tid
 
-	echo Y >$faults/task-filter
+	[ "$1" = 1 ] && echo Y >$faults/task-filter || echo N >$faults/task-filter
 	echo Y >$faults/ignore-gfp-wait
 	echo -1 >$faults/times
 	echo $((100 * $1)) >$faults/probability

@@ -67,7 +67,7 @@ enum dt_attr {
 	DT_A_RATE_1S,		/* u64, bytes dirtied per second, over the last second */
 	DT_A_RATE_10S,		/* u64, and over the last ten */
 	DT_A_DIRTY_BYTES,	/* u64, what the dirty log holds; absent with a dirty ring */
-	DT_A_FAULTS,		/* u64, write faults seen */
+	DT_A_FAULTS,		/* u64, faults that may dirty a page */
 	DT_A_PAGES,		/* u64, pages that they dirtied */
 	DT_A_FOREIGN,		/* u64, of these, by threads that are no vCPUs: never delayed */
 	DT_A_UNDELAYED,		/* u64, of these, not delayed for want of memory */
