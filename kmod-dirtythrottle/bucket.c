@@ -45,7 +45,7 @@ u64 dt_bucket_page_ns(u64 limit)
 {
 	if (!limit)
 		return 0;
-	return max_t(u64, DIV_ROUND_CLOSEST_ULL((u64)PAGE_SIZE * NSEC_PER_SEC, limit), 1);
+	return max_t(u64, DIV64_U64_ROUND_CLOSEST((u64)PAGE_SIZE * NSEC_PER_SEC, limit), 1);
 }
 
 /**
