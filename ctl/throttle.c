@@ -170,6 +170,18 @@ int throttle_get(pid_t pid, struct json_object **target)
 	return ret;
 }
 
+/* QEMU as started by us, or whoever has its memory, or the only member. */
+static pid_t guest_of(const struct lpar *lpar)
+{
+	pid_t pid = lpar_guest_pid(lpar);
+
+	if (!pid)
+		pid = lpar->holder;
+	if (!pid && lpar->n_members == 1)
+		pid = lpar->member[0];
+	return pid;
+}
+
 /*
  * The process that a word of the command line means: its id, or an LPAR, whose
  * guest it is; then *name, unless it is NULL, is the word. 0 when there is none,
@@ -186,7 +198,7 @@ pid_t throttle_pid(const char *word, const char **name)
 		return number;
 	ret = lpar_get(word, &lpar);
 	if (!ret)
-		pid = lpar_guest_pid(&lpar) ?: (pid_t)lpar.holder;
+		pid = guest_of(&lpar);
 	lpar_free(&lpar);
 	if (ret)
 		lpar_fail(word, ret);

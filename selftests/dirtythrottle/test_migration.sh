@@ -20,13 +20,27 @@ passed() {
 }
 
 follows() {
-	lparctl -j throttle follow "$run/web.follow" --wait 60s >"$run/followed"
+	lparctl -j throttle follow "$run/web.follow" --target web --wait 60s >"$run/followed"
+}
+
+# stage EXPRESSION: about l, the LPAR, and s, its stage
+stage() {
+	lparctl -j show web | /usr/bin/python3 -c '
+import json, sys
+l = json.load(sys.stdin)[0]
+s = l["stage"]
+sys.exit(not eval(sys.argv[1]))' "$1"
 }
 
 load dirtythrottle
+load lpar
 guest_prepare || bail "the host VM has no KVM"
 
+# It is an LPAR only for its stage.
+lparctl create web memory 2M
+lparctl activate web
 start_source
+lparctl member add web "$source_pid"
 check "a guest boots" wait_until 300 guest_is_up web
 check "it dirties $set_mib MiB again and again" guest_say web "dirty $set_mib"
 start_destination
@@ -43,13 +57,18 @@ start_destination
 follows &
 follower=$!
 migrate
+check "the LPAR shows how far it is" wait_until 60 stage \
+	'l["state"] == "migrating" and s["number"] > 1 and s["transfer_rate"] and s["dirty_bytes"]'
 wait $follower
 check_is "with the throttle it is completed" $? 0
 diag "$(cat "$run/followed")"
 check "by delays of the vCPU" grep -q '"delayed_us":[1-9]' "$run/followed"
 check "the throttle is gone" test -z "$(ls /sys/class/dirtythrottle)"
+check "and no stage any more" stage 'l["state"] == "active" and not s["number"]'
 guest_kill "$source_pid"
 check "the guest goes on at the destination" guest_goes_on there
 check "its memory is as it was" guest_say there dirtied
 guest_kill "$destination_pid"
-check "the module can be unloaded" unload dirtythrottle
+check "the LPAR ends" wait_until 10 lparctl deactivate web
+lparctl delete web
+check "the modules can be unloaded" unload dirtythrottle lpar
