@@ -89,6 +89,30 @@ _lparctl_netbuf() {
 	esac
 }
 
+_lparctl_targets() {
+	local target
+	for target in /sys/class/dirtythrottle/*/; do
+		[[ -d $target ]] && basename "$target"
+	done
+}
+
+# $1 verb, $2 word before.
+_lparctl_throttle() {
+	case $1,$2 in
+	*,throttle) echo show list attach set detach follow monitor ;;
+	follow,follow) compgen -f -- "$cur" ;;
+	*,--target | attach,attach) _lparctl_lpars; pgrep qemu ;;
+	*,--*) ;;
+	attach,* | set,?*)
+		[[ $2 == set ]] && { _lparctl_targets; _lparctl_lpars; return; }
+		echo --count --limit --delay --auto --transfer-rate --watchdog
+		;;
+	follow,*) echo --target --share --watchdog --wait ;;
+	monitor,*) echo --count --timeout ;;
+	*) _lparctl_targets; _lparctl_lpars ;;
+	esac
+}
+
 _lparctl_monitor() {
 	case $1 in
 	--lpar) _lparctl_lpars ;;
@@ -146,11 +170,12 @@ _lparctl() {
 		((first++))
 	done
 	if ((first == COMP_CWORD)); then
-		words="lpar cut netbuf snap cluster monitor help $verbs --json --pretty --root --help --version"
+		words="lpar cut netbuf throttle snap cluster monitor help $verbs --json --pretty --root --help --version"
 	else
 		case ${COMP_WORDS[first]} in
 		cut) words=$(_lparctl_cut "$before") ;;
 		netbuf) words=$(_lparctl_netbuf "${COMP_WORDS[first + 1]}" "$before") ;;
+		throttle) words=$(_lparctl_throttle "${COMP_WORDS[first + 1]}" "$before") ;;
 		snap) words=$(_lparctl_snap "$before" "${COMP_WORDS[first + 1]}") ;;
 		cluster) words=$(_lparctl_cluster "$before" "${COMP_WORDS[first + 1]}") ;;
 		monitor) words=$(_lparctl_monitor "$before") ;;

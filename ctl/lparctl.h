@@ -21,6 +21,7 @@
 
 #include "../include/uapi/lparkit/lpar.h"
 #include "../include/uapi/lparkit/netbuf.h"
+#include "../include/uapi/lparkit/dirtythrottle.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define NSEC_PER_SEC 1000000000LL
@@ -193,7 +194,7 @@ struct nl_family {
 	uint32_t events; /* multicast group */
 };
 
-extern struct nl_family nl_lpar, nl_netbuf;
+extern struct nl_family nl_lpar, nl_netbuf, nl_throttle;
 bool nl_available(struct nl_family *family);
 struct nlmsghdr *nl_begin(struct nl_family *family, uint8_t cmd, uint16_t flags);
 size_t nl_room(const struct nlmsghdr *nlh);
@@ -276,6 +277,13 @@ int netbuf_save(const char *path, char *const *names, int n, uint64_t *frames); 
 int netbuf_save_verb(struct args *args);
 int netbuf_load(const char *path); /* exit code */
 int netbuf_load_verb(struct args *args);
+
+/* throttle.c: how fast guests dirty their memory; throttle_follow.c: while one migrates */
+int throttle_object(struct args *args);
+struct nlmsghdr *throttle_request(enum dt_cmd cmd, pid_t pid);
+int throttle_get(pid_t pid, struct json_object **target);
+pid_t throttle_pid(const char *word, const char **name);
+int throttle_follow_verb(struct args *args);
 
 /* snap.c, snap_check.c: states of snapsync volumes */
 int snap_object(struct args *args);

@@ -16,6 +16,7 @@ static const char help_text[] =
 	"Usage: lparctl [OPTIONS] [lpar] VERB ...\n"
 	"       lparctl [OPTIONS] cut ...\n"
 	"       lparctl [OPTIONS] netbuf ...\n"
+	"       lparctl [OPTIONS] throttle ...\n"
 	"       lparctl [OPTIONS] monitor ...\n"
 	"       lparctl [OPTIONS] snap ...\n"
 	"       lparctl [OPTIONS] cluster ...\n"
@@ -55,6 +56,15 @@ static const char help_text[] =
 	"  netbuf save FILE NETDEV... | netbuf load FILE [NETDEV[=NETDEV]]...\n"
 	"  netbuf show [NETDEV]... | netbuf monitor [--count N] [--timeout TIME]\n"
 	"\n"
+	"Throttles: a migrating guest dirties no faster than the link carries\n"
+	"  throttle attach PID|LPAR [SETTING]... | throttle set PID|LPAR SETTING...\n"
+	"    SETTING := --count | --limit SIZE | --delay TIME | --auto PERCENT |\n"
+	"               --transfer-rate SIZE | --watchdog TIME\n"
+	"  throttle detach PID|LPAR...\n"
+	"  throttle follow QMP-SOCKET [--target PID|LPAR] [--share PERCENT]\n"
+	"                  [--watchdog TIME] [--wait TIME]\n"
+	"  throttle show [PID|LPAR]... | throttle monitor [--count N] [--timeout TIME]\n"
+	"\n"
 	"States of snapsync volumes\n"
 	"  snap list VOLUME\n"
 	"  snap take VOLUME NAME [note TEXT]\n"
@@ -77,7 +87,7 @@ static const char help_text[] =
 	"Words may be abbreviated. SIZE is 512M or 1G, TIME is 500ms, 30s or 2m.\n"
 	"\n"
 	"Options\n"
-	"  -j, --json      JSON output of list, show, check, cut, netbuf and monitor\n"
+	"  -j, --json      JSON output of list, show, check, cut, netbuf, throttle and monitor\n"
 	"  -p, --pretty    indented JSON\n"
 	"      --root DIR  look for /etc, /proc, /run and /sys below DIR\n"
 	"  -h, --help      this text\n"
@@ -233,6 +243,7 @@ static const struct command objects[] = {
 	{ "lpar", lpar_object },
 	{ "cut", cut_object },
 	{ "netbuf", netbuf_object },
+	{ "throttle", throttle_object },
 	{ "monitor", monitor_object },
 	{ "snap", snap_object },
 	{ "cluster", cluster_object },

@@ -22,6 +22,7 @@
 
 struct nl_family nl_lpar = { .name = LPAR_FAMILY_NAME, .version = LPAR_FAMILY_VERSION };
 struct nl_family nl_netbuf = { .name = NETBUF_FAMILY_NAME, .version = NETBUF_FAMILY_VERSION };
+struct nl_family nl_throttle = { .name = DT_FAMILY_NAME, .version = DT_FAMILY_VERSION };
 
 static struct {
 	struct mnl_socket *sock;
@@ -59,8 +60,8 @@ int nl_parse(const struct nlattr **tb, size_t n, const struct nlattr *nest)
 const struct nlattr **nl_attrs(const struct nlmsghdr *nlh)
 {
 	static const struct nlattr *tb[LPAR_A_MAX + 1];
-	_Static_assert((int)LPAR_A_MAX >= (int)NETBUF_A_MAX,
-		       "the table has room for either family");
+	_Static_assert((int)LPAR_A_MAX >= (int)NETBUF_A_MAX && (int)LPAR_A_MAX >= (int)DT_A_MAX,
+		       "the table has room for each family");
 	struct attr_table table = { tb, ARRAY_SIZE(tb) };
 
 	memset(tb, 0, sizeof(tb));

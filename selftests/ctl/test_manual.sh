@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 18
+plan 20
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
@@ -22,11 +22,12 @@ documented() {
 	same "$missing" ""
 }
 
-netbuf_documented() {
+# Every verb of an object that has a file of its own.
+object_documented() {
 	local verb missing=""
 	# shellcheck disable=SC2013
-	for verb in $(sed -n '/verbs\[\]/,$s/^\t{ "\([a-z]*\)".*/\1/p' "$ctl/netbuf.c"); do
-		[ "$verb" = list ] || grep -q "\.BI \"netbuf $verb" "$page" || missing="$missing $verb"
+	for verb in $(sed -n '/verbs\[\]/,$s/^\t{ "\([a-z]*\)".*/\1/p' "$ctl/$1.c"); do
+		[ "$verb" = list ] || grep -q "\.BI \"$1 $verb" "$page" || missing="$missing $verb"
 	done
 	same "$missing" ""
 }
@@ -61,7 +62,8 @@ unit_is_valid() {
 check "lparctl(8)" clean "$page"
 check "lpar.conf(5)" clean "$ctl/lpar.conf.5"
 check "every verb is documented" documented
-check "every verb of netbuf is documented" netbuf_documented
+check "every verb of netbuf is documented" object_documented netbuf
+check "every verb of throttle is documented" object_documented throttle
 check "every key is documented" keys_documented
 
 # shellcheck source=ctl/lparctl.bash
@@ -73,6 +75,7 @@ check "completion of a key" complete_offers memory create web m
 check "completion of an option" complete_offers --action cut --ac
 check "completion of a verb of netbuf" complete_offers drain netbuf dr
 check "completion of a setting of netbuf" complete_offers --limit-bytes netbuf attach tap0 --lim
+check "completion of a verb of throttle" complete_offers follow throttle fo
 check "completion of an event" complete_offers gate-timeout monitor --event gate-t
 check_fails "no completion of nonsense" complete_offers . frobnicate ""
 

@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 90
+plan 96
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -88,6 +88,12 @@ check "cut cancel with a bad number" exits 2 lparctl cut cancel one
 check "monitor of an unknown event" exits 2 lparctl monitor --event birthday
 check "monitor with a bad count" exits 2 lparctl monitor --count many
 check "monitor with a stray word" exits 2 lparctl monitor all
+check "throttle attach without a process" exits 2 lparctl throttle attach
+check "throttle detach without a process" exits 2 lparctl throttle detach
+check "throttle follow without a socket" exits 2 lparctl throttle follow
+check "throttle follow with a bad share" says 2 "percentage" lparctl throttle follow /q --share 0
+check "throttle follow without a watchdog" exits 2 lparctl throttle follow /q --watchdog 0
+check "throttle follow of nobody" says 1 "/q: No such file" lparctl throttle follow /q
 check "start with a bad name" exits 2 lparctl start ../a
 check "start with a stray word" exits 2 lparctl start a b
 

@@ -13,6 +13,8 @@
  *   disk write|verify SEED MIB  O_DIRECT on /dev/vda
  *   churn 0|1                   write to /dev/vda without end
  *   stream|random MIB MS        measure memory, bytes per second
+ *   dirty MIB                   write to each page of MIB of memory, again and again
+ *   dirtied                     stop that, and check each page
  *   pair COMMAND                see pair.c
  *   off                         power off
  *
@@ -252,6 +254,80 @@ static void command_measure(uint64_t (*pass)(volatile uint64_t *, size_t), unsig
 	munmap(memory, bytes);
 }
 
+/* ---- a working set ---- */
+
+#define PAGE_WORDS (PAGE_BYTES / 8)
+#define DIRTY_SEED 5
+
+/* The first word of each page is the last pass that has been there, the others a pattern. */
+static struct {
+	uint64_t *memory;
+	unsigned long pages;
+	uint64_t passes;    /* begun */
+	unsigned long done; /* pages of the last of them */
+	atomic_bool wanted, runs;
+} dirty;
+
+static void *dirty_pages(void *arg)
+{
+	(void)arg;
+	while (dirty.wanted) {
+		dirty.passes++;
+		for (dirty.done = 0; dirty.wanted && dirty.done < dirty.pages; dirty.done++)
+			*(volatile uint64_t *)&dirty.memory[dirty.done * PAGE_WORDS] = dirty.passes;
+	}
+	dirty.runs = false;
+	return NULL;
+}
+
+static void command_dirty(unsigned long mib)
+{
+	if (dirty.memory) {
+		answer("fail it does already");
+		return;
+	}
+	dirty.memory = map_memory(mib * MIB);
+	if (!dirty.memory) {
+		answer("fail no memory");
+		return;
+	}
+	dirty.pages = mib * MIB / PAGE_BYTES;
+	dirty.passes = 0;
+	pattern_fill(dirty.memory, mib * MIB, DIRTY_SEED, 0);
+	dirty.wanted = true;
+	dirty.runs = true;
+	start_thread(dirty_pages, NULL);
+	answer("ok");
+}
+
+static bool page_is_right(unsigned long page)
+{
+	uint64_t pass = page < dirty.done ? dirty.passes : dirty.passes - 1;
+	uint64_t *words = &dirty.memory[page * PAGE_WORDS];
+
+	/* In the first pass what is not reached yet has its pattern in the first word, too. */
+	if (pass && words[0] != pass)
+		return false;
+	return pattern_check(words + 1, PAGE_BYTES - 8, DIRTY_SEED, page * PAGE_BYTES + 8) < 0;
+}
+
+static void command_dirtied(void)
+{
+	unsigned long page = 0;
+
+	dirty.wanted = false;
+	while (dirty.runs)
+		usleep(1000);
+	while (page < dirty.pages && page_is_right(page))
+		page++;
+	if (!dirty.memory || page < dirty.pages)
+		answer("fail page %lu of %lu", page, dirty.pages);
+	else
+		answer("ok passes=%lu", (unsigned long)dirty.passes);
+	munmap(dirty.memory, dirty.pages * PAGE_BYTES);
+	dirty.memory = NULL;
+}
+
 /* ---- disk ---- */
 
 static bool disk_chunk(int fd, uint64_t *buf, bool write, uint64_t seed, uint64_t at)
@@ -449,6 +525,10 @@ static void obey(const char *command)
 		command_measure(stream_pass, a, b);
 	else if (sscanf(command, "random %lu %lu", &a, &b) == 2)
 		command_measure(random_pass, a, b);
+	else if (sscanf(command, "dirty %lu", &a) == 1)
+		command_dirty(a);
+	else if (!strcmp(command, "dirtied"))
+		command_dirtied();
 	else if (!strncmp(command, "pair ", 5))
 		command_pair(command + 5);
 	else if (!strcmp(command, "off"))

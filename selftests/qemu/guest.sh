@@ -13,6 +13,7 @@ guest_kernel=$LPARKIT_BUILD/guest/vmlinux
 guest_initrd=$LPARKIT_BUILD/guest/initramfs
 # What a guest in a guest does not need costs it seconds.
 guest_machine=q35,sata=off,smbus=off,hpet=off
+guest_accel=kvm
 guest_append="console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check cryptomgr.notests"
 
 # guest_prepare: KVM, vhost and taps in the host.
@@ -35,7 +36,7 @@ guest_start() {
 	rm -f "$run/$name".{console,line,qmp}
 	# shellcheck disable=SC2046 # words are meant
 	qemu-system-x86_64 -nodefaults -no-reboot -display none -name "$name,debug-threads=on" \
-		-machine "$guest_machine,memory-backend=ram" -accel kvm -cpu host \
+		-machine "$guest_machine,memory-backend=ram" -accel "$guest_accel" -cpu host \
 		-object "$backend,id=ram,size=${mib}M" -m "${mib}M" -smp "$vcpus" \
 		-kernel "$guest_kernel" -initrd "$guest_initrd" -append "$guest_append${guest_more:+ $guest_more}" \
 		-qmp "unix:$run/$name.qmp,server=on,wait=off" \

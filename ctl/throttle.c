@@ -1,0 +1,548 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Object throttle: guests dirty their memory no faster than they are told to.
+ * A target is decoded into JSON at once; people get text made from it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/genetlink.h>
+
+#include "lparctl.h"
+
+/* clang-format off */
+static const char *const state_names[] = {
+	[DT_STATE_BLOCKED] = "blocked",
+	[DT_STATE_ARMED] = "armed",
+	[DT_STATE_THROTTLING] = "throttling",
+};
+
+static const char *const mode_names[] = {
+	[DT_MODE_COUNT] = "count",
+	[DT_MODE_LIMIT] = "limit",
+	[DT_MODE_DELAY] = "delay",
+	[DT_MODE_AUTO] = "auto",
+};
+
+static const char *const event_names[] = {
+	[DT_EVENT_ATTACHED] = "attached",
+	[DT_EVENT_DETACHED] = "detached",
+	[DT_EVENT_EXITED] = "exited",
+	[DT_EVENT_TIMEOUT] = "timeout",
+	[DT_EVENT_STATE] = "state",
+};
+
+enum kind { U32, U64, FLAG, TEXT, STATE, MODE, EVENT };
+
+/* Attributes of replies and events, in the order in which they are shown. */
+static const struct {
+	const char *name;
+	uint16_t type;
+	enum kind kind;
+} values[] = {
+	{ "time_ns", DT_A_EVENT_TIME_NS, U64 },
+	{ "seq", DT_A_EVENT_SEQ, U64 },
+	{ "event", DT_A_EVENT, EVENT },
+	{ "pid", DT_A_PID, U32 },
+	{ "state", DT_A_STATE, STATE },
+	{ "reason", DT_A_REASON, TEXT },
+	{ "mode", DT_A_MODE, MODE },
+	{ "limit", DT_A_LIMIT, U64 },
+	{ "delay_us", DT_A_DELAY_US, U32 },
+	{ "share", DT_A_SHARE, U32 },
+	{ "transfer_rate", DT_A_TRANSFER_RATE, U64 },
+	{ "timeout_ms", DT_A_TIMEOUT_MS, U32 },
+	{ "effective_limit", DT_A_EFFECTIVE_LIMIT, U64 },
+	{ "rate_1s", DT_A_RATE_1S, U64 },
+	{ "rate_10s", DT_A_RATE_10S, U64 },
+	{ "dirty_bytes", DT_A_DIRTY_BYTES, U64 },
+	{ "pass_ms", DT_A_PASS_MS, U64 },
+	{ "converging", DT_A_CONVERGING, FLAG },
+	{ "faults", DT_A_FAULTS, U64 },
+	{ "pages", DT_A_PAGES, U64 },
+	{ "foreign", DT_A_FOREIGN, U64 },
+	{ "undelayed", DT_A_UNDELAYED, U64 },
+	{ "delayed_us", DT_A_DELAYED_US, U64 },
+};
+/* clang-format on */
+
+/* A request about a process; to be sent by nl_send(). */
+struct nlmsghdr *throttle_request(enum dt_cmd cmd, pid_t pid)
+{
+	struct nlmsghdr *nlh = nl_begin(&nl_throttle, cmd, NLM_F_ACK);
+
+	mnl_attr_put_u32(nlh, DT_A_PID, pid);
+	return nlh;
+}
+
+/* --- what a target is --- */
+
+static const char *name_of(const char *const *names, size_t n, uint32_t number)
+{
+	return number < n ? names[number] : "unknown";
+}
+
+static struct json_object *decode_value(enum kind kind, const struct nlattr *attr)
+{
+	const char *text = NULL;
+
+	switch (kind) {
+	case U64:
+		return json_object_new_uint64(mnl_attr_get_u64(attr));
+	case U32:
+		return json_object_new_uint64(mnl_attr_get_u32(attr));
+	case FLAG:
+		return json_object_new_boolean(mnl_attr_get_u32(attr));
+	case TEXT:
+		text = mnl_attr_get_str(attr);
+		break;
+	case STATE:
+		text = name_of(state_names, ARRAY_SIZE(state_names), mnl_attr_get_u32(attr));
+		break;
+	case MODE:
+		text = name_of(mode_names, ARRAY_SIZE(mode_names), mnl_attr_get_u32(attr));
+		break;
+	case EVENT:
+		text = name_of(event_names, ARRAY_SIZE(event_names), mnl_attr_get_u32(attr));
+		break;
+	}
+	return json_object_new_string(text);
+}
+
+static struct json_object *decode_vcpu(const struct nlattr *nest)
+{
+	const struct nlattr *tb[DT_A_VCPU_MAX + 1];
+	struct json_object *json = json_object_new_object();
+
+	if (nl_parse(tb, ARRAY_SIZE(tb), nest))
+		return json;
+	if (tb[DT_A_VCPU_ID])
+		json_put_u64(json, "id", mnl_attr_get_u32(tb[DT_A_VCPU_ID]));
+	if (tb[DT_A_VCPU_TID])
+		json_put_u64(json, "tid", mnl_attr_get_u32(tb[DT_A_VCPU_TID]));
+	if (tb[DT_A_VCPU_PAGES])
+		json_put_u64(json, "pages", mnl_attr_get_u64(tb[DT_A_VCPU_PAGES]));
+	if (tb[DT_A_VCPU_DELAYED_US])
+		json_put_u64(json, "delayed_us", mnl_attr_get_u64(tb[DT_A_VCPU_DELAYED_US]));
+	return json;
+}
+
+static struct json_object *decode(const struct nlmsghdr *nlh)
+{
+	struct json_object *json = json_object_new_object(), *vcpus;
+	const struct nlattr **tb = nl_attrs(nlh);
+	const struct nlattr *attr;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(values); i++)
+		if (tb[values[i].type])
+			json_object_object_add(json, values[i].name,
+					       decode_value(values[i].kind, tb[values[i].type]));
+	if (tb[DT_A_EVENT])
+		return json;
+	vcpus = json_object_new_array();
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr))
+		if (mnl_attr_get_type(attr) == DT_A_VCPU)
+			json_object_array_add(vcpus, decode_vcpu(attr));
+	json_object_object_add(json, "vcpus", vcpus);
+	return json;
+}
+
+static int on_target(const struct nlmsghdr *nlh, void *data)
+{
+	json_object_array_add(data, decode(nlh));
+	return MNL_CB_OK;
+}
+
+/* A target, to be put; -ENOENT when it is none. Nothing is printed. */
+int throttle_get(pid_t pid, struct json_object **target)
+{
+	struct json_object *targets = json_object_new_array();
+	int ret = nl_send(throttle_request(DT_CMD_GET, pid), on_target, targets);
+
+	if (!ret && !json_object_array_length(targets))
+		ret = -EBADMSG;
+	if (!ret)
+		*target = json_object_get(json_object_array_get_idx(targets, 0));
+	json_object_put(targets);
+	return ret;
+}
+
+/* QEMU as started by us, or whoever has its memory, or the only member. */
+static pid_t guest_of(const struct lpar *lpar)
+{
+	pid_t pid = lpar_guest_pid(lpar);
+
+	if (!pid)
+		pid = lpar->holder;
+	if (!pid && lpar->n_members == 1)
+		pid = lpar->member[0];
+	return pid;
+}
+
+/*
+ * The process that a word of the command line means: its id, or an LPAR, whose
+ * guest it is; then *name, unless it is NULL, is the word. 0 when there is none,
+ * which was printed.
+ */
+pid_t throttle_pid(const char *word, const char **name)
+{
+	struct lpar lpar;
+	uint64_t number;
+	pid_t pid = 0;
+	int ret;
+
+	if (!parse_uint(word, INT32_MAX, &number) && number)
+		return number;
+	ret = lpar_get(word, &lpar);
+	if (!ret)
+		pid = guest_of(&lpar);
+	lpar_free(&lpar);
+	if (ret)
+		lpar_fail(word, ret);
+	else if (!pid)
+		err("LPAR %s: no guest runs in it", word);
+	if (name)
+		*name = word;
+	return pid;
+}
+
+/* --- show --- */
+
+static const char *text(struct json_object *json, const char *key)
+{
+	const char *value = json_object_get_string(json_object_object_get(json, key));
+
+	return value ? value : "";
+}
+
+static uint64_t number(struct json_object *json, const char *key)
+{
+	return json_object_get_uint64(json_object_object_get(json, key));
+}
+
+/* MiB per second, or a dash for none. */
+static const char *format_rate(char *buf, size_t size, uint64_t rate)
+{
+	if (rate)
+		snprintf(buf, size, "%.1f MiB/s", rate / 1048576.0);
+	else
+		snprintf(buf, size, "-");
+	return buf;
+}
+
+static const char *format_mib(char *buf, size_t size, struct json_object *json, const char *key)
+{
+	if (json_object_object_get(json, key))
+		snprintf(buf, size, "%.1f MiB", number(json, key) / 1048576.0);
+	else
+		snprintf(buf, size, "-");
+	return buf;
+}
+
+static void target_row(struct json_object *json)
+{
+	char limit[32], rate[32], dirty[32], delayed[32], pass[32] = "-";
+	struct json_object *converging = json_object_object_get(json, "converging");
+	const char *cell[] = {
+		text(json, "pid"),
+		text(json, "state"),
+		text(json, "mode"),
+		format_rate(limit, sizeof(limit), number(json, "effective_limit")),
+		format_rate(rate, sizeof(rate), number(json, "rate_1s")),
+		format_mib(dirty, sizeof(dirty), json, "dirty_bytes"),
+		pass,
+		converging ? (json_object_get_boolean(converging) ? "yes" : "no") : "-",
+		format_time(delayed, sizeof(delayed), number(json, "delayed_us") * 1000),
+		*text(json, "reason") ? text(json, "reason") : "-",
+	};
+
+	if (json_object_object_get(json, "pass_ms"))
+		format_time(pass, sizeof(pass), number(json, "pass_ms") * NSEC_PER_MSEC);
+	table_row(cell, ARRAY_SIZE(cell));
+}
+
+static void print_targets(struct json_object *targets)
+{
+	static const char *const head[] = { "PID",   "STATE", "MODE",	    "LIMIT",   "DIRTYING",
+					    "DIRTY", "PASS",  "CONVERGING", "DELAYED", "REASON" };
+	size_t i;
+
+	table_row(head, ARRAY_SIZE(head));
+	for (i = 0; i < json_object_array_length(targets); i++)
+		target_row(json_object_array_get_idx(targets, i));
+	table_print();
+}
+
+static void print_vcpus(struct json_object *target)
+{
+	static const char *const head[] = { "VCPU", "TID", "PAGES", "DELAYED" };
+	struct json_object *vcpus = json_object_object_get(target, "vcpus"), *vcpu;
+	char delayed[32];
+	size_t i;
+
+	table_row(head, ARRAY_SIZE(head));
+	for (i = 0; i < json_object_array_length(vcpus); i++) {
+		vcpu = json_object_array_get_idx(vcpus, i);
+		format_time(delayed, sizeof(delayed), number(vcpu, "delayed_us") * 1000);
+		table_row((const char *const[]){ text(vcpu, "id"), text(vcpu, "tid"),
+						 text(vcpu, "pages"), delayed },
+			  ARRAY_SIZE(head));
+	}
+	table_print();
+}
+
+static int add_target(const char *word, struct json_object *targets)
+{
+	pid_t pid = throttle_pid(word, NULL);
+	struct json_object *target;
+	int ret;
+
+	if (!pid)
+		return EXIT_FAILED;
+	ret = throttle_get(pid, &target);
+	if (ret)
+		return nl_fail(word, ret);
+	json_object_array_add(targets, target);
+	return EXIT_OK;
+}
+
+/* show [PID|LPAR]...: with names also their vCPUs */
+static int show_verb(struct args *args)
+{
+	struct json_object *targets = json_object_new_array();
+	bool named = args->argc;
+	int ret = EXIT_OK;
+	size_t i;
+
+	if (!named) {
+		ret = nl_send(nl_begin(&nl_throttle, DT_CMD_GET, NLM_F_DUMP), on_target, targets);
+		ret = ret ? nl_fail("throttle", ret) : EXIT_OK;
+	}
+	while (!ret && args->argc)
+		ret = add_target(next_arg(args), targets);
+	if (!ret && options.json) {
+		json_print(targets);
+		return EXIT_OK;
+	}
+	if (!ret)
+		print_targets(targets);
+	for (i = 0; !ret && named && i < json_object_array_length(targets); i++)
+		print_vcpus(json_object_array_get_idx(targets, i));
+	json_object_put(targets);
+	return ret;
+}
+
+/* --- attach, set, detach --- */
+
+/* The functions that follow write a value into the request: NULL, or what is expected. */
+
+static const char *put_limit(struct nlmsghdr *nlh, const char *value)
+{
+	uint64_t bytes;
+
+	if (parse_size(value, &bytes) || !bytes)
+		return "bytes per second such as 64M";
+	mnl_attr_put_u32(nlh, DT_A_MODE, DT_MODE_LIMIT);
+	mnl_attr_put_u64(nlh, DT_A_LIMIT, bytes);
+	return NULL;
+}
+
+static const char *put_delay(struct nlmsghdr *nlh, const char *value)
+{
+	uint64_t ns;
+
+	if (parse_time(value, &ns) || ns < 1000 || ns / 1000 > DIRTYTHROTTLE_DELAY_MAX_US)
+		return "a time such as 1ms, 50ms at most";
+	mnl_attr_put_u32(nlh, DT_A_MODE, DT_MODE_DELAY);
+	mnl_attr_put_u32(nlh, DT_A_DELAY_US, ns / 1000);
+	return NULL;
+}
+
+static const char *put_auto(struct nlmsghdr *nlh, const char *value)
+{
+	uint64_t share;
+
+	if (parse_uint(value, DIRTYTHROTTLE_SHARE_MAX, &share) || !share)
+		return "a percentage, 1 to 100";
+	mnl_attr_put_u32(nlh, DT_A_MODE, DT_MODE_AUTO);
+	mnl_attr_put_u32(nlh, DT_A_SHARE, share);
+	return NULL;
+}
+
+static const char *put_transfer_rate(struct nlmsghdr *nlh, const char *value)
+{
+	uint64_t bytes;
+
+	if (parse_size(value, &bytes))
+		return "bytes per second such as 64M";
+	mnl_attr_put_u64(nlh, DT_A_TRANSFER_RATE, bytes);
+	return NULL;
+}
+
+static const char *put_watchdog(struct nlmsghdr *nlh, const char *value)
+{
+	uint64_t ns;
+
+	if (parse_time(value, &ns) || ns / NSEC_PER_MSEC > DIRTYTHROTTLE_TIMEOUT_MAX_MS)
+		return "a time such as 10s, or 0 for none";
+	mnl_attr_put_u32(nlh, DT_A_TIMEOUT_MS, ns / NSEC_PER_MSEC);
+	return NULL;
+}
+
+/* Takes every SETTING of the command line. */
+static int put_settings(struct nlmsghdr *nlh, struct args *args)
+{
+	static const struct {
+		const char *name;
+		const char *(*put)(struct nlmsghdr *nlh, const char *value);
+	} settings[] = {
+		{ "--limit", put_limit },	{ "--delay", put_delay },
+		{ "--auto", put_auto },		{ "--transfer-rate", put_transfer_rate },
+		{ "--watchdog", put_watchdog },
+	};
+	const char *value, *wanted;
+	size_t i;
+
+	while (args->argc) {
+		if (next_flag(args, "--count")) {
+			mnl_attr_put_u32(nlh, DT_A_MODE, DT_MODE_COUNT);
+			continue;
+		}
+		for (i = 0; i < ARRAY_SIZE(settings); i++)
+			if (next_option(args, settings[i].name, &value))
+				break;
+		if (i == ARRAY_SIZE(settings))
+			return usage("'%s' is unknown to throttle", next_arg(args));
+		wanted = value ? settings[i].put(nlh, value) : "a value";
+		if (wanted)
+			return usage("%s needs %s", settings[i].name, wanted);
+	}
+	return EXIT_OK;
+}
+
+static int configure(enum dt_cmd cmd, struct args *args)
+{
+	const char *word = next_arg(args);
+	struct nlmsghdr *nlh;
+	pid_t pid;
+	int ret;
+
+	if (!word || *word == '-')
+		return usage("the process id, or the LPAR, is missing");
+	pid = throttle_pid(word, NULL);
+	if (!pid)
+		return EXIT_FAILED;
+	nlh = throttle_request(cmd, pid);
+	ret = put_settings(nlh, args);
+	if (ret)
+		return ret;
+	ret = nl_send(nlh, NULL, NULL);
+	return ret ? nl_fail(word, ret) : EXIT_OK;
+}
+
+/* attach PID|LPAR [SETTING]... */
+static int attach_verb(struct args *args)
+{
+	return configure(DT_CMD_ATTACH, args);
+}
+
+/* set PID|LPAR SETTING... */
+static int set_verb(struct args *args)
+{
+	return configure(DT_CMD_SET, args);
+}
+
+/* detach PID|LPAR... */
+static int detach_verb(struct args *args)
+{
+	const char *word;
+	pid_t pid;
+	int ret;
+
+	if (!args->argc)
+		return usage("the process id, or the LPAR, is missing");
+	while ((word = next_arg(args))) {
+		pid = throttle_pid(word, NULL);
+		if (!pid)
+			return EXIT_FAILED;
+		ret = nl_send(throttle_request(DT_CMD_DETACH, pid), NULL, NULL);
+		if (ret)
+			return nl_fail(word, ret);
+	}
+	return EXIT_OK;
+}
+
+/* --- monitor --- */
+
+static int on_event(const struct nlmsghdr *nlh, void *data)
+{
+	struct json_object *json = decode(nlh);
+	uint64_t *left = data;
+	char when[64];
+
+	if (options.json) {
+		json_print(json);
+	} else {
+		format_instant(when, sizeof(when), number(json, "time_ns"));
+		printf("%s %s %s %s %s\n", when, text(json, "event"), text(json, "pid"),
+		       text(json, "state"), text(json, "reason"));
+		fflush(stdout);
+		json_object_put(json);
+	}
+	return *left && !--*left ? MNL_CB_STOP : MNL_CB_OK;
+}
+
+/* monitor [--count N] [--timeout TIME] */
+static int throttle_monitor_verb(struct args *args)
+{
+	uint64_t left = 0, timeout_ns = 0;
+	struct mnl_socket *events;
+	const char *value;
+	int ret;
+
+	while (args->argc) {
+		if (next_option(args, "--count", &value)) {
+			if (!value || parse_uint(value, UINT64_MAX, &left))
+				return usage("--count needs a number");
+		} else if (next_option(args, "--timeout", &value)) {
+			if (!value || parse_time(value, &timeout_ns) || !timeout_ns)
+				return usage("--timeout needs a time such as 30s");
+		} else {
+			return usage("'%s' is unknown to throttle monitor", next_arg(args));
+		}
+	}
+	events = nl_subscribe(&nl_throttle);
+	/* Who waits for this line misses nothing of what he does next. */
+	fputs("listening\n", stderr);
+	do {
+		ret = nl_receive(events, timeout_ns ? (int)(timeout_ns / NSEC_PER_MSEC) : -1,
+				 on_event, &left);
+		if (ret == -ENOBUFS)
+			err("events were lost");
+	} while (!ret || ret == -ENOBUFS);
+	mnl_socket_close(events);
+	return ret == 1 ? EXIT_OK : EXIT_TIMEOUT;
+}
+
+/* clang-format off */
+static const struct command verbs[] = {
+	{ "show", show_verb },
+	{ "list", show_verb },
+	{ "attach", attach_verb },
+	{ "set", set_verb },
+	{ "detach", detach_verb },
+	{ "follow", throttle_follow_verb },
+	{ "monitor", throttle_monitor_verb },
+	{ NULL, NULL },
+};
+/* clang-format on */
+
+int throttle_object(struct args *args)
+{
+	struct args none = { 0, NULL };
+
+	return args->argc ? run_command("command of throttle", verbs, args) : show_verb(&none);
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What KVM knows of a process: its guests and their dirty logs. KVM is held
+ * while there are targets, by two of its symbols; all else is in its headers.
+ */
+#include <linux/bitmap.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kvm_host.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/sizes.h>
+#include "dirtythrottle.h"
+
+#define PML_PARAMETER	"/sys/module/kvm_intel/parameters/pml"
+
+/* Guests in one process: QEMU has one. */
+#define VMS_MAX		8
+
+/* Between two chances for others to run: 1 GiB. */
+#define WEIGH_PAGES	((unsigned long)SZ_1G >> PAGE_SHIFT)
+
+/* Under dt_mutex; both or none. */
+static struct tracepoint *fault_tracepoint;
+static bool (*is_vm_file)(struct file *file);
+
+/* The processor logs writes by itself; no fault is seen. */
+static bool uses_pml(void)
+{
+	struct file *file = filp_open(PML_PARAMETER, O_RDONLY, 0);
+	char value = 'N';
+	loff_t pos = 0;
+
+	if (IS_ERR(file))
+		return false;		/* no Intel processor */
+	kernel_read(file, &value, sizeof(value), &pos);
+	fput(file);
+	return value == 'Y';
+}
+
+static void put_symbols(void)
+{
+	if (is_vm_file)
+		__symbol_put("file_is_kvm");
+	if (fault_tracepoint)
+		__symbol_put("__tracepoint_kvm_page_fault");
+	is_vm_file = NULL;
+	fault_tracepoint = NULL;
+}
+
+static int refuse(struct netlink_ext_ack *extack, const char *text)
+{
+	dt_say(extack, text);
+	put_symbols();
+	return -EOPNOTSUPP;
+}
+
+/**
+ * dt_guest_hold() - hold KVM, if it is there and shows its faults
+ * @extack: for the refusal
+ *
+ * Context: may sleep, under dt_mutex.
+ * Return: 0 or -EOPNOTSUPP.
+ */
+int dt_guest_hold(struct netlink_ext_ack *extack)
+{
+	fault_tracepoint = __symbol_get("__tracepoint_kvm_page_fault");
+	is_vm_file = __symbol_get("file_is_kvm");
+	if (!fault_tracepoint || !is_vm_file)
+		return refuse(extack,
+			      "KVM is not there, or shows no page faults; load kvm_amd or kvm_intel");
+	if (uses_pml())
+		return refuse(extack,
+			      "KVM uses PML, which hides writes; load kvm_intel with pml=0");
+	return 0;
+}
+
+/**
+ * dt_guest_release() - the reverse
+ *
+ * Context: may sleep, under dt_mutex.
+ */
+void dt_guest_release(void)
+{
+	put_symbols();
+}
+
+/**
+ * dt_guest_tracepoint() - kvm_page_fault
+ *
+ * Context: under dt_mutex; KVM is held.
+ * Return: the tracepoint.
+ */
+struct tracepoint *dt_guest_tracepoint(void)
+{
+	return fault_tracepoint;
+}
+
+/**
+ * dt_guest_is_alive() - does the process still run the program that it did?
+ * @target: target
+ *
+ * Context: process.
+ * Return: true if so.
+ */
+bool dt_guest_is_alive(const struct dt_target *target)
+{
+	struct task_struct *task = get_pid_task(target->pid, PIDTYPE_TGID);
+	bool alive;
+
+	if (!task)
+		return false;
+	task_lock(task);
+	/* Its first thread may have ended before the others. */
+	alive = atomic_read(&task->signal->live) && (!task->mm || task->mm == target->mm);
+	task_unlock(task);
+	put_task_struct(task);
+	return alive;
+}
+
+/* The files of VMs of one process, each VM once; with a reference each. */
+struct vm_files {
+	struct file *file[VMS_MAX];
+	unsigned int nr;
+};
+
+static int note_vm(const void *arg, struct file *file, unsigned int fd)
+{
+	struct vm_files *vms = (struct vm_files *)arg;
+	unsigned int i;
+
+	if (!is_vm_file(file))
+		return 0;
+	for (i = 0; i < vms->nr; i++)
+		if (vms->file[i]->private_data == file->private_data)
+			return 0;
+	vms->file[vms->nr++] = get_file(file);
+	return vms->nr == VMS_MAX;
+}
+
+static void find_vms(const struct dt_target *target, struct vm_files *vms)
+{
+	struct task_struct *task = get_pid_task(target->pid, PIDTYPE_TGID);
+
+	vms->nr = 0;
+	if (!task)
+		return;
+	task_lock(task);
+	iterate_fd(task->files, 0, note_vm, vms);
+	task_unlock(task);
+	put_task_struct(task);
+}
+
+static u64 weigh(const unsigned long *bitmap, unsigned long pages)
+{
+	unsigned long part;
+	u64 dirty = 0;
+
+	for (; pages; pages -= part, bitmap += BITS_TO_LONGS(part)) {
+		part = min(pages, WEIGH_PAGES);
+		dirty += bitmap_weight(bitmap, part);
+		cond_resched();
+	}
+	return dirty;
+}
+
+static void look_at_vm(struct kvm *kvm, struct dt_census *census)
+{
+	const struct kvm_memory_slot *slot;
+	struct kvm_memslots *slots;
+	int bkt, idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	slots = kvm_memslots(kvm);
+	kvm_for_each_memslot(slot, bkt, slots) {
+		if (!kvm_slot_dirty_track_enabled(slot))
+			continue;
+		census->logging = true;
+		if (!slot->dirty_bitmap)
+			continue;
+		census->has_bitmap = true;
+		census->dirty_pages += weigh(slot->dirty_bitmap, slot->npages);
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
+}
+
+/**
+ * dt_guest_census() - look at the dirty logs of a process
+ * @target: its target
+ * @census: to be filled
+ *
+ * Context: may sleep; KVM is held.
+ */
+void dt_guest_census(const struct dt_target *target, struct dt_census *census)
+{
+	struct vm_files vms;
+	unsigned int i;
+
+	memset(census, 0, sizeof(*census));
+	find_vms(target, &vms);
+	census->nr_vms = vms.nr;
+	for (i = 0; i < vms.nr; i++) {
+		look_at_vm(vms.file[i]->private_data, census);
+		fput(vms.file[i]);
+	}
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What a controller may set, and what follows from it. All functions are pure. */
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include "dirtythrottle.h"
+
+/**
+ * dt_settings_init() - the defaults
+ * @settings: to be filled
+ */
+void dt_settings_init(struct dt_settings *settings)
+{
+	*settings = (struct dt_settings){
+		.mode = DT_MODE_COUNT,
+		.share = DIRTYTHROTTLE_SHARE_DEFAULT,
+	};
+}
+
+static int refuse(struct netlink_ext_ack *extack, const char *text)
+{
+	dt_say(extack, text);
+	return -EINVAL;
+}
+
+/**
+ * dt_settings_check() - can they be meant?
+ * @settings: settings
+ * @extack: for the refusal, or NULL
+ *
+ * Return: 0 or -EINVAL.
+ */
+int dt_settings_check(const struct dt_settings *settings, struct netlink_ext_ack *extack)
+{
+	if (settings->mode == DT_MODE_LIMIT && !settings->limit)
+		return refuse(extack, "the limit is missing");
+	if (settings->limit && (settings->limit < DIRTYTHROTTLE_LIMIT_MIN ||
+				settings->limit > DIRTYTHROTTLE_LIMIT_MAX))
+		return refuse(extack, "a limit is 40 KiB/s at least and 16 GiB/s at most");
+	if (settings->mode == DT_MODE_DELAY && !settings->delay_us)
+		return refuse(extack, "the delay is missing");
+	if (settings->delay_us > DIRTYTHROTTLE_DELAY_MAX_US)
+		return refuse(extack, "a delay is 50 ms at most");
+	if (!settings->share || settings->share > DIRTYTHROTTLE_SHARE_MAX)
+		return refuse(extack, "a share is 1 to 100 percent");
+	if (settings->timeout_ms && (settings->timeout_ms < DIRTYTHROTTLE_TIMEOUT_MIN_MS ||
+				     settings->timeout_ms > DIRTYTHROTTLE_TIMEOUT_MAX_MS))
+		return refuse(extack, "a time-out is 500 ms at least and an hour at most");
+	return 0;
+}
+
+/**
+ * dt_settings_limit() - which limit is in force?
+ * @settings: settings
+ * @engaged: in mode auto, the guest has been faster than the transfer
+ *
+ * Return: bytes per second, 0 = none.
+ */
+u64 dt_settings_limit(const struct dt_settings *settings, bool engaged)
+{
+	u64 share;
+
+	if (settings->mode == DT_MODE_LIMIT)
+		return settings->limit;
+	if (settings->mode != DT_MODE_AUTO || !engaged)
+		return 0;
+	/* What is beyond the largest limit is so before it is multiplied. */
+	share = div_u64(min_t(u64, settings->transfer_rate, 100 * DIRTYTHROTTLE_LIMIT_MAX) *
+			settings->share, 100);
+	return clamp_t(u64, share, DIRTYTHROTTLE_LIMIT_MIN, DIRTYTHROTTLE_LIMIT_MAX);
+}
+
+/**
+ * dt_settings_engage() - is it time for the limit of mode auto?
+ * @settings: settings
+ * @rate: bytes that the guest dirties per second
+ *
+ * Return: true if it dirties faster than is transferred.
+ */
+bool dt_settings_engage(const struct dt_settings *settings, u64 rate)
+{
+	return settings->mode == DT_MODE_AUTO && settings->transfer_rate &&
+	       rate > settings->transfer_rate;
+}

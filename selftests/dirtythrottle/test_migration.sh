@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: cpus=4 mem=2048 timeout=900 modprobe=kvm_amd kernels=6.12,7.2 speed=full long=7.2
+#
+# A real migration, over TCP with limited bandwidth, of a guest that dirties its memory
+# faster than that: it does not end by itself; it ends with "lparctl throttle follow",
+# and the guest's memory arrives as it was.
+
+# shellcheck source=selftests/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=selftests/qemu/guest.sh
+. "$(dirname "$0")/../qemu/guest.sh"
+# shellcheck source=selftests/dirtythrottle/migration.sh
+. "$(dirname "$0")/migration.sh"
+trap 'guest_kill_all; tap_end' EXIT
+
+# passed N: so many passes have begun, or it has ended.
+passed() {
+	migration_is completed || [ "$(migration_field dirty-sync-count)" -ge "$1" ]
+}
+
+follows() {
+	lparctl -j throttle follow "$run/web.follow" --target web --wait 60s >"$run/followed"
+}
+
+# stage EXPRESSION: about l, the LPAR, and s, its stage
+stage() {
+	lparctl -j show web | /usr/bin/python3 -c '
+import json, sys
+l = json.load(sys.stdin)[0]
+s = l["stage"]
+sys.exit(not eval(sys.argv[1]))' "$1"
+}
+
+load dirtythrottle
+load lpar
+guest_prepare || bail "the host VM has no KVM"
+
+# It is an LPAR only for its stage.
+lparctl create web memory 2M
+lparctl activate web
+start_source
+lparctl member add web "$source_pid"
+check "a guest boots" wait_until 300 guest_is_up web
+check "it dirties $set_mib MiB again and again" guest_say web "dirty $set_mib"
+start_destination
+migrate
+check "its migration makes six passes" wait_until 300 passed 7
+check "and has not ended: what is left is the whole set" migration_is active
+diag "after $(migration_field dirty-sync-count) passes $(migration_field remaining) bytes are left"
+guest_qmp web migrate_cancel >/dev/null
+check "it is cancelled" wait_until 60 migration_is cancelled
+guest_kill "$destination_pid"
+check "the guest goes on" guest_goes_on web
+
+start_destination
+follows &
+follower=$!
+migrate
+check "the LPAR shows how far it is" wait_until 60 stage \
+	'l["state"] == "migrating" and s["number"] > 1 and s["transfer_rate"] and s["dirty_bytes"]'
+wait $follower
+check_is "with the throttle it is completed" $? 0
+diag "$(cat "$run/followed")"
+check "by delays of the vCPU" grep -q '"delayed_us":[1-9]' "$run/followed"
+check "the throttle is gone" test -z "$(ls /sys/class/dirtythrottle)"
+check "and no stage any more" stage 'l["state"] == "active" and not s["number"]'
+guest_kill "$source_pid"
+check "the guest goes on at the destination" guest_goes_on there
+check "its memory is as it was" guest_say there dirtied
+guest_kill "$destination_pid"
+check "the LPAR ends" wait_until 10 lparctl deactivate web
+lparctl delete web
+check "the modules can be unloaded" unload dirtythrottle lpar
