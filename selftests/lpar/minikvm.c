@@ -29,10 +29,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "commands.h"
 #include "die.h"
 #include "minikvm.h"
 
@@ -354,56 +353,6 @@ static void do_command(const char *command, FILE *reply)
 		fprintf(reply, "unknown command %s\n", command);
 }
 
-static struct sockaddr_un socket_address(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	return address;
-}
-
-static void serve(const char *path)
-{
-	struct sockaddr_un address = socket_address(path);
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	unlink(path);
-	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) || listen(listener, 8))
-		die("listen on %s", path);
-	for (;;) {
-		int fd = accept(listener, NULL, NULL);
-		FILE *reply = fd < 0 ? NULL : fdopen(fd, "w");
-		char command[32];
-		ssize_t bytes;
-
-		if (!reply)
-			continue;
-		bytes = read(fd, command, sizeof(command) - 1);
-		if (bytes > 0) {
-			command[bytes] = '\0';
-			command[strcspn(command, "\n")] = '\0';
-			do_command(command, reply);
-		}
-		fclose(reply);
-	}
-}
-
-static int control(const char *path, const char *command)
-{
-	struct sockaddr_un address = socket_address(path);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char reply[1024];
-	ssize_t bytes;
-
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
-		die("connect to %s", path);
-	if (dprintf(fd, "%s\n", command) < 0)
-		die("send");
-	while ((bytes = read(fd, reply, sizeof(reply))) > 0)
-		fwrite(reply, 1, bytes, stdout);
-	return 0;
-}
-
 static int run(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -456,14 +405,14 @@ static int run(int argc, char **argv)
 		add_vcpu();
 	if (pthread_create(&ticker, NULL, ticker_main, NULL))
 		die("create the ticker");
-	serve(socket_path);
+	serve_commands(socket_path, do_command);
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	if (argc == 4 && !strcmp(argv[1], "ctl"))
-		return control(argv[2], argv[3]);
+		return send_command(argv[2], argv[3]);
 	if (argc > 1 && !strcmp(argv[1], "run"))
 		return run(argc - 1, argv + 1);
 	fputs("usage: minikvm run --counters FILE --socket PATH [--vcpus N] [--mem FILE]\n"
