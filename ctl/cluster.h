@@ -176,17 +176,4 @@ int saved_store(const char *path, struct json_object *json);
 struct json_object *saved_load(const char *path);
 int saved_verify(const char *dir, struct json_object *description);
 
-/* JSON that came from outside: missing keys are 0 and "". */
-static inline const char *json_text(struct json_object *json, const char *key)
-{
-	const char *text = json_object_get_string(json_object_object_get(json, key));
-
-	return text ? text : "";
-}
-
-static inline int64_t json_number(struct json_object *json, const char *key)
-{
-	return json_object_get_int64(json_object_object_get(json, key));
-}
-
 #endif /* CLUSTER_H */

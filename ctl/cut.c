@@ -23,18 +23,6 @@ static int cut_fail(uint32_t id, int error)
 	return nl_fail(what, error);
 }
 
-static int64_t number(struct json_object *json, const char *key)
-{
-	return json_object_get_int64(json_object_object_get(json, key));
-}
-
-static const char *text(struct json_object *json, const char *key)
-{
-	const char *value = json_object_get_string(json_object_object_get(json, key));
-
-	return value ? value : "";
-}
-
 static struct json_object *decode_point(const struct nlattr *nest)
 {
 	struct json_object *json = json_object_new_object();
@@ -126,27 +114,28 @@ struct json_object *cut_get(uint32_t id, int *error)
 /* From the deadline until the participant's work had its full effect. */
 static const char *format_done(char *buf, size_t size, struct json_object *point)
 {
-	int64_t done = number(point, "done_ns");
+	int64_t done = json_number(point, "done_ns");
 
 	if (!done)
 		return "";
 	return format_time(buf, size,
-			   done - number(point, "fired_ns") + number(point, "latency_ns"));
+			   done - json_number(point, "fired_ns") +
+				   json_number(point, "latency_ns"));
 }
 
 static void point_row(struct json_object *point)
 {
 	char latency[32], done[32], count[32];
 	const char *cell[] = {
-		text(point, "kind"),
-		text(point, "name"),
-		format_time(latency, sizeof(latency), number(point, "latency_ns")),
+		json_text(point, "kind"),
+		json_text(point, "name"),
+		format_time(latency, sizeof(latency), json_number(point, "latency_ns")),
 		format_done(done, sizeof(done), point),
 		count,
-		number(point, "error") ? strerror(-number(point, "error")) : "ok",
+		json_number(point, "error") ? strerror(-json_number(point, "error")) : "ok",
 	};
 
-	snprintf(count, sizeof(count), "%" PRId64, number(point, "count"));
+	snprintf(count, sizeof(count), "%" PRId64, json_number(point, "count"));
 	table_row(cell, ARRAY_SIZE(cell));
 }
 
@@ -167,10 +156,11 @@ static void print_cut(struct json_object *cut)
 {
 	char when[64], skew[32];
 
-	printf("cut %s: %s %s at %s", text(cut, "id"), text(cut, "action"), text(cut, "state"),
-	       format_instant(when, sizeof(when), number(cut, "deadline_ns")));
-	if (!strcmp(text(cut, "state"), "fired"))
-		printf(", skew %s", format_time(skew, sizeof(skew), number(cut, "skew_ns")));
+	printf("cut %s: %s %s at %s", json_text(cut, "id"), json_text(cut, "action"),
+	       json_text(cut, "state"),
+	       format_instant(when, sizeof(when), json_number(cut, "deadline_ns")));
+	if (!strcmp(json_text(cut, "state"), "fired"))
+		printf(", skew %s", format_time(skew, sizeof(skew), json_number(cut, "skew_ns")));
 	putchar('\n');
 	print_points(json_object_object_get(cut, "points"));
 }
@@ -183,7 +173,7 @@ static int report_cut(struct json_object *cut)
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(points); i++)
-		if (number(json_object_array_get_idx(points, i), "error"))
+		if (json_number(json_object_array_get_idx(points, i), "error"))
 			ret = EXIT_FAILED;
 	if (options.json) {
 		json_print(cut);
@@ -216,9 +206,9 @@ static int wait_cut(uint32_t id, uint64_t deadline_ns, struct mnl_socket *events
 		cut = cut_get(id, &ret);
 		if (ret)
 			return cut_fail(id, ret);
-		if (!strcmp(text(cut, "state"), "fired"))
+		if (!strcmp(json_text(cut, "state"), "fired"))
 			return report_cut(cut);
-		if (!strcmp(text(cut, "state"), "cancelled"))
+		if (!strcmp(json_text(cut, "state"), "cancelled"))
 			break;
 		json_object_put(cut);
 		left = deadline_ns + FIRE_GRACE_NS - now_ns(CLOCK_REALTIME);
@@ -423,14 +413,14 @@ static int cut_show_verb(struct args *args)
 static void cut_row(struct json_object *cut)
 {
 	struct json_object *lpars = json_object_object_get(cut, "lpars");
-	bool fired = !strcmp(text(cut, "state"), "fired");
+	bool fired = !strcmp(json_text(cut, "state"), "fired");
 	char when[64], skew[32], names[1024] = "";
 	const char *cell[] = {
-		text(cut, "id"),
-		text(cut, "state"),
-		text(cut, "action"),
-		format_instant(when, sizeof(when), number(cut, "deadline_ns")),
-		fired ? format_time(skew, sizeof(skew), number(cut, "skew_ns")) : "",
+		json_text(cut, "id"),
+		json_text(cut, "state"),
+		json_text(cut, "action"),
+		format_instant(when, sizeof(when), json_number(cut, "deadline_ns")),
+		fired ? format_time(skew, sizeof(skew), json_number(cut, "skew_ns")) : "",
 		names,
 	};
 	size_t i, len = 0;

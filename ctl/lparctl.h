@@ -315,4 +315,17 @@ void cpuset_release(const char *name, pid_t pid);
 void irqs_move(const char *name, const char *cpus);
 void irqs_restore(const char *name, const char *cpus);
 
+/* JSON that came from outside: missing keys are 0 and "". */
+static inline const char *json_text(struct json_object *json, const char *key)
+{
+	const char *text = json_object_get_string(json_object_object_get(json, key));
+
+	return text ? text : "";
+}
+
+static inline int64_t json_number(struct json_object *json, const char *key)
+{
+	return json_object_get_int64(json_object_object_get(json, key));
+}
+
 #endif /* LPARCTL_H */

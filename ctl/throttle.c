@@ -211,18 +211,6 @@ pid_t throttle_pid(const char *word, const char **name)
 
 /* --- show --- */
 
-static const char *text(struct json_object *json, const char *key)
-{
-	const char *value = json_object_get_string(json_object_object_get(json, key));
-
-	return value ? value : "";
-}
-
-static uint64_t number(struct json_object *json, const char *key)
-{
-	return json_object_get_uint64(json_object_object_get(json, key));
-}
-
 /* MiB per second, or a dash for none. */
 static const char *format_rate(char *buf, size_t size, uint64_t rate)
 {
@@ -236,7 +224,7 @@ static const char *format_rate(char *buf, size_t size, uint64_t rate)
 static const char *format_mib(char *buf, size_t size, struct json_object *json, const char *key)
 {
 	if (json_object_object_get(json, key))
-		snprintf(buf, size, "%.1f MiB", number(json, key) / 1048576.0);
+		snprintf(buf, size, "%.1f MiB", json_number(json, key) / 1048576.0);
 	else
 		snprintf(buf, size, "-");
 	return buf;
@@ -247,20 +235,20 @@ static void target_row(struct json_object *json)
 	char limit[32], rate[32], dirty[32], delayed[32], pass[32] = "-";
 	struct json_object *converging = json_object_object_get(json, "converging");
 	const char *cell[] = {
-		text(json, "pid"),
-		text(json, "state"),
-		text(json, "mode"),
-		format_rate(limit, sizeof(limit), number(json, "effective_limit")),
-		format_rate(rate, sizeof(rate), number(json, "rate_1s")),
+		json_text(json, "pid"),
+		json_text(json, "state"),
+		json_text(json, "mode"),
+		format_rate(limit, sizeof(limit), json_number(json, "effective_limit")),
+		format_rate(rate, sizeof(rate), json_number(json, "rate_1s")),
 		format_mib(dirty, sizeof(dirty), json, "dirty_bytes"),
 		pass,
 		converging ? (json_object_get_boolean(converging) ? "yes" : "no") : "-",
-		format_time(delayed, sizeof(delayed), number(json, "delayed_us") * 1000),
-		*text(json, "reason") ? text(json, "reason") : "-",
+		format_time(delayed, sizeof(delayed), json_number(json, "delayed_us") * 1000),
+		*json_text(json, "reason") ? json_text(json, "reason") : "-",
 	};
 
 	if (json_object_object_get(json, "pass_ms"))
-		format_time(pass, sizeof(pass), number(json, "pass_ms") * NSEC_PER_MSEC);
+		format_time(pass, sizeof(pass), json_number(json, "pass_ms") * NSEC_PER_MSEC);
 	table_row(cell, ARRAY_SIZE(cell));
 }
 
@@ -286,9 +274,9 @@ static void print_vcpus(struct json_object *target)
 	table_row(head, ARRAY_SIZE(head));
 	for (i = 0; i < json_object_array_length(vcpus); i++) {
 		vcpu = json_object_array_get_idx(vcpus, i);
-		format_time(delayed, sizeof(delayed), number(vcpu, "delayed_us") * 1000);
-		table_row((const char *const[]){ text(vcpu, "id"), text(vcpu, "tid"),
-						 text(vcpu, "pages"), delayed },
+		format_time(delayed, sizeof(delayed), json_number(vcpu, "delayed_us") * 1000);
+		table_row((const char *const[]){ json_text(vcpu, "id"), json_text(vcpu, "tid"),
+						 json_text(vcpu, "pages"), delayed },
 			  ARRAY_SIZE(head));
 	}
 	table_print();
@@ -486,9 +474,9 @@ static int on_event(const struct nlmsghdr *nlh, void *data)
 	if (options.json) {
 		json_print(json);
 	} else {
-		format_instant(when, sizeof(when), number(json, "time_ns"));
-		printf("%s %s %s %s %s\n", when, text(json, "event"), text(json, "pid"),
-		       text(json, "state"), text(json, "reason"));
+		format_instant(when, sizeof(when), json_number(json, "time_ns"));
+		printf("%s %s %s %s %s\n", when, json_text(json, "event"), json_text(json, "pid"),
+		       json_text(json, "state"), json_text(json, "reason"));
 		fflush(stdout);
 		json_object_put(json);
 	}
