@@ -89,29 +89,33 @@ static ssize_t dirty_bytes_show(struct device *dev, struct device_attribute *att
 }
 static DEVICE_ATTR_RO(dirty_bytes);
 
-/* What can be said when it is known how fast memory is transferred; else empty. */
-static ssize_t pass_ms_show(struct device *dev, struct device_attribute *attr, char *buf)
+/* What can be said when it is known how fast memory is transferred. */
+static bool find_outlook(struct device *dev, struct dt_outlook *outlook)
 {
 	struct dt_target *target = to_target(dev);
-	struct dt_outlook outlook;
 	bool known;
 
 	mutex_lock(&target->op);
-	known = dt_target_outlook(target, counters_of(target).pages, &outlook);
+	known = dt_target_outlook(target, counters_of(target).pages, outlook);
 	mutex_unlock(&target->op);
+	return known;
+}
+
+/* Empty when it is not known; so is converging. */
+static ssize_t pass_ms_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct dt_outlook outlook;
+	bool known = find_outlook(dev, &outlook);
+
 	return known ? sysfs_emit(buf, "%llu\n", outlook.pass_ms) : sysfs_emit(buf, "\n");
 }
 static DEVICE_ATTR_RO(pass_ms);
 
 static ssize_t converging_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct dt_target *target = to_target(dev);
 	struct dt_outlook outlook;
-	bool known;
+	bool known = find_outlook(dev, &outlook);
 
-	mutex_lock(&target->op);
-	known = dt_target_outlook(target, counters_of(target).pages, &outlook);
-	mutex_unlock(&target->op);
 	return known ? sysfs_emit(buf, "%d\n", outlook.converging) : sysfs_emit(buf, "\n");
 }
 static DEVICE_ATTR_RO(converging);
