@@ -2,13 +2,16 @@
 /*
  * lparcall: one command to lpar.ko, and nothing beside it.
  *
- *	lparcall [--user UID] [--fail-nth N] COMMAND [NAME] [KEY VALUE]...
+ *	lparcall [--user UID] COMMAND [NAME] [KEY VALUE]...
+ *	lparcall --fail-each UNDO COMMAND [NAME] [KEY VALUE]...
  *	lparcall monitor COUNT SECONDS
  *
  * Prints the reply as "key=value" words, one line for each message. A refusal
- * is printed as "ERRNO: the kernel's words" and ends with status 1, which
- * --fail-nth changes: it makes the Nth fallible allocation of the command fail
- * and ends with status 3 if the command needed fewer than N (4: and failed).
+ * is printed as "ERRNO: the kernel's words" and ends with status 1.
+ *
+ * With --fail-each the command is given again and again: each time another of its
+ * allocations fails, until it needs no more than have failed. Then it has to
+ * succeed. UNDO, a command in one word or "", follows each try.
  */
 #define _GNU_SOURCE
 #include <grp.h>
@@ -20,6 +23,10 @@
 #include "lparnl.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* More allocations than this in one command would be a loop of our own. */
+#define NTH_MAX 500
+#define WORDS_MAX 16
 
 enum type { TYPE_STRING, TYPE_U32, TYPE_U64, TYPE_S32, TYPE_S64, TYPE_FLAG, TYPE_NEST, TYPE_ENUM };
 
@@ -338,27 +345,70 @@ static void report_refusal(int error)
 	fprintf(stderr, "%s: %s\n", strerrorname_np(-error), nl.error);
 }
 
-static int call(const struct command *command, char **words, long nth)
+static const struct command *find_command(const char *name)
 {
-	int countdown = nth ? open_countdown() : -1;
-	bool spared = false;
-	int error;
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	usage(name);
+}
+
+/* A command and its arguments; to be sent by lparnl_call(). */
+static void prepare(char **words)
+{
+	const struct command *command = find_command(*words++);
 
 	lparnl_start(&nl, nl.family, command->cmd, command->flags);
 	if (command->named && *words)
 		mnl_attr_put_strz(lparnl_message(&nl), LPAR_A_NAME, *words++);
 	put_words(words);
 	put_stage(words);
-	if (nth)
-		set_countdown(countdown, nth);
+}
+
+static int call(char **words)
+{
+	int error;
+
+	prepare(words);
 	error = lparnl_call(&nl, print_message, NULL);
-	if (nth) {
-		spared = countdown_left(countdown) > 0;
-		set_countdown(countdown, 0);
-	}
 	if (error)
 		report_refusal(error);
-	return (spared ? 3 : 0) + !!error;
+	return !!error;
+}
+
+/* Its words are separated by one space. */
+static char **split(char *text)
+{
+	static char *words[WORDS_MAX + 1];
+	size_t n = 0;
+
+	for (text = strtok(text, " "); text && n < WORDS_MAX; text = strtok(NULL, " "))
+		words[n++] = text;
+	return words;
+}
+
+static int fail_each(char *undo_text, char **words)
+{
+	char **undo = split(undo_text);
+	int countdown = open_countdown();
+	bool spared = false;
+	int nth, error;
+
+	for (nth = 0; !spared && nth < NTH_MAX; nth++) {
+		prepare(words);
+		set_countdown(countdown, nth + 1);
+		error = lparnl_call(&nl, NULL, NULL);
+		spared = countdown_left(countdown) > 0;
+		set_countdown(countdown, 0);
+		if (spared && error)
+			report_refusal(error);
+		if (*undo) {
+			prepare(undo);
+			lparnl_call(&nl, NULL, NULL);
+		}
+	}
+	printf("# %d allocations\n", nth - 1);
+	return !spared || error || nth < 2;
 }
 
 static void become(uid_t uid)
@@ -371,14 +421,13 @@ static void become(uid_t uid)
 
 int main(int argc, char **argv)
 {
-	char **words = argv + 1;
-	long nth = 0;
+	char **words = argv + 1, *undo = NULL;
 
 	for (; argc > 2 && words[0] && words[1] && !strncmp(*words, "--", 2); words += 2) {
 		if (!strcmp(*words, "--user"))
 			become(atoi(words[1]));
-		else if (!strcmp(*words, "--fail-nth"))
-			nth = atol(words[1]);
+		else if (!strcmp(*words, "--fail-each"))
+			undo = words[1];
 		else
 			usage(*words);
 	}
@@ -387,8 +436,5 @@ int main(int argc, char **argv)
 	lparnl_open(&nl);
 	if (!strcmp(*words, "monitor") && words[1] && words[2])
 		return monitor(atoi(words[1]), atoi(words[2]));
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		if (!strcmp(commands[i].name, *words))
-			return call(&commands[i], words + 1, nth);
-	usage(*words);
+	return undo ? fail_each(undo, words) : call(words);
 }

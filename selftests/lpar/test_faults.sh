@@ -7,9 +7,6 @@
 . "$(dirname "$0")/lpar.sh"
 
 FAULTS=/sys/kernel/debug
-# More allocations than this in one command would be a loop of our own.
-NTH_MAX=500
-
 disk=$(disk 1)
 size_kib=$((8 << 10))
 
@@ -26,28 +23,6 @@ inject_everywhere() {
 	echo 0 >$FAULTS/fail_page_alloc/min-order
 }
 
-# fail_command UNDO COMMAND...: UNDO, given as words, makes it possible again.
-fail_command() {
-	local undo=$1 nth
-
-	shift
-	for ((nth = 1; nth < NTH_MAX; nth++)); do
-		lparcall --fail-nth $nth "$@" 2>"$scratch/refusal"
-		case $? in
-		3)
-			$undo 2>/dev/null
-			echo "# $((nth - 1)) allocations"
-			[ $nth -gt 1 ]
-			return
-			;;
-		4) break ;;
-		esac
-		$undo 2>/dev/null
-	done
-	echo "# fault $nth: $(cat "$scratch/refusal")"
-	return 1
-}
-
 plan 11
 inject_everywhere || bail "no fault injection in this kernel"
 load lpar
@@ -57,15 +32,15 @@ lparcall deactivate a
 before=$(settled_kib)
 check "activation: all or nothing" failnth a "$disk" 2
 check "no memory is lost" wait_until 30 nothing_lost "$before" $size_kib
-check "deactivation" fail_command 'lparcall activate a' deactivate a
+check "deactivation" lparcall --fail-each 'activate a' deactivate a
 lparcall deactivate a
 check "it is complete" is a state defined
-check "creation" fail_command 'lparcall delete b' create b cpus "" memory 2M gate_timeout_ms 1000
+check "creation" lparcall --fail-each 'delete b' create b cpus "" memory 2M gate_timeout_ms 1000
 check_fails "nothing is left" test -e /sys/class/lpar/b
-check "configuration" fail_command true set a memory 4M
+check "configuration" lparcall --fail-each '' set a memory 4M
 lparcall activate a
 start hog spin 0-3 3
-check "members" fail_command "lparcall member-del a member $pid" member-add a member "$pid"
-check "gate" fail_command 'lparcall gate-open a' gate-close a
-check "cut" fail_command 'lparcall gate-open a' cut deadline_ns 0 lpar a
+check "members" lparcall --fail-each "member-del a member $pid" member-add a member "$pid"
+check "gate" lparcall --fail-each 'gate-open a' gate-close a
+check "cut" lparcall --fail-each 'gate-open a' cut deadline_ns 0 lpar a
 check "the end" remove_all
