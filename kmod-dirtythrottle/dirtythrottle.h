@@ -21,9 +21,11 @@
 
 struct device;
 struct genl_family;
+struct genl_info;
 struct kvm_vcpu;
 struct mm_struct;
 struct pid;
+struct sk_buff;
 struct tracepoint;
 
 /* More threads of one process that run vCPUs are counted, not delayed. */
@@ -268,11 +270,12 @@ bool dt_guest_is_alive(const struct dt_target *target);
 void dt_guest_census(const struct dt_target *target, struct dt_census *census);
 
 /* event.c */
-void dt_event_send(enum dt_event event, struct dt_target *target);
+void dt_event_send(enum dt_event event, const struct dt_target *target);
 void dt_event_exit(void);
 
 /* netlink.c */
 extern struct genl_family dt_genl_family;
+int dt_may_change(struct sk_buff *skb, struct genl_info *info);
 int dt_netlink_init(void);
 void dt_netlink_exit(void);
 

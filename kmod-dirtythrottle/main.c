@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * dirtythrottle.ko: a guest dirties its memory no faster than it is told to.
+ * dirtythrottle.ko: a guest dirties its memory no faster than it is told to, and
+ * the interrupts of its devices wait.
  * See Documentation/dirtythrottle.md.
  */
 #include <linux/module.h>
 #include "dirtythrottle.h"
+#include "msi.h"
 
 struct workqueue_struct *dt_wq;
 
@@ -38,6 +40,7 @@ static void __exit dt_exit(void)
 {
 	dt_netlink_exit();
 	dt_target_detach_all();
+	dt_device_off_all();
 	destroy_workqueue(dt_wq);
 	dt_sysfs_exit();
 }
@@ -45,6 +48,6 @@ static void __exit dt_exit(void)
 module_init(dt_init);
 module_exit(dt_exit);
 
-MODULE_DESCRIPTION("Keeps the rate at which a KVM guest dirties its memory under a limit");
+MODULE_DESCRIPTION("Keeps the rate at which a KVM guest dirties its memory under a limit, delays interrupts");
 MODULE_AUTHOR("The lparkit authors");
 MODULE_LICENSE("GPL");

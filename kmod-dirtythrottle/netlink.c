@@ -9,6 +9,7 @@
 #include <linux/pid.h>
 #include <net/genetlink.h>
 #include "dirtythrottle.h"
+#include "msi.h"
 
 /* A target with DIRTYTHROTTLE_VCPUS_SHOWN vCPUs. */
 #define REPLY_SIZE	(24 << 10)
@@ -197,11 +198,17 @@ static int get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	return skb->len ?: err;
 }
 
-/*
+/**
+ * dt_may_change() - may the sender change anything?
+ * @skb: request
+ * @info: request
+ *
  * GENL_ADMIN_PERM has checked CAP_NET_ADMIN; whose guests run how fast is the
  * host administrator's business as well.
+ *
+ * Return: 0 or -EPERM.
  */
-static int may_change(struct sk_buff *skb, struct genl_info *info)
+int dt_may_change(struct sk_buff *skb, struct genl_info *info)
 {
 	if (netlink_capable(skb, CAP_SYS_ADMIN))
 		return 0;
@@ -229,7 +236,7 @@ static void parse_settings(struct dt_settings *settings, struct nlattr **attrs)
 static int attach_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct dt_settings settings;
-	int err = may_change(skb, info);
+	int err = dt_may_change(skb, info);
 
 	if (err)
 		return err;
@@ -247,7 +254,7 @@ static int set_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct dt_settings settings;
 	struct dt_target *target;
-	int err = may_change(skb, info);
+	int err = dt_may_change(skb, info);
 
 	if (err)
 		return err;
@@ -265,7 +272,7 @@ static int set_doit(struct sk_buff *skb, struct genl_info *info)
 
 static int detach_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	int err = may_change(skb, info);
+	int err = dt_may_change(skb, info);
 
 	if (err)
 		return err;
@@ -280,6 +287,12 @@ static const struct genl_ops dt_ops[] = {
 	{ .cmd = DT_CMD_ATTACH, .doit = attach_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = DT_CMD_SET, .doit = set_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = DT_CMD_DETACH, .doit = detach_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = DT_CMD_MSI_GET, .doit = dt_msi_get_doit, .start = dt_msi_get_start,
+	  .dumpit = dt_msi_get_dumpit, .policy = dt_msi_policy, .maxattr = DT_A_MAX },
+	{ .cmd = DT_CMD_MSI_SET, .doit = dt_msi_set_doit, .flags = GENL_ADMIN_PERM,
+	  .policy = dt_msi_policy, .maxattr = DT_A_MAX },
+	{ .cmd = DT_CMD_MSI_OFF, .doit = dt_msi_off_doit, .flags = GENL_ADMIN_PERM,
+	  .policy = dt_msi_policy, .maxattr = DT_A_MAX },
 };
 
 static const struct genl_multicast_group dt_mcast_groups[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
  * Generic netlink interface of dirtythrottle.ko: keeps the rate at which a KVM
- * guest dirties its memory under a limit.
+ * guest dirties its memory under a limit, and delays the interrupts of devices.
  *
  * The machine-readable description is Documentation/netlink/specs/dirtythrottle.yaml;
  * "make lint" compares the two.
@@ -24,12 +24,17 @@
 #define DIRTYTHROTTLE_SHARE_DEFAULT	50
 #define DIRTYTHROTTLE_SHARE_MAX		100
 
+/* Interrupts per second and vector that are delivered at most. */
+#define DIRTYTHROTTLE_RATE_MIN		20
+#define DIRTYTHROTTLE_RATE_MAX		1000000
+
 /* How long the controller may be silent, in milliseconds; 0 = for ever. */
 #define DIRTYTHROTTLE_TIMEOUT_MIN_MS	500
 #define DIRTYTHROTTLE_TIMEOUT_MAX_MS	3600000
 
-/* vCPUs that a reply lists at most; all are throttled. */
+/* vCPUs, and vectors, that a reply lists at most; all are throttled. */
 #define DIRTYTHROTTLE_VCPUS_SHOWN	256
+#define DIRTYTHROTTLE_VECTORS_SHOWN	256
 
 enum dt_mode {
 	DT_MODE_COUNT,		/* count only */
@@ -42,12 +47,14 @@ enum dt_state {
 	DT_STATE_BLOCKED,	/* nothing can be seen: see the reason */
 	DT_STATE_ARMED,		/* counts; no limit is in force */
 	DT_STATE_THROTTLING,	/* a limit or delay is in force */
+	DT_STATE_BYPASSED,	/* of a device: its interrupts do not come to the host */
+	DT_STATE_POLLED,	/* of a device: it goes on whether they come or not */
 };
 
 enum dt_event {
 	DT_EVENT_ATTACHED,
 	DT_EVENT_DETACHED,	/* on request */
-	DT_EVENT_EXITED,	/* detached: the process is gone */
+	DT_EVENT_EXITED,	/* detached: the process, or the device, is gone */
 	DT_EVENT_TIMEOUT,	/* detached: the controller was silent for too long */
 	DT_EVENT_STATE,
 };
@@ -79,6 +86,14 @@ enum dt_attr {
 	DT_A_EVENT_SEQ,		/* u64, counts up by one for each event */
 	DT_A_EVENT_TIME_NS,	/* u64, CLOCK_REALTIME */
 	DT_A_PAD,
+	DT_A_ADDRESS,		/* string, PCI function as in sysfs */
+	DT_A_RATE,		/* u32, interrupts per second and vector; 0 = no limit */
+	DT_A_FORCE,		/* u32, 1: whatever driver the device has */
+	DT_A_INTERRUPTS,	/* u64, that came, of all vectors */
+	DT_A_DELAYED,		/* u64, of these, that waited on their own account */
+	DT_A_MERGED,		/* u64, of these, delivered with one that waited */
+	DT_A_REFUSED,		/* u32, vectors that cannot be delayed */
+	DT_A_VECTOR,		/* nest, enum dt_vector_attr; repeated */
 
 	__DT_A_MAX,
 	DT_A_MAX = __DT_A_MAX - 1,
@@ -96,6 +111,20 @@ enum dt_vcpu_attr {
 	DT_A_VCPU_MAX = __DT_A_VCPU_MAX - 1,
 };
 
+enum dt_vector_attr {
+	DT_A_VECTOR_UNSPEC,
+	DT_A_VECTOR_INDEX,	/* u32, of the device's vectors */
+	DT_A_VECTOR_IRQ,	/* u32, as in /proc/interrupts */
+	DT_A_VECTOR_INTERRUPTS,	/* u64 */
+	DT_A_VECTOR_DELAYED,	/* u64 */
+	DT_A_VECTOR_MERGED,	/* u64 */
+	DT_A_VECTOR_DELAYED_US,	/* u64, for which all DELAYED waited */
+	DT_A_VECTOR_PAD,
+
+	__DT_A_VECTOR_MAX,
+	DT_A_VECTOR_MAX = __DT_A_VECTOR_MAX - 1,
+};
+
 enum dt_cmd {
 	DT_CMD_UNSPEC,
 	DT_CMD_GET,		/* do: PID -> one target; dump: all */
@@ -103,6 +132,9 @@ enum dt_cmd {
 	DT_CMD_SET,		/* PID [settings]; also tells that the controller lives */
 	DT_CMD_DETACH,		/* PID */
 	DT_CMD_EVENT,		/* multicast only */
+	DT_CMD_MSI_GET,		/* do: ADDRESS -> one device; dump: all */
+	DT_CMD_MSI_SET,		/* ADDRESS [DELAY_US | RATE] [TIMEOUT_MS] [FORCE] */
+	DT_CMD_MSI_OFF,		/* ADDRESS */
 
 	__DT_CMD_MAX,
 	DT_CMD_MAX = __DT_CMD_MAX - 1,
