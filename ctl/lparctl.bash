@@ -99,7 +99,9 @@ _lparctl_targets() {
 # $1 verb, $2 word before.
 _lparctl_throttle() {
 	case $1,$2 in
-	*,throttle) echo show list attach set detach follow monitor ;;
+	*,throttle) echo show list attach set detach follow msi monitor ;;
+	msi,msi) ls /sys/bus/pci/devices 2>/dev/null ;;
+	msi,--counter) compgen -f -- "$cur" ;;
 	follow,follow) compgen -f -- "$cur" ;;
 	*,--target | attach,attach) _lparctl_lpars; pgrep qemu ;;
 	*,--*) ;;
@@ -108,6 +110,7 @@ _lparctl_throttle() {
 		echo --count --limit --delay --auto --transfer-rate --watchdog
 		;;
 	follow,*) echo --target --share --watchdog --wait ;;
+	msi,*) echo off --delay --rate --limit --counter --force --watchdog ;;
 	monitor,*) echo --count --timeout ;;
 	*) _lparctl_targets; _lparctl_lpars ;;
 	esac

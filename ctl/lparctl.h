@@ -278,12 +278,21 @@ int netbuf_save_verb(struct args *args);
 int netbuf_load(const char *path); /* exit code */
 int netbuf_load_verb(struct args *args);
 
-/* throttle.c: how fast guests dirty their memory; throttle_follow.c: while one migrates */
+/*
+ * throttle.c: how fast guests dirty their memory; throttle_follow.c: while one migrates;
+ * throttle_msi.c: how late interrupts come; throttle_hold.c: so that a device is slow
+ */
 int throttle_object(struct args *args);
 struct nlmsghdr *throttle_request(enum dt_cmd cmd, pid_t pid);
 int throttle_get(pid_t pid, struct json_object **target);
 pid_t throttle_pid(const char *word, const char **name);
+struct json_object *throttle_decode(const struct nlmsghdr *nlh);
 int throttle_follow_verb(struct args *args);
+int throttle_msi_verb(struct args *args);
+struct nlmsghdr *throttle_msi_request(enum dt_cmd cmd, const char *address);
+int throttle_msi_get(const char *address, struct json_object **device);
+int throttle_hold(const char *address, uint64_t limit, const char *counter, bool force,
+		  uint32_t watchdog_ms); /* exit code */
 
 /* snap.c, snap_check.c: states of snapsync volumes */
 int snap_object(struct args *args);

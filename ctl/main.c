@@ -64,6 +64,8 @@ static const char help_text[] =
 	"  throttle follow QMP-SOCKET [--target PID|LPAR] [--share PERCENT]\n"
 	"                  [--watchdog TIME] [--wait TIME]\n"
 	"  throttle show [PID|LPAR]... | throttle monitor [--count N] [--timeout TIME]\n"
+	"  throttle msi [DEVICE [--delay TIME | --rate N | off] [--force] [--watchdog TIME]]\n"
+	"  throttle msi DEVICE --limit SIZE --counter FILE [--force] [--watchdog TIME]\n"
 	"\n"
 	"States of snapsync volumes\n"
 	"  snap list VOLUME\n"

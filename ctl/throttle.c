@@ -17,6 +17,8 @@ static const char *const state_names[] = {
 	[DT_STATE_BLOCKED] = "blocked",
 	[DT_STATE_ARMED] = "armed",
 	[DT_STATE_THROTTLING] = "throttling",
+	[DT_STATE_BYPASSED] = "bypassed",
+	[DT_STATE_POLLED] = "polled",
 };
 
 static const char *const mode_names[] = {
@@ -46,11 +48,14 @@ static const struct {
 	{ "seq", DT_A_EVENT_SEQ, U64 },
 	{ "event", DT_A_EVENT, EVENT },
 	{ "pid", DT_A_PID, U32 },
+	{ "address", DT_A_ADDRESS, TEXT },
 	{ "state", DT_A_STATE, STATE },
 	{ "reason", DT_A_REASON, TEXT },
 	{ "mode", DT_A_MODE, MODE },
 	{ "limit", DT_A_LIMIT, U64 },
 	{ "delay_us", DT_A_DELAY_US, U32 },
+	{ "rate", DT_A_RATE, U32 },
+	{ "force", DT_A_FORCE, FLAG },
 	{ "share", DT_A_SHARE, U32 },
 	{ "transfer_rate", DT_A_TRANSFER_RATE, U64 },
 	{ "timeout_ms", DT_A_TIMEOUT_MS, U32 },
@@ -64,6 +69,10 @@ static const struct {
 	{ "pages", DT_A_PAGES, U64 },
 	{ "foreign", DT_A_FOREIGN, U64 },
 	{ "undelayed", DT_A_UNDELAYED, U64 },
+	{ "interrupts", DT_A_INTERRUPTS, U64 },
+	{ "delayed", DT_A_DELAYED, U64 },
+	{ "merged", DT_A_MERGED, U64 },
+	{ "refused", DT_A_REFUSED, U32 },
 	{ "delayed_us", DT_A_DELAYED_US, U64 },
 };
 /* clang-format on */
@@ -129,7 +138,8 @@ static struct json_object *decode_vcpu(const struct nlattr *nest)
 	return json;
 }
 
-static struct json_object *decode(const struct nlmsghdr *nlh)
+/* A reply or an event; of a target also its vCPUs. */
+struct json_object *throttle_decode(const struct nlmsghdr *nlh)
 {
 	struct json_object *json = json_object_new_object(), *vcpus;
 	const struct nlattr **tb = nl_attrs(nlh);
@@ -140,7 +150,7 @@ static struct json_object *decode(const struct nlmsghdr *nlh)
 		if (tb[values[i].type])
 			json_object_object_add(json, values[i].name,
 					       decode_value(values[i].kind, tb[values[i].type]));
-	if (tb[DT_A_EVENT])
+	if (tb[DT_A_EVENT] || tb[DT_A_ADDRESS])
 		return json;
 	vcpus = json_object_new_array();
 	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr))
@@ -152,7 +162,7 @@ static struct json_object *decode(const struct nlmsghdr *nlh)
 
 static int on_target(const struct nlmsghdr *nlh, void *data)
 {
-	json_object_array_add(data, decode(nlh));
+	json_object_array_add(data, throttle_decode(nlh));
 	return MNL_CB_OK;
 }
 
@@ -467,7 +477,7 @@ static int detach_verb(struct args *args)
 
 static int on_event(const struct nlmsghdr *nlh, void *data)
 {
-	struct json_object *json = decode(nlh);
+	struct json_object *json = throttle_decode(nlh);
 	uint64_t *left = data;
 	char when[64];
 
@@ -475,8 +485,9 @@ static int on_event(const struct nlmsghdr *nlh, void *data)
 		json_print(json);
 	} else {
 		format_instant(when, sizeof(when), json_number(json, "time_ns"));
-		printf("%s %s %s %s %s\n", when, json_text(json, "event"), json_text(json, "pid"),
-		       json_text(json, "state"), json_text(json, "reason"));
+		printf("%s %s %s%s %s %s\n", when, json_text(json, "event"), json_text(json, "pid"),
+		       json_text(json, "address"), json_text(json, "state"),
+		       json_text(json, "reason"));
 		fflush(stdout);
 		json_object_put(json);
 	}
@@ -523,6 +534,7 @@ static const struct command verbs[] = {
 	{ "set", set_verb },
 	{ "detach", detach_verb },
 	{ "follow", throttle_follow_verb },
+	{ "msi", throttle_msi_verb },
 	{ "monitor", throttle_monitor_verb },
 	{ NULL, NULL },
 };

@@ -110,3 +110,29 @@ in_limit() {
 uses_limit() {
 	at_least "$pages" $(($1 * 90 * (ns / 1000000) / 400000))
 }
+
+# refused TEXT COMMAND...: with these words.
+refused() {
+	local said text=$1
+
+	shift
+	said=$("$@" 2>&1) && return 1
+	[[ $said == *"$text"* ]] && return 0
+	echo "# it said: $said"
+	return 1
+}
+
+# Events go to a file from the return of this call on.
+listen() {
+	lparctl throttle monitor >"$scratch/events" 2>"$scratch/listening" &
+	monitor=$!
+	started+=("$monitor")
+	wait_until 10 grep -q listening "$scratch/listening"
+}
+
+# event EVENT PID|ADDRESS
+event() {
+	wait_until 5 grep -q " $1 $2 " "$scratch/events" && return 0
+	sed 's/^/# /' "$scratch/events"
+	return 1
+}

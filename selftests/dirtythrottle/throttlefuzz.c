@@ -61,6 +61,20 @@ static void put_plausible(struct nlmsghdr *message)
 		mnl_attr_put_u32(message, DT_A_TIMEOUT_MS, one_in(2) ? 500 : random_u32());
 }
 
+/* A device without a driver: nobody's interrupts wait because of us. */
+static void put_plausible_msi(struct nlmsghdr *message)
+{
+	mnl_attr_put_strz(message, DT_A_ADDRESS, one_in(8) ? "0000:ff:1f.7" : "0000:00:00.0");
+	if (one_in(2))
+		mnl_attr_put_u32(message, DT_A_DELAY_US, one_in(2) ? below(50000) : random_u32());
+	if (one_in(3))
+		mnl_attr_put_u32(message, DT_A_RATE, one_in(2) ? below(1000) : random_u32());
+	if (one_in(2))
+		mnl_attr_put_u32(message, DT_A_FORCE, below(3));
+	if (one_in(3))
+		mnl_attr_put_u32(message, DT_A_TIMEOUT_MS, one_in(2) ? 500 : random_u32());
+}
+
 static void send_message(void)
 {
 	uint8_t cmd = one_in(16) ? random_u32() : below(DT_CMD_MAX + 2);
@@ -68,6 +82,8 @@ static void send_message(void)
 	lparnl_start(&nl, nl.family, cmd, one_in(8) ? NLM_F_DUMP : 0);
 	if (one_in(3))
 		put_random_attrs(lparnl_message(&nl));
+	else if (one_in(3))
+		put_plausible_msi(lparnl_message(&nl));
 	else
 		put_plausible(lparnl_message(&nl));
 	if (one_in(2))
