@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # lparctl start and stop: what they do, what they undo, and how they end a QEMU
 # that does not want to. The QEMU is a fake one.
-# vm: cpus=4 threads=2 mem=1024 disks=64M timeout=400 kernels=6.1,7.2
+# vm: cpus=4 threads=2 mem=1024 disks=64M timeout=400 kernels=6.1,7.2 long=6.1
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Every verb of lparctl that needs the module but no guest.
-# vm: cpus=6 threads=2 mem=1024 disks=64M timeout=300 kernels=6.1,6.12,7.2
+# vm: cpus=6 threads=2 mem=1024 disks=64M timeout=300 kernels=6.1,6.12,7.2 long=6.1,7.2
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
