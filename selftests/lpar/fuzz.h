@@ -9,6 +9,7 @@
 #include "lparnl.h"
 
 #define ANSWER_SECONDS 60
+#define MESSAGES_PER_QUESTION 200
 
 static struct lparnl nl;
 static uint64_t state;
@@ -31,6 +32,18 @@ static uint32_t below(uint32_t limit)
 static bool one_in(uint32_t limit)
 {
 	return !below(limit);
+}
+
+/* Attributes of up to 64 random bytes, of type @max + 1 at most. */
+__attribute__((unused)) static void put_random_attrs(struct nlmsghdr *message, uint32_t max)
+{
+	uint8_t bytes[64];
+
+	for (unsigned int i = below(6); i; i--) {
+		for (unsigned int j = 0; j < sizeof(bytes); j++)
+			bytes[j] = random_u32();
+		mnl_attr_put(message, below(max + 2), below(sizeof(bytes)), bytes);
+	}
 }
 
 /* Flips bits and sets bytes behind the header; may cut off the end. */
@@ -79,6 +92,33 @@ static void start_fuzzing(const char *family, unsigned long seed)
 	lparnl_open_family(&nl, family);
 	setsockopt(mnl_socket_get_fd(nl.sock), SOL_SOCKET, SO_RCVTIMEO, &patience,
 		   sizeof(patience));
+}
+
+static void require_answer(int (*ask)(void), unsigned long count)
+{
+	int error = ask();
+
+	if (error == -ENOENT)
+		return;
+	printf("# after message %lu: the module answered %s\n", count, strerror(-error));
+	exit(1);
+}
+
+/*
+ * Has @send_one send a message, @count times. Every now and then @ask asks for
+ * something that is not there, and has to be told so.
+ */
+static void fuzz(unsigned long count, void (*send_one)(void), int (*ask)(void))
+{
+	for (unsigned long i = 0; i < count; i++) {
+		send_one();
+		count_answers();
+		if (i % MESSAGES_PER_QUESTION == 0)
+			require_answer(ask, i);
+	}
+	require_answer(ask, count);
+	printf("# %lu messages: %lu accepted, %lu refused, others without an answer\n", count,
+	       accepted, refused);
 }
 
 #endif /* SELFTESTS_FUZZ_H */

@@ -15,7 +15,6 @@
 
 #include "fuzz.h"
 
-#define BATCH 64
 #define MESSAGE_MAX 8192
 #define OVERSIZE_BYTES 40000
 
@@ -45,7 +44,7 @@ static void put_random_nest(struct nlmsghdr *message, uint16_t type, unsigned in
 	mnl_attr_nest_end(message, nest);
 }
 
-static void put_random_attrs(struct nlmsghdr *message)
+static void put_odd_attrs(struct nlmsghdr *message)
 {
 	for (unsigned int i = below(12); i; i--) {
 		uint16_t type = one_in(16) ? random_u32() : below(LPAR_A_MAX + 3);
@@ -196,7 +195,7 @@ static void make_message(void)
 	if (one_in(256))
 		put_oversize(message);
 	else if (one_in(2))
-		put_random_attrs(message);
+		put_odd_attrs(message);
 	else
 		put_plausible(message, cmd);
 	if (one_in(32))
@@ -210,8 +209,10 @@ static void send_message(void)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	struct nlmsghdr *message = lparnl_message(&nl);
-	size_t bytes = message->nlmsg_len;
+	size_t bytes;
 
+	make_message();
+	bytes = message->nlmsg_len;
 	if (bytes > sizeof(nl.buffer))
 		bytes = below(MESSAGE_MAX);
 	if (one_in(32))
@@ -220,14 +221,9 @@ static void send_message(void)
 	       sizeof(kernel));
 }
 
-static void require_answer(unsigned long count)
+static int ask(void)
 {
-	int error = lparnl_do(&nl, LPAR_CMD_GET, "not-there");
-
-	if (error == -ENOENT)
-		return;
-	printf("# after message %lu: the module answered %s\n", count, strerror(-error));
-	exit(1);
+	return lparnl_do(&nl, LPAR_CMD_GET, "not-there");
 }
 
 int main(int argc, char **argv)
@@ -244,15 +240,6 @@ int main(int argc, char **argv)
 	if (argc > 3)
 		disk = argv[3];
 	start_fuzzing(LPAR_FAMILY_NAME, seed);
-	for (unsigned long i = 0; i < count; i++) {
-		make_message();
-		send_message();
-		count_answers();
-		if (i % BATCH == 0)
-			require_answer(i);
-	}
-	require_answer(count);
-	printf("# %lu messages: %lu accepted, %lu refused, others without an answer\n", count,
-	       accepted, refused);
+	fuzz(count, send_message, ask);
 	return 0;
 }
