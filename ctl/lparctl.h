@@ -210,6 +210,32 @@ const struct nlattr **nl_attrs(const struct nlmsghdr *nlh);
 struct mnl_socket *nl_subscribe(struct nl_family *family);
 int nl_receive(struct mnl_socket *sock, int timeout_ms, mnl_cb_t event, void *data);
 
+/* An option that is an attribute of a request. */
+struct setting {
+	const char *name;
+	/* Puts a value into the request; returns NULL, or what is expected. */
+	const char *(*put)(struct nlmsghdr *nlh, const char *value);
+	bool is_flag; /* without a value */
+};
+
+int put_settings(struct nlmsghdr *nlh, struct args *args, const struct setting *settings,
+		 const char *object); /* exit code */
+
+/* watch.c: the events of a family, as they come */
+struct watch {
+	struct nl_family *family;
+	uint16_t seq; /* attribute that has the number of an event */
+	bool (*show)(const struct nlmsghdr *nlh, void *data); /* false: it is not wanted */
+	void *data;
+	uint64_t count; /* 0: without end */
+	uint64_t timeout_ns; /* 0: none */
+	uint64_t seen;
+	uint64_t last_seq;
+};
+
+bool watch_option(struct watch *watch, struct args *args, int *ret);
+int watch_events(struct watch *watch); /* exit code */
+
 /* record.c: what the kernel says about an LPAR */
 int lpar_get(const char *name, struct lpar *lpar);
 int lpar_for_each(int (*visit)(const struct lpar *lpar, void *data), void *data);

@@ -11,13 +11,10 @@
 
 #include "lparctl.h"
 
-struct monitor {
+/* Which events are shown. */
+struct filter {
 	const char *lpar; /* NULL: all */
 	int event; /* -1: all */
-	uint64_t count; /* 0: without end */
-	uint64_t seen;
-	uint64_t last_seq;
-	uint64_t timeout_ns; /* 0: none */
 };
 
 static struct json_object *cut_lpars(const struct nlmsghdr *nlh)
@@ -140,91 +137,49 @@ static bool is_about(const struct nlmsghdr *nlh, const char *name)
 	return false;
 }
 
-static void note_lost(struct monitor *monitor, const struct nlattr *attr)
-{
-	uint64_t seq = attr ? mnl_attr_get_u64(attr) : 0;
-
-	if (monitor->last_seq && seq > monitor->last_seq + 1)
-		err("%" PRIu64 " events were lost", seq - monitor->last_seq - 1);
-	monitor->last_seq = seq;
-}
-
-static int on_event(const struct nlmsghdr *nlh, void *data)
+static bool show_event(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlattr **tb = nl_attrs(nlh);
-	struct monitor *monitor = data;
+	const struct filter *filter = data;
 
 	if (!tb[LPAR_A_EVENT])
-		return MNL_CB_OK;
-	note_lost(monitor, tb[LPAR_A_EVENT_SEQ]);
-	if (monitor->lpar && !is_about(nlh, monitor->lpar))
-		return MNL_CB_OK;
-	if (monitor->event >= 0 && mnl_attr_get_u32(tb[LPAR_A_EVENT]) != (uint32_t)monitor->event)
-		return MNL_CB_OK;
+		return false;
+	if (filter->lpar && !is_about(nlh, filter->lpar))
+		return false;
+	if (filter->event >= 0 && mnl_attr_get_u32(tb[LPAR_A_EVENT]) != (uint32_t)filter->event)
+		return false;
 	print_event(decode(nlh, tb), tb);
-	return ++monitor->seen == monitor->count ? MNL_CB_STOP : MNL_CB_OK;
+	return true;
 }
 
-/* How long to wait for the next event, in milliseconds; -1 for ever. */
-static int wait_ms(const struct monitor *monitor, uint64_t start_ns)
+static int parse(struct args *args, struct watch *watch, struct filter *filter)
 {
-	int64_t left = start_ns + monitor->timeout_ns - now_ns(CLOCK_MONOTONIC);
+	const char *value = NULL;
+	int ret = EXIT_OK;
 
-	if (!monitor->timeout_ns)
-		return -1;
-	if (left <= 0)
-		return 0;
-	/* Longer waits are made of several. */
-	return left / NSEC_PER_MSEC < 60000 ? left / NSEC_PER_MSEC + 1 : 60000;
-}
-
-static int watch(struct monitor *monitor)
-{
-	uint64_t start_ns = now_ns(CLOCK_MONOTONIC);
-	struct mnl_socket *sock = nl_subscribe(&nl_lpar);
-	int ms, ret;
-
-	/* Who waits for this line misses nothing of what he does next. */
-	fputs("listening\n", stderr);
-	do {
-		ms = wait_ms(monitor, start_ns);
-		ret = nl_receive(sock, ms, on_event, monitor);
-		/* What was lost shows in the next sequence number. */
-		if (ret == -ENOBUFS || ret == -EINTR || (ret == -ETIMEDOUT && ms))
-			ret = 0;
-	} while (!ret);
-	mnl_socket_close(sock);
-	if (ret > 0)
-		return EXIT_OK;
-	if (ret == -ETIMEDOUT)
-		return monitor->count ? EXIT_TIMEOUT : EXIT_OK;
-	err("monitor: %s", strerror(-ret));
-	return EXIT_FAILED;
+	while (!ret && args->argc) {
+		if (next_option(args, "--lpar", &filter->lpar)) {
+			if (!filter->lpar)
+				return usage("--lpar needs a name");
+		} else if (next_option(args, "--event", &value)) {
+			filter->event = value ? event_number(value) : -1;
+			if (filter->event < 0)
+				return usage("--event needs an event: see lparctl(8)");
+		} else if (!watch_option(watch, args, &ret)) {
+			return usage("'%s' is unknown to monitor", next_arg(args));
+		}
+	}
+	return ret;
 }
 
 /* monitor [--lpar NAME] [--event EVENT] [--count N] [--timeout TIME] */
 int monitor_object(struct args *args)
 {
-	struct monitor monitor = { .event = -1 };
-	const char *value = NULL;
+	struct filter filter = { .event = -1 };
+	struct watch watch = {
+		.family = &nl_lpar, .seq = LPAR_A_EVENT_SEQ, .show = show_event, .data = &filter
+	};
+	int ret = parse(args, &watch, &filter);
 
-	while (args->argc) {
-		if (next_option(args, "--lpar", &monitor.lpar)) {
-			if (!monitor.lpar)
-				return usage("--lpar needs a name");
-		} else if (next_option(args, "--event", &value)) {
-			monitor.event = value ? event_number(value) : -1;
-			if (monitor.event < 0)
-				return usage("--event needs an event: see lparctl(8)");
-		} else if (next_option(args, "--count", &value)) {
-			if (!value || parse_uint(value, UINT64_MAX, &monitor.count))
-				return usage("--count needs a number");
-		} else if (next_option(args, "--timeout", &value)) {
-			if (!value || parse_time(value, &monitor.timeout_ns) || !monitor.timeout_ns)
-				return usage("--timeout needs a time such as 30s");
-		} else {
-			return usage("'%s' is unknown to monitor", next_arg(args));
-		}
-	}
-	return watch(&monitor);
+	return ret ? ret : watch_events(&watch);
 }

@@ -279,8 +279,6 @@ static int show_verb(struct args *args)
 
 /* --- attach, set, detach --- */
 
-/* The functions that follow write a value into the request: NULL, or what is expected. */
-
 static const char *put_number(struct nlmsghdr *nlh, uint16_t type, const char *const *names,
 			      size_t n, const char *value)
 {
@@ -347,47 +345,44 @@ static const char *put_lpar(struct nlmsghdr *nlh, const char *value)
 	return NULL;
 }
 
-static const char *put_setting(struct nlmsghdr *nlh, const char *option, const char *value)
+static const char *put_limit_frames(struct nlmsghdr *nlh, const char *value)
 {
-	if (!strcmp(option, "--lpar"))
-		return put_lpar(nlh, value);
-	if (!strcmp(option, "--limit-frames"))
-		return put_u32(nlh, NETBUF_A_LIMIT_FRAMES, value, UINT32_MAX);
-	if (!strcmp(option, "--limit-bytes"))
-		return put_bytes(nlh, value);
-	if (!strcmp(option, "--policy"))
-		return put_number(nlh, NETBUF_A_POLICY, NAMES(policy_names), value);
-	if (!strcmp(option, "--high-water"))
-		return put_u32(nlh, NETBUF_A_HIGH_WATER, value, 100);
-	if (!strcmp(option, "--copy"))
-		return put_number(nlh, NETBUF_A_ZERO_COPY, NAMES(copy_names), value);
-	if (!strcmp(option, "--unmatched"))
-		return put_number(nlh, NETBUF_A_UNMATCHED, NAMES(unmatched_names), value);
-	return put_filter(nlh, value);
+	return put_u32(nlh, NETBUF_A_LIMIT_FRAMES, value, UINT32_MAX);
 }
 
-/* Takes every SETTING of the command line. */
-static int put_settings(struct nlmsghdr *nlh, struct args *args)
+static const char *put_high_water(struct nlmsghdr *nlh, const char *value)
 {
-	static const char *const settings[] = {
-		"--lpar",	"--limit-frames", "--limit-bytes", "--policy",
-		"--high-water", "--copy",	  "--unmatched",   "--filter",
-	};
-	const char *value, *wanted;
-	size_t i;
-
-	while (args->argc) {
-		for (i = 0; i < ARRAY_SIZE(settings); i++)
-			if (next_option(args, settings[i], &value))
-				break;
-		if (i == ARRAY_SIZE(settings))
-			return usage("'%s' is unknown to netbuf", next_arg(args));
-		wanted = value ? put_setting(nlh, settings[i], value) : "a value";
-		if (wanted)
-			return usage("%s needs %s", settings[i], wanted);
-	}
-	return EXIT_OK;
+	return put_u32(nlh, NETBUF_A_HIGH_WATER, value, 100);
 }
+
+static const char *put_policy(struct nlmsghdr *nlh, const char *value)
+{
+	return put_number(nlh, NETBUF_A_POLICY, NAMES(policy_names), value);
+}
+
+static const char *put_copy(struct nlmsghdr *nlh, const char *value)
+{
+	return put_number(nlh, NETBUF_A_ZERO_COPY, NAMES(copy_names), value);
+}
+
+static const char *put_unmatched(struct nlmsghdr *nlh, const char *value)
+{
+	return put_number(nlh, NETBUF_A_UNMATCHED, NAMES(unmatched_names), value);
+}
+
+/* clang-format off */
+static const struct setting settings[] = {
+	{ "--lpar", put_lpar, false },
+	{ "--limit-frames", put_limit_frames, false },
+	{ "--limit-bytes", put_bytes, false },
+	{ "--policy", put_policy, false },
+	{ "--high-water", put_high_water, false },
+	{ "--copy", put_copy, false },
+	{ "--unmatched", put_unmatched, false },
+	{ "--filter", put_filter, false },
+	{ NULL, NULL, false },
+};
+/* clang-format on */
 
 static int configure(enum netbuf_cmd cmd, struct args *args)
 {
@@ -398,7 +393,7 @@ static int configure(enum netbuf_cmd cmd, struct args *args)
 	if (!name || *name == '-')
 		return usage("the netdev is missing");
 	nlh = netbuf_request(cmd, name);
-	ret = put_settings(nlh, args);
+	ret = put_settings(nlh, args, settings, "netbuf");
 	if (ret)
 		return ret;
 	ret = nl_send(nlh, NULL, NULL);
@@ -559,12 +554,6 @@ static int drain_verb(struct args *args)
 
 /* --- monitor --- */
 
-struct monitor {
-	uint64_t count; /* 0: without end */
-	uint64_t seen;
-	uint64_t timeout_ns; /* 0: none */
-};
-
 static void print_event(struct json_object *json)
 {
 	char when[64];
@@ -582,49 +571,25 @@ static void print_event(struct json_object *json)
 	json_object_put(json);
 }
 
-static int on_event(const struct nlmsghdr *nlh, void *data)
+static bool show_event(const struct nlmsghdr *nlh, void *data)
 {
-	struct monitor *monitor = data;
-
+	(void)data;
 	print_event(decode(nlh));
-	return ++monitor->seen == monitor->count ? MNL_CB_STOP : MNL_CB_OK;
-}
-
-static int watch(struct monitor *monitor)
-{
-	uint64_t end = now_ns(CLOCK_MONOTONIC) + monitor->timeout_ns;
-	struct mnl_socket *events = nl_subscribe(&nl_netbuf);
-	int ret;
-
-	/* Who waits for this line misses nothing of what he does next. */
-	fputs("listening\n", stderr);
-	do {
-		ret = nl_receive(events, DRAIN_POLL_MS, on_event, monitor);
-		if (ret == -ENOBUFS)
-			err("events were lost");
-	} while (ret != 1 && (!monitor->timeout_ns || now_ns(CLOCK_MONOTONIC) < end));
-	mnl_socket_close(events);
-	return ret != 1 && monitor->count ? EXIT_TIMEOUT : EXIT_OK;
+	return true;
 }
 
 /* monitor [--count N] [--timeout TIME] */
 static int netbuf_monitor_verb(struct args *args)
 {
-	struct monitor monitor = { 0 };
-	const char *value;
+	struct watch watch = { .family = &nl_netbuf,
+			       .seq = NETBUF_A_EVENT_SEQ,
+			       .show = show_event };
+	int ret = EXIT_OK;
 
-	while (args->argc) {
-		if (next_option(args, "--count", &value)) {
-			if (!value || parse_uint(value, UINT64_MAX, &monitor.count))
-				return usage("--count needs a number");
-		} else if (next_option(args, "--timeout", &value)) {
-			if (!value || parse_time(value, &monitor.timeout_ns) || !monitor.timeout_ns)
-				return usage("--timeout needs a time such as 30s");
-		} else {
-			return usage("'%s' is unknown to netbuf monitor", next_arg(args));
-		}
-	}
-	return watch(&monitor);
+	while (!ret && args->argc)
+		if (!watch_option(&watch, args, &ret))
+			ret = usage("'%s' is unknown to netbuf monitor", next_arg(args));
+	return ret ? ret : watch_events(&watch);
 }
 
 /* clang-format off */

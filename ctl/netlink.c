@@ -338,3 +338,34 @@ int nl_receive(struct mnl_socket *sock, int timeout_ms, mnl_cb_t event, void *da
 		return -errno;
 	return ret == MNL_CB_STOP;
 }
+
+/* Takes the next word if it is this setting; *ret is the exit code. */
+static bool put_setting(struct nlmsghdr *nlh, struct args *args, const struct setting *setting,
+			int *ret)
+{
+	const char *value = "", *wanted;
+
+	if (setting->is_flag ? !next_flag(args, setting->name)
+			     : !next_option(args, setting->name, &value))
+		return false;
+	wanted = value ? setting->put(nlh, value) : "a value";
+	*ret = wanted ? usage("%s needs %s", setting->name, wanted) : EXIT_OK;
+	return true;
+}
+
+/* Puts all words of the command line into a request; settings end with a NULL name. */
+int put_settings(struct nlmsghdr *nlh, struct args *args, const struct setting *settings,
+		 const char *object)
+{
+	const struct setting *setting;
+	int ret = EXIT_OK;
+
+	while (!ret && args->argc) {
+		for (setting = settings; setting->name; setting++)
+			if (put_setting(nlh, args, setting, &ret))
+				break;
+		if (!setting->name)
+			ret = usage("'%s' is unknown to %s", next_arg(args), object);
+	}
+	return ret;
+}

@@ -335,7 +335,12 @@ static int show_verb(struct args *args)
 
 /* --- attach, set, detach --- */
 
-/* The functions that follow write a value into the request: NULL, or what is expected. */
+static const char *put_count(struct nlmsghdr *nlh, const char *value)
+{
+	(void)value;
+	mnl_attr_put_u32(nlh, DT_A_MODE, DT_MODE_COUNT);
+	return NULL;
+}
 
 static const char *put_limit(struct nlmsghdr *nlh, const char *value)
 {
@@ -390,36 +395,17 @@ static const char *put_watchdog(struct nlmsghdr *nlh, const char *value)
 	return NULL;
 }
 
-/* Takes every SETTING of the command line. */
-static int put_settings(struct nlmsghdr *nlh, struct args *args)
-{
-	static const struct {
-		const char *name;
-		const char *(*put)(struct nlmsghdr *nlh, const char *value);
-	} settings[] = {
-		{ "--limit", put_limit },	{ "--delay", put_delay },
-		{ "--auto", put_auto },		{ "--transfer-rate", put_transfer_rate },
-		{ "--watchdog", put_watchdog },
-	};
-	const char *value, *wanted;
-	size_t i;
-
-	while (args->argc) {
-		if (next_flag(args, "--count")) {
-			mnl_attr_put_u32(nlh, DT_A_MODE, DT_MODE_COUNT);
-			continue;
-		}
-		for (i = 0; i < ARRAY_SIZE(settings); i++)
-			if (next_option(args, settings[i].name, &value))
-				break;
-		if (i == ARRAY_SIZE(settings))
-			return usage("'%s' is unknown to throttle", next_arg(args));
-		wanted = value ? settings[i].put(nlh, value) : "a value";
-		if (wanted)
-			return usage("%s needs %s", settings[i].name, wanted);
-	}
-	return EXIT_OK;
-}
+/* clang-format off */
+static const struct setting settings[] = {
+	{ "--count", put_count, true },
+	{ "--limit", put_limit, false },
+	{ "--delay", put_delay, false },
+	{ "--auto", put_auto, false },
+	{ "--transfer-rate", put_transfer_rate, false },
+	{ "--watchdog", put_watchdog, false },
+	{ NULL, NULL, false },
+};
+/* clang-format on */
 
 static int configure(enum dt_cmd cmd, struct args *args)
 {
@@ -434,7 +420,7 @@ static int configure(enum dt_cmd cmd, struct args *args)
 	if (!pid)
 		return EXIT_FAILED;
 	nlh = throttle_request(cmd, pid);
-	ret = put_settings(nlh, args);
+	ret = put_settings(nlh, args, settings, "throttle");
 	if (ret)
 		return ret;
 	ret = nl_send(nlh, NULL, NULL);
@@ -475,55 +461,34 @@ static int detach_verb(struct args *args)
 
 /* --- monitor --- */
 
-static int on_event(const struct nlmsghdr *nlh, void *data)
+static bool show_event(const struct nlmsghdr *nlh, void *data)
 {
 	struct json_object *json = throttle_decode(nlh);
-	uint64_t *left = data;
 	char when[64];
 
+	(void)data;
 	if (options.json) {
 		json_print(json);
-	} else {
-		format_instant(when, sizeof(when), json_number(json, "time_ns"));
-		printf("%s %s %s%s %s %s\n", when, json_text(json, "event"), json_text(json, "pid"),
-		       json_text(json, "address"), json_text(json, "state"),
-		       json_text(json, "reason"));
-		fflush(stdout);
-		json_object_put(json);
+		return true;
 	}
-	return *left && !--*left ? MNL_CB_STOP : MNL_CB_OK;
+	format_instant(when, sizeof(when), json_number(json, "time_ns"));
+	printf("%s %s %s%s %s %s\n", when, json_text(json, "event"), json_text(json, "pid"),
+	       json_text(json, "address"), json_text(json, "state"), json_text(json, "reason"));
+	fflush(stdout);
+	json_object_put(json);
+	return true;
 }
 
 /* monitor [--count N] [--timeout TIME] */
 static int throttle_monitor_verb(struct args *args)
 {
-	uint64_t left = 0, timeout_ns = 0;
-	struct mnl_socket *events;
-	const char *value;
-	int ret;
+	struct watch watch = { .family = &nl_throttle, .seq = DT_A_EVENT_SEQ, .show = show_event };
+	int ret = EXIT_OK;
 
-	while (args->argc) {
-		if (next_option(args, "--count", &value)) {
-			if (!value || parse_uint(value, UINT64_MAX, &left))
-				return usage("--count needs a number");
-		} else if (next_option(args, "--timeout", &value)) {
-			if (!value || parse_time(value, &timeout_ns) || !timeout_ns)
-				return usage("--timeout needs a time such as 30s");
-		} else {
-			return usage("'%s' is unknown to throttle monitor", next_arg(args));
-		}
-	}
-	events = nl_subscribe(&nl_throttle);
-	/* Who waits for this line misses nothing of what he does next. */
-	fputs("listening\n", stderr);
-	do {
-		ret = nl_receive(events, timeout_ns ? (int)(timeout_ns / NSEC_PER_MSEC) : -1,
-				 on_event, &left);
-		if (ret == -ENOBUFS)
-			err("events were lost");
-	} while (!ret || ret == -ENOBUFS);
-	mnl_socket_close(events);
-	return ret == 1 ? EXIT_OK : EXIT_TIMEOUT;
+	while (!ret && args->argc)
+		if (!watch_option(&watch, args, &ret))
+			ret = usage("'%s' is unknown to throttle monitor", next_arg(args));
+	return ret ? ret : watch_events(&watch);
 }
 
 /* clang-format off */

@@ -19,8 +19,18 @@ passed() {
 	migration_is completed || [ "$(migration_field dirty-sync-count)" -ge "$1" ]
 }
 
+# follows OPTION...
 follows() {
-	lparctl -j throttle follow "$run/web.follow" --target web --wait 60s >"$run/followed"
+	exec lparctl -j throttle follow "$run/web.follow" --target web --wait 60s "$@" \
+		>"$run/followed"
+}
+
+is_throttled() {
+	[ -d "/sys/class/dirtythrottle/$source_pid" ]
+}
+
+is_free() {
+	! is_throttled
 }
 
 # stage EXPRESSION: about l, the LPAR, and s, its stage
@@ -48,6 +58,11 @@ migrate
 check "its migration makes six passes" wait_until 300 passed 7
 check "and has not ended: what is left is the whole set" migration_is active
 diag "after $(migration_field dirty-sync-count) passes $(migration_field remaining) bytes are left"
+follows --watchdog 1s &
+follower=$!
+check "its controller throttles it" wait_until 20 is_throttled
+kill -9 $follower
+check "when that is killed the guest is let go" wait_until 10 is_free
 guest_qmp web migrate_cancel >/dev/null
 check "it is cancelled" wait_until 60 migration_is cancelled
 guest_kill "$destination_pid"
