@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Interrupts that come late, of a device that VFIO has given to a process: it waits on the
-# eventfd. The IOMMU is an emulated Intel one.
-# vm: cpus=2 mem=1024 timeout=200 append="intel_iommu=on" long=6.1,6.12,debug
+# eventfd. The IOMMU is an emulated Intel one;
+# the debug kernel does not use it for interrupts.
+# vm: cpus=2 mem=1024 timeout=200 append="intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1" long=6.1,6.12,debug
 # vm: qemu="-device intel-iommu -device edu"
 # shellcheck source=selftests/dirtythrottle/msi.sh
 . "$(dirname "$0")/msi.sh"
