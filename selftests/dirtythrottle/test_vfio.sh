@@ -45,6 +45,7 @@ check "and waited" msi_is "$edu" delayed 50
 check "VFIO sets them up anew" wait_for_interrupts "$scratch/again" 10 5
 check "all of them came" same "$(wc -l <"$scratch/again")" 50
 check "late as well" at_least "$(least "$scratch/again")" 10000
+lparctl throttle msi "$edu" --delay 50ms
 start msiwait "$group" "$edu" poll 60
 check "a process that does not wait for them: polled" wait_until 20 msi_is "$edu" state polled
 guest_end "$pid"
