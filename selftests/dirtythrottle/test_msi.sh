@@ -222,7 +222,8 @@ check "two NICs" nics_up
 lparctl throttle msi "$nic_a" --delay 5ms --force
 lparctl throttle msi "$nic_b" --delay 5ms --force
 rtt=$(rtt_us)
-check "each end waits" at_least "$rtt" 10000
+# Either end may be waiting already, for another frame's interrupt, when this one comes.
+check "interrupts wait" at_least "$rtt" 5000
 diag "the shortest round trip of a ping: $rtt us"
 check "no ping is lost while interrupts move" pinged_while move_irqs
 echo 1 >"$pci/$nic_b/remove"
