@@ -312,11 +312,11 @@ int throttle_object(struct args *args);
 struct nlmsghdr *throttle_request(enum dt_cmd cmd, pid_t pid);
 int throttle_get(pid_t pid, struct json_object **target);
 pid_t throttle_pid(const char *word, const char **name);
+int throttle_parse_watchdog(const char *value, uint32_t *ms);
 struct json_object *throttle_decode(const struct nlmsghdr *nlh);
 int throttle_follow_verb(struct args *args);
 int throttle_msi_verb(struct args *args);
 struct nlmsghdr *throttle_msi_request(enum dt_cmd cmd, const char *address);
-int throttle_msi_get(const char *address, struct json_object **device);
 int throttle_hold(const char *address, uint64_t limit, const char *counter, bool force,
 		  uint32_t watchdog_ms); /* exit code */
 

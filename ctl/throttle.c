@@ -385,13 +385,24 @@ static const char *put_transfer_rate(struct nlmsghdr *nlh, const char *value)
 	return NULL;
 }
 
-static const char *put_watchdog(struct nlmsghdr *nlh, const char *value)
+/* In milliseconds. */
+int throttle_parse_watchdog(const char *value, uint32_t *ms)
 {
 	uint64_t ns;
 
-	if (parse_time(value, &ns) || ns / NSEC_PER_MSEC > DIRTYTHROTTLE_TIMEOUT_MAX_MS)
+	if (!value || parse_time(value, &ns) || ns / NSEC_PER_MSEC > DIRTYTHROTTLE_TIMEOUT_MAX_MS)
+		return -EINVAL;
+	*ms = ns / NSEC_PER_MSEC;
+	return 0;
+}
+
+static const char *put_watchdog(struct nlmsghdr *nlh, const char *value)
+{
+	uint32_t ms;
+
+	if (throttle_parse_watchdog(value, &ms))
 		return "a time such as 10s, or 0 for none";
-	mnl_attr_put_u32(nlh, DT_A_TIMEOUT_MS, ns / NSEC_PER_MSEC);
+	mnl_attr_put_u32(nlh, DT_A_TIMEOUT_MS, ms);
 	return NULL;
 }
 

@@ -305,12 +305,9 @@ static int parse_share(struct follow *follow, const char *value)
 /* Without one a controller that dies would leave a slow guest behind. */
 static int parse_watchdog(struct follow *follow, const char *value)
 {
-	uint64_t ns;
-
-	if (!value || parse_time(value, &ns) || ns / NSEC_PER_MSEC < DIRTYTHROTTLE_TIMEOUT_MIN_MS ||
-	    ns / NSEC_PER_MSEC > DIRTYTHROTTLE_TIMEOUT_MAX_MS)
+	if (throttle_parse_watchdog(value, &follow->watchdog_ms) ||
+	    follow->watchdog_ms < DIRTYTHROTTLE_TIMEOUT_MIN_MS)
 		return usage("--watchdog needs a time such as 10s");
-	follow->watchdog_ms = ns / NSEC_PER_MSEC;
 	return EXIT_OK;
 }
 

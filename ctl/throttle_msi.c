@@ -77,7 +77,7 @@ static int on_device(const struct nlmsghdr *nlh, void *data)
 }
 
 /* A device, to be put; -ENOENT when it is none. Nothing is printed. */
-int throttle_msi_get(const char *address, struct json_object **device)
+static int get(const char *address, struct json_object **device)
 {
 	struct json_object *devices = json_object_new_array();
 	int ret = nl_send(throttle_msi_request(DT_CMD_MSI_GET, address), on_device, devices);
@@ -168,7 +168,7 @@ static int show(const char *address)
 	int ret;
 
 	if (address) {
-		ret = throttle_msi_get(address, &device);
+		ret = get(address, &device);
 		if (!ret)
 			json_object_array_add(devices, device);
 	} else {
@@ -226,12 +226,9 @@ static int parse_rate(struct wanted *wanted, const char *value)
 
 static int parse_watchdog(struct wanted *wanted, const char *value)
 {
-	uint64_t ns;
-
-	if (!value || parse_time(value, &ns) || ns / NSEC_PER_MSEC > DIRTYTHROTTLE_TIMEOUT_MAX_MS)
+	if (throttle_parse_watchdog(value, &wanted->watchdog_ms))
 		return usage("--watchdog needs a time such as 10s, or 0 for none");
 	wanted->has_watchdog = true;
-	wanted->watchdog_ms = ns / NSEC_PER_MSEC;
 	return EXIT_OK;
 }
 

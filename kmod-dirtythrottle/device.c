@@ -95,7 +95,6 @@ static void update(struct dt_device *device, bool wanted, struct list_head *old)
 			continue;
 		dt_vector_read(vector, &device->past);
 		dt_vector_forget(vector, old);
-		device->nr_vectors--;
 	}
 }
 
@@ -105,7 +104,7 @@ static const char *look(struct dt_device *device, struct list_head *old)
 	const char *obstacle = find_obstacle(device);
 
 	update(device, !obstacle, old);
-	if (obstacle || device->nr_vectors)
+	if (obstacle || !list_empty(&device->vectors))
 		return obstacle;
 	return device->nr_refused ? "the kernel does not let its interrupts wait" :
 				    "it uses no MSI vector";
@@ -202,13 +201,6 @@ static void retire(struct dt_device *device, enum dt_event event)
 	dt_event_send_device(event, device);
 }
 
-static bool is_silent(const struct dt_device *device)
-{
-	u64 timeout_ns = (u64)device->settings.timeout_ms * NSEC_PER_MSEC;
-
-	return timeout_ns && ktime_get_ns() - device->beat_ns > timeout_ns;
-}
-
 /* Not while a driver is being bound or unbound: that may take its time. */
 static void look_again(struct dt_device *device)
 {
@@ -235,7 +227,7 @@ static void tick(struct work_struct *work)
 		over = true;
 		if (!device_is_registered(&device->pdev->dev))
 			retire(device, DT_EVENT_EXITED);
-		else if (is_silent(device))
+		else if (dt_settings_is_silent(device->settings.timeout_ms, device->beat_ns))
 			retire(device, DT_EVENT_TIMEOUT);
 		else
 			over = false;
@@ -365,6 +357,13 @@ int dt_device_set(const char *address,
 	return err;
 }
 
+/* Retired, but not by its tick, which may be about to run. */
+static void end_device(struct dt_device *device)
+{
+	cancel_delayed_work_sync(&device->tick);
+	free_device(device);
+}
+
 /**
  * dt_device_off() - delay its interrupts no longer
  * @address: of the PCI function
@@ -386,8 +385,7 @@ int dt_device_off(const char *address, struct netlink_ext_ack *extack)
 		dt_say(extack, "its interrupts are not throttled");
 		return -ENOENT;
 	}
-	cancel_delayed_work_sync(&device->tick);
-	free_device(device);
+	end_device(device);
 	return 0;
 }
 
@@ -409,8 +407,7 @@ void dt_device_off_all(void)
 		mutex_unlock(&dt_msi_mutex);
 		if (!device)
 			return;
-		cancel_delayed_work_sync(&device->tick);
-		free_device(device);
+		end_device(device);
 	}
 }
 

@@ -227,6 +227,8 @@ void dt_target_detach_all(void);
 
 /* settings.c */
 void dt_settings_init(struct dt_settings *settings);
+int dt_settings_check_timeout(u32 timeout_ms, struct netlink_ext_ack *extack);
+bool dt_settings_is_silent(u32 timeout_ms, u64 beat_ns);
 int dt_settings_check(const struct dt_settings *settings, struct netlink_ext_ack *extack);
 u64 dt_settings_limit(const struct dt_settings *settings, bool engaged);
 bool dt_settings_engage(const struct dt_settings *settings, u64 rate);
@@ -274,6 +276,9 @@ void dt_event_send(enum dt_event event, const struct dt_target *target);
 void dt_event_exit(void);
 
 /* netlink.c */
+/* A target, or a device, with all that is shown of it. */
+#define DT_REPLY_SIZE		(32 << 10)
+
 extern struct genl_family dt_genl_family;
 int dt_may_change(struct sk_buff *skb, struct genl_info *info);
 int dt_netlink_init(void);

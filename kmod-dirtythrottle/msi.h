@@ -108,7 +108,6 @@ struct dt_msi_settings {
  * @pace: what follows from it; read by interrupts
  * @beat_ns: when the controller was heard last, CLOCK_MONOTONIC
  * @vectors: struct dt_vector
- * @nr_vectors: their number
  * @nr_refused: vectors that cannot be delayed
  * @is_vfio: its driver is VFIO's
  * @state: as announced
@@ -128,7 +127,6 @@ struct dt_device {
 	struct dt_pace pace;
 	u64 beat_ns;
 	struct list_head vectors;
-	unsigned int nr_vectors;
 	unsigned int nr_refused;
 	bool is_vfio;
 	enum dt_state state;
@@ -169,7 +167,6 @@ void dt_device_sum(const struct dt_device *device, struct dt_msi_counters *sum);
 /* msi_netlink.c */
 extern const struct nla_policy dt_msi_policy[];
 int dt_msi_get_doit(struct sk_buff *skb, struct genl_info *info);
-int dt_msi_get_start(struct netlink_callback *cb);
 int dt_msi_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int dt_msi_set_doit(struct sk_buff *skb, struct genl_info *info);
 int dt_msi_off_doit(struct sk_buff *skb, struct genl_info *info);

@@ -6,8 +6,6 @@
 #include "dirtythrottle.h"
 #include "msi.h"
 
-/* A device with DIRTYTHROTTLE_VECTORS_SHOWN vectors. */
-#define REPLY_SIZE	(32 << 10)
 #define ADDRESS_MAX	31
 
 /* Attributes of requests; what only replies carry is refused. */
@@ -138,7 +136,7 @@ int dt_msi_get_doit(struct sk_buff *skb, struct genl_info *info)
 
 	if (!address)
 		return -EINVAL;
-	reply.skb = genlmsg_new(REPLY_SIZE, GFP_KERNEL);
+	reply.skb = genlmsg_new(DT_REPLY_SIZE, GFP_KERNEL);
 	if (!reply.skb)
 		return -ENOMEM;
 	err = dt_device_visit(address, get_one, &reply);
@@ -148,18 +146,6 @@ int dt_msi_get_doit(struct sk_buff *skb, struct genl_info *info)
 		dt_say(info->extack, "its interrupts are not throttled");
 	nlmsg_free(reply.skb);
 	return err;
-}
-
-/**
- * dt_msi_get_start() - a device may be longer than a message is by default
- * @cb: request
- *
- * Return: 0.
- */
-int dt_msi_get_start(struct netlink_callback *cb)
-{
-	cb->min_dump_alloc = REPLY_SIZE;
-	return 0;
 }
 
 /**

@@ -11,9 +11,6 @@
 #include "dirtythrottle.h"
 #include "msi.h"
 
-/* A target with DIRTYTHROTTLE_VCPUS_SHOWN vCPUs. */
-#define REPLY_SIZE	(24 << 10)
-
 /* Attributes of requests; what only replies carry is refused. */
 static const struct nla_policy dt_policy[DT_A_MAX + 1] = {
 	[DT_A_PID]		= NLA_POLICY_MIN(NLA_U32, 1),
@@ -147,7 +144,7 @@ static int get_doit(struct sk_buff *skb, struct genl_info *info)
 
 	if (IS_ERR(target))
 		return PTR_ERR(target);
-	reply = genlmsg_new(REPLY_SIZE, GFP_KERNEL);
+	reply = genlmsg_new(DT_REPLY_SIZE, GFP_KERNEL);
 	if (reply)
 		err = put_message(reply, target, info->snd_portid, info->snd_seq, 0);
 	dt_target_put(target);
@@ -160,7 +157,7 @@ static int get_doit(struct sk_buff *skb, struct genl_info *info)
 /* A target may be longer than a message is by default. */
 static int get_start(struct netlink_callback *cb)
 {
-	cb->min_dump_alloc = REPLY_SIZE;
+	cb->min_dump_alloc = DT_REPLY_SIZE;
 	return 0;
 }
 
@@ -287,7 +284,7 @@ static const struct genl_ops dt_ops[] = {
 	{ .cmd = DT_CMD_ATTACH, .doit = attach_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = DT_CMD_SET, .doit = set_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = DT_CMD_DETACH, .doit = detach_doit, .flags = GENL_ADMIN_PERM },
-	{ .cmd = DT_CMD_MSI_GET, .doit = dt_msi_get_doit, .start = dt_msi_get_start,
+	{ .cmd = DT_CMD_MSI_GET, .doit = dt_msi_get_doit, .start = get_start,
 	  .dumpit = dt_msi_get_dumpit, .policy = dt_msi_policy, .maxattr = DT_A_MAX },
 	{ .cmd = DT_CMD_MSI_SET, .doit = dt_msi_set_doit, .flags = GENL_ADMIN_PERM,
 	  .policy = dt_msi_policy, .maxattr = DT_A_MAX },

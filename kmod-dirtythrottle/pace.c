@@ -32,10 +32,7 @@ int dt_msi_settings_check(const struct dt_msi_settings *settings, struct netlink
 	if (settings->rate && (settings->rate < DIRTYTHROTTLE_RATE_MIN ||
 			       settings->rate > DIRTYTHROTTLE_RATE_MAX))
 		return refuse(extack, "a rate is 20 at least and 1000000 at most");
-	if (settings->timeout_ms && (settings->timeout_ms < DIRTYTHROTTLE_TIMEOUT_MIN_MS ||
-				     settings->timeout_ms > DIRTYTHROTTLE_TIMEOUT_MAX_MS))
-		return refuse(extack, "a time-out is 500 ms at least and an hour at most");
-	return 0;
+	return dt_settings_check_timeout(settings->timeout_ms, extack);
 }
 
 /**

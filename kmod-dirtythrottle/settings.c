@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a controller may set, and what follows from it. All functions are pure. */
+/* What a controller may set, and what follows from it. */
+#include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include "dirtythrottle.h"
@@ -23,6 +24,21 @@ static int refuse(struct netlink_ext_ack *extack, const char *text)
 }
 
 /**
+ * dt_settings_check_timeout() - can it be meant?
+ * @timeout_ms: how long a controller may be silent, 0 = for ever
+ * @extack: for the refusal, or NULL
+ *
+ * Return: 0 or -EINVAL.
+ */
+int dt_settings_check_timeout(u32 timeout_ms, struct netlink_ext_ack *extack)
+{
+	if (timeout_ms && (timeout_ms < DIRTYTHROTTLE_TIMEOUT_MIN_MS ||
+			   timeout_ms > DIRTYTHROTTLE_TIMEOUT_MAX_MS))
+		return refuse(extack, "a time-out is 500 ms at least and an hour at most");
+	return 0;
+}
+
+/**
  * dt_settings_check() - can they be meant?
  * @settings: settings
  * @extack: for the refusal, or NULL
@@ -42,10 +58,20 @@ int dt_settings_check(const struct dt_settings *settings, struct netlink_ext_ack
 		return refuse(extack, "a delay is 50 ms at most");
 	if (!settings->share || settings->share > DIRTYTHROTTLE_SHARE_MAX)
 		return refuse(extack, "a share is 1 to 100 percent");
-	if (settings->timeout_ms && (settings->timeout_ms < DIRTYTHROTTLE_TIMEOUT_MIN_MS ||
-				     settings->timeout_ms > DIRTYTHROTTLE_TIMEOUT_MAX_MS))
-		return refuse(extack, "a time-out is 500 ms at least and an hour at most");
-	return 0;
+	return dt_settings_check_timeout(settings->timeout_ms, extack);
+}
+
+/**
+ * dt_settings_is_silent() - has the controller been silent for too long?
+ * @timeout_ms: for how long it may be, 0 = for ever
+ * @beat_ns: when it was heard last, CLOCK_MONOTONIC
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool dt_settings_is_silent(u32 timeout_ms, u64 beat_ns)
+{
+	return timeout_ms && ktime_get_ns() - beat_ns > (u64)timeout_ms * NSEC_PER_MSEC;
 }
 
 /**

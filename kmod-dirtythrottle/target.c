@@ -177,13 +177,6 @@ static void measure(struct dt_target *target)
 	judge(target);
 }
 
-static bool is_silent(const struct dt_target *target)
-{
-	u64 timeout_ns = (u64)target->settings.timeout_ms * NSEC_PER_MSEC;
-
-	return timeout_ns && ktime_get_ns() - target->beat_ns > timeout_ns;
-}
-
 /* Detaching waits for ticks, so that another work item has to do it. */
 static void retire_soon(struct dt_target *target, enum dt_event event)
 {
@@ -201,7 +194,7 @@ static void tick(struct work_struct *work)
 		;
 	} else if (!dt_guest_is_alive(target)) {
 		retire_soon(target, DT_EVENT_EXITED);
-	} else if (is_silent(target)) {
+	} else if (dt_settings_is_silent(target->settings.timeout_ms, target->beat_ns)) {
 		retire_soon(target, DT_EVENT_TIMEOUT);
 	} else {
 		measure(target);

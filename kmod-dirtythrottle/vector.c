@@ -174,7 +174,6 @@ int dt_vector_take(struct dt_device *device, unsigned int irq, unsigned int inde
 		return err;
 	}
 	list_add_tail(&vector->node, &device->vectors);
-	device->nr_vectors++;
 	__irq_set_handler(irq, flow, 0, desc->name);
 	return 0;
 }

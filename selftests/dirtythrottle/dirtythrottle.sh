@@ -65,10 +65,14 @@ at_most() {
 	return 1
 }
 
+# of_first KEY: of the first object of a list in JSON
+of_first() {
+	/usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)[0].get(sys.argv[1], ""))' "$1"
+}
+
 # field PID KEY: of lparctl's JSON
 field() {
-	lparctl -j throttle show "$1" | /usr/bin/python3 -c \
-		'import json, sys; print(json.load(sys.stdin)[0].get(sys.argv[1], ""))' "$2"
+	lparctl -j throttle show "$1" | of_first "$2"
 }
 
 # vcpu_field PID KEY: of each vCPU that has written, in the order of their numbers

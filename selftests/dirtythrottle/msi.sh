@@ -10,8 +10,7 @@ pci=/sys/bus/pci/devices
 
 # msi_field ADDRESS KEY: of lparctl's JSON
 msi_field() {
-	lparctl -j throttle msi "$1" | /usr/bin/python3 -c \
-		'import json, sys; print(json.load(sys.stdin)[0].get(sys.argv[1], ""))' "$2"
+	lparctl -j throttle msi "$1" | of_first "$2"
 }
 
 # msi_is ADDRESS KEY VALUE

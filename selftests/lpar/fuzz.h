@@ -9,7 +9,7 @@
 #include "lparnl.h"
 
 #define ANSWER_SECONDS 60
-#define MESSAGES_PER_QUESTION 200
+#define MESSAGES_PER_QUESTION 64
 
 static struct lparnl nl;
 static uint64_t state;
