@@ -45,6 +45,8 @@
 #define BLOCKS_GPA 0x2000
 #define LOW_BYTES 0x3000
 #define MEM_GPA 0x1000000
+#define HLT 0xf4
+#define LOST_MAX 3
 
 #define BURST_PAGES 64
 #define BURST_PAUSE_MS 200
@@ -136,6 +138,7 @@ struct vcpu {
 	int fd;
 	struct kvm_run *run;
 	volatile unsigned int left; /* how often it came out of KVM_RUN */
+	unsigned int lost;	    /* and how often where no exit was asked for */
 };
 
 static struct {
@@ -243,6 +246,7 @@ static void create_vm(const char *mem)
 	vm.bitmap = calloc(vm.mem_bytes / PAGE / 64, sizeof(*vm.bitmap));
 	set_slot(0, 0, vm.low, LOW_BYTES, 0);
 	set_slot(1, MEM_GPA, vm.mem, vm.mem_bytes, 0);
+	memset(vm.low, HLT, BLOCKS_GPA);
 	memcpy(vm.low + CODE_GPA, guest_code, guest_code_end - guest_code);
 	vm.blocks = (struct block *)(vm.low + BLOCKS_GPA);
 	memset(vm.blocks, 0, PAGE);
@@ -311,6 +315,23 @@ static void stand(void)
 	pthread_mutex_unlock(&vm.lock);
 }
 
+/*
+ * QEMU's emulation of SVM loses the rip of a guest now and then, with and without a
+ * throttle; it mostly comes down on a hlt then. All that a vCPU has to know is in its block.
+ */
+static void start_over(struct vcpu *vcpu)
+{
+	struct kvm_regs regs;
+
+	if (++vcpu->lost > LOST_MAX)
+		die("vCPU %u left with exit reason %u", vcpu->index, vcpu->run->exit_reason);
+	if (ioctl(vcpu->fd, KVM_GET_REGS, &regs))
+		die("get registers");
+	fprintf(stderr, "dirtyguest: vCPU %u was lost at %#llx, exit reason %u, and starts over\n",
+		vcpu->index, regs.rip, vcpu->run->exit_reason);
+	set_registers(vcpu);
+}
+
 static void run_once(struct vcpu *vcpu)
 {
 	int ret = ioctl(vcpu->fd, KVM_RUN, 0);
@@ -319,7 +340,7 @@ static void run_once(struct vcpu *vcpu)
 	if (!ret && vcpu->run->exit_reason == KVM_EXIT_IO)
 		stand();
 	else if (!ret)
-		die("vCPU %u left with exit reason %u", vcpu->index, vcpu->run->exit_reason);
+		start_over(vcpu);
 	else if (errno != EINTR)
 		die("vCPU %u: KVM_RUN", vcpu->index);
 	else
