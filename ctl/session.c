@@ -227,6 +227,8 @@ static void set_stage(const struct guest *guest, unsigned int number, const char
 	mnl_attr_put_strz(nlh, LPAR_A_STAGE_TEXT, text);
 	mnl_attr_put_u32(nlh, LPAR_A_STAGE_PROGRESS, progress);
 	mnl_attr_nest_end(nlh, nest);
+	if (number)
+		mnl_attr_put(nlh, LPAR_A_TRANSIENT, 0, NULL);
 	/* For show only: an LPAR that is gone by now has none. */
 	nl_send(nlh, NULL, NULL);
 }

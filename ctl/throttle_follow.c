@@ -118,6 +118,8 @@ static void set_stage(const struct follow *follow, const struct progress *progre
 	mnl_attr_put_u64(nlh, LPAR_A_STAGE_DIRTY_BYTES, migrates ? progress->remaining : 0);
 	mnl_attr_nest_end(nlh, nest);
 	mnl_attr_put_u32(nlh, LPAR_A_STATE, state);
+	if (migrates)
+		mnl_attr_put(nlh, LPAR_A_TRANSIENT, 0, NULL);
 	nl_send(nlh, NULL, NULL);
 }
 

@@ -78,6 +78,7 @@ struct lpar_config {
  * @progress: percent
  * @transfer_rate: bytes per second
  * @dirty_bytes: memory still to be sent again
+ * @portid: netlink socket with which it ends; 0 = it stays
  * @text: for people
  */
 struct lpar_stage {
@@ -85,6 +86,7 @@ struct lpar_stage {
 	u32 progress;
 	u64 transfer_rate;
 	u64 dirty_bytes;
+	u32 portid;
 	char text[LPAR_STAGE_TEXT_MAX + 1];
 };
 
@@ -205,12 +207,16 @@ int lpar_delete(const char *name, struct lpar_report *report);
 int lpar_configure(struct lpar *lpar, struct lpar_config *config, struct lpar_report *report);
 void lpar_config_init(struct lpar_config *config);
 void lpar_set_state(struct lpar *lpar, enum lpar_state state, const char *reason);
-int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
-		   const enum lpar_state *state, struct lpar_report *report);
 int lpar_gate_timeout_check(u32 timeout_ms, struct lpar_report *report);
 int lpar_set_gate_timeout(struct lpar *lpar, u32 timeout_ms, struct lpar_report *report);
 void lpar_delete_all(void);
 __printf(3, 4) int lpar_problem(struct lpar_report *report, int err, const char *fmt, ...);
+
+/* stage.c */
+int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
+		   const enum lpar_state *state, struct lpar_report *report);
+int lpar_stage_init(void);
+void lpar_stage_exit(void);
 
 /* activation.c */
 int lpar_check(struct lpar *lpar, struct lpar_report *report);

@@ -34,11 +34,16 @@ static int __init lpar_init(void)
 	err = lpar_cut_register(&lpar_gate_cut_class);
 	if (err)
 		goto err_hotplug;
-	err = lpar_netlink_init();
+	err = lpar_stage_init();
 	if (err)
 		goto err_cut;
+	err = lpar_netlink_init();
+	if (err)
+		goto err_stage;
 	return 0;
 
+err_stage:
+	lpar_stage_exit();
 err_cut:
 	lpar_cut_unregister(&lpar_gate_cut_class);
 err_hotplug:
@@ -58,6 +63,7 @@ err_wq:
 static void __exit lpar_exit(void)
 {
 	lpar_netlink_exit();
+	lpar_stage_exit();
 	lpar_hotplug_exit();
 	lpar_cut_exit();
 	lpar_cut_unregister(&lpar_gate_cut_class);

@@ -31,6 +31,7 @@ static const struct nla_policy lpar_policy[LPAR_A_MAX + 1] = {
 	[LPAR_A_GATE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[LPAR_A_STAGE]		= NLA_POLICY_NESTED(stage_policy),
 	[LPAR_A_FORCE]		= { .type = NLA_FLAG },
+	[LPAR_A_TRANSIENT]	= { .type = NLA_FLAG },
 	[LPAR_A_CUT_ID]		= { .type = NLA_U32 },
 	[LPAR_A_CUT_ACTION]	= NLA_POLICY_MAX(NLA_U32, LPAR_CUT_OPEN),
 	[LPAR_A_CUT_DEADLINE_NS] = { .type = NLA_U64 },
@@ -568,6 +569,7 @@ static int stage_set_doit(struct sk_buff *skb, struct genl_info *info)
 		return PTR_ERR(lpar);
 	stage = lpar->stage;
 	parse_stage(&stage, attrs);
+	stage.portid = info->attrs[LPAR_A_TRANSIENT] ? info->snd_portid : 0;
 	if (info->attrs[LPAR_A_STATE])
 		state = nla_get_u32(info->attrs[LPAR_A_STATE]);
 	err = lpar_set_stage(lpar, &stage, info->attrs[LPAR_A_STATE] ? &state : NULL, &report);

@@ -548,38 +548,3 @@ void lpar_set_state(struct lpar *lpar, enum lpar_state state, const char *reason
 	lpar_event_poll(lpar, NULL, "state");
 	lpar_event_poll(lpar, NULL, "reason");
 }
-
-/**
- * lpar_set_stage() - tell the operator how a long operation gets on
- * @lpar: from lpar_lock()
- * @stage: new stage
- * @state: new state, or NULL to leave it
- * @report: for the refusal
- *
- * Context: may sleep; takes lpar_mutex.
- * Return: 0, -EINVAL when the state may not change so.
- */
-int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
-		   const enum lpar_state *state, struct lpar_report *report)
-{
-	static const char *const files[] = {
-		"number", "text", "progress", "transfer_rate", "dirty_bytes",
-	};
-	unsigned int i;
-
-	lockdep_assert_held(&lpar->op);
-	if (state && !lpar_state_may_follow(lpar->state, *state))
-		return lpar_problem(report, -EINVAL,
-				    "LPAR \"%s\" is %s and cannot become %s so; use activate or deactivate",
-				    lpar->name, lpar_state_name(lpar->state),
-				    lpar_state_name(*state));
-	mutex_lock(&lpar_mutex);
-	lpar->stage = *stage;
-	mutex_unlock(&lpar_mutex);
-	if (state)
-		lpar_set_state(lpar, *state, NULL);
-	lpar_event_send(LPAR_EVENT_STAGE, lpar, NULL);
-	for (i = 0; i < ARRAY_SIZE(files); i++)
-		lpar_event_poll(lpar, "stage", files[i]);
-	return 0;
-}

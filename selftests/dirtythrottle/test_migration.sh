@@ -63,6 +63,7 @@ follower=$!
 check "its controller throttles it" wait_until 20 is_throttled
 kill -9 $follower
 check "when that is killed the guest is let go" wait_until 10 is_free
+check "and the LPAR has no stage" stage 'l["state"] == "active" and not s["number"]'
 guest_qmp web migrate_cancel >/dev/null
 check "it is cancelled" wait_until 60 migration_is cancelled
 guest_kill "$destination_pid"

@@ -103,6 +103,7 @@ static const struct key keys[LPAR_A_MAX + 2] = {
 	[LPAR_A_STAGE] = { "stage", TYPE_NEST, .members = stage_keys },
 	[LPAR_A_PROBLEM] = { "problem", TYPE_STRING },
 	[LPAR_A_FORCE] = { "force", TYPE_FLAG },
+	[LPAR_A_TRANSIENT] = { "transient", TYPE_FLAG },
 	[LPAR_A_EVENT] = { "event", TYPE_ENUM, .values = events },
 	[LPAR_A_EVENT_SEQ] = { "seq", TYPE_U64 },
 	[LPAR_A_EVENT_TIME_NS] = { "time_ns", TYPE_U64 },
@@ -216,7 +217,7 @@ static void put_value(unsigned int attr, const struct key *key, const char *word
 	}
 }
 
-/* "force" stands alone. The keys of a stage are left to put_stage(). */
+/* "force" and "transient" stand alone. The keys of a stage are left to put_stage(). */
 static void put_words(char **words)
 {
 	for (; *words; words++) {

@@ -115,6 +115,8 @@ static void put_stage(struct nlmsghdr *message)
 	mnl_attr_nest_end(message, nest);
 	if (one_in(2))
 		mnl_attr_put_u32(message, LPAR_A_STATE, below(8));
+	if (one_in(4))
+		mnl_attr_put(message, LPAR_A_TRANSIENT, 0, NULL);
 }
 
 static void put_cut(struct nlmsghdr *message)

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
-plan 27
+plan 32
 load lpar
 lparcall create a
 events=$scratch/events
@@ -45,3 +45,11 @@ check_fails "migrating to saved, which is another operation" lparcall stage a nu
 check "and back" lparcall stage a number 0 state active
 check "active to saved" lparcall stage a number 0 state saved
 check "sysfs: state" is a state saved
+check "and back" lparcall stage a number 0 state active
+
+# lparcall's socket is closed when it ends.
+check "one that ends with its socket" lparcall stage a number 2 text "seventh pass" \
+	state migrating transient
+check "event" event "$events" stage 'name="a"' 'number=2' 'text="seventh pass"'
+check "there is none any more" is a stage/number 0
+check "nor is the LPAR migrating" is a state active

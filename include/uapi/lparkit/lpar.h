@@ -112,6 +112,7 @@ enum lpar_attr {
 	LPAR_A_CUT_POINT,	/* nest, enum lpar_point_attr; repeated */
 	LPAR_A_CUT_SKEW_NS,	/* u64, last minus first participant */
 	LPAR_A_PAD,
+	LPAR_A_TRANSIENT,	/* flag, STAGE_SET: ends with the socket; migrating, too */
 
 	__LPAR_A_MAX,
 	LPAR_A_MAX = __LPAR_A_MAX - 1,

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Stages: what the operator watches during a long operation.
+ *
+ * A stage may end with the netlink socket that set it: a controller that is
+ * killed leaves no LPAR behind that seems to migrate for ever.
+ */
+#include <linux/module.h>
+#include <linux/netlink.h>
+#include <linux/notifier.h>
+#include <net/net_namespace.h>
+#include "lpar.h"
+
+/**
+ * lpar_set_stage() - tell the operator how a long operation gets on
+ * @lpar: from lpar_lock()
+ * @stage: new stage
+ * @state: new state, or NULL to leave it
+ * @report: for the refusal
+ *
+ * Context: may sleep; takes lpar_mutex.
+ * Return: 0, -EINVAL when the state may not change so.
+ */
+int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
+		   const enum lpar_state *state, struct lpar_report *report)
+{
+	static const char *const files[] = {
+		"number", "text", "progress", "transfer_rate", "dirty_bytes",
+	};
+	unsigned int i;
+
+	lockdep_assert_held(&lpar->op);
+	if (state && !lpar_state_may_follow(lpar->state, *state))
+		return lpar_problem(report, -EINVAL,
+				    "LPAR \"%s\" is %s and cannot become %s so; use activate or deactivate",
+				    lpar->name, lpar_state_name(lpar->state),
+				    lpar_state_name(*state));
+	mutex_lock(&lpar_mutex);
+	lpar->stage = *stage;
+	mutex_unlock(&lpar_mutex);
+	if (state)
+		lpar_set_state(lpar, *state, NULL);
+	lpar_event_send(LPAR_EVENT_STAGE, lpar, NULL);
+	for (i = 0; i < ARRAY_SIZE(files); i++)
+		lpar_event_poll(lpar, "stage", files[i]);
+	return 0;
+}
+
+/* An LPAR whose stage is of this socket, with a reference; or NULL. */
+static struct lpar *get_staged(u32 portid)
+{
+	struct lpar *lpar, *found = NULL;
+
+	mutex_lock(&lpar_mutex);
+	list_for_each_entry(lpar, &lpar_list, list)
+		if (lpar->stage.portid == portid) {
+			lpar_ref(lpar);
+			found = lpar;
+			break;
+		}
+	mutex_unlock(&lpar_mutex);
+	return found;
+}
+
+/* Forgets whose stage it was, so that it is found once only; false if it is another's now. */
+static bool disown(struct lpar *lpar, u32 portid)
+{
+	bool mine;
+
+	mutex_lock(&lpar_mutex);
+	mine = lpar->stage.portid == portid;
+	if (mine)
+		lpar->stage.portid = 0;
+	mutex_unlock(&lpar_mutex);
+	return mine;
+}
+
+static void end_stage(struct lpar *lpar, u32 portid)
+{
+	static const struct lpar_stage none;
+	const enum lpar_state active = LPAR_STATE_ACTIVE;
+
+	if (lpar_lock_op(lpar)) {
+		disown(lpar, portid);	/* deleted meanwhile */
+		lpar_put(lpar);
+		return;
+	}
+	if (disown(lpar, portid))
+		lpar_set_stage(lpar, &none,
+			       lpar->state == LPAR_STATE_MIGRATING ? &active : NULL, NULL);
+	lpar_unlock(lpar);
+}
+
+/* The caller closes its socket and may sleep: see netlink_release(). */
+static int on_netlink(struct notifier_block *nb, unsigned long event, void *data)
+{
+	const struct netlink_notify *closed = data;
+	struct lpar *lpar;
+
+	if (event != NETLINK_URELEASE || closed->protocol != NETLINK_GENERIC ||
+	    !net_eq(closed->net, &init_net))
+		return NOTIFY_DONE;
+	while ((lpar = get_staged(closed->portid)))
+		end_stage(lpar, closed->portid);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block netlink_nb = { .notifier_call = on_netlink };
+
+/**
+ * lpar_stage_init() - hear of sockets that are closed
+ *
+ * Return: 0 or the error of the registration.
+ */
+int lpar_stage_init(void)
+{
+	return netlink_register_notifier(&netlink_nb);
+}
+
+/**
+ * lpar_stage_exit() - the reverse
+ */
+void lpar_stage_exit(void)
+{
+	netlink_unregister_notifier(&netlink_nb);
+}
