@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Persistent reservations and other ioctls reach BASE as it is.
-# vm: cpus=2 mem=768 disks=8M,24M timeout=120 kernels=6.12
+# vm: cpus=2 mem=768 disks=8M,24M timeout=120 long=6.1,7.2,debug
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
