@@ -57,7 +57,7 @@ static struct {
 
 static const char *volume, *reopen_command, *log_device, *mark_dir;
 static int disk = -1, control = -1;
-static uint64_t sectors, seq;
+static uint64_t sectors, seq, flushed_seq;
 static uint8_t *model, *buffer;
 static struct state states[STATES_MAX];
 static unsigned int n_states, names, marks;
@@ -219,17 +219,34 @@ static void pick_range(uint64_t *sector, uint64_t *count)
 	}
 }
 
+/*
+ * dm-log-writes logs a write at the next flush, but one with FUA at once: in its log,
+ * older data of the same place would come after it.
+ */
+static bool may_be_fua(uint64_t sector, uint64_t count)
+{
+	uint64_t number, i;
+
+	for (i = sector; log_device && i < sector + count; i++) {
+		read_stamp(model + i * SECTOR, i, &number);
+		if (number > flushed_seq)
+			return false;
+	}
+	return true;
+}
+
 /* One in eight with FUA. */
 static void write_stamps(uint64_t sector, uint64_t count)
 {
 	struct iovec piece = { .iov_base = buffer, .iov_len = count * SECTOR };
+	bool fua = !below(8) && may_be_fua(sector, count);
 	ssize_t size = piece.iov_len;
 	uint64_t i;
 
 	for (i = 0; i < count; i++)
 		stamp(model + (sector + i) * SECTOR, sector + i);
 	memcpy(buffer, model + sector * SECTOR, size);
-	if (pwritev2(disk, &piece, 1, sector * SECTOR, below(8) ? 0 : RWF_DSYNC) != size ||
+	if (pwritev2(disk, &piece, 1, sector * SECTOR, fua ? RWF_DSYNC : 0) != size ||
 	    (thin.pool && pwrite(thin.disk, buffer, size, sector * SECTOR) != size))
 		die("write of %lu sectors at %lu", count, sector);
 }
@@ -286,6 +303,7 @@ static void mark(void)
 	char path[256], text[32];
 	FILE *file;
 
+	flushed_seq = seq;
 	if (!log_device)
 		return;
 	snprintf(text, sizeof(text), "m%u", marks);

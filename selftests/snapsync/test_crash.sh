@@ -14,10 +14,10 @@ table="0 $(sectors "$base") snapsync $base"
 record() {
 	local seed=$RANDOM
 
-	echo "# seed $seed"
+	diag "seed $seed"
 	dmsetup create log --table "0 $(sectors "$store") log-writes $store $log" &&
 		dmsetup create vol --table "$table /dev/mapper/log 2 chunk $1" &&
-		snapmodel --marks log "$scratch" vol $seed 90 &&
+		snapmodel --marks log "$scratch" vol $seed 120 &&
 		dmsetup remove vol && dmsetup remove log &&
 		logreplay $log list >"$scratch/list"
 }
@@ -40,7 +40,7 @@ all_marks() {
 		# The log ends with a mark of its own.
 		[[ $kind = mark && $name = m[0-9]* ]] || continue
 		[ $((RANDOM % 4)) = 0 ] || continue
-		replayed "$number" "${name#m}" "" || { echo "# at $name, entry $number"; return 1; }
+		replayed "$number" "${name#m}" "" || { diag "at $name, entry $number"; return 1; }
 	done <"$scratch/list"
 }
 
@@ -49,11 +49,11 @@ between_marks() {
 
 	awk '$2 == "mark" && $3 ~ /^m[0-9]/ { if (n) print n, $1, substr(last, 2), substr($3, 2); n = $1; last = $3 }' \
 		"$scratch/list" | awk '$2 - $1 > 3' >"$scratch/pairs"
-	[ "$(wc -l <"$scratch/pairs")" -gt 3 ] || return 1
+	[ "$(wc -l <"$scratch/pairs")" -gt 3 ] || { diag "too few marks"; return 1; }
 	shuf -n "$points" "$scratch/pairs" >"$scratch/chosen"
 	while read -r from to line pairs; do
 		replayed $((from + 1 + RANDOM % (to - from - 1))) "$line" "$pairs" ||
-			{ echo "# between entries $from and $to"; return 1; }
+			{ diag "between entries $from and $to"; return 1; }
 	done <"$scratch/chosen"
 }
 
