@@ -5,11 +5,25 @@
  * A stage may end with the netlink socket that set it: a controller that is
  * killed leaves no LPAR behind that seems to migrate for ever.
  */
-#include <linux/module.h>
 #include <linux/netlink.h>
 #include <linux/notifier.h>
 #include <net/net_namespace.h>
 #include "lpar.h"
+
+/* What it does, whether all of its CPUs are there or not. */
+static enum lpar_state state_when_whole(const struct lpar *lpar)
+{
+	return lpar->state == LPAR_STATE_DEGRADED ? lpar->whole_state : lpar->state;
+}
+
+/* One that is degraded stays so until its CPUs are back. */
+static void change_state(struct lpar *lpar, enum lpar_state state)
+{
+	if (lpar->state == LPAR_STATE_DEGRADED)
+		lpar->whole_state = state;
+	else
+		lpar_set_state(lpar, state, NULL);
+}
 
 /**
  * lpar_set_stage() - tell the operator how a long operation gets on
@@ -27,19 +41,19 @@ int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
 	static const char *const files[] = {
 		"number", "text", "progress", "transfer_rate", "dirty_bytes",
 	};
+	enum lpar_state now = state_when_whole(lpar);
 	unsigned int i;
 
 	lockdep_assert_held(&lpar->op);
-	if (state && !lpar_state_may_follow(lpar->state, *state))
+	if (state && !lpar_state_may_follow(now, *state))
 		return lpar_problem(report, -EINVAL,
 				    "LPAR \"%s\" is %s and cannot become %s so; use activate or deactivate",
-				    lpar->name, lpar_state_name(lpar->state),
-				    lpar_state_name(*state));
+				    lpar->name, lpar_state_name(now), lpar_state_name(*state));
 	mutex_lock(&lpar_mutex);
 	lpar->stage = *stage;
 	mutex_unlock(&lpar_mutex);
 	if (state)
-		lpar_set_state(lpar, *state, NULL);
+		change_state(lpar, *state);
 	lpar_event_send(LPAR_EVENT_STAGE, lpar, NULL);
 	for (i = 0; i < ARRAY_SIZE(files); i++)
 		lpar_event_poll(lpar, "stage", files[i]);
@@ -87,7 +101,8 @@ static void end_stage(struct lpar *lpar, u32 portid)
 	}
 	if (disown(lpar, portid))
 		lpar_set_stage(lpar, &none,
-			       lpar->state == LPAR_STATE_MIGRATING ? &active : NULL, NULL);
+			       state_when_whole(lpar) == LPAR_STATE_MIGRATING ? &active : NULL,
+			       NULL);
 	lpar_unlock(lpar);
 }
 

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
-plan 32
+plan 42
 load lpar
 lparcall create a
 events=$scratch/events
@@ -53,3 +53,30 @@ check "one that ends with its socket" lparcall stage a number 2 text "seventh pa
 check "event" event "$events" stage 'name="a"' 'number=2' 'text="seventh pass"'
 check "there is none any more" is a stage/number 0
 check "nor is the LPAR migrating" is a state active
+
+# What a degraded LPAR goes on with once its CPUs are back.
+online=/sys/devices/system/cpu/cpu2/online
+lparcall deactivate a
+lparcall set a cpus 2
+lparcall activate a
+lparcall stage a number 1 state migrating
+echo 0 >$online
+check "a CPU goes while it migrates" wait_until 5 is a state degraded
+check "it may be told that this is over" lparcall stage a number 0 state active
+check "it is still degraded" is a state degraded
+check "with the reason" is a reason "cpu 2 offline"
+echo 1 >$online
+check "and active with its CPU back" wait_until 5 is a state active
+
+echo 0 >$online
+wait_until 5 is a state degraded
+check "a degraded LPAR may migrate away" lparcall stage a number 1 state migrating
+check_fails "but not be saved then" lparcall stage a number 1 state saved
+echo 1 >$online
+check "it does so with its CPU back" wait_until 5 is a state migrating
+echo 0 >$online
+wait_until 5 is a state degraded
+lparcall stage a number 2 state migrating transient
+check "its socket is gone" is a stage/number 0
+echo 1 >$online
+check "so it migrates no more" wait_until 5 is a state active
