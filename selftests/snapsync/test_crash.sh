@@ -3,7 +3,7 @@
 # What a crash leaves: STORE is logged, replayed to every flush and to points in
 # between, and must then show what was durable: all of it, or what was written since.
 # POINTS: cuts in between (5).
-# vm: cpus=2 mem=1024 disks=1M,16M,96M,16M timeout=300 kernels=6.12
+# vm: cpus=2 mem=1024 disks=1M,16M,96M,16M timeout=300 long=6.1,7.2,debug
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
