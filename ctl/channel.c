@@ -21,22 +21,10 @@
 /* For undoing what a failed operation has done. */
 #define ABORT_TIMEOUT_NS (120 * (uint64_t)NSEC_PER_SEC)
 
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
-
 /* Who gives up while hosts work gets them back as they were. */
 void channels_catch_signals(void)
 {
-	struct sigaction action = { .sa_handler = on_signal };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	interrupt_catch(0);
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -241,7 +229,7 @@ static int wait_answers(struct channels *channels, uint64_t deadline_ns, bool al
 		left = deadline_ns - now_ns(CLOCK_MONOTONIC);
 		if (left <= 0)
 			ret = -ETIMEDOUT;
-		else if (interrupted && !all)
+		else if (interrupted() && !all)
 			ret = -EINTR;
 		else if (poll(pfd, channels->n, left / NSEC_PER_MSEC + 1) > 0)
 			for (i = 0; i < channels->n; i++)
@@ -275,9 +263,9 @@ int channels_gather(struct channels *channels, const char *op)
 	}
 	if (ret == -ETIMEDOUT)
 		err("host %s: %s: no answer in time", slow_host(channels), op);
-	else if (ret || interrupted)
+	else if (ret || interrupted())
 		err("%s: interrupted", op);
-	return interrupted && !ret ? -EINTR : ret;
+	return interrupted() && !ret ? -EINTR : ret;
 }
 
 /* The same request to all; consumed, NULL = without arguments. */

@@ -45,25 +45,6 @@ struct launch {
 	pid_t pid; /* QEMU, our child */
 };
 
-/* Who gives up while start waits gets the host back as it was. */
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
-
-static void catch_signals(void)
-{
-	/* Requests to the kernel are finished first: their result is needed to undo them. */
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-}
-
 static bool is_fenced(const struct lpar *lpar)
 {
 	return lpar->state != LPAR_STATE_DEFINED && lpar->state != LPAR_STATE_FAILED;
@@ -271,7 +252,7 @@ static int wait_ready(struct launch *launch, uint64_t timeout_ns)
 			show_log(launch->name);
 			return EXIT_FAILED;
 		}
-		if (interrupted) {
+		if (interrupted()) {
 			err("LPAR %s: interrupted", launch->name);
 			return EXIT_FAILED;
 		}
@@ -407,7 +388,8 @@ int start_verb(struct args *args)
 		err("LPAR %s: a guest needs memory= in %s", launch.name, launch.config.file);
 		goto out;
 	}
-	catch_signals();
+	/* Requests to the kernel are finished first: their result is needed to undo them. */
+	interrupt_catch(SA_RESTART);
 	lock = lock_lpar(launch.name);
 	if (lock >= 0)
 		ret = start(&launch, timeout_ns);

@@ -236,6 +236,10 @@ struct watch {
 bool watch_option(struct watch *watch, struct args *args, int *ret);
 int watch_events(struct watch *watch); /* exit code */
 
+/* interrupt.c: signals that ask a command to end */
+void interrupt_catch(int flags);
+bool interrupted(void);
+
 /* record.c: what the kernel says about an LPAR */
 int lpar_get(const char *name, struct lpar *lpar);
 int lpar_for_each(int (*visit)(const struct lpar *lpar, void *data), void *data);

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,14 +43,6 @@ struct progress {
 	uint64_t total_ms;
 	uint64_t downtime_ms;
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
 
 static int query(struct follow *follow, struct progress *progress)
 {
@@ -212,7 +203,7 @@ static int wait_for_begin(struct follow *follow, struct progress *progress)
 			return gone(ret);
 		if (is_running(progress))
 			return EXIT_OK;
-		if (interrupted)
+		if (interrupted())
 			return EXIT_FAILED;
 		if (follow->wait_ns && now_ns(CLOCK_MONOTONIC) > end_ns) {
 			err("no migration has begun");
@@ -226,7 +217,7 @@ static int run(struct follow *follow, struct progress *progress)
 {
 	int ret = EXIT_OK;
 
-	while (!ret && !interrupted && !is_over(progress)) {
+	while (!ret && !interrupted() && !is_over(progress)) {
 		note_rate(follow, progress);
 		ret = beat(follow);
 		set_stage(follow, progress, LPAR_STATE_MIGRATING);
@@ -239,7 +230,7 @@ static int run(struct follow *follow, struct progress *progress)
 			return gone(ret);
 	}
 	show_progress(follow, progress);
-	return interrupted ? EXIT_FAILED : ret;
+	return interrupted() ? EXIT_FAILED : ret;
 }
 
 static void print_result(const struct follow *follow, const struct progress *progress)
@@ -265,12 +256,10 @@ static void print_result(const struct follow *follow, const struct progress *pro
 
 static int follow_migration(struct follow *follow)
 {
-	struct sigaction action = { .sa_handler = on_signal };
 	struct progress progress;
 	int ret;
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	interrupt_catch(0);
 	ret = wait_for_begin(follow, &progress);
 	if (!ret)
 		ret = attach(follow);

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,14 +32,6 @@ struct hold {
 	uint32_t delay_us;
 	bool helpless; /* the longest delay is not enough, which was said */
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
 
 /* Sectors read and written, see the kernel's Documentation/block/stat.rst. */
 static int parse_block_stat(const char *text, uint64_t *bytes)
@@ -133,7 +124,7 @@ static int run(struct hold *hold, bool force, uint32_t watchdog_ms)
 
 	if (!ret)
 		ret = put_delay(hold, force, watchdog_ms);
-	while (!ret && !interrupted) {
+	while (!ret && !interrupted()) {
 		sleep_ms(PERIOD_MS);
 		ret = measure(hold);
 		if (ret)
@@ -154,12 +145,10 @@ static int run(struct hold *hold, bool force, uint32_t watchdog_ms)
 int throttle_hold(const char *address, uint64_t limit, const char *counter, bool force,
 		  uint32_t watchdog_ms)
 {
-	struct sigaction action = { .sa_handler = on_signal };
 	struct hold hold = { .address = address, .counter = counter, .limit = limit };
 	int ret;
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	interrupt_catch(0);
 	ret = run(&hold, force, watchdog_ms);
 	/* A device that is gone needs it no more. */
 	nl_send(throttle_msi_request(DT_CMD_MSI_OFF, address), NULL, NULL);

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Signals that ask a command to end: it undoes what it has begun, and then does.
+ */
+#include <signal.h>
+
+#include "lparctl.h"
+
+static volatile sig_atomic_t asked;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	asked = 1;
+}
+
+/*
+ * From now on SIGINT, SIGTERM and SIGHUP only make interrupted() true. @flags are
+ * those of sigaction(2): without SA_RESTART they also end what waits.
+ */
+void interrupt_catch(int flags)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = flags };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+bool interrupted(void)
+{
+	return asked;
+}
