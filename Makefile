@@ -60,7 +60,7 @@ check: programs
 
 # The fast selftests on one kernel; the debug kernel runs KUnit.
 check-quick: programs
-	$(RUN) --kernel $(or $(KERNEL),6.12),debug --speed quick
+	$(RUN) --kernel $(or $(KERNEL),7.2),debug --speed quick
 
 check-long: programs
 	$(RUN) $(ON) --speed long
@@ -115,7 +115,7 @@ help:
 	@echo "make dkms            rebuild the modules with every new kernel"
 	@echo "make demo            see it work, in a VM"
 	@echo "make check           the tests on all kernels (KERNEL=6.1,6.12,7.2,debug  TEST='lpar/*'  JOBS=2)"
-	@echo "make check-quick     unit tests, and fast selftests on 6.12 (or KERNEL=)"
+	@echo "make check-quick     unit tests, and fast selftests on 7.2 (or KERNEL=)"
 	@echo "make check-long      all tests, each on every kernel"
 	@echo "make lint            checkpatch, sparse, W=1, clang-format, shellcheck, netlink specs"
 	@echo "make format          clang-format -i"

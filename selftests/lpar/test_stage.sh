@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Stages: what the operator watches during a long operation.
-# vm: cpus=4 mem=512 timeout=120 kernels=6.1,6.12,7.2,debug speed=quick long=debug
+# vm: cpus=4 mem=512 timeout=120 kernels=6.1,6.12,7.2,debug speed=quick long=6.12,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
