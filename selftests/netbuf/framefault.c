@@ -119,6 +119,14 @@ static void put_frame(struct nlmsghdr *message)
 	mnl_attr_nest_end(message, nest);
 }
 
+/* What a message that failed leaves uncommitted goes with its socket. */
+static int refused(void)
+{
+	mnl_socket_close(nl.sock);
+	lparnl_open_family(&nl, NETBUF_FAMILY_NAME);
+	return 1;
+}
+
 static int try_load(long nth)
 {
 	int i, error;
@@ -131,7 +139,7 @@ static int try_load(long nth)
 	end_fault();
 	switch (value("txpcnt")) {
 	case 0:
-		return error ? 1 : complain("said to be loaded, and is not");
+		return error ? refused() : complain("said to be loaded, and is not");
 	case FRAMES:
 		return call(NETBUF_CMD_FLUSH) ? complain("cannot be flushed") : 0;
 	}
