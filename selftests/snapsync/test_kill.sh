@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # The machine dies under load, at moments that nobody chose: volumes and states are then
 # as they must be, and a group has a state on all members or on none.
-# ROUNDS: how often (10). KERNEL: of the host VM (6.12).
-# vm: none timeout=900 speed=long
+# ROUNDS: how often (20). KERNEL: of the host VM (6.12).
+# vm: none timeout=2400 speed=long
 # shellcheck source=selftests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
 
-rounds=${ROUNDS:-10}
+rounds=${ROUNDS:-20}
 kernel=${KERNEL:-6.12}
 vm=$LPARKIT_TOP/selftests/vm
 PATH=$LPARKIT_BUILD/ctl:$PATH
