@@ -95,7 +95,7 @@ captured() {
 	to_host 0 1
 	! kill -0 $capture 2>/dev/null
 }
-wait_until 60 captured
+wait_until 180 captured
 lparctl netbuf flush v0
 refused "block 1" "a file of tcpdump" lparctl netbuf load "$scratch/foreign.pcap"
 refused "block 1" "a file of Wireshark" lparctl netbuf load "$scratch/foreign.pcapng"
