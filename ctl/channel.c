@@ -345,10 +345,12 @@ static int ask_clock(struct channels *channels, struct channel *channel)
 	if (ret)
 		return ret;
 	there = json_number(channel->answer, "time_ns");
-	if (channel->round_trip_ns && after - before >= channel->round_trip_ns)
+	if (after - before > channel->worst_trip_ns)
+		channel->worst_trip_ns = after - before;
+	if (channel->best_trip_ns && after - before >= channel->best_trip_ns)
 		return 0;
 	/* The answer was given between: in the middle, or at worst at either end (Cristian). */
-	channel->round_trip_ns = after - before;
+	channel->best_trip_ns = after - before;
 	channel->error_ns = (after - before + 1) / 2;
 	channel->offset_ns = there - (before + channel->error_ns);
 	return 0;
@@ -386,14 +388,14 @@ int channels_compare_clocks(struct channels *channels, uint64_t limit_ns)
 	return ret;
 }
 
-/* The longest of all hosts. */
-int64_t channels_round_trip(const struct channels *channels)
+/* The longest of all hosts: what an answer, or a frame under way, may take. */
+int64_t channels_worst_trip(const struct channels *channels)
 {
 	int64_t longest = 0;
 	size_t i;
 
 	for (i = 0; i < channels->n; i++)
-		if (channels->channel[i].round_trip_ns > longest)
-			longest = channels->channel[i].round_trip_ns;
+		if (channels->channel[i].worst_trip_ns > longest)
+			longest = channels->channel[i].worst_trip_ns;
 	return longest;
 }

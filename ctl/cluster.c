@@ -16,7 +16,7 @@
 
 #define TIMEOUT_NS (600 * (uint64_t)NSEC_PER_SEC)
 #define MAX_SKEW_NS (50 * (uint64_t)NSEC_PER_MSEC)
-/* From arming until the cut: enough for the answers, and for a second thought. */
+/* From arming until the cut, at least: enough for the answers, and for a second thought. */
 #define ARM_AHEAD_NS (200 * NSEC_PER_MSEC)
 /* Guests are told to go on that long before they may. */
 #define LEAD_NS (60 * NSEC_PER_MSEC)
@@ -223,11 +223,14 @@ static int ask_number(struct cluster *cluster, const char *op, const char *key, 
 	return channels_ask(&cluster->channels, op, json);
 }
 
-/* An instant on the first host's clock that all can be ready for. */
+/*
+ * An instant on the first host's clock that all can be ready for. A busy host shows by
+ * its round trips: arming takes it several of the longest.
+ */
 static uint64_t next_instant(const struct cluster *cluster)
 {
 	return now_ns(CLOCK_REALTIME) + cluster->channels.channel[0].offset_ns + ARM_AHEAD_NS +
-	       LEAD_NS + 4 * channels_round_trip(&cluster->channels);
+	       LEAD_NS + 8 * channels_worst_trip(&cluster->channels);
 }
 
 static int arm(struct cluster *cluster, const char *action, uint64_t *at_ns)
@@ -320,7 +323,7 @@ static int store_manifest(struct cluster *cluster)
 
 static uint64_t wait_for_frames(const struct cluster *cluster)
 {
-	uint64_t wait_ns = 4 * channels_round_trip(&cluster->channels);
+	uint64_t wait_ns = 4 * channels_worst_trip(&cluster->channels);
 
 	if (cluster->wait_ns)
 		return cluster->wait_ns;

@@ -33,7 +33,7 @@ struct channel {
 	char *error; /* or why it failed */
 	int64_t offset_ns; /* its clock minus ours */
 	int64_t error_ns; /* bound of that */
-	int64_t round_trip_ns;
+	int64_t best_trip_ns, worst_trip_ns; /* of the clocks' round trips */
 };
 
 struct channels {
@@ -51,7 +51,7 @@ void channel_send(struct channel *channel, struct json_object *request);
 int channels_gather(struct channels *channels, const char *op);
 int channels_ask(struct channels *channels, const char *op, struct json_object *request);
 int channels_compare_clocks(struct channels *channels, uint64_t limit_ns);
-int64_t channels_round_trip(const struct channels *channels);
+int64_t channels_worst_trip(const struct channels *channels);
 void channels_abort(struct channels *channels);
 void channels_catch_signals(void);
 
