@@ -103,23 +103,23 @@ modules_up() {
 	done
 }
 
-# describe GUEST MS: its INI file
+# describe GUEST MS: its INI file. Standbys have vhost-net, primaries QEMU's own thread.
 describe() {
-	local role=primary
+	local role=primary vhost=off
 
-	[[ $1 = a* ]] || role=standby
+	[[ $1 = a* ]] || role=standby vhost=on
 	mkdir -p /etc/lparkit /run/guest
 	cat >"/etc/lparkit/$1.lpar" <<-EOT
 		[lpar]
 		cpus=$((${1#?}))
-		memory=${guest_mib:-128}M
+		memory=128M
 		disk=/dev/mapper/$1
 		[guest]
 		kernel=$LPARKIT_BUILD/guest/vmlinux
 		initrd=$LPARKIT_BUILD/guest/initramfs
 		append=console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check cryptomgr.notests guest_addr=$(guest_address "$1") pair=$(guest_address "$(peer_of "$1")") pair_role=$role pair_ms=$2
 		machine=q35,sata=off,smbus=off,hpet=off
-		args=-netdev tap,id=n,ifname=tap-$1,script=no,downscript=no,vhost=${guest_vhost:-off}
+		args=-netdev tap,id=n,ifname=tap-$1,script=no,downscript=no,vhost=$vhost
 		args=-device virtio-net-pci,netdev=n,romfile=,mac=52:54:00:08:00:$(guest_address "$1" | sed 's/.*\.//')
 		args=-serial file:/run/guest/$1.console -serial unix:/run/guest/$1.line,server=on,wait=off
 	EOT
@@ -172,6 +172,13 @@ shown() {
 
 guest_is_up() {
 	grep -q '^beat ' "/run/guest/$1.console" 2>/dev/null
+}
+
+# What a guest said, and where its host has lost frames
+noticed() {
+	grep '^pair: ' "/run/guest/$1.console" | tail -n 20
+	grep -H -v '^0$' /sys/class/net/*/statistics/*_{dropped,errors}
+	awk '{ print "softnet: " $1, "dropped", $2, "squeezed", $3 }' /proc/net/softnet_stat
 }
 
 # ---- what may be done to a host, and looked at ----

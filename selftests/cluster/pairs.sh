@@ -85,6 +85,8 @@ quiet() {
 	for key in lost repeated disordered missed changes splits; do
 		[[ " $shown " = *" $key=0 "* ]] && continue
 		echo "# $1: $shown"
+		on a noticed "$1"
+		on b noticed "$1"
 		return 1
 	done
 }
