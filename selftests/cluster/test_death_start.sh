@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Host b dies while a restore is starting: host a holds nothing, and has the state still.
-# vm: rig cpus=3 mem=1024 timeout=900 kernels=6.12 speed=long
+# vm: rig cpus=3 mem=1024 timeout=900 kernels=6.1,6.12,7.2 speed=long
 # shellcheck source=selftests/cluster/death.sh
 . "$(dirname "$0")/death.sh"
 

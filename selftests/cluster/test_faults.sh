@@ -3,7 +3,7 @@
 # One pair of guests, and everything that can break while it is saved
 # and restored: the others go on, nothing stays held or half written, and the
 # error names the step.
-# vm: rig cpus=3 mem=1024 timeout=900 kernels=6.12 speed=long
+# vm: rig cpus=3 mem=1024 timeout=900 kernels=6.1,6.12,7.2 speed=long
 # shellcheck source=selftests/cluster/cluster.sh
 . "$(dirname "$0")/cluster.sh"
 

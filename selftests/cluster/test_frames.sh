@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # A flood of numbered messages and a TCP stream, both ways between guests on two hosts,
 # go on over a save and a restore: none lost, none twice, none out of order.
-# vm: rig cpus=3 mem=1280 timeout=900 kernels=6.12 speed=long
+# vm: rig cpus=3 mem=1280 timeout=900 kernels=6.1,6.12,7.2 speed=long
 # shellcheck source=selftests/cluster/cluster.sh
 . "$(dirname "$0")/cluster.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Saved on a and b, restored on b and a: each host goes on with what the other had.
-# vm: rig cpus=3 mem=1024 timeout=900 kernels=6.12 speed=long
+# vm: rig cpus=3 mem=1024 timeout=900 kernels=6.1,6.12,7.2 speed=long
 # shellcheck source=selftests/cluster/cluster.sh
 . "$(dirname "$0")/cluster.sh"
 
