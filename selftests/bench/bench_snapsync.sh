@@ -191,12 +191,9 @@ bench_depth() {
 	local depth round
 
 	for depth in 1 8 64 256; do
-		while ((states < depth)); do
-			fio --name=x --filename=/dev/mapper/snapsync --direct=1 --rw=randwrite --bs=4k \
-				--ioengine=libaio --iodepth=32 --number_ios=64 --randseed=$states \
-				--norandommap --output=/dev/null
-			take snapsync
-		done
+		snapbench snapsync $((depth - states)) "take depth$depth-%d" 64 >/dev/null ||
+			die "no state"
+		states=$depth
 		for ((round = 0; round < rounds; round++)); do
 			iops snapsync --rw=randread --bs=4k --iodepth=32 >>"$run/depth$depth"
 			iops linear --rw=randread --bs=4k --iodepth=32 >>"$run/depth$depth.linear"
