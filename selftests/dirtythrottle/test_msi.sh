@@ -129,10 +129,11 @@ rate_kib() {
 	echo $(((after - before) / 2 / $1))
 }
 
+# holds SECONDS PERCENT: the target, give or take that much
 holds() {
-	held_kib=$(rate_kib 3)
-	at_most "$held_kib" $((TARGET_KIB * 125 / 100)) &&
-		at_least "$held_kib" $((TARGET_KIB * 75 / 100))
+	held_kib=$(rate_kib "$1")
+	at_most "$held_kib" $((TARGET_KIB * (100 + $2) / 100)) &&
+		at_least "$held_kib" $((TARGET_KIB * (100 - $2) / 100))
 }
 
 plan 43
@@ -209,8 +210,9 @@ start fio --name=load --thread --filename=$disk --direct=1 --ioengine=libaio --r
 fio=$pid
 start lparctl throttle msi "$nvme" --limit ${TARGET_KIB}K --counter /sys/block/nvme0n1/stat --force
 loop=$pid
-check "a bandwidth is held" wait_until 60 holds
-check "and stays" holds
+check "a bandwidth is held" wait_until 60 holds 3 25
+# A machine that is busy for a second or two moves it; without the loop it is thirty times that.
+check "and stays" holds 10 50
 diag "target $TARGET_KIB KiB/s, held $held_kib"
 kill -TERM "$loop"
 check "the loop ends" wait "$loop"
