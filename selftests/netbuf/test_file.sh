@@ -88,14 +88,12 @@ refused "ends before its last block" "also at the end of a block" \
 	lparctl netbuf load "$scratch/cut" v0
 tcpdump -i v0 -c 1 -w "$scratch/foreign.pcap" 2>/dev/null &
 capture=$!
-tshark -i v0 -c 1 -w "$scratch/foreign.pcapng" 2>/dev/null &
-capture="$capture $!"
-# shellcheck disable=SC2086 # two processes
 captured() {
 	to_host 0 1
 	! kill -0 $capture 2>/dev/null
 }
-wait_until 180 captured
+wait_until 60 captured
+editcap "$scratch/foreign.pcap" "$scratch/foreign.pcapng" 2>/dev/null || bail "no editcap"
 lparctl netbuf flush v0
 refused "block 1" "a file of tcpdump" lparctl netbuf load "$scratch/foreign.pcap"
 refused "block 1" "a file of Wireshark" lparctl netbuf load "$scratch/foreign.pcapng"
