@@ -16,15 +16,17 @@ static void on_signal(int signal)
 
 /*
  * From now on SIGINT, SIGTERM and SIGHUP only make interrupted() true. @flags are
- * those of sigaction(2): without SA_RESTART they also end what waits.
+ * those of sigaction(2): without SA_RESTART they also end what waits. SIGHUP stays
+ * ignored under nohup.
  */
 void interrupt_catch(int flags)
 {
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = flags };
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = flags }, before;
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	if (sigaction(SIGHUP, NULL, &before) || before.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &action, NULL);
 }
 
 bool interrupted(void)
