@@ -21,24 +21,13 @@
 static struct {
 	char *buf;
 	size_t len;
-	volatile sig_atomic_t over; /* the caller is gone */
+	bool over; /* the caller is gone */
 } input;
 
-/* As the end of the input: what is under way is undone before we end. */
-static void on_signal(int signal)
+/* A signal is as the end of the input: what is under way is undone before we end. */
+static bool is_over(void)
 {
-	(void)signal;
-	input.over = 1;
-}
-
-static void catch_signals(void)
-{
-	struct sigaction action = { .sa_handler = on_signal };
-
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	return input.over || interrupted();
 }
 
 static void read_input(int timeout_ms)
@@ -52,7 +41,7 @@ static void read_input(int timeout_ms)
 	if (got > 0)
 		input.len += got;
 	else if (!got || errno != EINTR)
-		input.over = 1;
+		input.over = true;
 }
 
 static bool has_line(void)
@@ -66,7 +55,7 @@ static struct json_object *next_request(void)
 	struct json_object *json;
 	char *end;
 
-	while (!has_line() && !input.over && input.len < LINE_MAX_BYTES)
+	while (!has_line() && !is_over() && input.len < LINE_MAX_BYTES)
 		read_input(1000);
 	end = memchr(input.buf, '\n', input.len);
 	if (!end)
@@ -82,9 +71,9 @@ static struct json_object *next_request(void)
 static bool is_wanted(struct session *session)
 {
 	(void)session;
-	if (!has_line() && !input.over)
+	if (!has_line() && !is_over())
 		read_input(IDLE_MS);
-	return !has_line() && !input.over;
+	return !has_line() && !is_over();
 }
 
 static void answer(const char *kind, struct json_object *value)
@@ -94,7 +83,7 @@ static void answer(const char *kind, struct json_object *value)
 	json_object_object_add(json, kind, value);
 	printf("%s\n", json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
 	if (fflush(stdout)) {
-		input.over = 1;
+		input.over = true;
 		clearerr(stdout);
 	}
 	json_object_put(json);
@@ -216,7 +205,8 @@ int execd_verb(struct args *args)
 
 	if (args->argc)
 		return usage("execd takes no arguments: it is started by lparctl cluster");
-	catch_signals();
+	interrupt_catch(0);
+	signal(SIGPIPE, SIG_IGN);
 	/* Nothing is said to people here. */
 	options.json = true;
 	input.buf = xalloc(LINE_MAX_BYTES);
