@@ -211,8 +211,8 @@ fio=$pid
 start lparctl throttle msi "$nvme" --limit ${TARGET_KIB}K --counter /sys/block/nvme0n1/stat --force
 loop=$pid
 check "a bandwidth is held" wait_until 60 holds 3 25
-# A machine that is busy for a second or two moves it; without the loop it is thirty times that.
-check "and stays" holds 10 50
+# Long enough for a second in which the machine is busy elsewhere.
+check "and stays" holds 10 25
 diag "target $TARGET_KIB KiB/s, held $held_kib"
 kill -TERM "$loop"
 check "the loop ends" wait "$loop"
