@@ -30,9 +30,12 @@ attach_cycles() {
 }
 
 # attach_faults: bpf_prog_alloc() has vmalloc() complain when it gets no memory, which is
-# no defect: the console does not hear of it. What would be one is looked for here.
+# no defect: the console does not hear of it. Here is looked for what hostvm takes for one.
 attach_faults() {
+	local defects="WARNING:|BUG:|KASAN|INFO: (possible|suspicious|task|rcu)|[Ll]ockdep|kmemleak:|UBSAN"
 	local level status
+
+	defects+="|Oops|[Ii]nvalid wait context|ODEBUG|general protection|soft lockup|Kernel panic"
 
 	read -r level _ </proc/sys/kernel/printk
 	dmesg -C
@@ -40,7 +43,7 @@ attach_faults() {
 	framefault attach v0
 	status=$?
 	dmesg -n "$level"
-	[ $status = 0 ] && ! dmesg | grep -E "WARNING:|BUG:|KASAN|[Ll]ockdep|general protection"
+	[ $status = 0 ] && ! dmesg | grep -E "$defects"
 }
 
 load netbuf
