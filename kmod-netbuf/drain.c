@@ -9,8 +9,8 @@
  * not overflow, and frames that pass later, on other CPUs, overtake nothing.
  *
  * A tap's ring drops frames when it is full, and tells nobody but the netdev's
- * tx_dropped. So a frame is sent beside a clone: if it was dropped, the clone
- * is the oldest frame again. How full the ring is follows from tx_packets,
+ * tx_dropped. So a clone of a frame is kept while it is sent: if it was dropped,
+ * the clone is the oldest frame again. How full the ring is follows from tx_packets,
  * which counts what the reader has taken: a full ring is not tried.
  */
 #include <linux/delay.h>
@@ -106,17 +106,22 @@ static bool xmit_to_tap(struct netbuf *buf, struct sk_buff *skb)
 	return true;
 }
 
-/* The clone is what is left when the frame is dropped. */
-static bool send_egress(struct netbuf *buf, struct sk_buff *skb)
+/* Sends frames until one is dropped; its clone is the first then. Returns how many went. */
+static unsigned int send_egress(struct netbuf *buf, struct sk_buff_head *batch)
 {
-	struct sk_buff *sent = skb_clone(skb, GFP_ATOMIC);
+	/* One after the other is cloned into the same one, so that none need be allocated. */
+	struct sk_buff *clone = alloc_skb(0, GFP_ATOMIC), *skb;
+	unsigned int n;
 
-	if (!sent)
-		return false;
-	if (!(buf->is_tap ? xmit_to_tap(buf, sent) : xmit(buf->dev, sent)))
-		return false;
-	consume_skb(skb);
-	return true;
+	for (n = 0; clone && (skb = __skb_dequeue(batch)); n++) {
+		skb_morph(clone, skb);
+		if (!(buf->is_tap ? xmit_to_tap(buf, skb) : xmit(buf->dev, skb))) {
+			__skb_queue_head(batch, clone);
+			return n;
+		}
+	}
+	consume_skb(clone);
+	return n;
 }
 
 /*
@@ -124,12 +129,17 @@ static bool send_egress(struct netbuf *buf, struct sk_buff *skb)
  * RPS, which would spread flows over CPUs, and drop what their backlogs cannot
  * take.
  */
-static bool send_ingress(struct sk_buff *skb)
+static unsigned int send_ingress(struct sk_buff_head *batch)
 {
-	memset(skb->cb, 0, sizeof(skb->cb));
-	skb->tc_skip_classify = 1;
-	netif_receive_skb_core(skb);
-	return true;
+	struct sk_buff *skb;
+	unsigned int n;
+
+	for (n = 0; (skb = __skb_dequeue(batch)); n++) {
+		memset(skb->cb, 0, sizeof(skb->cb));
+		skb->tc_skip_classify = 1;
+		netif_receive_skb_core(skb);
+	}
+	return n;
 }
 
 static bool can_send(const struct netbuf_queue *queue)
@@ -149,22 +159,14 @@ static bool backlog_is_busy(void)
 /* Sends a batch on; false if none of it could be. */
 static bool send_batch(struct netbuf_queue *queue)
 {
-	struct netbuf *buf = queue->buf;
 	struct sk_buff_head batch;
-	struct sk_buff *skb;
-	unsigned int n = 0;
+	unsigned int n;
 
 	__skb_queue_head_init(&batch);
 	netbuf_queue_take(queue, &batch, BATCH);
 	local_bh_disable();
-	while ((skb = __skb_dequeue(&batch))) {
-		if (!(queue->direction == NETBUF_EGRESS ? send_egress(buf, skb) :
-							 send_ingress(skb))) {
-			__skb_queue_head(&batch, skb);
-			break;
-		}
-		n++;
-	}
+	n = queue->direction == NETBUF_EGRESS ? send_egress(queue->buf, &batch) :
+						send_ingress(&batch);
 	local_bh_enable();
 	netbuf_queue_return(queue, &batch);
 	netbuf_queue_drained(queue, n);
