@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A frame that is to be held for minutes: a copy, so that it pins no page of a
- * guest or a NIC, with nothing on it that ties it to a socket, route or
- * connection. On ingress skb->data is at the network header and the MAC header
+ * A frame that is to be held for minutes: a copy unless it is one already, so
+ * that it pins no page of a guest or a NIC, with nothing on it that ties it to
+ * a socket, route or connection. On ingress skb->data is at the network header and the MAC header
  * before it, on egress at the MAC header.
  */
 #include <linux/virtio_net.h>
@@ -86,6 +86,17 @@ static struct sk_buff *copy_frame(struct sk_buff *skb)
 	return copy;
 }
 
+/*
+ * Nobody else has it, and its bytes are in memory of its own, not in pages of a
+ * guest, a ring of a NIC or the reserve for emergencies: it is as good as a copy.
+ */
+static bool is_a_copy(const struct sk_buff *skb)
+{
+	return !skb_shared(skb) && !skb_cloned(skb) && !skb_is_nonlinear(skb) &&
+	       !skb->head_frag && !skb_pfmemalloc(skb) &&
+	       skb->truesize <= 2 * SKB_TRUESIZE(skb->len);
+}
+
 /* Frees it from what would be wrong, or be pinned, minutes later. */
 static void strip(struct sk_buff *skb)
 {
@@ -137,7 +148,7 @@ static bool can_be_described(const struct sk_buff *skb)
  * @skb: frame; stays with the caller
  * @direction: of the frame
  * @zero_copy: keep the frame itself
- * @copied: set if that is a copy
+ * @copied: cleared if there was no memory for a copy that was to be
  *
  * A frame that cannot be copied for want of memory is kept itself: it pins
  * its pages, but is not lost.
@@ -148,15 +159,17 @@ static bool can_be_described(const struct sk_buff *skb)
 struct sk_buff *netbuf_frame_take(struct sk_buff *skb, enum netbuf_direction direction,
 				  bool zero_copy, bool *copied)
 {
-	struct sk_buff *taken;
+	bool copy = !zero_copy && !is_a_copy(skb);
+	struct sk_buff *taken = NULL;
 
 	*copied = true;
 	if (!can_be_described(skb))
 		return segment(skb, direction);
-	taken = zero_copy ? NULL : copy_frame(skb);
+	if (copy)
+		taken = copy_frame(skb);
 	if (!taken) {
 		taken = keep_frame(skb);
-		*copied = zero_copy;
+		*copied = !copy;
 	}
 	if (taken)
 		strip(taken);

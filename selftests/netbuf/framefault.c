@@ -98,7 +98,8 @@ static int try_send(long nth)
 	bool sent;
 
 	begin_fault(nth);
-	sent = send(sock, "frame", 5, 0) == 5;
+	/* In two parts, the second of which is in a page: such a frame is to be copied. */
+	sent = send(sock, "fra", 3, MSG_MORE) == 3 && send(sock, "me", 2, 0) == 2;
 	end_fault();
 	if (value("dropped_memory") != dropped)
 		return complain("dropped, although it could be held without a copy");
