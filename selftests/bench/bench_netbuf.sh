@@ -90,13 +90,23 @@ hold_by_netbuf() {
 	lparctl netbuf detach d0
 }
 
+hold_by_copy() {
+	hold_by_netbuf copy yes
+}
+
+hold_by_zero() {
+	hold_by_netbuf zero no
+}
+
 bench_hold() {
-	local round what
+	local round what order="plug copy zero"
 
 	for ((round = 0; round < rounds; round++)); do
-		hold_by_plug
-		hold_by_netbuf copy yes
-		hold_by_netbuf zero no
+		for what in $order; do
+			"hold_by_$what"
+		done
+		# What memory the one before left behind matters.
+		order=$(tr ' ' '\n' <<<"$order" | tac)
 	done
 	for what in hold drain; do
 		figure ${what}_fps_vs_plug "$(ratio "$(median <"$scratch/$what.copy")" \
