@@ -57,7 +57,9 @@ most=$(measured_kib)
 guest_end "$free"
 check "it dirties fast enough to be tested" at_least "$most" 4096
 
-for what in "1024 1 seq" "4096 1 seq" "2048 2 random" "2048 4 hot" "1024 8 seq"; do
+# The last one leaves room for a machine that is busier by then than it was above.
+for what in "1024 1 seq" "4096 1 seq" "2048 2 random" "2048 4 hot" "1024 8 seq" \
+	"$((most / 4)) 1 seq"; do
 	read -r kib vcpus pattern <<<"$what"
 	check "$pattern, $vcpus vCPUs: starts" writers "$kib" "$vcpus" "$pattern"
 	check "$pattern, $vcpus vCPUs: no more than $kib KiB/s" in_limit "$kib" "$vcpus"
