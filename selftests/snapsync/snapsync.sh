@@ -88,5 +88,6 @@ wipe_store() {
 }
 
 # Tests may share a VM, and its disks.
+dmsetup remove_all
 [ ! -b "$store" ] || wipe_store
 load dm-snapsync
