@@ -156,6 +156,35 @@ on() {
 	return "$(tail -n 1 <<<"$answer")"
 }
 
+# ssh_key: with which host a comes in, everywhere; and where everywhere is
+ssh_key() {
+	local host
+
+	install -d -m 700 /root/.ssh
+	rm -f $share/key $share/key.pub
+	ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/lparkit || return 1
+	cp /root/.ssh/lparkit.pub $share/key.pub
+	for host in a b; do
+		cat <<-EOT
+			Host $host
+			HostName $(host_address $host)
+			User root
+			IdentityFile /root/.ssh/lparkit
+			StrictHostKeyChecking no
+			LogLevel error
+		EOT
+	done >/root/.ssh/config
+}
+
+# ssh_up: a server that lets that key in, and a lparctl where it looks for commands
+ssh_up() {
+	install -d -m 700 /root/.ssh
+	chmod go-w /root
+	cp $share/key.pub /root/.ssh/authorized_keys
+	ln -sf "$(command -v lparctl)" /usr/bin/lparctl
+	dropbearkey -t ed25519 -f /run/host.key >/dev/null && dropbear -s -r /run/host.key
+}
+
 home_of() {
 	echo "${1:0:1}"
 }
