@@ -241,3 +241,15 @@ void netbuf_drain_start(struct netbuf *buf)
 	WRITE_ONCE(buf->drain_new, true);
 	queue_work_on(buf->drain_cpu, netbuf_wq, &buf->drain);
 }
+
+/**
+ * netbuf_drain_wait() - until the batch that is under way is not any more
+ * @buf: buffer; the frames of that batch are in the queue again, or have gone,
+ *	on return
+ *
+ * Context: may sleep, for the time that a batch takes.
+ */
+void netbuf_drain_wait(struct netbuf *buf)
+{
+	flush_work(&buf->drain);
+}

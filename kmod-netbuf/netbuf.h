@@ -277,6 +277,7 @@ void netbuf_set_limits(struct netbuf *buf, const struct netbuf_limits *limits);
 
 /* drain.c */
 void netbuf_drain_start(struct netbuf *buf);
+void netbuf_drain_wait(struct netbuf *buf);
 void netbuf_drain_work(struct work_struct *work);
 s64 netbuf_ring_room(struct netbuf_ring *ring, u64 taken, u32 size);
 

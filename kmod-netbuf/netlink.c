@@ -348,15 +348,24 @@ static int state_set_doit(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
+static void flush_queues(struct netbuf *buf)
+{
+	unsigned int i;
+
+	for (i = 0; i < NETBUF_DIRECTIONS; i++)
+		netbuf_queue_flush(&buf->queue[i]);
+}
+
 static int flush_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct netbuf *buf = get_named(info);
-	unsigned int i;
 
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
-	for (i = 0; i < NETBUF_DIRECTIONS; i++)
-		netbuf_queue_flush(&buf->queue[i]);
+	flush_queues(buf);
+	/* What a drain has just tried in vain comes back. */
+	netbuf_drain_wait(buf);
+	flush_queues(buf);
 	netbuf_put(buf);
 	return 0;
 }

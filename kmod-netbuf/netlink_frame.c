@@ -80,6 +80,7 @@ int netbuf_save_start(struct netlink_callback *cb)
 		netbuf_put(buf);
 		return err;
 	}
+	netbuf_drain_wait(buf);
 	save_of(cb)->buf = buf;
 	cb->min_dump_alloc = NETBUF_REPLY_SIZE;
 	return 0;

@@ -62,13 +62,20 @@ check "the guest reads all, in order, checksums right" tell "read $N 60"
 check "the drain is over" wait_until 20 is tap0 state pass
 check "the tap has dropped none" same "$(dropped_by_tap)" 0
 
+# gone: how many frames drains have sent on. Those of a batch that is tried count as held
+# only when it has come back, so txpcnt does not tell.
+gone() {
+	lparctl -j netbuf show tap0 | grep -o '"drained":[0-9]*' | cut -d : -f 2 | paste -sd + | bc
+}
+
 # A ring that was full before the hold
+before=$(gone)
 to_guest $N "$RING"
 lparctl netbuf hold tap0
 to_guest $((N + RING)) $N
 lparctl netbuf drain tap0 --no-wait
 check "it cannot go on" same "$(lparctl netbuf drain tap0 --timeout 1s 2>/dev/null; echo $?)" 4
-check "no more than still fits has gone" test "$(netbuf tap0 txpcnt)" -ge $((N - 20))
+check "no more than still fits has gone" test $(($(gone) - before)) -le 20
 check "the guest reads what was before and what was held" tell "read $((N + RING)) 60"
 check "the drain is over" wait_until 20 is tap0 state pass
 diag "tries that the tap refused: $(dropped_by_tap)"
