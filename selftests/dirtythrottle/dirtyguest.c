@@ -13,8 +13,8 @@
  * KVM's dirty log of the memory, counts it, and so protects the pages anew.
  *
  * Commands: log-on, log-off; stop (all vCPUs have left the guest when it
- * returns), go; count (time in ns before the log is taken and after it, pages
- * ever found in it, turns of each vCPU); kick (a signal to each vCPU; the ns until all have left KVM_RUN); tids;
+ * returns), go; count (time in ns, pages ever found in the log, turns of each
+ * vCPU); kick (a signal to each vCPU; the ns until all have left KVM_RUN); tids;
  * quit. Vcpus stand until the first go.
  */
 #define _GNU_SOURCE
@@ -459,13 +459,10 @@ static void *log_main(void *unused)
 
 static void count(FILE *reply)
 {
-	uint64_t before_ns;
-
 	pthread_mutex_lock(&vm.lock);
-	before_ns = now_ns();
 	take_log();
-	fprintf(reply, "%llu %llu %llu", (unsigned long long)before_ns,
-		(unsigned long long)now_ns(), (unsigned long long)vm.logged_pages);
+	fprintf(reply, "%llu %llu", (unsigned long long)now_ns(),
+		(unsigned long long)vm.logged_pages);
 	pthread_mutex_unlock(&vm.lock);
 	for (unsigned int i = 0; i < vm.nr_vcpus; i++)
 		fprintf(reply, " %llu", (unsigned long long)vm.blocks[i].turns);

@@ -84,20 +84,17 @@ for vcpu in sorted(json.load(sys.stdin)[0]["vcpus"], key=lambda v: v["id"]):
 }
 
 # measure NAME SECONDS: lets the time pass; then $pages were found in the log in $ns,
-# and the vCPUs made $turns. When the log was taken is known but for the time that
-# took, which may be long on a busy machine: $ns is between $ns_least and $ns_most.
+# and the vCPUs made $turns.
 measure() {
 	local before after i
 
 	read -ra before <<<"$(guest_do "$1" count)"
 	sleep "$2"
 	read -ra after <<<"$(guest_do "$1" count)"
-	ns=$((after[1] - before[1]))
-	ns_least=$((after[0] - before[1]))
-	ns_most=$((after[1] - before[0]))
-	pages=$((after[2] - before[2]))
+	ns=$((after[0] - before[0]))
+	pages=$((after[1] - before[1]))
 	turns=()
-	for ((i = 3; i < ${#after[@]}; i++)); do
+	for ((i = 2; i < ${#after[@]}; i++)); do
 		turns+=($((after[i] - before[i])))
 	done
 }
@@ -110,12 +107,12 @@ measured_kib() {
 # in_limit KIB VCPUS: no more than the limit, what an idle guest has saved (100 ms), debt
 # (50 ms), and a page for each vCPU.
 in_limit() {
-	at_most "$pages" $(($1 * (ns_most / 1000000 + 150) / 4000 + $2))
+	at_most "$pages" $(($1 * (ns / 1000000 + 150) / 4000 + $2))
 }
 
 # uses_limit KIB: most of it.
 uses_limit() {
-	at_least "$pages" $(($1 * 90 * (ns_least / 1000000) / 400000))
+	at_least "$pages" $(($1 * 90 * (ns / 1000000) / 400000))
 }
 
 # refused TEXT COMMAND...: with these words.

@@ -26,7 +26,7 @@ counted_right() {
 	local logged counted
 
 	guest_do "$1" stop
-	read -r _ _ logged _ <<<"$(guest_do "$1" count)"
+	read -r _ logged _ <<<"$(guest_do "$1" count)"
 	counted=$(field "$pid" pages)
 	at_least "$counted" "$logged" && at_most "$counted" $((logged + logged / 50 + 8))
 }
