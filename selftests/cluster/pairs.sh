@@ -122,6 +122,11 @@ all_count() {
 	done
 }
 
+# is_saving GUEST: its LPAR's stage, on this host: saving has begun
+is_saving() {
+	[ "$(cat "/sys/class/lpar/$1/stage/number" 2>/dev/null)" = 2 ]
+}
+
 # cluster VERB ARGUMENT...
 cluster() {
 	lparctl cluster "$1" --via $via --dir $dir "${@:2}"

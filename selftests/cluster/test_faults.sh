@@ -39,11 +39,6 @@ as_before() {
 	check "$2: no session is left" on_all no_session
 }
 
-# The LPAR's stage: saving has begun
-is_saving() {
-	[ "$(cat "/sys/class/lpar/$1/stage/number" 2>/dev/null)" = 2 ]
-}
-
 # killed NAME WAY: something dies while it saves, and the command fails
 killed() {
 	local pid

@@ -11,17 +11,13 @@ over_ssh() {
 	lparctl cluster "$1" --dir $dir "${@:2}"
 }
 
-is_saving() {
-	[ "$(cat /sys/class/lpar/a1/stage/number 2>/dev/null)" = 2 ]
-}
-
 # The connection to b, in the middle of a save
 breaks() {
 	local pid
 
 	over_ssh save broken --hosts $hosts 2>"$scratch/said" &
 	pid=$!
-	wait_until 60 is_saving
+	wait_until 60 is_saving a1
 	pkill -9 -x -f 'ssh b lparctl execd'
 	! wait $pid
 }
