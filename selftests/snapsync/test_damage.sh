@@ -104,4 +104,3 @@ dmsetup remove slow
 store=$real
 volume vol
 check_is "what was taken before is there" "$(message vol list | cut -d ' ' -f 1 | tr '\n' ,)" "-,safe,"
-dmsetup remove vol
