@@ -2,8 +2,8 @@
 /*
  * A frame that is to be held for minutes: a copy unless it is one already, so
  * that it pins no page of a guest or a NIC, with nothing on it that ties it to
- * a socket, route or connection. On ingress skb->data is at the network header and the MAC header
- * before it, on egress at the MAC header.
+ * a socket, route or connection. On ingress skb->data is at the network header
+ * and the MAC header before it, on egress at the MAC header.
  */
 #include <linux/virtio_net.h>
 #include <net/dst.h>
