@@ -4,8 +4,8 @@
  *
  *	throttlefuzz COUNT SEED PID
  *
- * Half of the messages are plausible commands about the process, which runs a
- * guest, and most are then mutated. The module has to go on answering, and some
+ * Two thirds of the messages are plausible commands about the process, which runs
+ * a guest; half of all are then mutated. The module has to go on answering, and some
  * of the messages have to be accepted, or the fuzzer would not reach anything.
  */
 #include "../../include/uapi/lparkit/dirtythrottle.h"
@@ -13,53 +13,77 @@
 
 static uint32_t pid;
 
+/* What may be meant, mostly; else what lies at or behind the bounds. */
 static uint64_t random_rate(void)
 {
+	static const uint64_t odd[] = {
+		0, 1, DIRTYTHROTTLE_LIMIT_MIN - 1, DIRTYTHROTTLE_LIMIT_MAX + 1, 1ULL << 63, ~0ULL,
+	};
 	static const uint64_t rates[] = {
-		0,
-		1,
 		DIRTYTHROTTLE_LIMIT_MIN,
 		1 << 20,
 		100 << 20,
 		DIRTYTHROTTLE_LIMIT_MAX,
-		DIRTYTHROTTLE_LIMIT_MAX + 1,
-		1ULL << 63,
-		~0ULL,
 	};
 
-	return rates[below(sizeof(rates) / sizeof(rates[0]))];
+	return one_in(8) ? odd[below(sizeof(odd) / sizeof(odd[0]))]
+			 : rates[below(sizeof(rates) / sizeof(rates[0]))];
 }
 
-/* Mostly our guest; never a process of the harness. */
-static void put_plausible(struct nlmsghdr *message)
+/* Below @limit, mostly; else anything. */
+static uint32_t mostly_below(uint32_t limit)
 {
-	mnl_attr_put_u32(message, DT_A_PID, one_in(8) ? ~below(100) : pid);
+	return one_in(8) ? random_u32() : below(limit);
+}
+
+static void put_timeout(struct nlmsghdr *message)
+{
+	mnl_attr_put_u32(message, DT_A_TIMEOUT_MS,
+			 one_in(8) ? random_u32() : DIRTYTHROTTLE_TIMEOUT_MIN_MS);
+}
+
+static void put_settings(struct nlmsghdr *message)
+{
 	if (one_in(2))
-		mnl_attr_put_u32(message, DT_A_MODE, below(5));
+		mnl_attr_put_u32(message, DT_A_MODE, mostly_below(DT_MODE_AUTO + 1));
 	if (one_in(2))
 		mnl_attr_put_u64(message, DT_A_LIMIT, random_rate());
 	if (one_in(3))
-		mnl_attr_put_u32(message, DT_A_DELAY_US, one_in(2) ? below(1000) : random_u32());
+		mnl_attr_put_u32(message, DT_A_DELAY_US, mostly_below(1000));
 	if (one_in(3))
-		mnl_attr_put_u32(message, DT_A_SHARE, below(110));
+		mnl_attr_put_u32(message, DT_A_SHARE, mostly_below(DIRTYTHROTTLE_SHARE_MAX + 2));
 	if (one_in(3))
 		mnl_attr_put_u64(message, DT_A_TRANSFER_RATE, random_rate());
 	if (one_in(3))
-		mnl_attr_put_u32(message, DT_A_TIMEOUT_MS, one_in(2) ? 500 : random_u32());
+		put_timeout(message);
 }
 
 /* A device without a driver: nobody's interrupts wait because of us. */
-static void put_plausible_msi(struct nlmsghdr *message)
+static void put_device(struct nlmsghdr *message, uint8_t cmd)
 {
 	mnl_attr_put_strz(message, DT_A_ADDRESS, one_in(8) ? "0000:ff:1f.7" : "0000:00:00.0");
+	if (cmd != DT_CMD_MSI_SET)
+		return;
 	if (one_in(2))
-		mnl_attr_put_u32(message, DT_A_DELAY_US, one_in(2) ? below(50000) : random_u32());
+		mnl_attr_put_u32(message, DT_A_DELAY_US, mostly_below(DIRTYTHROTTLE_DELAY_MAX_US));
 	if (one_in(3))
-		mnl_attr_put_u32(message, DT_A_RATE, one_in(2) ? below(1000) : random_u32());
+		mnl_attr_put_u32(message, DT_A_RATE, mostly_below(1000));
 	if (one_in(2))
-		mnl_attr_put_u32(message, DT_A_FORCE, below(3));
+		mnl_attr_put_u32(message, DT_A_FORCE, mostly_below(2));
 	if (one_in(3))
-		mnl_attr_put_u32(message, DT_A_TIMEOUT_MS, one_in(2) ? 500 : random_u32());
+		put_timeout(message);
+}
+
+static void put_plausible(struct nlmsghdr *message, uint8_t cmd)
+{
+	if (cmd >= DT_CMD_MSI_GET) {
+		put_device(message, cmd);
+		return;
+	}
+	/* Mostly our guest; never a process of the harness. */
+	mnl_attr_put_u32(message, DT_A_PID, one_in(8) ? ~below(100) : pid);
+	if (cmd == DT_CMD_ATTACH || cmd == DT_CMD_SET)
+		put_settings(message);
 }
 
 static void send_message(void)
@@ -69,10 +93,8 @@ static void send_message(void)
 	lparnl_start(&nl, nl.family, cmd, one_in(8) ? NLM_F_DUMP : 0);
 	if (one_in(3))
 		put_random_attrs(lparnl_message(&nl), DT_A_MAX);
-	else if (one_in(3))
-		put_plausible_msi(lparnl_message(&nl));
 	else
-		put_plausible(lparnl_message(&nl));
+		put_plausible(lparnl_message(&nl), cmd);
 	if (one_in(2))
 		mutate_bytes(lparnl_message(&nl));
 	lparnl_send(&nl);
