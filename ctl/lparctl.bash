@@ -182,6 +182,7 @@ _lparctl() {
 		snap) words=$(_lparctl_snap "$before" "${COMP_WORDS[first + 1]}") ;;
 		cluster) words=$(_lparctl_cluster "$before" "${COMP_WORDS[first + 1]}") ;;
 		monitor) words=$(_lparctl_monitor "$before") ;;
+		help) words="lpar cut netbuf throttle snap cluster monitor" ;;
 		*) words=$(_lparctl_lpar "${COMP_WORDS[first]}" "$before") ;;
 		esac
 	fi

@@ -151,6 +151,10 @@ bool next_flag(struct args *args, const char *flag);
 const char *rooted(char *buf, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* help.c */
+void help_print(FILE *to);
+void help_print_object(const char *object);
+
 /* text.c: words to values and back */
 int parse_uint(const char *text, uint64_t max, uint64_t *value);
 int parse_size(const char *text, uint64_t *bytes);

@@ -12,91 +12,6 @@
 
 struct options options = { .root = "" };
 
-static const char help_text[] =
-	"Usage: lparctl [OPTIONS] [lpar] VERB ...\n"
-	"       lparctl [OPTIONS] cut ...\n"
-	"       lparctl [OPTIONS] netbuf ...\n"
-	"       lparctl [OPTIONS] throttle ...\n"
-	"       lparctl [OPTIONS] monitor ...\n"
-	"       lparctl [OPTIONS] snap ...\n"
-	"       lparctl [OPTIONS] cluster ...\n"
-	"\n"
-	"LPARs\n"
-	"  create NAME [KEY VALUE]... | create [NAME] -f FILE | create NAME\n"
-	"  set NAME KEY VALUE...\n"
-	"    KEY := cpus LIST | memory SIZE | node N|any | owner USER[:GROUP] |\n"
-	"           disk PATH | gate-timeout TIME\n"
-	"  delete NAME...\n"
-	"  list\n"
-	"  show [NAME]...\n"
-	"  check [NAME|FILE]...\n"
-	"  activate NAME [--host]\n"
-	"  deactivate NAME [--force]\n"
-	"  start NAME [--timeout TIME] [--file FILE] [--incoming]\n"
-	"  stop NAME [--timeout TIME]\n"
-	"  freeze NAME... [--timeout TIME]\n"
-	"  thaw NAME...\n"
-	"  member add|del NAME PID...\n"
-	"  stage NAME [number N] [text TEXT] [progress PERCENT]\n"
-	"             [transfer-rate SIZE] [dirty SIZE] [state STATE]\n"
-	"\n"
-	"Cuts: gates of several LPARs close, or open, at one instant\n"
-	"  cut --at INSTANT --lpar NAME[,NAME]... [--action close|open] [--no-wait]\n"
-	"    INSTANT := now | +TIME | @SECONDS | YYYY-MM-DD HH:MM:SS[.FRACTION][Z]\n"
-	"  cut list | cut show ID | cut cancel ID\n"
-	"\n"
-	"Netdevs: frames are held while a guest is saved and restored\n"
-	"  netbuf attach NETDEV [SETTING]... | netbuf set NETDEV SETTING...\n"
-	"    SETTING := --lpar NAME | --limit-frames N | --limit-bytes SIZE |\n"
-	"               --policy tail-drop|head-drop|pass | --high-water PERCENT |\n"
-	"               --filter EXPRESSION | --unmatched pass|drop | --copy yes|no\n"
-	"  netbuf detach NETDEV... [--force]\n"
-	"  netbuf hold NETDEV... | netbuf flush NETDEV...\n"
-	"  netbuf drain NETDEV... [--timeout TIME] [--no-wait]\n"
-	"  netbuf save FILE NETDEV... | netbuf load FILE [NETDEV[=NETDEV]]...\n"
-	"  netbuf show [NETDEV]... | netbuf monitor [--count N] [--timeout TIME]\n"
-	"\n"
-	"Throttles: a migrating guest dirties no faster than the link carries\n"
-	"  throttle attach PID|LPAR [SETTING]... | throttle set PID|LPAR SETTING...\n"
-	"    SETTING := --count | --limit SIZE | --delay TIME | --auto PERCENT |\n"
-	"               --transfer-rate SIZE | --watchdog TIME\n"
-	"  throttle detach PID|LPAR...\n"
-	"  throttle follow QMP-SOCKET [--target PID|LPAR] [--share PERCENT]\n"
-	"                  [--watchdog TIME] [--wait TIME]\n"
-	"  throttle show [PID|LPAR]... | throttle monitor [--count N] [--timeout TIME]\n"
-	"  throttle msi [DEVICE [--delay TIME | --rate N | off] [--force] [--watchdog TIME]]\n"
-	"  throttle msi DEVICE --limit SIZE --counter FILE [--force] [--watchdog TIME]\n"
-	"\n"
-	"States of snapsync volumes\n"
-	"  snap list VOLUME\n"
-	"  snap take VOLUME NAME [note TEXT]\n"
-	"  snap restore|delete VOLUME NAME [--group]\n"
-	"  snap rename VOLUME OLD NEW [--group]\n"
-	"  snap merge VOLUME NAME\n"
-	"  snap check STORE\n"
-	"\n"
-	"Clusters: guests of several hosts are saved, and restored, at one instant\n"
-	"  cluster save NAME --hosts HOST[,HOST]... [--lpar NAME[,NAME]...] [--continue]\n"
-	"               [--wait TIME] [--max-skew TIME] [OPTION]...\n"
-	"  cluster restore NAME [--hosts HOST[,HOST]...] [--max-skew TIME] [OPTION]...\n"
-	"  cluster list | cluster show NAME | cluster verify NAME | cluster delete NAME\n"
-	"  cluster recover\n"
-	"    OPTION := --via COMMAND | --dir DIR | --timeout TIME\n"
-	"\n"
-	"Events\n"
-	"  monitor [--lpar NAME] [--event EVENT] [--count N] [--timeout TIME]\n"
-	"\n"
-	"Words may be abbreviated. SIZE is 512M or 1G, TIME is 500ms, 30s or 2m.\n"
-	"\n"
-	"Options\n"
-	"  -j, --json      JSON output of list, show, check, cut, netbuf, throttle and monitor\n"
-	"  -p, --pretty    indented JSON\n"
-	"      --root DIR  look for /etc, /proc, /run and /sys below DIR\n"
-	"  -h, --help      this text\n"
-	"  -V, --version   the version\n"
-	"\n"
-	"Exit code: 0 ok, 1 failed, 2 usage, 3 check failed, 4 time-out, 5 rolled back\n";
-
 /* For those who pass the reason of a failure on instead of printing it. */
 static struct {
 	bool on;
@@ -233,12 +148,7 @@ int run_command(const char *what, const struct command *table, struct args *args
 	return command->run(args);
 }
 
-static int help_object(struct args *args)
-{
-	(void)args;
-	fputs(help_text, stdout);
-	return EXIT_OK;
-}
+static int help_object(struct args *args);
 
 /* clang-format off */
 static const struct command objects[] = {
@@ -254,6 +164,39 @@ static const struct command objects[] = {
 	{ NULL, NULL },
 };
 /* clang-format on */
+
+static int help_object(struct args *args)
+{
+	const char *word = next_arg(args);
+	const struct command *object = word ? find_command(objects, word) : NULL;
+
+	if (word && !object)
+		return usage("object '%s' is unknown", word);
+	if (object)
+		help_print_object(object->name);
+	else
+		help_print(stdout);
+	return EXIT_OK;
+}
+
+static bool asks_for_help(const struct args *args)
+{
+	const char *last = args->argv[args->argc - 1];
+
+	return args->argc > 1 && (!strcmp(last, "--help") || !strcmp(last, "-h"));
+}
+
+/* The object lpar may be left out: "lparctl start web". */
+static int run_object(struct args *args)
+{
+	const struct command *object = find_command(objects, args->argv[0]);
+
+	if (asks_for_help(args)) {
+		help_print_object(object ? object->name : "lpar");
+		return EXIT_OK;
+	}
+	return object ? run_command("object", objects, args) : lpar_object(args);
+}
 
 enum {
 	OPT_ROOT = 256,
@@ -288,7 +231,8 @@ static int parse_options(int argc, char **argv)
 			options.root = optarg;
 			break;
 		case 'h':
-			return help_object(NULL);
+			help_print(stdout);
+			return EXIT_OK;
 		case 'V':
 			puts("lparctl " LPARKIT_VERSION);
 			return EXIT_OK;
@@ -308,14 +252,10 @@ int main(int argc, char **argv)
 	if (ret >= 0)
 		return ret;
 	if (!args.argc) {
-		fputs(help_text, stderr);
+		help_print(stderr);
 		return EXIT_USAGE;
 	}
-	/* The object lpar may be left out: "lparctl start web". */
-	if (find_command(objects, args.argv[0]))
-		ret = run_command("object", objects, &args);
-	else
-		ret = lpar_object(&args);
+	ret = run_object(&args);
 	if (fflush(stdout) || ferror(stdout)) {
 		err("cannot write the output: %s", strerror(errno));
 		return EXIT_FAILED;

@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 96
+plan 102
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -49,6 +49,12 @@ make_host
 check "no arguments" exits 2 lparctl
 check "help" says 0 "^Usage" lparctl help
 check "-h" says 0 "^Usage" lparctl -h
+check "help of one object" says 0 "throttle attach" lparctl help throttle
+check "and of no other" sh -c "! lparctl help throttle | grep -q netbuf"
+check "help behind an object" same "$(lparctl throttle --help)" "$(lparctl help throttle)"
+check "behind a verb" same "$(lparctl throttle attach -h)" "$(lparctl help throttle)"
+check "behind a verb of an LPAR" same "$(lparctl create --help)" "$(lparctl help lpar)"
+check "help of what is not there" says 2 "'frobnicate' is unknown" lparctl help frobnicate
 check "-V" says 0 "^lparctl [0-9]" lparctl -V
 check "unknown option" exits 2 lparctl --frobnicate list
 check "unknown object or verb" says 2 "'frobnicate' is unknown" lparctl frobnicate
