@@ -93,7 +93,14 @@ static void put_cell(char *buf, size_t size, int64_t ns)
 		snprintf(buf, size, "-");
 }
 
-/* The guest's clock ran on without it before it stood, and before it went on. */
+/* From the instant of a cut until the guest was told to stop or to go on; less than 0 before it. */
+static int64_t since_cut(struct json_object *answer, const char *guest)
+{
+	return json_number(json_object_object_get(answer, "halted"), guest) -
+	       json_number(json_object_object_get(answer, "cut"), "deadline_ns");
+}
+
+/* The guest's clock ran on without it before it stood, and before its gate opened. */
 static int64_t clock_jump(struct json_object *host, const char *guest)
 {
 	struct json_object *stop = json_object_object_get(host, "stop");
@@ -101,12 +108,23 @@ static int64_t clock_jump(struct json_object *host, const char *guest)
 	int64_t jump = 0;
 
 	if (stop)
-		jump += json_number(json_object_object_get(stop, "halted"), guest) -
-			json_number(json_object_object_get(stop, "cut"), "deadline_ns");
-	if (resume)
-		jump += json_number(json_object_object_get(resume, "cut"), "deadline_ns") -
-			json_number(json_object_object_get(resume, "halted"), guest);
+		jump += since_cut(stop, guest);
+	if (resume && since_cut(resume, guest) < 0)
+		jump -= since_cut(resume, guest);
 	return jump;
+}
+
+/* A guest that is told to go on when its gate is open is as late as that. */
+static int64_t lateness(struct json_object *host, const char *guest)
+{
+	struct json_object *stop = json_object_object_get(host, "stop");
+	struct json_object *answer = stop ? stop : json_object_object_get(host, "resume");
+	struct json_object *point = find_point(json_object_object_get(answer, "cut"), guest);
+	int64_t late = json_number(point, "latency_ns");
+
+	if (!stop && since_cut(answer, guest) > late)
+		late = since_cut(answer, guest);
+	return late;
 }
 
 static int64_t pause_of(struct json_object *host)
@@ -123,15 +141,12 @@ static int64_t pause_of(struct json_object *host)
 static void guest_row(struct json_object *host, struct json_object *guest)
 {
 	const char *name = json_text(guest, "name");
-	const char *step = json_object_object_get(host, "stop") ? "stop" : "resume";
-	struct json_object *answer = json_object_object_get(host, step);
-	struct json_object *point = find_point(json_object_object_get(answer, "cut"), name);
 	char late[32], jump[32], pause[32], write[32], load[32], size[32], from[32], to[32];
 	const char *cell[] = {
 		name, json_text(host, "host"), late, jump, pause, write, load, size, from, to
 	};
 
-	put_cell(late, sizeof(late), json_number(point, "latency_ns"));
+	put_cell(late, sizeof(late), lateness(host, name));
 	put_cell(jump, sizeof(jump), clock_jump(host, name));
 	put_cell(pause, sizeof(pause), pause_of(host));
 	put_cell(write, sizeof(write), json_number(guest, "write_ns"));
