@@ -24,9 +24,19 @@ mib=2048			# sectors
 volume=$((128 * mib))
 store=$((384 * mib))
 chunks=$((1 << 20))
+declare -A parts=()
 
 create() {
 	dmsetup create "$1" --table "$2" || die "no $1"
+}
+
+# part NAME START SECTORS: a partition, as a device under dm would cost some targets a layer
+# more than others.
+part() {
+	local number=$((${#parts[@]} + 1))
+
+	addpart $disk $number "$2" "$3" || die "no partition for $1"
+	parts[$1]=${disk}p$number
 }
 
 # An SSD's latency, or none at all. All devices below are parts of it.
@@ -39,30 +49,31 @@ backing() {
 		modprobe brd rd_nr=1 rd_size=$((4 << 20))
 		disk=/dev/ram0
 	fi
-	create base "0 $volume linear $disk 0"
-	create linear "0 $volume linear $disk $((256 * mib))"
-	create store "0 $store linear $disk $((512 * mib))"
-	create pooldata "0 $store linear $disk $((1280 * mib))"
-	create poolmeta "0 $((64 * mib)) linear $disk $((2048 * mib))"
-	create cow "0 $store linear $disk $((2176 * mib))"
-	create origin "0 $volume linear $disk $((3072 * mib))"
+	part base 0 $volume
+	part disk $((256 * mib)) $volume
+	part store $((512 * mib)) $store
+	part pooldata $((1280 * mib)) $store
+	part poolmeta $((2048 * mib)) $((64 * mib))
+	part cow $((2176 * mib)) $store
+	part origin $((3072 * mib)) $volume
 	# All of it, or the first writes would pay for the memory of the backing device.
-	for name in base linear origin store pooldata cow; do
-		dd if=/dev/zero of=/dev/mapper/$name bs=1M oflag=direct status=none
+	for name in base disk origin store pooldata cow; do
+		dd if=/dev/zero of="${parts[$name]}" bs=1M oflag=direct status=none
 	done
 }
 
 # volume [CHUNK]
 volume() {
-	create snapsync "0 $volume snapsync /dev/mapper/base /dev/mapper/store ${1:+2 chunk $1}"
+	create snapsync "0 $volume snapsync ${parts[base]} ${parts[store]} ${1:+2 chunk $1}"
 }
 
 peers() {
+	create linear "0 $volume linear ${parts[disk]} 0"
 	volume "${CHUNK:-}"
-	create pool "0 $store thin-pool /dev/mapper/poolmeta /dev/mapper/pooldata 128 0 1 skip_block_zeroing"
+	create pool "0 $store thin-pool ${parts[poolmeta]} ${parts[pooldata]} 128 0 1 skip_block_zeroing"
 	dmsetup message pool 0 "create_thin 0"
-	create thin "0 $volume thin /dev/mapper/pool 0 /dev/mapper/base"
-	create snapshot "0 $volume snapshot /dev/mapper/origin /dev/mapper/cow P 16"
+	create thin "0 $volume thin /dev/mapper/pool 0 ${parts[base]}"
+	create snapshot "0 $volume snapshot ${parts[origin]} ${parts[cow]} P 16"
 }
 
 thin_id=0
@@ -82,8 +93,8 @@ take() {
 		;;
 	snapshot)
 		dmsetup remove snapshot
-		dd if=/dev/zero of=/dev/mapper/cow bs=64k count=1 oflag=direct status=none
-		create snapshot "0 $volume snapshot /dev/mapper/origin /dev/mapper/cow P 16"
+		dd if=/dev/zero of="${parts[cow]}" bs=64k count=1 oflag=direct status=none
+		create snapshot "0 $volume snapshot ${parts[origin]} ${parts[cow]} P 16"
 		;;
 	esac
 }
@@ -167,7 +178,7 @@ bench_chunk() {
 
 	for chunk in 4 8 16 32 64; do
 		dmsetup remove snapsync
-		dd if=/dev/zero of=/dev/mapper/store bs=1M count=1 oflag=direct status=none
+		dd if=/dev/zero of="${parts[store]}" bs=1M count=1 oflag=direct status=none
 		volume $chunk
 		dmsetup message snapsync 0 take s0
 		states=1
