@@ -30,12 +30,9 @@ attach_cycles() {
 }
 
 # attach_faults: bpf_prog_alloc() has vmalloc() complain when it gets no memory, which is
-# no defect: the console does not hear of it. Here is looked for what hostvm takes for one.
+# no defect: the console does not hear of it, and what hostvm looks for is looked for here.
 attach_faults() {
-	local defects="WARNING:|BUG:|KASAN|INFO: (possible|suspicious|task|rcu)|[Ll]ockdep|kmemleak:|UBSAN"
 	local level status
-
-	defects+="|Oops|[Ii]nvalid wait context|ODEBUG|general protection|soft lockup|Kernel panic"
 
 	read -r level _ </proc/sys/kernel/printk
 	dmesg -C
@@ -43,7 +40,7 @@ attach_faults() {
 	framefault attach v0
 	status=$?
 	dmesg -n "$level"
-	[ $status = 0 ] && ! dmesg | grep -E "$defects"
+	[ $status = 0 ] && ! dmesg | grep -E "$LPARKIT_DEFECTS"
 }
 
 load netbuf
