@@ -6,6 +6,7 @@
 #ifndef CLUSTER_H
 #define CLUSTER_H
 
+#include <limits.h>
 #include <stdatomic.h>
 
 #include <openssl/evp.h>
@@ -103,6 +104,9 @@ struct guest {
 	char why[256];
 };
 
+/* A step that the caller is told of, and the guests' LPARs are not. */
+#define STAGE_HIDDEN UINT_MAX
+
 enum session_kind { SESSION_NONE, SESSION_SAVE, SESSION_RESTORE };
 
 struct session {
@@ -165,7 +169,7 @@ request_fn restore_check, restore_load;
 request_fn cut_arm_request, cut_resume_request;
 
 /* migrate.c */
-guest_step migrate_out, migrate_in;
+guest_step migrate_out, migrate_check, migrate_in;
 
 /* saved.c */
 void digest_end(EVP_MD_CTX *digest, char *hex);
@@ -174,6 +178,6 @@ int make_dir(const char *path);
 int remove_dir(const char *path);
 int saved_store(const char *path, struct json_object *json);
 struct json_object *saved_load(const char *path);
-int saved_verify(const char *dir, struct json_object *description);
+int saved_verify_rest(const char *dir, struct json_object *description);
 
 #endif /* CLUSTER_H */

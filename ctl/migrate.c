@@ -23,7 +23,7 @@
 struct pump {
 	struct guest *guest;
 	int from;
-	int to;
+	int to; /* -1 = nowhere */
 	unsigned char *buf;
 	EVP_MD_CTX *digest;
 };
@@ -77,7 +77,7 @@ static int pump_all(struct pump *pump)
 		if (got <= 0)
 			return got ? -errno : 0;
 		EVP_DigestUpdate(pump->digest, pump->buf, got);
-		ret = write_all(pump, pump->buf, got);
+		ret = pump->to < 0 ? 0 : write_all(pump, pump->buf, got);
 		if (ret)
 			return ret;
 		pump->guest->moved += got;
@@ -188,19 +188,37 @@ int migrate_out(struct guest *guest)
 	return ret;
 }
 
-static int read_state(struct guest *guest, const char *path, const int *ends)
+/* To a pipe, or nowhere; -EBADMSG when it is not what was saved. */
+static int read_state(struct guest *guest, const char *path, int to)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char hex[DIGEST_CHARS + 1];
 	int ret = fd < 0 ? -errno : 0;
 
 	if (!ret)
-		ret = run_pump(guest, fd, ends[1], hex);
+		ret = run_pump(guest, fd, to, hex);
 	if (fd >= 0)
 		close(fd);
-	if (!ret && strcmp(hex, guest->digest))
+	if (!ret && strcmp(hex, guest->digest)) {
+		snprintf(guest->why, sizeof(guest->why),
+			 "%s is damaged: its digest is not the one that was saved", path);
 		ret = -EBADMSG;
+	}
 	return ret ? failed(guest, path, ret) : 0;
+}
+
+/* Is the file what was saved? */
+int migrate_check(struct guest *guest)
+{
+	char *file = xprintf("%s.state", guest->name);
+	char *path = session_file(guest->session, file);
+	int ret;
+
+	guest->moved = 0;
+	ret = read_state(guest, path, -1);
+	free(path);
+	free(file);
+	return ret;
 }
 
 /* And back, to a QEMU that waits for it. */
@@ -216,7 +234,7 @@ int migrate_in(struct guest *guest)
 		ret = hand_over(guest, "migrate-incoming", ends[0]);
 		close(ends[0]);
 		if (!ret)
-			ret = read_state(guest, path, ends);
+			ret = read_state(guest, path, ends[1]);
 		close(ends[1]);
 	}
 	if (!ret)

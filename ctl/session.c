@@ -249,7 +249,8 @@ static void report_progress(struct session *session, unsigned int stage, const c
 	size_t i;
 
 	for (i = 0; i < session->n_guests; i++) {
-		set_stage(&session->guest[i], stage, doing, percent(&session->guest[i]));
+		if (stage != STAGE_HIDDEN)
+			set_stage(&session->guest[i], stage, doing, percent(&session->guest[i]));
 		json_put_u64(guests, session->guest[i].name, percent(&session->guest[i]));
 	}
 	json_put(json, "doing", doing);
