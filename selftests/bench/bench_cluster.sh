@@ -109,9 +109,9 @@ smallest() {
 	local period best=
 
 	for period in 1000 600 300 200 100; do
-		tell_all "pair period $period"
+		tell_all "pair period $period" >&2
 		sleep 2
-		"$1" || break
+		"$1" >&2 || break
 		best=$period
 	done
 	echo "${best:-0}"
