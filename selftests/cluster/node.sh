@@ -60,6 +60,17 @@ disk_down() {
 	dmsetup remove "$1" && dmsetup remove "store-$1" "base-$1"
 }
 
+# write_disk GUEST: anything behind the block with the counter
+write_disk() {
+	head -c 4190208 /dev/urandom |
+		dd of="/dev/mapper/$1" bs=4k seek=1 iflag=fullblock oflag=direct status=none
+}
+
+# digest_of_disk GUEST: of what is there
+digest_of_disk() {
+	dd if="/dev/mapper/$1" bs=4k skip=1 iflag=direct status=none | sha256sum
+}
+
 make_tap() {
 	ip tuntap add "tap-$1" mode tap
 	ip link set "tap-$1" master br0 up

@@ -16,7 +16,13 @@ move() {
 check "two hosts" hosts_up || bail "no rig"
 check "a pair of guests" cluster_up 1 1000 || bail "no cluster"
 tell_all "pair forget"
+check "something on the disk of a" write_disk a1
+check "something on the disk of b" on b write_disk b1
 check "saved" cluster save both --hosts a,b
+saved_a1=$(digest_of_disk a1) saved_b1=$(on b digest_of_disk b1)
+check "two disks" test "$saved_a1" != "$saved_b1"
+check "the disk of a is spoilt" write_disk a1
+check "the disk of b is spoilt" on b write_disk b1
 count=$(cluster list | grep -c both)
 check_is "it is listed" "$count" 1
 check "a1 leaves a for b" move a1 a b
@@ -25,6 +31,8 @@ moved_to[a1]=b moved_to[b1]=a
 check "restored" cluster restore both --hosts b,a
 check "they count on" all_count
 check "and have noticed nothing" all_quiet
+check_is "the disk of a1 is what was saved" "$(on b digest_of_disk a1)" "$saved_a1"
+check_is "the disk of b1 is what was saved" "$(digest_of_disk b1)" "$saved_b1"
 check "restored once more, where they are" cluster restore both --hosts b,a
 check "they count on" all_count
 check "and have noticed nothing" all_quiet
