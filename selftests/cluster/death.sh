@@ -6,32 +6,24 @@
 
 said=$scratch/said
 
-# stage_is LPAR N
-stage_is() {
-	[ "$(cat "/sys/class/lpar/$1/stage/number" 2>/dev/null)" = "$2" ]
-}
-
 pair_up() {
 	check "two hosts" hosts_up || bail "no rig"
 	check "a pair of guests" cluster_up 1 1000 || bail "no cluster"
 }
 
-# The moments, as host a sees them
-stopping() { stage_is a1 1; }
-starting() { stage_is a1 2; }
-loading() { stage_is a1 3; }
-committed() { [ -e "$dir/dead/a" ]; }
+# Stages of b1's LPAR, as execd_save.c and execd_restore.c have them
+stopping=1
+starting=2
+loading=3
+resuming=4
 
-# dies MOMENT VERB ARGUMENT...: host b does at that moment, and the command fails
+# dies STAGE VERB ARGUMENT...: host b does in that stage, and the command fails
 dies() {
-	local moment=$1 verb=$2 pid
+	local stage=$1 verb=$2
 
 	shift 2
-	lparctl cluster "$verb" "$@" --via $via --dir $dir --timeout 30s 2>"$said" &
-	pid=$!
-	wait_until 60 "$moment" || return 1
-	on b crash &
-	! wait $pid
+	on b crash_at b1 "$stage" &
+	! lparctl cluster "$verb" "$@" --via $via --dir $dir --timeout 30s 2>"$said"
 }
 
 # What must be so whatever host a was at.

@@ -269,6 +269,22 @@ crash() {
 	echo b >/proc/sysrq-trigger
 }
 
+# stage_is LPAR N; starts no process, as crash_at() has little time
+stage_is() {
+	local stage=
+
+	{ read -r stage <"/sys/class/lpar/$1/stage/number"; } 2>/dev/null
+	[ "$stage" = "$2" ]
+}
+
+# crash_at LPAR N: in that stage, some of which last for 60 ms
+crash_at() {
+	until stage_is "$1" "$2"; do
+		:
+	done
+	crash
+}
+
 # fired LPARS INSTANT ACTION: when the gates of this host acted, in ns
 fired() {
 	lparctl -j cut --at "@$2" --lpar "$1" --action "$3" | grep -o '"fired_ns":[0-9]*' | cut -d : -f 2

@@ -7,7 +7,7 @@
 
 pair_up
 check "saved" cluster save good --hosts a,b --continue
-check "it fails" dies loading restore good
+check "it fails" dies $loading restore good
 host_a_is_free
 check "host a: its guest is not left half loaded" has_ended a1
 check "host a: its part of the state is there" test -s $dir/good/a/a1.state

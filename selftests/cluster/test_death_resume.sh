@@ -6,7 +6,7 @@
 . "$(dirname "$0")/death.sh"
 
 pair_up
-check "it fails" dies committed save dead --hosts a,b --continue
+check "it fails" dies $resuming save dead --hosts a,b --continue
 host_a_is_free
 check "host a: its guest runs" grows a1 sent
 check "host a: its part of the state is there" test -s $dir/dead/a/a1.state

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/death.sh"
 
 pair_up
-check "it fails" dies stopping save dead --hosts a,b
+check "it fails" dies $stopping save dead --hosts a,b
 host_a_is_free
 check "host a: its guest runs" grows a1 sent
 check "host a: nothing is left" nothing_left dead
