@@ -255,7 +255,8 @@ metadata_bytes() {
 bench_huge() {
 	local start bytes
 
-	for name in snapsync thin pool snapshot; do dmsetup remove $name; done
+	# A disk with partitions in use is nobody else's.
+	for name in snapsync thin pool snapshot linear; do dmsetup remove $name; done
 	dd if=/dev/zero of="$disk" bs=1M count=128 oflag=direct status=none
 	create terabyte "0 $((1024 * 1024 * mib)) zero"
 	huge_store | dmsetup create hugestore || die "no huge store"
