@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # some of it is for those who source it
 # A pair of guests, and host b dies in a step of save or restore. One death per boot.
 # shellcheck source=selftests/cluster/cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"

@@ -4,7 +4,7 @@
 # shellcheck source=selftests/cluster/cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
 
-# rounds PAIRS MS ROUNDS
+# rounds PAIRS MS ROUNDS: each is judged by itself
 rounds() {
 	local i
 
@@ -15,12 +15,14 @@ rounds() {
 	sleep $((10 * $2 / 1000 + 5))
 	check "undisturbed it is quiet" all_quiet || bail "a longer period is needed here"
 	for ((i = 1; i <= $3; i++)); do
+		tell_all "pair forget"
 		check "round $i: saved and continued" cluster save state --hosts a,b --continue
 		check "round $i: it counts on" all_count
 		check "round $i: and has noticed nothing" all_quiet
 		cluster delete state
 	done
 	for ((i = 1; i <= $3; i++)); do
+		tell_all "pair forget"
 		check "round $i: saved" cluster save state --hosts a,b
 		check "round $i: restored" cluster restore state
 		check "round $i: it counts on" all_count
