@@ -166,6 +166,7 @@ _lparctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs='list show create set delete check activate deactivate start stop
 		freeze thaw member stage'
+	local objects='lpar cut netbuf throttle snap cluster monitor'
 	local words first=1
 
 	while [[ ${COMP_WORDS[first]} == -* || ${COMP_WORDS[first]} == lpar ]] &&
@@ -173,7 +174,7 @@ _lparctl() {
 		((first++))
 	done
 	if ((first == COMP_CWORD)); then
-		words="lpar cut netbuf throttle snap cluster monitor help $verbs --json --pretty --root --help --version"
+		words="$objects help $verbs --json --pretty --root --help --version"
 	else
 		case ${COMP_WORDS[first]} in
 		cut) words=$(_lparctl_cut "$before") ;;
@@ -182,7 +183,7 @@ _lparctl() {
 		snap) words=$(_lparctl_snap "$before" "${COMP_WORDS[first + 1]}") ;;
 		cluster) words=$(_lparctl_cluster "$before" "${COMP_WORDS[first + 1]}") ;;
 		monitor) words=$(_lparctl_monitor "$before") ;;
-		help) words="lpar cut netbuf throttle snap cluster monitor" ;;
+		help) words=$objects ;;
 		*) words=$(_lparctl_lpar "${COMP_WORDS[first]}" "$before") ;;
 		esac
 	fi
