@@ -172,12 +172,14 @@ request_fn cut_arm_request, cut_resume_request;
 guest_step migrate_out, migrate_check, migrate_in;
 
 /* saved.c */
+#define STATE_SUFFIX ".state"
+
 void digest_end(EVP_MD_CTX *digest, char *hex);
 int digest_file(const char *path, char *hex);
 int make_dir(const char *path);
 int remove_dir(const char *path);
 int saved_store(const char *path, struct json_object *json);
 struct json_object *saved_load(const char *path);
-int saved_verify_rest(const char *dir, struct json_object *description);
+int saved_verify_rest(const struct session *session, struct json_object *description);
 
 #endif /* CLUSTER_H */

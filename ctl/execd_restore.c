@@ -88,7 +88,7 @@ int restore_check(struct session *session, struct json_object *request, struct j
 	if (!ret)
 		ret = add_guests(session, description);
 	if (!ret)
-		ret = saved_verify_rest(session->dir, description);
+		ret = saved_verify_rest(session, description);
 	if (!ret)
 		ret = check_volumes(session);
 	/* The long one last; many CPUs find the digests of many guests' states at once. */

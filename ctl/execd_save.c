@@ -516,7 +516,8 @@ static int list_files(const struct session *session, struct json_object *files)
 	for (i = 0; !ret && i < session->n_guests; i++) {
 		const struct guest *guest = &session->guest[i];
 
-		ret = add_file(session, files, xprintf("%s.state", guest->name), guest->digest);
+		ret = add_file(session, files, xprintf("%s" STATE_SUFFIX, guest->name),
+			       guest->digest);
 		if (!ret)
 			ret = add_file(session, files, xprintf("%s.lpar", guest->name), NULL);
 	}

@@ -163,11 +163,19 @@ static int write_state(struct guest *guest, const char *path, const int *ends)
 	return ret ? failed(guest, path, ret) : 0;
 }
 
+static char *state_path(const struct guest *guest)
+{
+	char *file = xprintf("%s" STATE_SUFFIX, guest->name);
+	char *path = session_file(guest->session, file);
+
+	free(file);
+	return path;
+}
+
 /* The state of a guest that stands, to its file; the reason of a failure is in guest->why. */
 int migrate_out(struct guest *guest)
 {
-	char *file = xprintf("%s.state", guest->name);
-	char *path = session_file(guest->session, file);
+	char *path = state_path(guest);
 	int ends[2], ret;
 
 	guest->moved = 0;
@@ -184,7 +192,6 @@ int migrate_out(struct guest *guest)
 		ret = settle(guest);
 	guest->size = guest->moved;
 	free(path);
-	free(file);
 	return ret;
 }
 
@@ -210,22 +217,19 @@ static int read_state(struct guest *guest, const char *path, int to)
 /* Is the file what was saved? */
 int migrate_check(struct guest *guest)
 {
-	char *file = xprintf("%s.state", guest->name);
-	char *path = session_file(guest->session, file);
+	char *path = state_path(guest);
 	int ret;
 
 	guest->moved = 0;
 	ret = read_state(guest, path, -1);
 	free(path);
-	free(file);
 	return ret;
 }
 
 /* And back, to a QEMU that waits for it. */
 int migrate_in(struct guest *guest)
 {
-	char *file = xprintf("%s.state", guest->name);
-	char *path = session_file(guest->session, file);
+	char *path = state_path(guest);
 	int ends[2], ret;
 
 	guest->moved = 0;
@@ -240,6 +244,5 @@ int migrate_in(struct guest *guest)
 	if (!ret)
 		ret = settle(guest);
 	free(path);
-	free(file);
 	return ret;
 }

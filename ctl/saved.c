@@ -14,7 +14,6 @@
 #include "cluster.h"
 
 #define READ_BYTES (1 << 20)
-#define STATE_SUFFIX ".state"
 
 static int file_error(const char *path)
 {
@@ -160,16 +159,21 @@ struct json_object *saved_load(const char *path)
 	return NULL;
 }
 
-static bool is_state(const char *name)
+static bool is_state(const struct session *session, const char *file)
 {
-	size_t len = strlen(name);
+	size_t i, len;
 
-	return len > strlen(STATE_SUFFIX) &&
-	       !strcmp(name + len - strlen(STATE_SUFFIX), STATE_SUFFIX);
+	for (i = 0; i < session->n_guests; i++) {
+		len = strlen(session->guest[i].name);
+		if (!strncmp(file, session->guest[i].name, len) &&
+		    !strcmp(file + len, STATE_SUFFIX))
+			return true;
+	}
+	return false;
 }
 
-/* Every file that a description names is what it was; of guests' states migrate_check() says so. */
-int saved_verify_rest(const char *dir, struct json_object *description)
+/* Every file is what it was, but for the guests' states, of which migrate_check() says so. */
+int saved_verify_rest(const struct session *session, struct json_object *description)
 {
 	struct json_object *files = json_object_object_get(description, "files");
 	char hex[DIGEST_CHARS + 1];
@@ -180,9 +184,9 @@ int saved_verify_rest(const char *dir, struct json_object *description)
 		struct json_object *file = json_object_array_get_idx(files, i);
 		char *path;
 
-		if (is_state(json_text(file, "name")))
+		if (is_state(session, json_text(file, "name")))
 			continue;
-		path = xprintf("%s/%s", dir, json_text(file, "name"));
+		path = session_file(session, json_text(file, "name"));
 		ret = digest_file(path, hex);
 		if (!ret && strcmp(hex, json_text(file, "sha256"))) {
 			err("%s is damaged: its digest is not the one that was saved", path);
