@@ -124,7 +124,7 @@ all_count() {
 
 # is_saving GUEST: its LPAR's stage, on this host: saving has begun
 is_saving() {
-	[ "$(cat "/sys/class/lpar/$1/stage/number" 2>/dev/null)" = 2 ]
+	stage_is "$1" 2
 }
 
 # cluster VERB ARGUMENT...
