@@ -44,14 +44,23 @@ offspring() {
 	child=$(children "$1") && echo "$child" && children "$child"
 }
 
+has_offspring() {
+	[ "$(offspring "$1" | wc -l)" = 2 ]
+}
+
 offspring_is_confined() {
 	local one
 
-	[ "$(offspring "$1" | wc -l)" = 2 ] || return 1
+	has_offspring "$1" || return 1
 	for one in $(offspring "$1"); do
 		is_no_member "$one" && return 1
 		has_affinity "$one" 2-3 || return 1
 	done
+}
+
+# has_threads PID NUMBER: hog has chosen its affinity before it starts a second.
+has_threads() {
+	[ "$(hog where "$1" | wc -l)" = "$2" ]
 }
 
 plan 52
@@ -75,6 +84,9 @@ spinner=$pid
 wait_until 5 has_affinity "$threads" 2-3
 wait_until 5 has_affinity "$alone" 3
 wait_until 5 has_affinity "$sleeper" 1-5
+wait_until 5 has_affinity "$elsewhere" 0-1
+wait_until 5 has_affinity "$spinner" 2-3
+wait_until 5 has_offspring "$family"
 
 check "activate" make a cpus 2-3
 check "threads left" is_off "$threads" '[23]'
@@ -110,8 +122,10 @@ stop "$storm"
 # Members
 start hog sleep 0-5 3
 member=$pid
-start hog sleep 0-5
+start hog sleep 0-5 2
 bystander=$pid
+wait_until 5 has_threads "$member" 3
+wait_until 5 has_threads "$bystander" 2
 check "add a member" lparcall member-add a member "$member"
 check "all its threads are confined" has_affinity "$member" 2-3
 check "sysfs lists it" is a members "$member"
