@@ -17,9 +17,7 @@
 #define TIMEOUT_NS (600 * (uint64_t)NSEC_PER_SEC)
 #define MAX_SKEW_NS (50 * (uint64_t)NSEC_PER_MSEC)
 /* From arming until the cut, at least: enough for the answers, and for a second thought. */
-#define ARM_AHEAD_NS (200 * NSEC_PER_MSEC)
-/* Guests are told to go on that long before they may. */
-#define LEAD_NS (60 * NSEC_PER_MSEC)
+#define ARM_AHEAD_NS (260 * NSEC_PER_MSEC)
 /* The least that frames on the wire are waited for. */
 #define WAIT_NS (10 * NSEC_PER_MSEC)
 
@@ -230,7 +228,7 @@ static int ask_number(struct cluster *cluster, const char *op, const char *key, 
 static uint64_t next_instant(const struct cluster *cluster)
 {
 	return now_ns(CLOCK_REALTIME) + cluster->channels.channel[0].offset_ns + ARM_AHEAD_NS +
-	       LEAD_NS + 8 * channels_worst_trip(&cluster->channels);
+	       8 * channels_worst_trip(&cluster->channels);
 }
 
 static int arm(struct cluster *cluster, const char *action, uint64_t *at_ns)
@@ -350,7 +348,7 @@ static int resume_guests(struct cluster *cluster)
 	int ret = arm(cluster, "open", &at_ns);
 
 	if (!ret)
-		ret = ask_number(cluster, "resume", "lead_ns", LEAD_NS);
+		ret = channels_ask(&cluster->channels, "resume", NULL);
 	if (!ret)
 		put_instant(cluster, "resume", at_ns);
 	return ret;

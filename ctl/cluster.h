@@ -98,7 +98,7 @@ struct guest {
 	_Atomic uint64_t moved; /* bytes of its state that went to or came from the file */
 	char digest[DIGEST_CHARS + 1];
 	uint64_t size; /* bytes of its state */
-	uint64_t halted_ns; /* CLOCK_REALTIME when QMP stop, or before cont, was done */
+	uint64_t halted_ns; /* CLOCK_REALTIME at which QEMU stopped it, or had it go on */
 	uint64_t step_ns; /* that the last step took */
 	int ret; /* of a step that runs in a thread */
 	char why[256];
@@ -121,6 +121,8 @@ struct session {
 	bool kept; /* what is saved stays whatever comes */
 	uint32_t cut; /* armed, 0 = none */
 	uint64_t deadline_ns;
+	uint64_t act_ns; /* CLOCK_REALTIME at which guests are told to stop or to go on */
+	uint64_t lead_ns; /* that long before the deadline they are told to go on */
 	_Atomic bool cancelled;
 	bool (*idle)(struct session *session); /* called while threads work; false = give up */
 };
@@ -157,6 +159,7 @@ void guest_detach(struct guest *guest);
 int guest_connect(struct guest *guest);
 int guest_call(struct guest *guest, const char *command, struct json_object *arguments, int pass,
 	       struct json_object **result);
+int guest_halt(struct guest *guest, const char *command, const char *event);
 guest_step guest_go_on, guest_end;
 int guest_run_lparctl(struct guest *guest, const char *const *words);
 

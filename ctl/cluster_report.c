@@ -93,7 +93,7 @@ static void put_cell(char *buf, size_t size, int64_t ns)
 		snprintf(buf, size, "-");
 }
 
-/* From the instant of a cut until the guest was told to stop or to go on; less than 0 before it. */
+/* From the instant of a cut until QEMU stopped the guest or had it go on; less than 0 before it. */
 static int64_t since_cut(struct json_object *answer, const char *guest)
 {
 	return json_number(json_object_object_get(answer, "halted"), guest) -
@@ -107,7 +107,8 @@ static int64_t clock_jump(struct json_object *host, const char *guest)
 	struct json_object *resume = json_object_object_get(host, "resume");
 	int64_t jump = 0;
 
-	if (stop)
+	/* One that stood before is none of ours. */
+	if (stop && since_cut(stop, guest) > 0)
 		jump += since_cut(stop, guest);
 	if (resume && since_cut(resume, guest) < 0)
 		jump -= since_cut(resume, guest);

@@ -18,6 +18,13 @@
 #define FIRE_GRACE_NS (5 * NSEC_PER_SEC)
 /* Gates that wait for a cut stay closed that much longer, in case it does not come. */
 #define GATE_GRACE_MS 60000
+/* Between looks at whether an operation is given up. */
+#define NAP_NS (50 * NSEC_PER_MSEC)
+/* The cut has the CPUs for itself first. */
+#define STOP_AFTER_NS NSEC_PER_MSEC
+/* What QMP takes may double; and no more is to be lost by a host that is busy. */
+#define LEAD_LEAST_NS (2 * NSEC_PER_MSEC)
+#define LEAD_MOST_NS (60 * (uint64_t)NSEC_PER_MSEC)
 
 enum { STAGE_STOP = 1, STAGE_STATE, STAGE_RESUME = 4 };
 
@@ -157,6 +164,29 @@ static int close_gates(struct session *session, uint64_t at_ns)
 	return 0;
 }
 
+static int ask_status(struct guest *guest)
+{
+	return guest_call(guest, "query-status", NULL, -1, NULL);
+}
+
+/*
+ * Guests whose clocks run on at the gate, and guests that have to wait for their QEMU
+ * when it opens, lose as much; so they are told to go on as long before as QMP takes now.
+ */
+static int find_lead(struct session *session)
+{
+	int ret = session_each(session, ask_status, 0, "no answer");
+	size_t i;
+
+	session->lead_ns = LEAD_LEAST_NS;
+	for (i = 0; i < session->n_guests; i++)
+		if (session->lead_ns < 2 * session->guest[i].step_ns)
+			session->lead_ns = 2 * session->guest[i].step_ns;
+	if (session->lead_ns > LEAD_MOST_NS)
+		session->lead_ns = LEAD_MOST_NS;
+	return ret;
+}
+
 /* arm: {action: close or open, at_ns} */
 int cut_arm_request(struct session *session, struct json_object *request,
 		    struct json_object **result)
@@ -171,6 +201,8 @@ int cut_arm_request(struct session *session, struct json_object *request,
 	for (i = 0; i < session->n_guests; i++)
 		names[i] = session->guest[i].name;
 	if (action == LPAR_CUT_OPEN)
+		ret = find_lead(session);
+	if (!ret && action == LPAR_CUT_OPEN)
 		ret = close_gates(session, session->deadline_ns);
 	if (!ret)
 		ret = cut_arm(action, &session->deadline_ns, names, session->n_guests,
@@ -239,18 +271,36 @@ static int check_points(struct json_object *cut)
 	return 0;
 }
 
+/*
+ * In the threads of guests: to start them takes longer than QMP. The clock may be set
+ * meanwhile, so that none sleeps long.
+ */
+static int wait_to_act(const struct session *session)
+{
+	int64_t left;
+
+	while ((left = session->act_ns - now_ns(CLOCK_REALTIME)) > 0) {
+		struct timespec nap = { .tv_nsec = left < NAP_NS ? left : NAP_NS };
+
+		if (session->cancelled)
+			return -ECANCELED;
+		nanosleep(&nap, NULL);
+	}
+	return 0;
+}
+
 static int stop_guest(struct guest *guest)
 {
-	int ret = guest_call(guest, "stop", NULL, -1, NULL);
+	int ret = wait_to_act(guest->session);
 
-	guest->halted_ns = now_ns(CLOCK_REALTIME);
-	return ret;
+	return ret ? ret : guest_halt(guest, "stop", "STOP");
 }
 
 static int continue_guest(struct guest *guest)
 {
-	guest->halted_ns = now_ns(CLOCK_REALTIME);
-	return guest_call(guest, "cont", NULL, -1, NULL);
+	int ret = wait_to_act(guest->session);
+
+	return ret ? ret : guest_halt(guest, "cont", "RESUME");
 }
 
 /* A gate whose time-out was shorter than QMP's answer has let the guest run on. */
@@ -302,16 +352,18 @@ static struct json_object *halted(const struct session *session)
 int save_stop(struct session *session, struct json_object *request, struct json_object **result)
 {
 	struct json_object *cut = NULL;
-	int ret = wait_fired(session, &cut);
+	int ret;
 
 	(void)request;
 	*result = json_object_new_object();
+	session->act_ns = session->deadline_ns + STOP_AFTER_NS;
+	ret = session_each(session, stop_guest, STAGE_STOP, "stopping");
+	if (!ret)
+		ret = wait_fired(session, &cut);
 	if (ret)
 		return ret;
 	json_object_object_add(*result, "cut", cut);
-	ret = session_each(session, stop_guest, STAGE_STOP, "stopping");
-	if (!ret)
-		ret = check_points(cut);
+	ret = check_points(cut);
 	if (!ret)
 		ret = check_gates(session);
 	if (ret)
@@ -321,17 +373,18 @@ int save_stop(struct session *session, struct json_object *request, struct json_
 	return session_store(session);
 }
 
-/* resume: {lead_ns} -> {cut, halted: {GUEST: ns}}; there is no way back from here */
+/* resume: -> {cut, halted: {GUEST: ns}}; there is no way back from here */
 int cut_resume_request(struct session *session, struct json_object *request,
 		       struct json_object **result)
 {
 	struct json_object *cut = NULL;
 	size_t i;
-	int ret = sleep_until(session, session->deadline_ns - json_number(request, "lead_ns"));
+	int ret;
 
+	(void)request;
 	*result = json_object_new_object();
-	if (!ret)
-		ret = session_each(session, continue_guest, STAGE_RESUME, "resuming");
+	session->act_ns = session->deadline_ns - session->lead_ns;
+	ret = session_each(session, continue_guest, STAGE_RESUME, "resuming");
 	if (!ret)
 		ret = wait_fired(session, &cut);
 	if (ret)

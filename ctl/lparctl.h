@@ -25,6 +25,7 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define NSEC_PER_SEC 1000000000LL
+#define NSEC_PER_USEC 1000LL
 #define NSEC_PER_MSEC 1000000LL
 
 enum exit_code {
@@ -344,8 +345,15 @@ char **qemu_command(const struct lpar_config *config, bool incoming);
 
 /* qmp.c: QEMU's monitor */
 int qmp_open(const char *path, unsigned int timeout_ms);
+struct qmp_reply {
+	const char *event; /* by which QEMU says when a command took effect, NULL = none */
+	uint64_t event_ns; /* CLOCK_REALTIME of it, 0 = it did not come */
+	struct json_object *result;
+	char why[160];
+};
+
 int qmp_call(int fd, const char *command, struct json_object *arguments, int pass,
-	     struct json_object **result, char *why, size_t size, unsigned int timeout_ms);
+	     struct qmp_reply *reply, unsigned int timeout_ms);
 int qmp_command(int fd, const char *command, unsigned int timeout_ms);
 
 /* cpuset.c: isolated cpuset partition of an LPAR */

@@ -46,20 +46,29 @@ static int read_line(int fd, char *buf, size_t size, uint64_t deadline_ns)
 	return 0;
 }
 
-static void keep_reason(char *why, size_t size, struct json_object *error)
+static void keep_reason(struct qmp_reply *reply, struct json_object *error)
 {
 	struct json_object *text = json_object_object_get(error, "desc");
 
-	if (why)
-		snprintf(why, size, "%s", text ? json_object_get_string(text) : "no reason");
+	snprintf(reply->why, sizeof(reply->why), "%s",
+		 text ? json_object_get_string(text) : "no reason");
+}
+
+/* QEMU's clock for events is CLOCK_REALTIME. */
+static void keep_event(struct qmp_reply *reply, struct json_object *json)
+{
+	struct json_object *time = json_object_object_get(json, "timestamp");
+
+	if (reply->event && !strcmp(json_text(json, "event"), reply->event))
+		reply->event_ns = json_number(time, "seconds") * NSEC_PER_SEC +
+				  json_number(time, "microseconds") * NSEC_PER_USEC;
 }
 
 /*
- * Wait for an object that has the key, and hand out its value; events in
- * between are of no interest. QEMU's own words are the reason of -EIO.
+ * Wait for an object that has the key, and hand out its value; of events in
+ * between one may be of interest. QEMU's own words are the reason of -EIO.
  */
-static int expect(int fd, const char *key, uint64_t deadline_ns, struct json_object **value,
-		  char *why, size_t size)
+static int expect(int fd, const char *key, uint64_t deadline_ns, struct qmp_reply *reply)
 {
 	struct json_object *json, *found;
 	char line[16384];
@@ -71,13 +80,15 @@ static int expect(int fd, const char *key, uint64_t deadline_ns, struct json_obj
 			return ret;
 		json = json_tokener_parse(line);
 		if (json_object_object_get_ex(json, "error", &found)) {
-			keep_reason(why, size, found);
+			keep_reason(reply, found);
 			ret = -EIO;
 		} else {
 			ret = json_object_object_get_ex(json, key, &found);
 		}
-		if (ret > 0 && value)
-			*value = json_object_get(found);
+		if (ret > 0)
+			reply->result = json_object_get(found);
+		else if (!ret)
+			keep_event(reply, json);
 		json_object_put(json);
 	} while (!ret);
 	return ret < 0 ? ret : 0;
@@ -109,6 +120,7 @@ int qmp_open(const char *path, unsigned int timeout_ms)
 {
 	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + timeout_ms * NSEC_PER_MSEC;
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct qmp_reply greeting = { 0 };
 	int fd, ret = 0;
 
 	if (strlen(path) >= sizeof(addr.sun_path))
@@ -120,7 +132,8 @@ int qmp_open(const char *path, unsigned int timeout_ms)
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		ret = -errno;
 	if (!ret)
-		ret = expect(fd, "QMP", deadline_ns, NULL, NULL, 0);
+		ret = expect(fd, "QMP", deadline_ns, &greeting);
+	json_object_put(greeting.result);
 	if (!ret)
 		ret = qmp_command(fd, "qmp_capabilities", timeout_ms);
 	if (!ret)
@@ -131,11 +144,11 @@ int qmp_open(const char *path, unsigned int timeout_ms)
 
 /*
  * One command. Arguments are consumed; NULL = none. pass is a file descriptor
- * that QEMU gets a copy of, or -1. On success *result, unless it is NULL, is to
- * be put; on -EIO, why, unless it is NULL, has QEMU's reason.
+ * that QEMU gets a copy of, or -1. On success the reply's result is to be put; on
+ * -EIO its why is QEMU's reason.
  */
 int qmp_call(int fd, const char *command, struct json_object *arguments, int pass,
-	     struct json_object **result, char *why, size_t size, unsigned int timeout_ms)
+	     struct qmp_reply *reply, unsigned int timeout_ms)
 {
 	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + timeout_ms * NSEC_PER_MSEC;
 	struct json_object *json = json_object_new_object();
@@ -148,7 +161,7 @@ int qmp_call(int fd, const char *command, struct json_object *arguments, int pas
 	line = xprintf("%s\n", json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
 	ret = send_line(fd, line, pass);
 	if (!ret)
-		ret = expect(fd, "return", deadline_ns, result, why, size);
+		ret = expect(fd, "return", deadline_ns, reply);
 	free(line);
 	json_object_put(json);
 	return ret;
@@ -156,5 +169,9 @@ int qmp_call(int fd, const char *command, struct json_object *arguments, int pas
 
 int qmp_command(int fd, const char *command, unsigned int timeout_ms)
 {
-	return qmp_call(fd, command, NULL, -1, NULL, NULL, 0, timeout_ms);
+	struct qmp_reply reply = { 0 };
+	int ret = qmp_call(fd, command, NULL, -1, &reply, timeout_ms);
+
+	json_object_put(reply.result);
+	return ret;
 }

@@ -211,17 +211,40 @@ int guest_connect(struct guest *guest)
 	return guest->qmp;
 }
 
+static int call(struct guest *guest, const char *command, struct json_object *arguments, int pass,
+		struct qmp_reply *reply)
+{
+	int ret = qmp_call(guest->qmp, command, arguments, pass, reply, QMP_TIMEOUT_MS);
+
+	if (ret)
+		snprintf(guest->why, sizeof(guest->why), "QMP %s: %s", command,
+			 *reply->why ? reply->why : strerror(-ret));
+	return ret;
+}
+
 /* In any thread; the reason of a failure is in guest->why. */
 int guest_call(struct guest *guest, const char *command, struct json_object *arguments, int pass,
 	       struct json_object **result)
 {
-	char why[160] = "";
-	int ret = qmp_call(guest->qmp, command, arguments, pass, result, why, sizeof(why),
-			   QMP_TIMEOUT_MS);
+	struct qmp_reply reply = { 0 };
+	int ret = call(guest, command, arguments, pass, &reply);
 
-	if (ret)
-		snprintf(guest->why, sizeof(guest->why), "QMP %s: %s", command,
-			 *why ? why : strerror(-ret));
+	if (!ret && result)
+		*result = reply.result;
+	else
+		json_object_put(reply.result);
+	return ret;
+}
+
+/* The same for a command without arguments whose effect an event tells of: guest->halted_ns. */
+int guest_halt(struct guest *guest, const char *command, const char *event)
+{
+	struct qmp_reply reply = { .event = event };
+	int ret = call(guest, command, NULL, -1, &reply);
+
+	json_object_put(reply.result);
+	/* One that stood, or ran, already says nothing. */
+	guest->halted_ns = reply.event_ns ? reply.event_ns : now_ns(CLOCK_REALTIME);
 	return ret;
 }
 

@@ -46,12 +46,14 @@ struct progress {
 
 static int query(struct follow *follow, struct progress *progress)
 {
+	struct qmp_reply reply = { 0 };
 	struct json_object *info, *ram;
 	const char *status;
-	int ret = qmp_call(follow->qmp, "query-migrate", NULL, -1, &info, NULL, 0, QMP_TIMEOUT_MS);
+	int ret = qmp_call(follow->qmp, "query-migrate", NULL, -1, &reply, QMP_TIMEOUT_MS);
 
 	if (ret)
 		return ret;
+	info = reply.result;
 	status = json_object_get_string(json_object_object_get(info, "status"));
 	ram = json_object_object_get(info, "ram");
 	memset(progress, 0, sizeof(*progress));
