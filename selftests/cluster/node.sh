@@ -115,6 +115,7 @@ modules_up() {
 }
 
 # describe GUEST MS: its INI file. Standbys have vhost-net, primaries QEMU's own thread.
+# Their consoles are quieter than others': each letter is an exit from the guest.
 describe() {
 	local role=primary vhost=off
 
@@ -128,7 +129,7 @@ describe() {
 		[guest]
 		kernel=$LPARKIT_BUILD/guest/vmlinux
 		initrd=$LPARKIT_BUILD/guest/initramfs
-		append=console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check cryptomgr.notests guest_addr=$(guest_address "$1") pair=$(guest_address "$(peer_of "$1")") pair_role=$role pair_ms=$2
+		append=console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check cryptomgr.notests guest_addr=$(guest_address "$1") pair=$(guest_address "$(peer_of "$1")") pair_role=$role pair_ms=$2 beat_ms=2000
 		machine=q35,sata=off,smbus=off,hpet=off
 		args=-netdev tap,id=n,ifname=tap-$1,script=no,downscript=no,vhost=$vhost
 		args=-device virtio-net-pci,netdev=n,romfile=,mac=52:54:00:08:00:$(guest_address "$1" | sed 's/.*\.//')

@@ -2,10 +2,11 @@
 /*
  * The init of the test guest: the whole of its user space, linked statically.
  *
- * It prints "beat N" on the console ten times a second and keeps the same count
- * in a page whose guest-physical address it tells, so that the host can see from
- * outside whether the guest runs. Over the second serial line it takes one command
- * a line and answers with one line, "ok ..." or "fail ...":
+ * It prints "beat N" on the console ten times a second, or every MS of beat_ms=MS
+ * on the kernel's command line, and keeps the same count in a page whose
+ * guest-physical address it tells, so that the host can see from outside whether
+ * the guest runs. Over the second serial line it takes one command a line and
+ * answers with one line, "ok ..." or "fail ...":
  *
  *   info                        CPUs, free memory, address of the counter page
  *   spin 0|1                    every CPU counts in the counter page without a pause
@@ -173,7 +174,9 @@ static void map_counters(void)
 
 static void *beat(void *arg)
 {
-	struct timespec pause = { .tv_nsec = BEAT_MS * 1000000L };
+	const char *period = getenv("beat_ms");
+	long ms = period ? atol(period) : BEAT_MS;
+	struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
 
 	(void)arg;
 	for (;;) {
