@@ -77,12 +77,12 @@ all_hear() {
 	done
 }
 
-# quiet GUEST: nothing happened that a cluster would notice
-quiet() {
+# has_none GUEST KEY...: its counters of these things are 0
+has_none() {
 	local shown key
 
 	shown=$(tell "$1" "pair show")
-	for key in lost repeated disordered missed changes splits; do
+	for key in "${@:2}"; do
 		[[ " $shown " = *" $key=0 "* ]] && continue
 		echo "# $1: $shown"
 		on a noticed "$1"
@@ -91,12 +91,22 @@ quiet() {
 	done
 }
 
-all_quiet() {
+all_have_none() {
 	local guest
 
 	for guest in "${primaries[@]}" "${standbys[@]}"; do
-		quiet "$guest" || return 1
+		has_none "$guest" "$@" || return 1
 	done
+}
+
+# Each message came, once and in order.
+all_came() {
+	all_have_none lost repeated disordered
+}
+
+# Nothing happened that a cluster would notice.
+all_quiet() {
+	all_have_none lost repeated disordered missed changes splits
 }
 
 # grows GUEST KEY: a number of it goes up

@@ -5,4 +5,4 @@
 # shellcheck source=selftests/cluster/rounds.sh
 . "$(dirname "$0")/rounds.sh"
 
-rounds 2 100 20
+rounds 2 100 "${ROUNDS:-20}"
