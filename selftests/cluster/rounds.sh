@@ -5,8 +5,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
 
 # On an emulated CPU QEMU takes up to 0.1 s to stop a guest, and all that a restored
-# guest executes is translated anew: see Documentation/performance.md. These are the
-# shortest periods in ms for which that must not be noticed; more must not happen ever.
+# guest executes is translated anew: see Documentation/performance.md. From these
+# periods on, in ms, nobody may notice it all the same.
 continued_ms=300
 restored_ms=1000
 
