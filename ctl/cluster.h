@@ -176,6 +176,8 @@ guest_step migrate_out, migrate_check, migrate_in;
 
 /* saved.c */
 #define STATE_SUFFIX ".state"
+/* Of a file */
+#define DAMAGED "%s is damaged: its digest is not the one that was saved"
 
 void digest_end(EVP_MD_CTX *digest, char *hex);
 int digest_file(const char *path, char *hex);

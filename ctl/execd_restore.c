@@ -67,7 +67,7 @@ static struct json_object *load_description(const char *dir, const char *digest)
 	if (access(path, F_OK))
 		err("%s is not there: saved on another host? Copy or share its directory", path);
 	else if (!digest_file(path, hex) && strcmp(hex, digest))
-		err("%s is damaged: its digest is not the one that was saved", path);
+		err(DAMAGED, path);
 	else
 		json = saved_load(path);
 	free(path);

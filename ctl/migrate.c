@@ -207,8 +207,7 @@ static int read_state(struct guest *guest, const char *path, int to)
 	if (fd >= 0)
 		close(fd);
 	if (!ret && strcmp(hex, guest->digest)) {
-		snprintf(guest->why, sizeof(guest->why),
-			 "%s is damaged: its digest is not the one that was saved", path);
+		snprintf(guest->why, sizeof(guest->why), DAMAGED, path);
 		ret = -EBADMSG;
 	}
 	return ret ? failed(guest, path, ret) : 0;

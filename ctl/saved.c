@@ -189,7 +189,7 @@ int saved_verify_rest(const struct session *session, struct json_object *descrip
 		path = session_file(session, json_text(file, "name"));
 		ret = digest_file(path, hex);
 		if (!ret && strcmp(hex, json_text(file, "sha256"))) {
-			err("%s is damaged: its digest is not the one that was saved", path);
+			err(DAMAGED, path);
 			ret = -EBADMSG;
 		}
 		free(path);
