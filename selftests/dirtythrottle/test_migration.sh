@@ -19,6 +19,19 @@ passed() {
 	migration_is completed || [ "$(migration_field dirty-sync-count)" -ge "$1" ]
 }
 
+or_ended() {
+	guest_ended "$source_pid" || "$@"
+}
+
+start_migration() {
+	start_source
+	wait_until 300 or_ended guest_is_up web
+	or_ended guest_say web "dirty $set_mib"
+	start_destination
+	migrate
+	wait_until 300 or_ended passed 7
+}
+
 # follows OPTION...
 follows() {
 	exec lparctl -j throttle follow "$run/web.follow" --target web --wait 60s "$@" \
@@ -42,22 +55,26 @@ s = l["stage"]
 sys.exit(not eval(sys.argv[1]))' "$1"
 }
 
-load dirtythrottle
-load lpar
 guest_prepare || bail "the host VM has no KVM"
 
-# It is an LPAR only for its stage.
-lparctl create web memory 2M
-lparctl activate web
-start_source
-lparctl member add web "$source_pid"
-check "a guest boots" wait_until 300 guest_is_up web
-check "it dirties $set_mib MiB again and again" guest_say web "dirty $set_mib"
-start_destination
-migrate
-check "its migration makes six passes" wait_until 300 passed 7
+# No module of ours is loaded yet: a guest that ends now is ended by the emulator, see
+# Documentation/testing.md.
+for _ in 1 2 3; do
+	start_migration
+	guest_ended "$source_pid" || break
+	diag "the emulator has ended the guest"
+	guest_kill_all
+done
+check "the migration of a guest that dirties $set_mib MiB again and again makes six passes" passed 7
 check "and has not ended: what is left is the whole set" migration_is active
 diag "after $(migration_field dirty-sync-count) passes $(migration_field remaining) bytes are left"
+
+# It is an LPAR only for its stage.
+load dirtythrottle
+load lpar
+lparctl create web memory 2M
+lparctl activate web
+lparctl member add web "$source_pid"
 follows --watchdog 1s &
 follower=$!
 check "its controller throttles it" wait_until 20 is_throttled

@@ -8,6 +8,7 @@
 PATH=$LPARKIT_BUILD/selftests/qemu:$PATH
 run=$(mktemp -d)
 guest_pids=()
+declare -A guest_of # PID of QEMU: NAME
 
 guest_kernel=$LPARKIT_BUILD/guest/vmlinux
 guest_initrd=$LPARKIT_BUILD/guest/initramfs
@@ -43,6 +44,7 @@ guest_start() {
 		$(guest_lines "$name") "$@" </dev/null 2>"$run/$name.err" &
 	guest_pid=$!
 	guest_pids+=("$guest_pid")
+	guest_of[$guest_pid]=$name
 }
 
 # lpar_backend LPAR: the memory object that is the LPAR's memory.
@@ -56,12 +58,27 @@ guest_kill() {
 	wait "$1" 2>/dev/null
 }
 
+# guest_ended PID: by itself, or killed
+guest_ended() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+# guest_last_words PID STATUS: what it said, if it ended by itself
+guest_last_words() {
+	local name=${guest_of[$1]}
+
+	[ -n "$name" ] && [ "$2" != $((128 + 9)) ] || return
+	echo "guest $name: QEMU ended, status $2" >&2
+	tail -qn 5 "$run/$name".{console,err} | sed "s/^/guest $name: /" >&2
+}
+
 # For a trap on EXIT: the script's status survives.
 guest_kill_all() {
 	local status=$? pid
 
 	for pid in "${guest_pids[@]}"; do
 		guest_kill "$pid"
+		guest_last_words "$pid" $?
 	done
 	return $status
 }
