@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Twenty times (ROUNDS) each way, with a heartbeat each 300 ms.
-# vm: rig cpus=3 mem=1280 timeout=3600 kernels=6.1,6.12,7.2 speed=long
+# vm: rig cpus=3 mem=1280 slow=4 timeout=7200 kernels=6.1,6.12,7.2 speed=long
 # shellcheck source=selftests/cluster/rounds.sh
 . "$(dirname "$0")/rounds.sh"
 

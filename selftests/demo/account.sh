@@ -10,6 +10,7 @@ exec 3>&1 1>&2 # figures go to the reader, the commands' own words to the log
 
 held=0
 failed=0
+unjudged=0
 
 title() {
 	printf '\n%s%s%s\n' "$bold" "$1" "$plain" >&3
@@ -34,9 +35,19 @@ claim() {
 	fi
 }
 
+# unjudged TEXT: nothing can be said of that claim here
+unjudged() {
+	unjudged=$((unjudged + 1))
+	printf '   %s??%s  %s\n' "$bold" "$plain" "$1" >&3
+}
+
 # The last line; the status says whether all claims held.
 account_end() {
-	title "$held claims held, $failed did not"
+	local more=
+
+	[ "$unjudged" = 0 ] ||
+		more="; of $unjudged nothing can be said: try SLOW=$((2 * LPARKIT_SLOW)), or a machine that is less busy"
+	title "$held claims held, $failed did not$more"
 	[ "$failed" = 0 ]
 }
 

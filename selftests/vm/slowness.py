@@ -5,7 +5,8 @@
     slowness.py BASE    prints N for hostvm --slow, where BASE is enough on an idle machine
 
 An emulated CPU looks N times faster from inside.  Where others use the machine as well,
-it gets only a share of a real one, and N is BASE divided by that share.
+it gets only a share of a real one.  BASE bears that down to a share of BORNE; below,
+N grows as the share falls.
 """
 
 import math
@@ -15,6 +16,7 @@ import time
 
 SLOWEST = 100
 LOOK_S = 1.0
+BORNE = 0.4
 
 
 def spin(until):
@@ -42,7 +44,7 @@ def share():
 
 def slowness(base):
     """N for now; at most SLOWEST, with which a very busy machine must make do."""
-    return min(SLOWEST, math.ceil(base / max(share(), 0.01) - 0.3))
+    return min(SLOWEST, max(base, math.ceil(base * BORNE / max(share(), 0.01))))
 
 
 def main():

@@ -8,6 +8,7 @@
 trap leave EXIT
 
 hostvm=selftests/vm/hostvm
+# shellcheck disable=SC2016 # the VM's own
 loop='i=0; while [ $i -lt 30000 ]; do i=$((i + 1)); done'
 
 real_ms() {
