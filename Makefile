@@ -76,7 +76,7 @@ bench: programs
 	$(VM)/run-tests --bench --kernel $(SHELL_KERNEL)
 
 bench-%: programs
-	$(VM)/run-tests --bench --kernel $(SHELL_KERNEL) --test 'bench/bench_$*' --test '$*/bench_*'
+	$(VM)/run-tests --bench --kernel $(SHELL_KERNEL) --test 'bench/bench_$**' --test '$*/bench_*'
 
 shell: programs
 	$(VM)/kernels.sh fetch $(SHELL_KERNEL)

@@ -4,7 +4,7 @@
 #
 # lpar.ko beside its peers, in one boot, in turns: figures from an emulated machine say
 # something only as ratios. One line of JSON for each figure.
-# ROUNDS: of everything that is compared (15). CUTS: for each number of vCPUs (100).
+# ROUNDS: of everything that is compared (15). The gate has its own: bench_lpar_gate.sh.
 
 set -u
 
@@ -15,43 +15,15 @@ set -u
 bench=lpar
 # shellcheck source=selftests/bench/bench.sh
 . "$(dirname "$0")/bench.sh"
+# shellcheck source=selftests/bench/lpars.sh
+. "$(dirname "$0")/lpars.sh"
 trap guest_kill_all EXIT
 
-PATH=$LPARKIT_BUILD/selftests/bench:$LPARKIT_BUILD/selftests/lpar:$PATH
+PATH=$LPARKIT_BUILD/selftests/bench:$PATH
 rounds=${ROUNDS:-15}
-cuts=${CUTS:-100}
 guest_mib=384
 work_mib=128
 work_ms=300
-
-# make NAME KEY VALUE...: an active LPAR.
-make() {
-	lparctl create "$@" || die "no LPAR"
-	lparctl activate "$1" || die "LPAR $1 does not become active"
-}
-
-unmake() {
-	wait_until 10 lparctl deactivate "$1" || die "LPAR $1 does not end"
-	lparctl delete "$1"
-}
-
-# --- gate ---
-
-bench_gate() {
-	local vcpus=$1 pid
-
-	make gate cpus "1-$vcpus"
-	minikvm run --vcpus "$vcpus" --counters "$run/counters" --socket "$run/minikvm" &
-	pid=$!
-	guest_pids+=("$pid")
-	wait_until 20 minikvm ctl "$run/minikvm" pids || die "minikvm does not start"
-	lparctl member add gate "$pid"
-	lparbench cuts gate "$cuts" "$vcpus" >"$run/cuts" || die "no cuts"
-	figure "gate_stop_us_${vcpus}vcpu_median" "$(median <"$run/cuts")" us
-	figure "gate_stop_us_${vcpus}vcpu_p99" "$(percentile 99 <"$run/cuts")" us
-	guest_kill "$pid"
-	unmake gate
-}
 
 # --- memory ---
 
@@ -179,8 +151,7 @@ bench_switches() {
 
 load lpar
 guest_prepare || die "the host VM has no KVM"
-wanted=" ${*:-gate memory activation switches} "
-case $wanted in *" gate "*) bench_gate 1; bench_gate 4; bench_gate 8 ;; esac
+wanted=" ${*:-memory activation switches} "
 case $wanted in *" memory "*) bench_memory ;; esac
 case $wanted in *" activation "*) bench_activation ;; esac
 case $wanted in *" switches "*) bench_switches ;; esac

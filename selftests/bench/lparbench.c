@@ -22,7 +22,7 @@
 #include "../lpar/lparnl.h"
 
 #define MSEC 1000000ULL
-#define AHEAD_NS (100 * MSEC) /* of a cut: to arm it takes a while, see arm_ahead() */
+#define AHEAD_NS (25 * MSEC) /* of a cut: to arm it takes a while, see arm_ahead() */
 #define AHEAD_MAX_NS (5000 * MSEC)
 #define RUN_NS (5 * MSEC) /* between two cuts the guest runs */
 #define PIECE_MIB 2
