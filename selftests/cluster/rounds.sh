@@ -29,7 +29,7 @@ check_quiet() {
 
 # noticed_nothing ROUND MS LEAST
 noticed_nothing() {
-	check "round $1: each message came once" all_came
+	data check "round $1: each message came once" all_came
 	check_quiet "round $1: and nothing was noticed" "$2" "$3"
 }
 
