@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Which tests share a host VM."""
+
+# s: the time limits of the tests in one boot; so that two VMs at a time are done alike late.
+MOST = {"debug": 6000}
+MOST_STOCK = 2000
+
+
+class Boot:
+    """Tests of one kernel whose VMs would be alike, run in one, one after another."""
+
+    def __init__(self, kernel, test):
+        self.kernel = kernel
+        self.tests = [test]
+
+    def limit(self):
+        return sum(test.limit(self.kernel) for test in self.tests)
+
+    def has_room_for(self, test):
+        # What has more disks than a test asks for is as good.
+        first = self.tests[0]
+        return (first.shape() == test.shape() and
+                first.disks()[:len(test.disks())] == test.disks() and
+                self.limit() + test.limit(self.kernel) <= MOST.get(self.kernel, MOST_STOCK))
+
+
+def share(todo):
+    """Boots for [(kernel, test), ...], those that may take longest first."""
+    boots = []
+    for kernel, test in sorted(todo, key=lambda kt: len(kt[1].disks()), reverse=True):
+        for boot in boots:
+            if boot.kernel == kernel and boot.has_room_for(test):
+                boot.tests.append(test)
+                break
+        else:
+            boots.append(Boot(kernel, test))
+    return sorted(boots, key=lambda boot: (boot.kernel == "debug", boot.limit()), reverse=True)
+
+
+def alone(todo):
+    return [Boot(kernel, test) for kernel, test in todo]
