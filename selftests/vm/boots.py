@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Which tests share a host VM."""
+"""Which tests share a host VM, and which VM is next."""
+
+import threading
 
 # s: the time limits of the tests in one boot; so that two VMs at a time are done alike late.
-MOST = {"debug": 6000}
+MOST = {"debug": 4000}
 MOST_STOCK = 2000
 
 
@@ -25,7 +27,7 @@ class Boot:
 
 
 def share(todo):
-    """Boots for [(kernel, test), ...], those that may take longest first."""
+    """Boots for [(kernel, test), ...]."""
     boots = []
     for kernel, test in sorted(todo, key=lambda kt: len(kt[1].disks()), reverse=True):
         for boot in boots:
@@ -34,8 +36,45 @@ def share(todo):
                 break
         else:
             boots.append(Boot(kernel, test))
-    return sorted(boots, key=lambda boot: (boot.kernel == "debug", boot.limit()), reverse=True)
+    return boots
 
 
 def alone(todo):
     return [Boot(kernel, test) for kernel, test in todo]
+
+
+class Queue:
+    """Boots that wait for their turn, those that may take longest first.
+
+    It has a source to begin with, and each boot that was taken is one: more may come
+    until every source is closed.
+    """
+
+    def __init__(self):
+        self._boots = []
+        self._sources = 1
+        self._changed = threading.Condition()
+
+    def add(self, boots):
+        with self._changed:
+            self._boots += boots
+            self._boots.sort(key=lambda boot: (boot.kernel == "debug", boot.limit()), reverse=True)
+            self._changed.notify_all()
+
+    def take(self):
+        """Waits for a Boot; None: no more will come."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._boots or not self._sources)
+            if not self._boots:
+                return None
+            self._sources += 1
+            return self._boots.pop(0)
+
+    def close(self):
+        with self._changed:
+            self._sources -= 1
+            self._changed.notify_all()
+
+    def clear(self):
+        with self._changed:
+            self._boots.clear()

@@ -4,6 +4,7 @@
 import os
 import re
 import sys
+import threading
 
 NOTES_SHOWN = 30    # of what a failed test said about itself
 LAST_WORDS = 20     # lines of its standard error
@@ -107,10 +108,12 @@ class Times:
 
     def __init__(self):
         self.spent = {}
+        self.lock = threading.Lock()
 
     def add(self, kernel, kind, seconds):
-        spent = self.spent.setdefault(kernel, dict.fromkeys(self.KINDS, 0))
-        spent[kind] += seconds
+        with self.lock:
+            spent = self.spent.setdefault(kernel, dict.fromkeys(self.KINDS, 0))
+            spent[kind] += seconds
 
     def show(self, outcomes, passed):
         """passed: seconds on the clock."""
