@@ -82,7 +82,8 @@ shell: programs
 	$(VM)/kernels.sh fetch $(SHELL_KERNEL)
 	$(VM)/modules.sh $(SHELL_KERNEL) -j$(NPROC)
 	@echo "lpar.ko is in \$$LPARKIT_MODULES; leave the VM with exit, QEMU with ctrl-a x"
-	$(VM)/hostvm --shell --kernel $(SHELL_KERNEL) --cpus 4 --threads 2 --mem 2048
+	$(VM)/hostvm --shell --kernel $(SHELL_KERNEL) --cpus 4 --threads 2 --mem 2048 \
+		$(if $(SLOW),--slow $(SLOW)) $(if $(COUNT),--count)
 
 demo: programs
 	selftests/demo/demo.sh
@@ -120,7 +121,7 @@ help:
 	@echo "make lint            checkpatch, sparse, W=1, clang-format, shellcheck, netlink specs"
 	@echo "make format          clang-format -i"
 	@echo "make bench           all benchmarks (or bench-lpar, ...; KERNEL=)"
-	@echo "make shell           a shell in a VM (KERNEL=)"
+	@echo "make shell           a shell in a VM (KERNEL=; SLOW=N or COUNT=1, see Documentation/testing.md)"
 	@echo "make clean           delete build/; kernels stay in ~/.cache/lparkit"
 
 .PHONY: all modules ctl install uninstall dkms check check-quick check-long lint format bench shell \
