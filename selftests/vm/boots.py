@@ -53,6 +53,7 @@ class Queue:
     def __init__(self):
         self._boots = []
         self._sources = 1
+        self._stopped = False
         self._changed = threading.Condition()
 
     def add(self, boots):
@@ -64,8 +65,8 @@ class Queue:
     def take(self):
         """Waits for a Boot; None: no more will come."""
         with self._changed:
-            self._changed.wait_for(lambda: self._boots or not self._sources)
-            if not self._boots:
+            self._changed.wait_for(lambda: self._boots or self._stopped or not self._sources)
+            if self._stopped or not self._boots:
                 return None
             self._sources += 1
             return self._boots.pop(0)
@@ -75,6 +76,8 @@ class Queue:
             self._sources -= 1
             self._changed.notify_all()
 
-    def clear(self):
+    def stop(self):
+        """No boot is taken any more."""
         with self._changed:
-            self._boots.clear()
+            self._stopped = True
+            self._changed.notify_all()

@@ -101,6 +101,14 @@ def unsteady(outcomes):
             print(f"      {line}")
 
 
+def left(outcomes):
+    found = [o for o in outcomes if o.left]
+    if found:
+        print("\nleft behind, so that what was to follow had to run in another VM")
+    for o in found:
+        print(f"  {o.kernel} {o.name}: {', '.join(o.left)}")
+
+
 class Times:
     """Where the time went: seconds by kernel and kind."""
 
