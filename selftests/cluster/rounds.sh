@@ -6,7 +6,7 @@
 
 # noticed_nothing ROUND
 noticed_nothing() {
-	check "round $1: each message came once" all_came
+	data check "round $1: each message came once" all_came
 	check "round $1: and nothing was noticed" all_quiet
 }
 

@@ -31,8 +31,8 @@ moved_to[a1]=b moved_to[b1]=a
 check "restored" cluster restore both --hosts b,a
 check "they count on" all_count
 check "and have noticed nothing" all_quiet
-check_is "the disk of a1 is what was saved" "$(on b digest_of_disk a1)" "$saved_a1"
-check_is "the disk of b1 is what was saved" "$(digest_of_disk b1)" "$saved_b1"
+data check_is "the disk of a1 is what was saved" "$(on b digest_of_disk a1)" "$saved_a1"
+data check_is "the disk of b1 is what was saved" "$(digest_of_disk b1)" "$saved_b1"
 check "restored once more, where they are" cluster restore both --hosts b,a
 check "they count on" all_count
 check "and have noticed nothing" all_quiet

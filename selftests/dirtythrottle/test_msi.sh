@@ -165,7 +165,7 @@ check "its interrupts are counted" at_least "$(msi_field "$nvme" delayed)" $READ
 check "on average they waited so long" at_least \
 	$(($(msi_field "$nvme" delayed_us) / $(msi_field "$nvme" delayed))) 5000
 check "another delay is in force at once" lparctl throttle msi "$nvme" --delay 100us
-check "bytes are verified" verified
+data check "bytes are verified" verified
 check "no interrupt is unaccounted for" wait_until 5 all_waited "$nvme"
 
 # A rate
@@ -179,16 +179,16 @@ check "one alone does not wait" same "$(msi_field "$nvme" delayed)" "$before"
 
 # Whatever happens
 lparctl throttle msi "$nvme" --delay 2ms
-check "CPUs come and go" verified_while unplug_and_plug_cpu
+data check "CPUs come and go" verified_while unplug_and_plug_cpu
 check "off" lparctl throttle msi "$nvme" off
 check "event" event detached "$nvme"
-check "on and off under load" verified_while on_and_off
+data check "on and off under load" verified_while on_and_off
 lparctl throttle msi "$nvme" --delay 50ms --force
 dd if=$disk of=/dev/null bs=4k count=1 iflag=direct status=none &
 check "off delivers what waits" lparctl throttle msi "$nvme" off
 check "the read ends" wait $!
 rmmod dirtythrottle
-check "load and unload under load" verified_while load_and_unload
+data check "load and unload under load" verified_while load_and_unload
 load dirtythrottle
 listen
 lparctl throttle msi "$nvme" --delay 1ms --force
@@ -198,7 +198,7 @@ check "without a driver it is blocked" wait_until 5 msi_is "$nvme" state blocked
 bind nvme "$nvme"
 check "with one its vectors are taken" wait_until 10 has_vectors "$nvme"
 wait_until 10 test -b $disk
-check "and bytes are verified" verified
+data check "and bytes are verified" verified
 diag "vectors before: $(xargs <<<"$before"), after: $(irqs "$nvme" | xargs)"
 check "watchdog" lparctl throttle msi "$nvme" --watchdog 500ms
 check "who is silent is switched off" wait_until 5 is_off "$nvme"

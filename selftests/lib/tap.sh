@@ -14,6 +14,7 @@
 tap_count=0
 tap_failed=0
 tap_plan=
+tap_mark=
 
 exec 3>&1 1>&2
 
@@ -30,7 +31,7 @@ ok() {
 not_ok() {
 	tap_count=$((tap_count + 1))
 	tap_failed=$((tap_failed + 1))
-	echo "not ok $tap_count - $1" >&3
+	echo "not ok $tap_count - $1$tap_mark" >&3
 }
 
 # skip DESC REASON: one test that does not apply here.
@@ -98,6 +99,14 @@ check_is() {
 		diag "got '$2', expected '$3'"
 		return 1
 	fi
+}
+
+# data CHECK...: one whose failure means that data are wrong, lost or repeated, which no
+# second run forgives.
+data() {
+	local tap_mark=" # data"
+
+	"$@"
 }
 
 # wait_until SECONDS CMD...: polls until CMD succeeds; fails at the deadline.

@@ -33,10 +33,13 @@ kick_often() {
 new_vm_of_member() {
 	# The shell is a member before it forks.
 	start bash -c "until [ -e $scratch/go ]; do sleep 0.05; done
-		minikvm run --counters $scratch/child --socket $scratch/child.sock & wait"
+		minikvm run --counters $scratch/child --socket $scratch/child.sock &
+		echo \$! >$scratch/child.pid
+		wait"
 	lparcall member-add b member "$pid"
 	touch "$scratch/go"
 	wait_until 20 vm_do child pids >/dev/null 2>&1
+	started+=("$(cat "$scratch/child.pid")")
 }
 
 plan 66

@@ -75,9 +75,9 @@ load_here() {
 	expect_on_host $N
 	expect_in_guest $((N + SEGMENTS + STAMPED))
 	check "drained" lparctl netbuf drain x1
-	check "each came to the host once, in order, intact" came_to_host
-	check "each came to the guest once, in order, intact, by its VLAN" came_to_guest
-	check "with its mark" same "$(marked)" $STAMPED
+	data check "each came to the host once, in order, intact" came_to_host
+	data check "each came to the guest once, in order, intact, by its VLAN" came_to_guest
+	data check "with its mark" same "$(marked)" $STAMPED
 }
 
 load netbuf

@@ -38,8 +38,8 @@ check "what the program lets pass is held" same "$(netbuf v0 rxpcnt) $(netbuf v0
 expect_on_host 10
 expect_in_guest 10
 check "drained" lparctl netbuf drain v0
-check "it came to the host" came_to_host
-check "and to the guest" came_to_guest
+data check "it came to the host" came_to_host
+data check "and to the guest" came_to_guest
 check "without the program there is nothing to warn of" no_bypass
 lparctl netbuf detach v0
 

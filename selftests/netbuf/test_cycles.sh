@@ -50,7 +50,7 @@ expect_in_guest $((CYCLES + WARM_UP))
 run_cycles 0 $WARM_UP
 before=$(unreclaimable_kib)
 run_cycles $WARM_UP $CYCLES
-check "$CYCLES cycles: every frame came once, in order" came_to_guest
+data check "$CYCLES cycles: every frame came once, in order" came_to_guest
 after=$(unreclaimable_kib)
 diag "unreclaimable slab: $before KiB before, $after KiB after"
 # KASAN keeps what is freed; kmemleak finds what is not.
@@ -70,10 +70,10 @@ if [ -e /proc/self/fail-nth ]; then
 	check "attach while allocations fail: whole or not at all" attach_faults
 	lparctl netbuf attach v0
 	lparctl netbuf hold v0
-	check "no frame is lost when it cannot be copied" framefault send v0 $guest
+	data check "no frame is lost when it cannot be copied" framefault send v0 $guest
 	check "that did happen" test "$(lparctl -j netbuf show v0 | grep -o '"uncopied":[1-9]' | wc -l)" -ge 1
 	lparctl netbuf flush v0
-	check "load while allocations fail: whole or not at all" framefault load v0
+	data check "load while allocations fail: whole or not at all" framefault load v0
 	lparctl netbuf detach v0 --force
 fi
 check "the module can be unloaded" unload netbuf

@@ -42,7 +42,7 @@ check "down: the drain waits" same \
 check "and loses none" is v0 txpcnt 100
 expect_in_guest 100
 ip link set v0 up
-check "up: it goes on" came_to_guest
+data check "up: it goes on" came_to_guest
 check "and ends" wait_until 10 is v0 state pass
 ip neigh replace $guest lladdr "$(in_guest cat /sys/class/net/g0/address)" dev v0
 
@@ -63,7 +63,7 @@ check "it gets an address there" add_address
 check "it still holds" in_other wire send $guest 50 100 64
 check "new frames behind the old ones" other_is txpcnt 150
 check "drained there" in_other lparctl netbuf drain v0
-check "each came once, in order, intact" came_to_guest
+data check "each came once, in order, intact" came_to_guest
 kill "$monitor_pid"
 wait "$monitor_pid"
 in_other ip link set v0 netns 1
@@ -135,7 +135,7 @@ check "the bridge has seen none of it" same "$(netbuf v0 txpcnt) $(netbuf p0 txp
 check "one is drained" lparctl netbuf drain v0
 check "the other holds what the bridge sent there" is p0 txpcnt 1000
 check "the other is drained" lparctl netbuf drain p0
-check "each came once: one way" came "$far_pid" "$scratch/far"
-check "and the other" came_to_guest
+data check "each came once: one way" came "$far_pid" "$scratch/far"
+data check "and the other" came_to_guest
 check "detached" lparctl netbuf detach v0 p0
 check "the module can be unloaded" unload netbuf

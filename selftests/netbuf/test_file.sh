@@ -119,7 +119,7 @@ check "another netdev" lparctl netbuf load "$file" v0=v1
 check "has its frames" same "$(netbuf v1 rxpcnt) $(netbuf v1 txpcnt)" "5 5"
 check "and the first has none" is v0 rxpcnt 0
 check "saved again from there" lparctl netbuf save "$scratch/again" v1
-check "the same frames: bytes, times, directions and all that is beside them" same \
+data check "the same frames: bytes, times, directions and all that is beside them" same \
 	"$(cat "$scratch/records")" "$(records "$scratch/again")"
 
 check "after a load by one process another can load" lparctl netbuf load "$file" v0

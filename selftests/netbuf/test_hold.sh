@@ -63,8 +63,8 @@ expect_on_host 100
 expect_in_guest 100
 to_guest 0 100
 to_host 0 100
-check "in pass, frames go by to the host" came_to_host
-check "in pass, frames go by to the guest" came_to_guest
+data check "in pass, frames go by to the host" came_to_host
+data check "in pass, frames go by to the guest" came_to_guest
 
 check "rules on the hooks" add_rules
 check "holds" lparctl netbuf hold v0
@@ -85,14 +85,14 @@ diag "$(netbuf v0 bytes) bytes for $((2 * N)) frames"
 
 check "saved" lparctl netbuf save "$file" v0
 check "tshark reads the file" look
-check "all of them" same "$(seen 1)" $((2 * N))
-check "inbound: $N" same "$(seen 'd == 1')" $N
-check "outbound: $N" same "$(seen 'd == 2')" $N
-check "from an interface of that name" same "$(seen 'i == "v0"')" $((2 * N))
-check "as UDP to the right port" same "$(seen "p == $port")" $((2 * N))
-check "none malformed" same "$(seen 'm != ""')" 0
+data check "all of them" same "$(seen 1)" $((2 * N))
+data check "inbound: $N" same "$(seen 'd == 1')" $N
+data check "outbound: $N" same "$(seen 'd == 2')" $N
+data check "from an interface of that name" same "$(seen 'i == "v0"')" $((2 * N))
+data check "as UDP to the right port" same "$(seen "p == $port")" $((2 * N))
+data check "none malformed" same "$(seen 'm != ""')" 0
 check "with times of today" same "$(seen "t < $(date +%s) - 600")" 0
-check "tcpdump reads it too" same "$(tcpdump_count "$file")" $((2 * N))
+data check "tcpdump reads it too" same "$(tcpdump_count "$file")" $((2 * N))
 check "saving takes nothing away" is v0 rxpcnt $N
 
 check "flushed" lparctl netbuf flush v0
@@ -115,8 +115,8 @@ to_host $((N + MORE)) $MORE &
 check "drained" lparctl netbuf drain v0
 check "passes again" is v0 state pass
 check "nothing is left" is v0 bytes 0
-check "each came to the host once, in order, intact" came_to_host
-check "each came to the guest once, in order, intact" came_to_guest
+data check "each came to the host once, in order, intact" came_to_host
+data check "each came to the guest once, in order, intact" came_to_guest
 
 # Those towards the guest are seen when they go out; those from the guest when they came.
 total=$((N + 2 * MORE))
@@ -125,8 +125,8 @@ kill -INT "$tcpdump_pid"
 wait "$tcpdump_pid"
 check "from the guest: each once" same "$(tcpdump_count "$taps" src $guest)" $total
 check "towards it: each once" same "$(tcpdump_count "$taps" src $host)" $total
-check "the rules have seen each once, from the guest" same "$(counted in)" $total
-check "and towards it" same "$(counted out)" $total
+data check "the rules have seen each once, from the guest" same "$(counted in)" $total
+data check "and towards it" same "$(counted out)" $total
 nft delete table netdev witness
 
 # Ten flows, which RPS would give to several CPUs
@@ -137,7 +137,7 @@ done
 echo 3 >/sys/class/net/v0/queues/rx-0/rps_cpus
 expect_on_host 1000
 check "drained with RPS on" lparctl netbuf drain v0
-check "in order over all flows" came_to_host
+data check "in order over all flows" came_to_host
 
 check "detached" lparctl netbuf detach v0
 check_fails "no directory is left" test -e /sys/class/net/v0/netbuf

@@ -62,7 +62,7 @@ check "event: state" event "$events" state
 check "one event for many drops" same "$(grep -c '"event":"drop"' "$events")" 1
 expect_in_guest 100
 lparctl netbuf drain v0
-check "the oldest were kept" came_to_guest
+data check "the oldest were kept" came_to_guest
 
 refill --policy head-drop
 to_guest 0 50
@@ -71,7 +71,7 @@ check "head-drop: as many as the limit" is v0 txpcnt 100
 check "the oldest are dropped and counted" is v0 dropped_limit 100
 expect_in_guest 100
 lparctl netbuf drain v0
-check "the newest were kept" came_to_guest
+data check "the newest were kept" came_to_guest
 
 refill --policy pass
 to_guest 100 100
@@ -79,7 +79,7 @@ expect_in_guest 200
 to_guest 0 100
 check "pass: those beyond the limit go by" is v0 passed_limit 100
 lparctl netbuf drain v0
-check "and are first" came_to_guest
+data check "and are first" came_to_guest
 
 refill --policy tail-drop --limit-frames 100000 --limit-bytes 20000
 to_guest 0 100
@@ -94,8 +94,8 @@ expect_in_guest 20
 expect_on_host 20
 to_guest 0 20
 to_host 0 20
-check "not chosen, pass: it goes by" came_to_guest
-check "not chosen, pass: from the guest too" came_to_host
+data check "not chosen, pass: it goes by" came_to_guest
+data check "not chosen, pass: from the guest too" came_to_host
 lparctl netbuf set v0 --unmatched drop
 to_guest 0 20
 to_host 0 20
@@ -136,8 +136,8 @@ to_guest 0 2000 1400
 to_host 0 2000 1400
 check "held without a copy" is v0 txpcnt 2000
 check "drained" lparctl netbuf drain v0
-check "towards the guest: in order, intact" came_to_guest
-check "from the guest: in order, intact" came_to_host
+data check "towards the guest: in order, intact" came_to_guest
+data check "from the guest: in order, intact" came_to_host
 
 lparctl netbuf hold v0
 to_guest 0 1

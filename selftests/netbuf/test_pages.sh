@@ -37,7 +37,7 @@ for copy in yes no; do
 	check "while its frame is held" is v0 txpcnt 1
 	expect_in_guest 1
 	lparctl netbuf drain v0
-	check "which is intact" came_to_guest
+	data check "which is intact" came_to_guest
 done
 lparctl netbuf detach v0
 check "the module can be unloaded" unload netbuf

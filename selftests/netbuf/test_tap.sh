@@ -58,7 +58,7 @@ check "a time-out tells that it goes no further" same \
 	"$(lparctl netbuf drain tap0 --timeout 1s 2>/dev/null; echo $?)" 4
 check "no more than the ring takes" test "$(netbuf tap0 txpcnt)" -ge $((N - RING - 20))
 check "the tap has dropped none" same "$(dropped_by_tap)" 0
-check "the guest reads all, in order, checksums right" tell "read $N 60"
+data check "the guest reads all, in order, checksums right" tell "read $N 60"
 check "the drain is over" wait_until 20 is tap0 state pass
 check "the tap has dropped none" same "$(dropped_by_tap)" 0
 
@@ -76,7 +76,7 @@ to_guest $((N + RING)) $N
 lparctl netbuf drain tap0 --no-wait
 check "it cannot go on" same "$(lparctl netbuf drain tap0 --timeout 1s 2>/dev/null; echo $?)" 4
 check "no more than still fits has gone" test $(($(gone) - before)) -le 20
-check "the guest reads what was before and what was held" tell "read $((N + RING)) 60"
+data check "the guest reads what was before and what was held" tell "read $((N + RING)) 60"
 check "the drain is over" wait_until 20 is tap0 state pass
 diag "tries that the tap refused: $(dropped_by_tap)"
 check "a full ring is hardly ever tried" test "$(dropped_by_tap)" -le 10
@@ -87,7 +87,7 @@ lparctl netbuf hold tap0
 check "the guest sends" tell "send 0 $N 1000"
 check "held" is tap0 rxpcnt $N
 check "drained" lparctl netbuf drain tap0
-check "each came once, in order, intact" came_to_host
+data check "each came once, in order, intact" came_to_host
 
 # To another tap, by a file: checksums, which the host left to the netdev, are right there
 lparctl netbuf hold tap0
@@ -98,7 +98,7 @@ check "tshark reads the file" witness "$scratch/file" 200
 lparctl netbuf flush tap0
 check "loaded" lparctl netbuf load "$scratch/file"
 check "drained" lparctl netbuf drain tap0
-check "the guest of the loaded frames finds every checksum right" tell "read 200 20"
+data check "the guest of the loaded frames finds every checksum right" tell "read 200 20"
 
 # The guest dies while frames are held, and another comes
 lparctl netbuf hold tap0
@@ -112,7 +112,7 @@ check "a drain waits for a carrier" same \
 	"$(lparctl netbuf drain tap0 --timeout 1s 2>/dev/null; echo $?)" 4
 check "and loses none meanwhile" is tap0 txpcnt 100
 begin_guest
-check "a new guest gets them all" tell "read 100 20"
+data check "a new guest gets them all" tell "read 100 20"
 check "the drain is over" wait_until 20 is tap0 state pass
 
 # The netdev goes while it holds

@@ -50,7 +50,7 @@ transfer() {
 	exec {stream}>&-
 	wait $sender
 	wait $receiver
-	check "$way: every byte is right" same "$(sum data)" "$(sum received)"
+	data check "$way: every byte is right" same "$(sum data)" "$(sum received)"
 	check "$way: Wireshark reads every file" \
 		mergecap -w "$scratch/cycles" "$scratch"/cycle.*
 	largest=$(shark -r "$scratch/cycles" -T fields -e frame.len | sort -n | tail -1)
@@ -103,4 +103,4 @@ check "tshark reads the file" shark -r "$scratch/udp"
 lparctl netbuf flush v0
 lparctl netbuf load "$scratch/udp"
 lparctl netbuf drain v0
-check "every datagram comes out of the file" came_to_guest
+data check "every datagram comes out of the file" came_to_guest

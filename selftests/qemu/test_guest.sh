@@ -57,7 +57,7 @@ check "sysfs names QEMU as a member" qemu_is_member
 check "every thread of QEMU runs on the LPAR's CPUs" test \
 	"$(grep -h Cpus_allowed_list "/proc/$web_pid"/task/*/status | sort -u)" = \
 	"$(printf 'Cpus_allowed_list:\t2-3')"
-check "the guest's memory holds what it writes" guest_say web "memory 96 7"
+data check "the guest's memory holds what it writes" guest_say web "memory 96 7"
 
 check "the guest tells where it counts" guest_find_counters web
 check "both vCPUs count" guest_say web "spin 1"

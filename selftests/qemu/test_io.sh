@@ -42,12 +42,12 @@ check "QEMU becomes a member" lparctl member add web "$guest_pid"
 check "the guest boots" wait_until 300 guest_is_up web
 
 check "the guest writes its disk with O_DIRECT" guest_say web "disk write 11 $disk_mib" 120
-check "and reads back what it wrote" guest_say web "disk verify 11 $disk_mib" 120
+data check "and reads back what it wrote" guest_say web "disk verify 11 $disk_mib" 120
 check_fails "which is no other pattern" guest_say web "disk verify 12 1" 120
 check_fails "mkfs on the disk is refused" mkfs.ext4 -q $disk
 
 check "QEMU drives the tap by vhost-net" uses_vhost
-check "traffic both ways at once is right" peer net 192.0.2.2 $net_mib
+data check "traffic both ways at once is right" peer net 192.0.2.2 $net_mib
 check "and went over the tap" test "$(tap_bytes)" -gt $((2 * net_mib << 20))
 
 check "frozen" lparctl freeze web
@@ -56,9 +56,9 @@ check_fails "the guest does not answer the network" busybox ping -c 1 -W 2 192.0
 check "thawed" lparctl thaw web
 check "it answers again" wait_until 20 busybox ping -c 1 -W 2 192.0.2.2
 check "by frames on the tap" test "$(tap_bytes)" -gt "$before"
-check "traffic is right after the thaw" peer net 192.0.2.2 1
+data check "traffic is right after the thaw" peer net 192.0.2.2 1
 
 check "the guest powers itself off" guest_say web off
 check "QEMU has gone, and the LPAR is deactivated" wait_until 20 lparctl deactivate web
-check "on the disk is what the guest wrote" peer disk $disk 11 $disk_mib
+data check "on the disk is what the guest wrote" peer disk $disk 11 $disk_mib
 check "the disk is anybody's again" mkfs.ext4 -q $disk

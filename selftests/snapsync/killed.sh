@@ -40,9 +40,9 @@ states_are_right() {
 
 plan 4
 check "activation" members
-check "what was flushed is there" snapkill running a b $record
+data check "what was flushed is there" snapkill running a b $record
 snapkill states $record >"$scratch/states"
-check "states are intact, on both or on none" states_are_right
+data check "states are intact, on both or on none" states_are_right
 check_is "there are no others" \
 	"$(both names | tr '/' '\n' | sort -u | grep -vcxFf <(cut -d ' ' -f 2 "$scratch/states"; echo))" 0
 # shellcheck disable=SC2046 # one word each

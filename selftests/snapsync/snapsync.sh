@@ -10,6 +10,19 @@ scratch=$(mktemp -d)
 base=${base:-/dev/vda}
 store=${store:-/dev/vdb}
 
+# The VM as it was found: others may come after.
+clear_away() {
+	local status=$? dir
+
+	awk -v below="$scratch/" 'index($2, below) == 1 { print $2 }' /proc/mounts |
+		while read -r dir; do umount "$dir"; done
+	dmsetup remove_all
+	rm -rf "$scratch"
+	(exit $status)
+	tap_end
+}
+trap clear_away EXIT
+
 # Nobody runs udev in the host VM.
 export DM_DISABLE_UDEV=1
 

@@ -44,5 +44,5 @@ truncate -s 12M "$scratch/store"
 check "a store" sample
 check "is sound" "$lparctl" snap check "$scratch/store"
 for block in 0 1 2 3 768 769 896 897; do
-	check_is "each byte of block $block counts" "$(unnoticed $block)" ""
+	data check_is "each byte of block $block counts" "$(unnoticed $block)" ""
 done

@@ -63,6 +63,6 @@ head -c 1M /dev/zero | dd of="$base" bs=1M iflag=fullblock oflag=direct status=n
 for chunk in 4 16; do
 	wipe_store
 	check "chunks of $chunk KiB: a script is recorded" record $chunk
-	check "at marks: exactly what was durable" all_marks
-	check "in between: that, or what was written since" between_marks
+	data check "at marks: exactly what was durable" all_marks
+	data check "in between: that, or what was written since" between_marks
 done

@@ -70,7 +70,7 @@ for block in 0 1 2 3 768 769 896 897; do
 	check "damage of block $block is found" damaged $block
 done
 check "the intact one works" volume vol
-check_is "as before" "$(sum /dev/mapper/vol)" "$good"
+data check_is "as before" "$(sum /dev/mapper/vol)" "$good"
 check_fails "a store in use by one volume is not another's" dmsetup create other --table \
 	"0 $(sectors "$base") snapsync $base $store"
 dmsetup remove vol
@@ -79,7 +79,7 @@ mkfs.ext4 -q -F "$real"
 keep
 check_fails "a file system is not overwritten" volume vol
 check_fails "nor taken for a store" lparctl snap check "$real"
-check "it is as it was" cmp <(head -c 4M "$real") <(head -c 4M "$scratch/store")
+data check "it is as it was" cmp <(head -c 4M "$real") <(head -c 4M "$scratch/store")
 check_fails "STORE is not BASE" dmsetup create vol --table "0 $(sectors "$base") snapsync $base $base"
 check_fails "BASE is not too small" dmsetup create vol --table "0 $(($(sectors "$base") + 8)) snapsync $base $real"
 check_fails "no odd chunk" volume vol chunk 5

@@ -88,15 +88,15 @@ volume vol chunk 4
 fill $vol 101 0 64
 check "a state" take 0
 check "BASE fails" disk_is 0 error
-check_is "what was written is there" "$(byte $vol 0)" 101
+data check_is "what was written is there" "$(byte $vol 0)" 101
 check_fails "what was not cannot be read" dd if=$vol of=/dev/null bs=4k skip=64 count=1 iflag=direct
 check "it can be written" fill $vol 102 256 64
-check_is "and then read" "$(byte $vol $((256 * 1024)))" 102
+data check_is "and then read" "$(byte $vol $((256 * 1024)))" 102
 check "states can be taken" message vol take without
 check "and restored" message vol restore s0
 check_is "the volume can still be written" "$(status_word vol 1)" rw
 disk_is 0 linear
-check "states are intact when BASE works again" states_are_intact
+data check "states are intact when BASE works again" states_are_intact
 
 i=1
 for how in flakey error flakey error flakey error; do
@@ -105,6 +105,6 @@ for how in flakey error flakey error flakey error; do
 	check "it works again: the store is sound, and the volume comes back" comes_back
 	i=$((i + 1))
 done
-check "all states are intact" states_are_intact
+data check "all states are intact" states_are_intact
 dmsetup remove vol
-check_is "BASE was never written" "$(sum /dev/mapper/lower)" "$before"
+data check_is "BASE was never written" "$(sum /dev/mapper/lower)" "$before"

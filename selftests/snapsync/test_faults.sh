@@ -92,13 +92,13 @@ check "delete" snapfault message vol "delete new" "take new"
 check "rename" snapfault message vol "rename good better" "rename better good"
 check "list" snapfault message vol "list"
 message vol restore good
-check "the volume is as it was" test "$(sum $vol)" = "$good"
+data check "the volume is as it was" test "$(sum $vol)" = "$good"
 dmsetup remove vol
 check "only the module's allocations fail from here on" only_in_module
 check "what there is is activated" activation_fails
 volume vol chunk 4 hold_ms 1000
 check "states are there" test "$(message vol list | cut -d ' ' -f 1 | sort | tr '\n' ,)" = "-,good,new,other,"
-check_is "the volume is as it was" "$(sum $vol)" "$good"
+data check_is "the volume is as it was" "$(sum $vol)" "$good"
 
 check "allocations fail now and then" inject 10
 check "under load" load_under_faults
@@ -107,9 +107,9 @@ cat "$scratch/fio" >&2
 check "it is reaped" reaped vol
 check_is "the volume can be written" "$(status_word vol 1)" rw
 check "a state that was there before is restored" message vol restore good
-check_is "and is as it was" "$(sum $vol)" "$good"
+data check_is "and is as it was" "$(sum $vol)" "$good"
 dmsetup remove vol
-check "the store is sound" lparctl snap check "$store"
+data check "the store is sound" lparctl snap check "$store"
 wipe_store
 check "a blank store is formatted" activation_fails
-check_is "BASE was never written" "$(sum "$base")" "$before"
+data check_is "BASE was never written" "$(sum "$base")" "$before"

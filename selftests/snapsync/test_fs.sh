@@ -72,9 +72,9 @@ for fs in ext4 xfs; do
 	for state in one two; do
 		check "restore $state" lparctl snap restore vol $state
 		mount $vol "$scratch/mnt"
-		check "it is what the backup has" same_as_backup $state
+		data check "it is what the backup has" same_as_backup $state
 		umount "$scratch/mnt"
-		check "and sound" is_sound $fs
+		data check "and sound" is_sound $fs
 	done
 	dmsetup remove vol
 done

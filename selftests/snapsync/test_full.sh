@@ -57,14 +57,14 @@ check_is "writes end when it is full" "$(fill_up)" 256
 check "there was an event at low water" wait $waiter
 check "status says so" is_full
 check "what is there can be overwritten" fill $vol 125 0 4
-check_is "and read" "$(byte $vol 100)" 125
+data check_is "and read" "$(byte $vol 100)" 125
 check_fails "the rest cannot be written" fill $vol 125 8192 4
-check_is "it is still BASE" "$(byte $vol $((8192 * 1024)))" 142
+data check_is "it is still BASE" "$(byte $vol $((8192 * 1024)))" 142
 message vol take full
 check "a state can be taken" test -n "$(message vol list | grep ^full)"
 check_fails "now nothing can be overwritten" fill $vol 126 0 4
 check "the state can be restored" message vol restore start
-check_is "it is BASE" "$(sum $vol)" "$before"
+data check_is "it is BASE" "$(sum $vol)" "$before"
 message vol delete full
 reaped vol
 check_is "deleting frees its chunks" "$(used_chunks vol)" 0
@@ -86,4 +86,4 @@ check "held writes go back at a suspend without flush" dmsetup resume vol
 wait $filler
 check_is "and fail then, as there is no time to hold" "$(($(cat "$scratch/filled") > 256))" 1
 dmsetup remove vol
-check_is "BASE was never written" "$(sum "$base")" "$before"
+data check_is "BASE was never written" "$(sum "$base")" "$before"

@@ -51,7 +51,7 @@ check_fails "a name that one has already" message a take two
 check_is "is taken on none" "$(both states)" "one /two "
 message b rename two one
 start_writer
-check "states under load are consistent" takes_are_consistent
+data check "states under load are consistent" takes_are_consistent
 
 load lpar
 lparctl create g cpus 1 || bail "no LPAR"
@@ -62,11 +62,12 @@ stop_writer
 cut=$(states a | tr ' ' '\n' | grep ^cut-)
 check "has made a state" test -n "$cut"
 check_is "on both" "$(states b | tr ' ' '\n' | grep ^cut-)" "$cut"
-check "which is consistent" is_consistent "$cut"
+data check "which is consistent" is_consistent "$cut"
 check_is "each member reports its time" \
 	"$(grep -o '"kind":"snapsync","name":"[ab]","fired_ns":[0-9]*' "$scratch/cut" | wc -l)" 2
 lparctl cut --at now --lpar g --action open
 check_is "opening takes no state" "$(states a | tr ' ' '\n' | grep -c ^cut-)" 1
+lparctl deactivate g
 lparctl deactivate g
 check "removal" remove_members
 

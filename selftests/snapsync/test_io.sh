@@ -42,8 +42,8 @@ plan 17
 head -c 8M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 before=$(sum "$base")
 volume vol chunk 16
-check "fio verifies what it wrote" verify
-check "ext4 over a restore" ext4_round_trip
+data check "fio verifies what it wrote" verify
+data check "ext4 over a restore" ext4_round_trip
 
 message vol take full
 used=$(used_chunks vol)
@@ -54,7 +54,7 @@ wait_until 10 test "$(used_chunks vol)" = "$used" || sleep 2
 check_is "a discard gives them back" "$(used_chunks vol)" "$used"
 blkdiscard -z -o $((4 << 20)) -l $((1 << 20)) $vol
 check_is "write-zeroes take none" "$(used_chunks vol)" "$used"
-check_is "and are zeroes" "$(dd if=$vol bs=1M skip=4 count=1 iflag=direct status=none | tr -d '\0' | wc -c)" 0
+data check_is "and are zeroes" "$(dd if=$vol bs=1M skip=4 count=1 iflag=direct status=none | tr -d '\0' | wc -c)" 0
 check_is "with sectors as BASE has" "$(blockdev --getss $vol)" "$(blockdev --getss "$base")"
 check "an empty flush" fio --name=f --filename=$vol --rw=write --bs=4k --size=4k --fsync=1 --output=/dev/null
 
@@ -72,7 +72,7 @@ reloads() {
 check "reloads under load" reloads
 check "the load goes on" wait $fio
 dmsetup remove vol
-check_is "BASE was never written" "$(sum "$base")" "$before"
+data check_is "BASE was never written" "$(sum "$base")" "$before"
 
 # An explicit merge is the one thing that writes BASE.
 volume vol chunk 16
@@ -88,7 +88,7 @@ merged() {
 	! message vol list | grep -q merging
 }
 check "it comes to an end" wait_until 60 merged
-check_is "BASE is the state" "$(sum "$base")" "$wanted"
-check_is "and so is the volume" "$(sum $vol)" "$wanted"
+data check_is "BASE is the state" "$(sum "$base")" "$wanted"
+data check_is "and so is the volume" "$(sum $vol)" "$wanted"
 reaped vol
 check_is "no chunk is in use" "$(used_chunks vol)" 0

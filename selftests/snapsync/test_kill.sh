@@ -84,8 +84,8 @@ mkdir "$scratch/log"
 diag "SEED=$SEED"
 for ((i = 1; i <= rounds; i++)); do
 	ms=$((RANDOM % 4000))
-	check "round $i: killed after $ms ms of load; all was there before" killed_after $ms
-	check "the stores are sound" stores_are_sound
+	data check "round $i: killed after $ms ms of load; all was there before" killed_after $ms
+	data check "the stores are sound" stores_are_sound
 done
-check "all is there at the end" ends_well
-check "and the stores are sound" stores_are_sound
+data check "all is there at the end" ends_well
+data check "and the stores are sound" stores_are_sound

@@ -44,18 +44,18 @@ write_both 102
 message a take two
 write_both 103
 check "restore on the group" message b group restore one
-check_is "is on all" "$(both first_byte)" 101/101
+data check_is "is on all" "$(both first_byte)" 101/101
 check "from the command line" lparctl snap restore a two --group
-check_is "too" "$(both first_byte)" 102/102
-check_is "(cached)" "$(both cached_byte)" B/B
+data check_is "too" "$(both first_byte)" 102/102
+data check_is "(cached)" "$(both cached_byte)" B/B
 check "no cached page is left" lparctl snap restore a one --group
-check_is "on any" "$(both cached_byte)" A/A
+data check_is "on any" "$(both cached_byte)" A/A
 check "a restore on one" message a restore two
-check_is "is on one" "$(both first_byte)" 102/101
+data check_is "is on one" "$(both first_byte)" 102/101
 
 message b delete two
 check_fails "a state that one lacks is not restored" message a group restore two
-check_is "on any" "$(both first_byte)" 102/101
+data check_is "on any" "$(both first_byte)" 102/101
 check_fails "nor renamed" message b group rename two three
 check_is "on any, too" "$(both states)" "one two /one "
 check "it can be deleted" message b group delete two
@@ -96,9 +96,9 @@ dmsetup remove log0
 dmsetup remove log1
 
 check "died with the restore on a alone" crash restored taken
-check_is "it is on a alone" "$(both first_byte)" 101/102
+data check_is "it is on a alone" "$(both first_byte)" 101/102
 check "it is done again" message b group restore one
-check_is "and is on both" "$(both first_byte)" 101/101
+data check_is "and is on both" "$(both first_byte)" 101/101
 remove_members
 check "died with the new name on b alone" crash restored renamed
 check_is "it is on b alone" "$(both states)" "one /two "

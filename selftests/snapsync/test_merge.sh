@@ -96,14 +96,14 @@ dmsetup suspend --nolockfs base
 check "merge" message vol merge two
 for i in 1 2 3; do
 	check "crash $i" crash
-	check "the merge goes on" goes_on
+	data check "the merge goes on" goes_on
 done
 events=$(dmsetup info -c --noheadings -o events vol)
 check "BASE fails" base_is broken
 check "the merge stops, with an event" wait_until 60 merge_stops
-check_is "the volume shows the same" "$(sum $vol)" "$wanted"
+data check_is "the volume shows the same" "$(sum $vol)" "$wanted"
 base_is healthy
 message vol merge two
 wait_until 60 has_merged vol
 dmsetup remove vol
-check_is "it is completed when BASE works again" "$(sum "$real_base")" "$wanted"
+data check_is "it is completed when BASE works again" "$(sum "$real_base")" "$wanted"

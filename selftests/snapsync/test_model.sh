@@ -23,6 +23,6 @@ plan 6
 snapmodel --stamp "$base" || bail "no BASE"
 before=$(sum "$base")
 for chunk in 4 8 16 32 64; do
-	check "chunks of $chunk KiB" model $chunk
+	data check "chunks of $chunk KiB" model $chunk
 done
-check_is "BASE was never written" "$(sum "$base")" "$before"
+data check_is "BASE was never written" "$(sum "$base")" "$before"

@@ -12,12 +12,12 @@ head -c 4M /dev/urandom | dd of="$base" bs=1M iflag=fullblock oflag=direct statu
 before=$(sum "$base")
 
 check "a blank store is formatted" volume vol
-check_is "the volume shows BASE" "$(sum $vol)" "$before"
+data check_is "the volume shows BASE" "$(sum $vol)" "$before"
 check "state zero" message vol take zero
 check_is "no chunk is used" "$(used_chunks vol)" 0
 
 fill $vol 101 0 64
-check_is "what was written is read" "$(byte $vol 4096)" 101
+data check_is "what was written is read" "$(byte $vol 4096)" 101
 one=$(sum $vol)
 check "state one" message vol take one "with a note"
 fill $vol 102 4 4
@@ -25,19 +25,19 @@ fill $vol 102 1024 256
 two=$(sum $vol)
 check "state two" message vol take two
 fill $vol 103 0 32
-check_is "what was written last is on top" "$(byte $vol 5000)" 103
-check_is "the rest is below" "$(byte $vol 40000)" 101
+data check_is "what was written last is on top" "$(byte $vol 5000)" 103
+data check_is "the rest is below" "$(byte $vol 40000)" 101
 check_fails "a name only once" message vol take one
 check_fails "no such state" message vol restore nowhere
 check_fails "no empty name" message vol take ""
 check_fails "no unknown message" message vol frobnicate
 
 check "restore one" message vol restore one
-check_is "it is as it was" "$(sum $vol)" "$one"
+data check_is "it is as it was" "$(sum $vol)" "$one"
 check "restore two" message vol restore two
-check_is "restoring one did no harm to it" "$(sum $vol)" "$two"
+data check_is "restoring one did no harm to it" "$(sum $vol)" "$two"
 check "restore zero" message vol restore zero
-check_is "that is BASE" "$(sum $vol)" "$before"
+data check_is "that is BASE" "$(sum $vol)" "$before"
 fill $vol 104 8 8
 branch=$(sum $vol)
 check "a branch" message vol take branch
@@ -50,14 +50,14 @@ check_is "the note" "$(message vol list | sed -n 's/^one.*- //p')" "with a note"
 
 dmsetup remove vol
 check "again after removal" volume vol
-check_is "as it was" "$(sum $vol)" "$branch"
+data check_is "as it was" "$(sum $vol)" "$branch"
 check "restore two after removal" message vol restore two
-check_is "it is as it was" "$(sum $vol)" "$two"
+data check_is "it is as it was" "$(sum $vol)" "$two"
 check "delete the middle of the tree" message vol delete one
 check "it is reaped" reaped vol
-check_is "two is as it was" "$(sum $vol)" "$two"
+data check_is "two is as it was" "$(sum $vol)" "$two"
 message vol restore twig
-check_is "twig is as it was" "$(sum $vol)" "$branch"
+data check_is "twig is as it was" "$(sum $vol)" "$branch"
 message vol delete two
 message vol delete twig
 check "restore zero" message vol restore zero
@@ -69,11 +69,11 @@ check_is "layers are free, too" "$(status_word vol 6)" 3
 
 dmsetup remove vol
 check "again" volume vol
-check_is "it is BASE" "$(sum $vol)" "$before"
+data check_is "it is BASE" "$(sum $vol)" "$before"
 check_fails "another chunk size is refused" dmsetup load vol --table \
 	"0 $(sectors "$base") snapsync $base $store 2 chunk 4"
 check_is "the module is in use" "$(rmmod dm-snapsync 2>/dev/null || echo busy)" busy
 dmsetup remove vol
-check_is "BASE was never written" "$(sum "$base")" "$before"
+data check_is "BASE was never written" "$(sum "$base")" "$before"
 check "unload" unload dm-snapsync
 check "load" load dm-snapsync

@@ -34,6 +34,6 @@ modprobe dm-thin-pool 2>/dev/null
 snapmodel --stamp "$base" || bail "no BASE"
 before=$(sum "$base")
 for chunk in 4 16 64; do
-	check "chunks of $chunk KiB" agree $chunk
+	data check "chunks of $chunk KiB" agree $chunk
 done
-check_is "BASE was never written" "$(sum "$base")" "$before"
+data check_is "BASE was never written" "$(sum "$base")" "$before"

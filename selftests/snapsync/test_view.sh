@@ -30,25 +30,25 @@ check_fails "no view of another device" dmsetup create bad --readonly --table \
 	"0 $(sectors "$base") snapsync-view $base old"
 check "a view" view old vol old
 check "is mounted" mount -o ro,noload /dev/mapper/old "$scratch/old"
-check "the files are there" files_are
+data check "the files are there" files_are
 rm "$scratch/live"/file*
 head -c 6M /dev/urandom >"$scratch/live/other"
 sync
 echo 3 >/proc/sys/vm/drop_caches
-check "and stay while others are written" files_are
+data check "and stay while others are written" files_are
 check_fails "the state cannot be deleted" message vol delete old
 check "it can be renamed" message vol rename old older
 check_is "the view knows" "$(dmsetup status old | cut -d ' ' -f 5)" older
 check_fails "a view cannot be written" dd if=/dev/zero of=/dev/mapper/old bs=4k count=1 oflag=direct
 umount "$scratch/live"
 dmsetup remove vol
-check "the view outlives the device of the volume" files_are
+data check "the view outlives the device of the volume" files_are
 volume vol
 check "it can be restored" message vol restore older
-check_is "the view shows the same" "$(sum /dev/mapper/old)" "$(sum $vol)"
+data check_is "the view shows the same" "$(sum /dev/mapper/old)" "$(sum $vol)"
 umount "$scratch/old"
 check "the view goes" dmsetup remove old
 check "then the state can be deleted" message vol delete older
 dmsetup remove vol
-check_is "BASE was never written" "$(sum "$base")" "$before"
+data check_is "BASE was never written" "$(sum "$base")" "$before"
 check "unload" unload dm-snapsync

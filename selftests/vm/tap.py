@@ -14,6 +14,7 @@ class Results:
         self.passed = 0
         self.skipped = 0
         self.failures = []
+        self.data = False   # a result says that data were wrong, lost or repeated
         self._open = {}     # indentation -> [planned, seen, failed]
 
     @property
@@ -43,6 +44,7 @@ class Results:
         level[1] += 1
         level[2] |= bad
         if bad:
+            self.data |= directive.startswith("data")
             # A suite that failed only because a test of it did is no news.
             if not child_failed:
                 self.fail(name)

@@ -1,0 +1,149 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# run-tests, hostvm and sequence with tests that fail by chance or not, in a tree of
+# their own, where a VM is this machine.
+# shellcheck disable=SC2016 # what is quoted is for the shells of those tests
+# vm: none timeout=300
+# shellcheck source=selftests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+trap 'leave end_process' EXIT
+
+# The one that a test leaves behind.
+end_process() {
+	[ ! -s "$scratch/process" ] || xargs kill <"$scratch/process" 2>/dev/null
+}
+
+tree=$scratch/tree
+times=$scratch/times
+unset LPARKIT_BUILD
+
+make_tree() {
+	local vm=$tree/selftests/vm from=$LPARKIT_TOP/selftests
+
+	mkdir -p "$vm" "$tree"/selftests/{lib,cluster} "$tree"/build/modules/{6.1,7.2}/ko "$scratch/bin" "$times"
+	cp "$from"/vm/{run-tests,hostvm,initramfs-init,*.py} "$vm"
+	cp "$from/lib/tap.sh" "$tree/selftests/lib"
+	sed "s,>/dev/kmsg,>>\"\$LPARKIT_CONSOLE\"," "$from/vm/sequence" >"$vm/sequence"
+	cp "$from/vm/fake-qemu" "$scratch/bin/qemu-system-x86_64"
+	echo 1.0 >"$tree/release"
+	printf '#!/bin/sh\n[ $1 = fetch ] || echo %s\n' "$tree" >"$vm/kernels.sh"
+	printf '#!/bin/sh\n[ $1 != 7.2 ] || exit $(cat %s/build_status)\n' "$tree" >"$vm/modules.sh"
+	echo 'exec "$(dirname "$0")/../vm/hostvm" "$@"' | cat <(echo '#!/bin/sh') - >"$tree/selftests/cluster/rig"
+	chmod +x "$vm"/{sequence,*.sh} "$tree/selftests/cluster/rig"
+	echo 0 >"$tree/build_status"
+}
+
+# fake NAME VM-LINE: a test whose commands come from standard input; $time counts its runs.
+fake() {
+	local path=$tree/selftests/$1.sh
+
+	mkdir -p "$(dirname "$path")" "$times/$(dirname "$1")"
+	cat - >"$path" <<-EOF
+	#!/bin/bash
+	# vm: kernels=6.1 $2
+	. "\$(dirname "\$0")/../lib/tap.sh"
+	echo run >>$times/$1
+	time=\$(wc -l <$times/$1)
+	plan 1
+	$(cat)
+	EOF
+	chmod +x "$path"
+}
+
+# runs [OPTION...]: all of it goes to $scratch/said
+runs() {
+	rm -rf "$times" && mkdir "$times" && mkdir "$times"/{chance,fault,left,many,lint}
+	PATH=$scratch/bin:$PATH "$tree/selftests/vm/run-tests" --jobs 2 "$@" >"$scratch/said" 2>&1
+	local status=$?
+	sed 's/^/  /' "$scratch/said"
+	return $status
+}
+
+# ends_with PASSED FAILED
+ends_with() {
+	[ "$(tail -n 1 "$scratch/said")" = "$1 passed, $2 failed" ]
+}
+
+# unsteady, failed: the tests named as such, sorted
+unsteady() {
+	sed -n '/^unsteady:/,/^$/p' "$scratch/said" | sed -n 's/^  \([^ ]* [^ ]*\), logs:.*/\1/p' | sort | xargs
+}
+
+failed() {
+	sed -n 's/^FAILED: \(.*\), log:.*/\1/p' "$scratch/said" | sort | xargs
+}
+
+# ran TEST: how often
+ran() {
+	wc -l <"$times/$1"
+}
+
+make_tree
+fake chance/test_a '' <<<'check "right" true'
+fake chance/test_b '' <<<'check "once wrong" test $time -gt 1'
+fake chance/test_c '' <<<'[ $time -gt 1 ] || kill -9 $(ps -o sid= -p $$); check "has not died" true'
+fake chance/test_d 'timeout=5' <<<'[ $time -gt 1 ] || sleep 60; check "in time" true'
+fake chance/test_e 'cpus=4' <<<'check "in another VM" true'
+fake chance/test_f 'rig' <<<'check "once wrong, on two hosts" test $time -gt 1'
+fake chance/test_g '' <<<'check "right, at the end" true'
+fake fault/test_always '' <<<'check "wrong" false'
+fake fault/test_complaint '' <<<'
+[ $time -gt 1 ] || echo "[    2.000000] WARNING: at once" >>$LPARKIT_CONSOLE
+check "right" true'
+fake fault/test_data '' <<<'data check_is "bytes" "$time" 2'
+fake left/test_module 'kernels=7.2' <<<'touch $LPARKIT_MODULES/printk.ko; check "right" true'
+fake left/test_process '' <<<'sleep 600 >&- 2>&- 3>&- & echo $! >>'"$scratch/process"'; check "right" true'
+fake fault/test_right '' <<<'check "right" true'
+fake left/test_right 'kernels=6.1,7.2' <<<'check "right" true'
+for n in 1 2 3 4 5 6; do
+	fake many/test_$n '' <<<'check "once wrong" test $time -gt 1'
+done
+fake lint/test_style 'none' <<<'check "once wrong" test $time -gt 1'
+
+plan 34
+diag "by chance"
+check "tests that fail once: success" runs --kernel 6.1 --test 'chance/*'
+check "all have passed" ends_with 7 0
+check "who failed is named" same "$(unsteady)" "6.1 chance/test_b 6.1 chance/test_c 6.1 chance/test_d 6.1 chance/test_f"
+check "none is named as failed" same "$(failed)" ""
+check "who passed ran once, whatever became of the VM" same \
+	"$(ran chance/test_a) $(ran chance/test_e) $(ran chance/test_g)" "1 1 1"
+check "who failed ran twice" same \
+	"$(ran chance/test_b) $(ran chance/test_c) $(ran chance/test_d) $(ran chance/test_f)" "2 2 2 2"
+check "the triple fault is named" grep -q "^      hostvm: the VM died.*a triple fault" "$scratch/said"
+check "the time-out blames its test" grep -q "^    time-out" <(grep -A2 "^  6.1 chance/test_d, logs" "$scratch/said")
+logs=$tree/build/logs/6.1/chance
+check "the first log is there" grep -rq "not ok 1 - once wrong, on" "$logs/test_f/stdout"
+check "and the second" grep -q "^ok 1 - once wrong, on" "$logs/test_f.again/stdout"
+check "where the time went" grep -q "^  6.1 .*[0-9]" <(sed -n '/^where the time/,$p' "$scratch/said")
+
+check_fails "--once: a failure" runs --once --kernel 6.1 --test chance/test_b --test chance/test_a
+check "is one" ends_with 1 1
+check "after one run" same "$(ran chance/test_b)" 1
+check "an old second log is gone" test ! -e "$logs/test_b.again"
+
+diag "no chance"
+check_fails "faults: a failure" runs --kernel 6.1 --test 'fault/*'
+check "each is counted" ends_with 2 3
+check "each is named" same "$(failed)" \
+	"6.1 fault/test_always 6.1 fault/test_complaint 6.1 fault/test_data"
+check "none is unsteady" same "$(unsteady)" ""
+check "a complaint of the kernel is not forgiven" same "$(ran fault/test_complaint)" 1
+check "nor are wrong data" same "$(ran fault/test_data)" 1
+check "what it failed for is told" grep -q "no second run: wrong data" "$scratch/said"
+check "others in its VM are not to blame" same "$(ran fault/test_right)" 1
+
+check "what leaves something behind" runs --kernel 6.1,7.2 --test 'left/*'
+check "has no test fail" ends_with 4 0
+check "a module is named" grep -qx "  7.2 left/test_module: module printk" "$scratch/said"
+check "a process is named" grep -qx "  6.1 left/test_process: process sleep 600 " "$scratch/said"
+check "who followed ran once, on each kernel" same "$(ran left/test_right)" 2
+rm -f "$tree"/build/modules/7.2/ko/*
+
+check_fails "many failures: no second run" runs --kernel 6.1 --test 'many/*'
+check "all count" ends_with 0 6
+check_fails "lint" runs --kernel host --test 'lint/*'
+check "is run once" same "$(ran lint/test_style)" 1
+echo 1 >"$tree/build_status"
+check_fails "modules that do not build" runs --kernel 6.1,7.2 --test left/test_right
+check "fail once" ends_with 1 1
