@@ -168,7 +168,7 @@ bench_file() {
 bench_cut() {
 	local i round
 
-	lparctl create web cpus 1
+	lparctl create web memory 2M
 	lparctl activate web || die "no LPAR"
 	for ((i = 1; i <= netdevs; i++)); do
 		ip link add n$i type dummy

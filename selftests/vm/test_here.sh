@@ -12,7 +12,8 @@ check_here=$LPARKIT_TOP/selftests/vm/check-here
 probe=$LPARKIT_TOP/selftests/probe
 modules=$LPARKIT_MODULES
 disk=$(disk 1)
-settings=(/proc/sys/net/ipv6/conf/default/disable_ipv6 /proc/sys/kernel/printk)
+settings=(/proc/sys/net/ipv6/conf/default/disable_ipv6 /proc/sys/kernel/printk
+	/proc/irq/*/smp_affinity_list)
 unset LPARKIT_DISKS
 
 # probe NAME OPTIONS: a selftest, whose lines are on standard input.
@@ -105,6 +106,7 @@ probe mess "disks=4M,12M here=kvm" <<-'END'
 	check "files" touch /etc/lparkit/mess.lpar /run/lparkit/mess
 	check "a cgroup" mkdir /sys/fs/cgroup/lparkit-mess
 	echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
+	for irq in /proc/irq/*/smp_affinity_list; do echo 1 >"$irq"; done 2>/dev/null
 	setsid sleep 1000 &
 	touch "$(dirname "$0")/made"
 	[ "$MESS" != wait ] || sleep 1000
@@ -172,7 +174,7 @@ check "it fails if a test does" here 1 probe/test_{good,bad,splat,hangs,many}
 unset DISTURB
 check "a good one has passed" said "probe/test_good *ok"
 check "a bad one has not" said "^  this is not so"
-check "nor one that makes the kernel complain" said "the kernel complained: .*Call Trace"
+check "nor one that makes the kernel complain" said "the kernel complained"
 check "nor one without an end" said "^  time-out"
 check "what the machine has not is told" said "skipped: needs 999 CPUs, 4 are online"
 check "all are counted" last_line "3 passed, 4 failed"
