@@ -11,6 +11,11 @@ NPROC := $(shell nproc)
 # Of the tests: which kernels, which tests.  Empty means all.
 KERNEL ?=
 TEST ?=
+# check-here, bench-here: do not ask, do not mind guests of others.
+YES ?=
+DISTURB ?=
+
+export YES DISTURB
 
 export LPARKIT_BUILD = $(BUILD)
 
@@ -65,6 +70,13 @@ check-quick: programs
 check-long: programs
 	$(RUN) $(ON) --speed long
 
+# On this machine itself, with the modules of its kernel. As root, or by sudo afterwards.
+check-here: modules programs
+	$(VM)/check-here $(foreach t,$(TEST),--test '$(t)')
+
+bench-here: modules programs
+	$(VM)/check-here --bench $(foreach t,$(TEST),--test '$(t)')
+
 lint: programs
 	$(VM)/run-tests --kernel host --test 'lint/*'
 
@@ -118,11 +130,13 @@ help:
 	@echo "make check           the tests on all kernels (KERNEL=6.1,6.12,7.2,debug  TEST='lpar/*'  JOBS=2)"
 	@echo "make check-quick     unit tests, and fast selftests on 7.2 (or KERNEL=)"
 	@echo "make check-long      all tests, each on every kernel"
+	@echo "make check-here      the tests that are safe on a real host, on this one (YES=1  TEST='lpar/*')"
 	@echo "make lint            checkpatch, sparse, W=1, clang-format, shellcheck, netlink specs"
 	@echo "make format          clang-format -i"
 	@echo "make bench           all benchmarks (or bench-lpar, ...; KERNEL=)"
+	@echo "make bench-here      benchmarks on this host itself (YES=1  TEST=bench_lpar)"
 	@echo "make shell           a shell in a VM (KERNEL=; SLOW=N or COUNT=1, see Documentation/testing.md)"
 	@echo "make clean           delete build/; kernels stay in ~/.cache/lparkit"
 
-.PHONY: all modules ctl install uninstall dkms check check-quick check-long lint format bench shell \
-	demo programs packages clean help
+.PHONY: all modules ctl install uninstall dkms check check-quick check-long check-here lint format \
+	bench bench-here shell demo programs packages clean help

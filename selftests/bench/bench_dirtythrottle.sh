@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: cpus=4 mem=2048 timeout=3000 modprobe=kvm_amd kernels=6.12 speed=long
+# vm: cpus=4 mem=2048 timeout=3000 modprobe=kvm_amd kernels=6.12 speed=long here=kvm
 #
 # dirtythrottle.ko beside QEMU's auto-converge and dirty limit, in one boot. One line of
 # JSON for each figure. Arguments choose parts: rate reader probe migration (all).

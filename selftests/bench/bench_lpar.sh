@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: cpus=10 mem=4096 timeout=1800 kernels=6.12 speed=long
+# vm: cpus=10 mem=4096 timeout=1800 kernels=6.12 speed=long here=kvm,cores
 #
 # lpar.ko beside its peers, in one boot, in turns: figures from an emulated machine say
 # something only as ratios. One line of JSON for each figure.
@@ -149,6 +149,8 @@ bench_switches() {
 	figure switch_rate_without_guard "$(median <"$run/outside.without")" 1/s
 }
 
+# It takes all there are, and leaves none.
+[ "$(cat /proc/sys/vm/nr_hugepages)" = 0 ] || die "huge pages are reserved: echo 0 >/proc/sys/vm/nr_hugepages"
 load lpar
 guest_prepare || die "the host VM has no KVM"
 wanted=" ${*:-memory activation switches} "

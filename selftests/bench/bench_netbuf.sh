@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: cpus=2 mem=2048 timeout=1200 kernels=6.12 speed=long
+# vm: cpus=2 mem=2048 timeout=1200 kernels=6.12 speed=long here
 #
 # netbuf.ko beside sch_plug, which holds one direction of a netdev in its qdisc, in one
 # boot, in turns. One line of JSON for each figure. The netdev is a dummy: it takes
@@ -168,7 +168,7 @@ bench_file() {
 bench_cut() {
 	local i round
 
-	lparctl create web cpus 1
+	lparctl create web memory 2M
 	lparctl activate web || die "no LPAR"
 	for ((i = 1; i <= netdevs; i++)); do
 		ip link add n$i type dummy

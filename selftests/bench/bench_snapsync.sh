@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: cpus=2 mem=3072 timeout=1800 kernels=6.12 speed=long
+# vm: cpus=2 mem=3072 timeout=1800 kernels=6.12 speed=long here
 #
 # snapsync beside linear, dm-thin with an external origin, and dm-snapshot: in one boot, on
 # the same backing device, in turns. One line of JSON for each figure.
@@ -41,6 +41,8 @@ part() {
 
 # An SSD's latency, or none at all. All devices below are parts of it.
 backing() {
+	# Of somebody else's, it may have data.
+	[ ! -e "/sys/module/${BACKING:-null_blk}" ] || die "${BACKING:-null_blk} is loaded already: rmmod it"
 	if [ "${BACKING:-null_blk}" = null_blk ]; then
 		modprobe null_blk nr_devices=1 gb=4 memory_backed=1 irqmode=2 \
 			completion_nsec=100000 queue_mode=2 submit_queues=2 hw_queue_depth=128

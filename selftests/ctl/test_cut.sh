@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # lparctl cut and monitor; what a cut does to guests is judged by lpar/test_cut.sh.
-# vm: cpus=4 threads=2 mem=768 timeout=300 kernels=6.1,6.12,7.2 long=6.1,7.2
+# vm: cpus=4 threads=2 mem=768 timeout=300 kernels=6.1,6.12,7.2 long=6.1,7.2 here
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 

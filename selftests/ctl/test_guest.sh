@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # lparctl with a real QEMU and KVM: a guest on the LPAR's memory and CPUs.
-# vm: cpus=4 threads=2 mem=1536 disks=64M timeout=400 modprobe=kvm_amd kernels=6.12
+# vm: cpus=4 threads=2 mem=1536 disks=64M timeout=400 modprobe=kvm_amd kernels=6.12 here=kvm,cpus
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
 plan 15
 load lpar
-disk=$(echo /dev/vd? | cut -d' ' -f1)
+disk=$(disk 1)
 guest=$build/guest
 console=$scratch/console
 mkdir -p /etc/lparkit

@@ -8,7 +8,7 @@
 
 plan 66
 load lpar
-disk=$(echo /dev/vd? | cut -d' ' -f1)
+disk=$(disk 1)
 fake=$(readlink -f "$(dirname "$0")/fake-qemu")
 mkdir -p /etc/lparkit
 

@@ -7,7 +7,7 @@
 
 plan 91
 load lpar
-disk=$(echo /dev/disk/by-id/virtio-* /dev/vd? | tr ' ' '\n' | grep -m1 /dev/vd)
+disk=$(disk 1)
 : "${disk:?no scratch disk}"
 
 # column NAME N: of the table

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Guests dirty as much as they may, and no more: as KVM's dirty log says, for writers of
 # all kinds. Those that only read are not slowed.
-# vm: cpus=4 mem=1024 timeout=300 modprobe=kvm_amd speed=full long=6.1,7.2,debug
+# vm: cpus=4 mem=1024 timeout=300 modprobe=kvm_amd speed=full long=6.1,7.2,debug here=kvm
 # shellcheck source=selftests/dirtythrottle/dirtythrottle.sh
 . "$(dirname "$0")/dirtythrottle.sh"
 

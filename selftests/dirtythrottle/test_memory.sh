@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # A guest on LPAR memory faults as any other while its dirty log is on, and can be named
 # by its LPAR.
-# vm: cpus=4 mem=1024 timeout=120 modprobe=kvm_amd kernels=6.12 speed=long
+# vm: cpus=4 mem=1024 timeout=120 modprobe=kvm_amd kernels=6.12 speed=long here=kvm,cores
 # shellcheck source=selftests/dirtythrottle/dirtythrottle.sh
 . "$(dirname "$0")/dirtythrottle.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: cpus=4 mem=2048 timeout=900 modprobe=kvm_amd kernels=6.12,7.2 speed=full long=7.2
+# vm: cpus=4 mem=2048 timeout=900 modprobe=kvm_amd kernels=6.12,7.2 speed=full long=7.2 here=kvm
 #
 # A real migration, over TCP with limited bandwidth, of a guest that dirties its memory
 # faster than that: it does not end by itself; it ends with "lparctl throttle follow",

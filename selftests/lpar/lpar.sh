@@ -141,13 +141,6 @@ at_least() {
 	[ "$(value "$1" "$2")" -ge "$3" ]
 }
 
-# disk N: the N-th of the scratch disks given by "# vm: disks=".
-disk() {
-	local disks=(/dev/vd?)
-
-	echo "${disks[$1 - 1]}"
-}
-
 # vm NAME OPTION...: starts a minikvm that is known by NAME; its pid is in $pid.
 vm() {
 	local name=$1

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Loading and unloading: refused in use, clean otherwise.
-# vm: cpus=4 threads=2 mem=1024 disks=64M,64M timeout=480 kernels=6.1,6.12,7.2,debug speed=full long=6.12,debug
+# vm: cpus=4 threads=2 mem=1024 disks=64M,64M timeout=480 kernels=6.1,6.12,7.2,debug speed=full long=6.12,debug here=kvm,cpus
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
@@ -33,7 +33,7 @@ after_thaw() {
 
 plan 20
 load lpar
-modprobe kvm_amd || bail "no KVM in this VM"
+load_kvm || bail "no KVM"
 
 check "unload when idle" rmmod lpar
 check_fails "its sysfs is gone" test -e /sys/class/lpar

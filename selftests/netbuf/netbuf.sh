@@ -6,17 +6,19 @@
 
 # shellcheck source=selftests/lib/rig.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/rig.sh"
+links_before=$(ls /sys/class/net)
+
 # The VM as it was found: others may come after.
 clear_away() {
-	local path
+	local path name
 
 	for path in /sys/class/net/*/netbuf; do
 		[ ! -d "$path" ] || lparctl netbuf detach "$(basename "${path%/netbuf}")" --force
 	done
 	ip -all netns delete
 	for path in /sys/class/net/*; do
-		[ ! -e "$path/device" ] && [ "$(basename "$path")" != lo ] &&
-			ip link delete "$(basename "$path")" 2>/dev/null
+		name=$(basename "$path")
+		grep -qxF "$name" <<<"$links_before" || ip link delete "$name" 2>/dev/null
 	done
 	wait_until 10 unload_all
 }
@@ -43,8 +45,7 @@ in_guest() {
 }
 
 # No frames but those of the test: no IPv6 on netdevs to come.
-no_ipv6='echo 1 | tee /proc/sys/net/ipv6/conf/all/disable_ipv6 \
-	>/proc/sys/net/ipv6/conf/default/disable_ipv6'
+no_ipv6='echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
 sh -c "$no_ipv6"
 
 # make_netns NAME

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Netdevs whose frames do not all come by the hooks: refused, or with a warning
 # that says why. (SR-IOV takes hardware: see buffer_kunit.c.)
-# vm: cpus=2 mem=1024 timeout=120 speed=quick long=6.1,6.12,debug
+# vm: cpus=2 mem=1024 timeout=120 speed=quick long=6.1,6.12,debug here=net
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What may happen to a netdev while it holds: renamed, moved, deleted, down.
-# vm: cpus=2 mem=1024 timeout=300 speed=full long=6.12,debug
+# vm: cpus=2 mem=1024 timeout=300 speed=full long=6.12,debug here=net
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 
@@ -66,7 +66,7 @@ check "drained there" in_other lparctl netbuf drain v0
 data check "each came once, in order, intact" came_to_guest
 kill "$monitor_pid"
 wait "$monitor_pid"
-in_other ip link set v0 netns 1
+in_other ip link set v0 netns $$
 ip addr add $host/24 dev v0
 ip link set v0 up
 ip neigh replace $guest lladdr "$(in_guest cat /sys/class/net/g0/address)" dev v0

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Files: two netdevs in one, other netdevs at the load, and all that is wrong
 # with a file is found before anything is held.
-# vm: cpus=2 mem=1024 timeout=600 speed=full long=6.1,7.2,debug
+# vm: cpus=2 mem=1024 timeout=600 speed=full long=6.1,7.2,debug here=net
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # 10 000 frames each way through hold, save, flush, load and drain while
 # traffic goes on: none lost, none twice, all in order, intact.
-# vm: cpus=2 mem=1024 timeout=600 speed=full long=6.1,7.2,debug
+# vm: cpus=2 mem=1024 timeout=600 speed=full long=6.1,7.2,debug here=net
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

@@ -3,7 +3,7 @@
 # A frame that is held pins no page of who sent it: a sender that lends its pages
 # to the kernel (MSG_ZEROCOPY), as vhost-net lends those of a guest, gets them back
 # at once, and may write on them without changing the frame.
-# vm: cpus=2 mem=1024 timeout=120 speed=quick long=6.1,6.12,debug
+# vm: cpus=2 mem=1024 timeout=120 speed=quick long=6.1,6.12,debug here=net
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

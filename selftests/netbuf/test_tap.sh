@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # A tap, whose ring drops frames when it is full: a drain never overruns it,
 # however slow its reader is; and its reader may die.
-# vm: cpus=2 mem=1024 timeout=300 speed=long
+# vm: cpus=2 mem=1024 timeout=300 speed=long here=net
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

@@ -3,7 +3,7 @@
 # TCP with segmentation offload through ten cycles of hold, save, flush, load and
 # drain; a connection that is held for a minute; and UDP segmentation, which a
 # file may not describe.
-# vm: cpus=2 mem=1536 timeout=600 speed=full long=6.1,7.2,debug
+# vm: cpus=2 mem=1536 timeout=600 speed=full long=6.1,7.2,debug here=net
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

@@ -20,7 +20,7 @@ guest_append="console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer
 # guest_prepare: KVM, vhost and taps in the host.
 guest_prepare() {
 	[ -f "$guest_kernel" ] || { echo "no test guest: run selftests/guest/build" >&2; return 1; }
-	modprobe -a kvm_amd tun vhost_net
+	load_kvm && modprobe -a tun vhost_net
 }
 
 # guest_lines NAME: QEMU's arguments for the guest's two serial lines.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: cpus=4 mem=2048 timeout=600 kernels=6.1,7.2,debug speed=full long=6.1,debug
+# vm: cpus=4 mem=2048 timeout=600 kernels=6.1,7.2,debug speed=full long=6.1,debug here=kvm,cpus
 #
 # A QEMU started by hand on an LPAR's memory, made a member by its pid: the guest
 # runs, freezes and thaws; QMP works while it is frozen; nobody else gets the memory.

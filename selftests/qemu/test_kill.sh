@@ -12,7 +12,7 @@
 . "$(dirname "$0")/guest.sh"
 trap 'guest_kill_all; tap_end' EXIT
 
-disk=/dev/vda
+disk=$(disk 1)
 memory_mib=256
 free_before=0
 RANDOM=${SEED:=$(od -An -N2 -tu2 /dev/urandom | tr -d " ")}
@@ -36,7 +36,7 @@ memory_is_back() {
 start() {
 	lparctl activate web || return 1
 	guest_start web $memory_mib 2 "$(lpar_backend web)" \
-		-drive file=$disk,format=raw,if=none,id=disk,cache=none,aio=native \
+		-drive file="$disk",format=raw,if=none,id=disk,cache=none,aio=native \
 		-device virtio-blk-pci,drive=disk
 	lparctl member add web "$guest_pid"
 }
@@ -59,12 +59,12 @@ ends_cleanly() {
 	guest_kill "$guest_pid"
 	wait_until 10 lparctl deactivate web || return 1
 	wait_until 20 memory_is_back || { echo "# $(free_mib) MiB of $free_before"; return 1; }
-	mkfs.ext4 -q $disk
+	mkfs.ext4 -q "$disk"
 }
 
 load lpar
 guest_prepare || bail "the host VM has no KVM"
-check "an LPAR is created" lparctl create web cpus 2-3 memory ${memory_mib}M disk $disk
+check "an LPAR is created" lparctl create web cpus 2-3 memory ${memory_mib}M disk "$disk"
 # What the first guest brings into the host's caches does not count.
 check "a guest runs undisturbed" boot
 check "and ends cleanly" ends_cleanly

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: cpus=4 mem=2048 disks=64M timeout=600 kernels=6.12 speed=full
+# vm: cpus=4 mem=2048 disks=64M timeout=600 kernels=6.12 speed=full here=kvm,cpus
 #
 # lparctl start and stop with a real guest, described by an INI file.
 
@@ -10,7 +10,7 @@
 . "$(dirname "$0")/guest.sh"
 trap 'guest_kill_all; tap_end' EXIT
 
-disk=/dev/vda
+disk=$(disk 1)
 # shellcheck disable=SC2034 # for guest_qmp
 guest_qmp_socket=/run/lparkit/web/qmp.sock
 
@@ -65,8 +65,8 @@ check "stop thaws, and ends QEMU" lparctl stop web --timeout 0
 check "QEMU is gone" test ! -d "/proc/$pid"
 check "the LPAR is defined" state_is defined
 check "the memory has no holder" test -z "$(cat /sys/class/lpar/web/holder)"
-check "on the disk is what the guest wrote" peer disk $disk 21 32
-check "the disk is anybody's again" mkfs.ext4 -q $disk
+check "on the disk is what the guest wrote" peer disk "$disk" 21 32
+check "the disk is anybody's again" mkfs.ext4 -q "$disk"
 
 check "start once more" lparctl start web
 check "the guest boots again" wait_until 300 guest_is_up web

@@ -5,8 +5,8 @@
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "${BASH_SOURCE[0]}")/snapsync.sh"
 
-stores=(/dev/vdb /dev/vdc)
-logs=(/dev/vdd /dev/vde)
+stores=("$(disk 2)" "$(disk 3)")
+logs=("$(disk 4)" "$(disk 5)")
 
 # members [STORE-A STORE-B]: a and b of group g.
 members() {

@@ -6,7 +6,7 @@ store=none	# nothing is to be wiped
 # shellcheck source=selftests/snapsync/group.sh
 . "$(dirname "$0")/group.sh"
 
-record=/dev/vdd
+record=$(disk 4)
 
 names() {
 	states "$1" | tr ' ' '\n' | sort
@@ -40,11 +40,11 @@ states_are_right() {
 
 plan 4
 check "activation" members
-data check "what was flushed is there" snapkill running a b $record
-snapkill states $record >"$scratch/states"
+data check "what was flushed is there" snapkill running a b "$record"
+snapkill states "$record" >"$scratch/states"
 data check "states are intact, on both or on none" states_are_right
 check_is "there are no others" \
 	"$(both names | tr '/' '\n' | sort -u | grep -vcxFf <(cut -d ' ' -f 2 "$scratch/states"; echo))" 0
 # shellcheck disable=SC2046 # one word each
-[ "$1" = end ] || snapkill load a b $record $(names a) >&3
+[ "$1" = end ] || snapkill load a b "$record" $(names a) >&3
 remove_members

@@ -7,8 +7,8 @@
 PATH=$LPARKIT_BUILD/selftests/snapsync:$PATH
 # shellcheck disable=SC2034 # of the tests
 scratch=$(mktemp -d)
-base=${base:-/dev/vda}
-store=${store:-/dev/vdb}
+base=${base:-$(disk 1)}
+store=${store:-$(disk 2)}
 
 # The VM as it was found: others may come after.
 clear_away() {
@@ -24,7 +24,7 @@ clear_away() {
 trap clear_away EXIT
 
 # Nobody runs udev in the host VM.
-export DM_DISABLE_UDEV=1
+[ -S /run/udev/control ] || export DM_DISABLE_UDEV=1
 
 sectors() {
 	blockdev --getsz "$1"
@@ -100,7 +100,7 @@ wipe_store() {
 	dd if=/dev/zero of="$store" bs=1M count=1 oflag=direct status=none
 }
 
-# Tests may share a VM, and its disks.
-dmsetup remove_all
+# Tests may share a VM, and its disks. On a real host there are others', see check-here.
+[ "$LPARKIT_KERNEL" = here ] || dmsetup remove_all
 [ ! -b "$store" ] || wipe_store
 load dm-snapsync

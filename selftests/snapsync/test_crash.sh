@@ -3,12 +3,12 @@
 # What a crash leaves: STORE is logged, replayed to every flush and to points in
 # between, and must then show what was durable: all of it, or what was written since.
 # POINTS: cuts in between (5).
-# vm: cpus=2 mem=1024 disks=1M,16M,96M,16M timeout=300 long=6.1,7.2,debug
+# vm: cpus=2 mem=1024 disks=1M,16M,96M,16M timeout=300 long=6.1,7.2,debug here
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
-log=/dev/vdc
-copy=/dev/vdd
+log=$(disk 3)
+copy=$(disk 4)
 table="0 $(sectors "$base") snapsync $base"
 
 record() {
@@ -19,13 +19,13 @@ record() {
 		dmsetup create vol --table "$table /dev/mapper/log 2 chunk $1" &&
 		snapmodel --marks log "$scratch" vol $seed 120 &&
 		dmsetup remove vol && dmsetup remove log &&
-		logreplay $log list >"$scratch/list"
+		logreplay "$log" list >"$scratch/list"
 }
 
 # What a crash before entry $1 leaves. $2: number of the mark before; $3: empty if it is the last thing.
 replayed() {
-	blkdiscard -z $copy
-	logreplay $log $copy "$1" && blockdev --flushbufs $copy &&
+	blkdiscard -z "$copy"
+	logreplay "$log" "$copy" "$1" && blockdev --flushbufs "$copy" &&
 		dmsetup create vol --table "$table $copy" || return 1
 	snapmodel --check /dev/mapper/vol "$scratch/$2" ${3:+"$scratch/$3"}
 	local status=$?

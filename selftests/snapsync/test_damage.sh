@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Damaged metadata is refused, foreign data is not overwritten, errors make read-only.
 # FLIPS: bytes that are changed in each block (4).
-# vm: cpus=2 mem=768 disks=1M,12M timeout=400 long=6.1,7.2,debug
+# vm: cpus=2 mem=768 disks=1M,12M timeout=400 long=6.1,7.2,debug here
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Disks that fail, BASE and STORE, under load: what fails is said to fail, and every state
 # is what it was as soon as the disk works again.
-# vm: cpus=2 mem=768 disks=4M,40M timeout=300 long=6.1,7.2,debug
+# vm: cpus=2 mem=768 disks=4M,40M timeout=300 long=6.1,7.2,debug here
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 

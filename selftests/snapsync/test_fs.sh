@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # File systems on a volume, over takes and restores: fio's files verify, the file systems
 # are sound, and a backup reads from a view while the volume is written.
-# vm: cpus=2 mem=1024 disks=320M,512M timeout=400 speed=long
+# vm: cpus=2 mem=1024 disks=320M,512M timeout=400 speed=long here
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A full store: event, hold, ENOSPC, and writes go on when there is space.
-# vm: cpus=2 mem=768 disks=16M,16M timeout=400 long=6.1,7.2,debug
+# vm: cpus=2 mem=768 disks=16M,16M timeout=400 long=6.1,7.2,debug here
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # lparctl snap: the verbs, their output and their refusals.
-# vm: cpus=2 mem=768 disks=1M,12M timeout=120 long=6.12,7.2,debug
+# vm: cpus=2 mem=768 disks=1M,12M timeout=120 long=6.12,7.2,debug here
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Restore, delete and rename of a state on all members of a group: refused as a whole, or
 # done on all; what a crash left half done is completed by doing it again.
-# vm: cpus=2 mem=768 disks=1M,12M,12M,48M,48M timeout=200 kernels=6.1,6.12,7.2,debug long=6.1,7.2,debug
+# vm: cpus=2 mem=768 disks=1M,12M,12M,48M,48M timeout=200 kernels=6.1,6.12,7.2,debug long=6.1,7.2,debug here
 # shellcheck source=selftests/snapsync/group.sh
 . "$(dirname "$0")/group.sh"
 

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # A merge into BASE: interrupted by a crash at any point, or by BASE, it goes on, and the
 # volume shows the same all the time.
-# vm: cpus=2 mem=768 disks=8M,24M,8M,24M timeout=300 long=6.1,7.2,debug
+# vm: cpus=2 mem=768 disks=8M,24M,8M,24M timeout=300 long=6.1,7.2,debug here
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
 real_base=$base
 real_store=$store
-copy_base=/dev/vdc
-copy_store=/dev/vdd
+copy_base=$(disk 3)
+copy_store=$(disk 4)
 vol=/dev/mapper/vol
 
 writes_to_base() {
@@ -30,10 +30,10 @@ merge_some() {
 # A crash as disks see it: both stand still, and are copied.
 crash() {
 	merge_some && dmsetup suspend --nolockfs store || return 1
-	dd if="$real_base" of=$copy_base bs=1M iflag=direct oflag=direct status=none
-	dd if="$real_store" of=$copy_store bs=1M iflag=direct oflag=direct status=none
-	blockdev --flushbufs $copy_base
-	blockdev --flushbufs $copy_store
+	dd if="$real_base" of="$copy_base" bs=1M iflag=direct oflag=direct status=none
+	dd if="$real_store" of="$copy_store" bs=1M iflag=direct oflag=direct status=none
+	blockdev --flushbufs "$copy_base"
+	blockdev --flushbufs "$copy_store"
 	dmsetup resume store
 }
 
@@ -47,14 +47,14 @@ has_merged() {
 
 # What the crash left: the same to see, before, while and after the merge goes on.
 goes_on() {
-	base=$copy_base store=$copy_store volume copy writable_base || return 1
+	base="$copy_base" store="$copy_store" volume copy writable_base || return 1
 	[ "$(sum /dev/mapper/copy)" = "$wanted" ] && wait_until 60 has_merged copy &&
 		[ "$(sum /dev/mapper/copy)" = "$wanted" ] && reaped copy
 	local status=$?
 	used=$(used_chunks copy)
 	dmsetup remove copy
-	[ $status = 0 ] && [ "$used" = 0 ] && [ "$(sum $copy_base)" = "$wanted" ] &&
-		lparctl snap check $copy_store
+	[ $status = 0 ] && [ "$used" = 0 ] && [ "$(sum "$copy_base")" = "$wanted" ] &&
+		lparctl snap check "$copy_store"
 }
 
 # base_is TYPE: what BASE is from now on.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # States: take, restore, delete, rename, branches; BASE stays as it is.
-# vm: cpus=2 mem=768 disks=4M,24M timeout=240 speed=quick long=6.1,6.12,debug
+# vm: cpus=2 mem=768 disks=4M,24M timeout=240 speed=quick long=6.1,6.12,debug here
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 

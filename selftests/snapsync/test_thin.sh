@@ -3,16 +3,16 @@
 # The same random script on a volume and on dm-thin with an external origin, which must
 # agree, all states included.
 # STEPS: of each chunk size (600).
-# vm: cpus=2 mem=768 disks=4M,64M,128M,4M timeout=400 long=6.1,7.2,debug
+# vm: cpus=2 mem=768 disks=4M,64M,128M,4M timeout=400 long=6.1,7.2,debug here
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
-data=/dev/vdc
-meta=/dev/vdd
+data=$(disk 3)
+meta=$(disk 4)
 
 peer() {
-	dd if=/dev/zero of=$meta bs=1M count=1 oflag=direct status=none
-	dmsetup create pool --table "0 $(sectors $data) thin-pool $meta $data 128 0" &&
+	dd if=/dev/zero of="$meta" bs=1M count=1 oflag=direct status=none
+	dmsetup create pool --table "0 $(sectors "$data") thin-pool $meta $data 128 0" &&
 		dmsetup message pool 0 "create_thin 0" &&
 		dmsetup create thin --table "0 $(sectors "$base") thin /dev/mapper/pool 0 $base"
 }

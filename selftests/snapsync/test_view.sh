@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Views: a saved file system is read while the volume is written.
-# vm: cpus=2 mem=768 disks=16M,64M timeout=120 long=6.1,7.2,debug
+# vm: cpus=2 mem=768 disks=16M,64M timeout=120 long=6.1,7.2,debug here
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 

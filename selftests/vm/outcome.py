@@ -78,6 +78,9 @@ def judge(kernel, name, log, part):
         outcome.vm_failed("the VM ended while it ran")
     elif part.status and not outcome.failed:
         outcome.results.fail(f"exit status {part.status}")
+    elif not outcome.failed and "/bench_" in name:
+        # It prints figures, and no results.
+        outcome.results.passed, outcome.results.skipped = 1, 0
     return outcome
 
 

@@ -132,3 +132,14 @@ class Times:
         print("  the slowest tests")
         for o in sorted(outcomes, key=lambda o: o.seconds, reverse=True)[:SLOWEST]:
             print(f"  {o.seconds:>6.0f} {o.kernel} {o.name}")
+
+
+def conclude(outcomes):
+    """The last lines; returns the exit status."""
+    results = [(o.again if o.unsteady else o).results for o in outcomes]
+    passed, failed, skipped = (sum(getattr(r, what) for r in results)
+                               for what in ("passed", "failed", "skipped"))
+    if skipped:
+        print(f"\n{skipped} skipped")
+    print(f"\n{passed} passed, {failed} failed", flush=True)
+    return 1 if failed or not passed else 0
