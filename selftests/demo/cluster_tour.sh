@@ -6,6 +6,8 @@
 
 # shellcheck source=selftests/demo/account.sh
 . "$(dirname "$0")/account.sh"
+# shellcheck source=selftests/demo/unnoticed.sh
+. "$(dirname "$0")/unnoticed.sh"
 # shellcheck source=selftests/cluster/pairs.sh
 . "$(dirname "$0")/../cluster/pairs.sh"
 trap clear_guests EXIT
@@ -28,23 +30,6 @@ is_primary() {
 
 is_standby() {
 	[ "$(role "$1")" = standby ]
-}
-
-# claim_unnoticed TEXT SECONDS: by the cluster, of what took so long. Where it has noticed
-# something, the undisturbed cluster is asked the same for as long: does it notice the
-# emulator? Messages are lost, repeated or out of order by nobody but us.
-claim_unnoticed() {
-	if all_quiet; then
-		claim "$1" true
-	elif ! all_came || is_quiet_for "$2"; then
-		claim "$1" false
-	else
-		unjudged "$1: not so, but undisturbed it notices as much in $2 s"
-	fi
-}
-
-is_quiet_for() {
-	tell_all "pair forget" && sleep "$1" && all_quiet
 }
 
 the_cluster() {
