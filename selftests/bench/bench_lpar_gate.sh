@@ -13,6 +13,8 @@ set -u
 bench=lpar
 # shellcheck source=selftests/bench/bench.sh
 . "$(dirname "$0")/bench.sh"
+# shellcheck source=selftests/lib/kvm.sh
+. "$(dirname "$0")/../lib/kvm.sh"
 # shellcheck source=selftests/bench/lpars.sh
 . "$(dirname "$0")/lpars.sh"
 trap leave EXIT
@@ -35,7 +37,7 @@ bench_gate() {
 	unmake gate
 }
 
-modprobe kvm_amd || die "the host VM has no KVM"
+load_kvm || die "the host VM has no KVM"
 load lpar
 figure slowed_times "$LPARKIT_SLOW" times
 for vcpus in 1 4 8; do

@@ -142,15 +142,6 @@ unload() {
 	rmmod "$@"
 }
 
-# load_kvm: the machine's; a host VM's is AMD's.
-load_kvm() {
-	if grep -qw vmx /proc/cpuinfo; then
-		modprobe kvm_intel
-	else
-		modprobe kvm_amd
-	fi
-}
-
 # disk N: the N-th of the scratch disks given by "# vm: disks=". On a real host the
 # machine's own may have the names of those in a host VM: none of them is for tests.
 disk() {

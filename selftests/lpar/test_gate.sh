@@ -5,6 +5,8 @@
 # vm: cpus=4 mem=1024 timeout=480 kernels=6.1,6.12,7.2,debug speed=quick long=6.12,debug here=kvm,cores
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
+# shellcheck source=selftests/lib/kvm.sh
+. "$(dirname "$0")/../lib/kvm.sh"
 
 VCPUS=4
 # No gate may open by itself while a slow machine is still looking at it.

@@ -4,6 +4,8 @@
 # vm: cpus=4 threads=2 mem=1024 disks=64M,64M timeout=480 kernels=6.1,6.12,7.2,debug speed=full long=6.12,debug here=kvm,cpus
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
+# shellcheck source=selftests/lib/kvm.sh
+. "$(dirname "$0")/../lib/kvm.sh"
 
 # Loading takes long on the debug kernel.
 [ "$LPARKIT_KERNEL" = debug ] && rounds=4 || rounds=10

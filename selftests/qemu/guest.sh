@@ -5,6 +5,9 @@
 # selftests/guest/build makes. A guest is known by a NAME of its own; its files are
 # in $run. Needs LPARKIT_BUILD.
 
+# shellcheck source=selftests/lib/kvm.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/kvm.sh"
+
 PATH=$LPARKIT_BUILD/selftests/qemu:$PATH
 run=$(mktemp -d)
 guest_pids=()
