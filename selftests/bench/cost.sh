@@ -358,7 +358,8 @@ cost_switches() {
 cost_gate() {
 	local left=$1 count n=0 what files=() vms=()
 
-	count=$(times 10)
+	count=$(times 40)
+	[ "$left" = 1 ] || count=$(times 10)
 	load lpar
 	make gate
 	while [ "$left" -gt 0 ]; do
