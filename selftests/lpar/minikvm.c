@@ -3,14 +3,15 @@
  * minikvm: the smallest user of KVM that gate and fences can be tested with.
  *
  *	minikvm run --counters FILE --socket PATH [--vcpus N] [--mem FILE]
- *		    [--hlt [--wake-ms N]]
+ *		    [--hlt [--wake-ms N]] [--no-ticks]
  *	minikvm ctl PATH COMMAND
  *
  * Each vCPU is a real-mode loop that increments a 64-bit counter of its own in
  * the shared page (see minikvm.h) and a 32-bit one in the guest's RAM, which is
  * the file --mem, such as /dev/lpar/NAME, or a memfd. A spinning vCPU never
  * leaves KVM_RUN by itself: only a signal takes it out, and it enters again.
- * With --hlt each turn waits in HLT for an NMI, from "wake" or each N ms.
+ * With --hlt each turn waits in HLT for an NMI, from "wake" or each N ms. A thread
+ * beside the vCPUs ticks each millisecond, but with --no-ticks.
  *
  * Commands: kick (a signal to each vCPU thread), pause (all leave KVM_RUN and
  * sleep in a futex), resume, addcpu, wake, ram (sum of the counters in RAM),
@@ -362,11 +363,13 @@ static int run(int argc, char **argv)
 		{ "socket", required_argument, NULL, 's' },
 		{ "hlt", no_argument, NULL, 'h' },
 		{ "wake-ms", required_argument, NULL, 'w' },
+		{ "no-ticks", no_argument, NULL, 't' },
 		{},
 	};
 	const char *mem = NULL, *counters = NULL, *socket_path = NULL;
 	struct sigaction kick = { .sa_handler = on_kick }; /* without SA_RESTART */
 	unsigned int nr_vcpus = 1;
+	bool ticks = true;
 	pthread_t ticker;
 	int option;
 
@@ -390,6 +393,9 @@ static int run(int argc, char **argv)
 		case 'w':
 			vm.wake_ms = atoi(optarg);
 			break;
+		case 't':
+			ticks = false;
+			break;
 		default:
 			return 2;
 		}
@@ -403,7 +409,7 @@ static int run(int argc, char **argv)
 	create_vm(mem, counters);
 	for (unsigned int i = 0; i < nr_vcpus; i++)
 		add_vcpu();
-	if (pthread_create(&ticker, NULL, ticker_main, NULL))
+	if (ticks && pthread_create(&ticker, NULL, ticker_main, NULL))
 		die("create the ticker");
 	serve_commands(socket_path, do_command);
 	return 0;
@@ -416,7 +422,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "run"))
 		return run(argc - 1, argv + 1);
 	fputs("usage: minikvm run --counters FILE --socket PATH [--vcpus N] [--mem FILE]\n"
-	      "                   [--hlt [--wake-ms N]]\n"
+	      "                   [--hlt [--wake-ms N]] [--no-ticks]\n"
 	      "       minikvm ctl PATH kick|pause|resume|addcpu|wake|ram|pids|quit\n",
 	      stderr);
 	return 2;

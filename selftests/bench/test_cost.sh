@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm: cpus=2 mem=3072 timeout=600 modprobe=kvm_amd kernels=6.12 count
+#
+# No hot path becomes dearer unnoticed: what bench_cost.sh finds, of fewer, stays below
+# costs.budget. That is no timed test: it counts instructions.
+
+set -u
+
+# shellcheck source=selftests/bench/cost.sh
+. "$(dirname "$0")/cost.sh"
+
+# within NAME VALUE BUDGET
+within() {
+	awk -v is="$2" -v budget="$3" 'BEGIN { exit !(is > 0 && is <= budget) }' && return
+	echo "# $1 is $2, its budget $3"
+	return 1
+}
+
+only_cpu0
+# The drain's steps need as many to be the same each time.
+cost_netbuf
+# shellcheck disable=SC2034 # of cost.sh
+rounds=2 scale=50
+cost_calls
+cost_switches
+cost_faults
+cost_blocks 1
+ratios >"$scratch/ratios"
+while read -r name budget _; do
+	[[ $name != "#"* && -n $name ]] || continue
+	value=$(awk -v name="$name" '$1 == name { print $2 }' "$scratch/ratios")
+	diag "$name $value of $budget"
+	check "$name is within its budget" within "$name" "${value:-0}" "$budget"
+done <"$(dirname "$0")/costs.budget"
