@@ -32,15 +32,19 @@ say "building the modules for it"
 "$vm/modules.sh" "$kernel" -j"$(nproc)" >"$log/modules" 2>&1 ||
 	{ tail -n 20 "$log/modules" >&2; say "the modules do not build: see $log/modules"; exit 1; }
 
-slow=${SLOW:-$("$vm/slowness.py" $idle_slow)}
-# Of what the tours take, waits are a part; those last longer.
-more=$((slow > idle_slow ? slow / idle_slow : 1))
-[ "$more" = 1 ] || say "this machine is busy: it takes longer"
-say "the host VMs' clocks run $slow times slower than the world's; what follows is by theirs"
+# Sets slow, and how much longer than on an idle machine it may take: waits are a part of
+# it, and last longer.
+look_at_the_machine() {
+	slow=${SLOW:-$("$vm/slowness.py" $idle_slow)}
+	more=$((slow > idle_slow ? slow / idle_slow : 1))
+	[ "$more" = 1 ] || say "this machine is busy: it takes longer"
+	say "the host VMs' clocks run $slow times slower than the world's; what follows is by theirs"
+}
 
 colour=
 [ ! -t 1 ] || colour=--colour
 say "booting a host VM: 4 CPUs, 2 GiB, emulated, so it takes some seconds"
+look_at_the_machine
 status=0
 "$vm/hostvm" --kernel "$kernel" --cpus 4 --mem 2048 --disk 64M --slow "$slow" --timeout $((600 * more)) --log "$log" \
 	-- selftests/demo/tour.sh $colour || status=$?
@@ -50,6 +54,7 @@ if [ $status != 0 ]; then
 fi
 
 say "booting two host VMs, with $((2 * ${PAIRS:-4})) guests; that takes some minutes"
+look_at_the_machine
 "$top/selftests/cluster/rig" --kernel "$kernel" --cpus 5 --mem 1536 --slow "$slow" \
 	--timeout $((1200 * more)) --log "$log/cluster" -- selftests/demo/cluster_tour.sh $colour || status=$?
 if [ $status != 0 ]; then
