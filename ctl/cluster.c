@@ -16,8 +16,13 @@
 
 #define TIMEOUT_NS (600 * (uint64_t)NSEC_PER_SEC)
 #define MAX_SKEW_NS (50 * (uint64_t)NSEC_PER_MSEC)
-/* From arming until the cut, at least: enough for the answers, and for a second thought. */
-#define ARM_AHEAD_NS (260 * NSEC_PER_MSEC)
+/*
+ * From arming until the cut, at least: enough for the answers, and for a second thought.
+ * Guests run until they are stopped, so that it costs nothing to be late with that; but
+ * they stand until they go on.
+ */
+#define STOP_AHEAD_NS ((uint64_t)NSEC_PER_SEC)
+#define RESUME_AHEAD_NS (260 * NSEC_PER_MSEC)
 /* The least that frames on the wire are waited for. */
 #define WAIT_NS (10 * NSEC_PER_MSEC)
 
@@ -225,17 +230,17 @@ static int ask_number(struct cluster *cluster, const char *op, const char *key, 
  * An instant on the first host's clock that all can be ready for. A busy host shows by
  * its round trips: arming takes it several of the longest.
  */
-static uint64_t next_instant(const struct cluster *cluster)
+static uint64_t next_instant(const struct cluster *cluster, uint64_t ahead_ns)
 {
-	return now_ns(CLOCK_REALTIME) + cluster->channels.channel[0].offset_ns + ARM_AHEAD_NS +
+	return now_ns(CLOCK_REALTIME) + cluster->channels.channel[0].offset_ns + ahead_ns +
 	       8 * channels_worst_trip(&cluster->channels);
 }
 
-static int arm(struct cluster *cluster, const char *action, uint64_t *at_ns)
+static int arm(struct cluster *cluster, const char *action, uint64_t ahead_ns, uint64_t *at_ns)
 {
 	struct json_object *json = json_object_new_object();
 
-	*at_ns = next_instant(cluster);
+	*at_ns = next_instant(cluster, ahead_ns);
 	json_put(json, "action", action);
 	json_put_u64(json, "at_ns", *at_ns);
 	return channels_ask(&cluster->channels, "arm", json);
@@ -332,7 +337,7 @@ static uint64_t wait_for_frames(const struct cluster *cluster)
 static int stop_guests(struct cluster *cluster)
 {
 	uint64_t at_ns;
-	int ret = arm(cluster, "close", &at_ns);
+	int ret = arm(cluster, "close", STOP_AHEAD_NS, &at_ns);
 
 	if (!ret)
 		ret = channels_ask(&cluster->channels, "stop", NULL);
@@ -345,7 +350,7 @@ static int stop_guests(struct cluster *cluster)
 static int resume_guests(struct cluster *cluster)
 {
 	uint64_t at_ns;
-	int ret = arm(cluster, "open", &at_ns);
+	int ret = arm(cluster, "open", RESUME_AHEAD_NS, &at_ns);
 
 	if (!ret)
 		ret = channels_ask(&cluster->channels, "resume", NULL);
