@@ -269,6 +269,7 @@ int dt_guest_hold(struct netlink_ext_ack *extack);
 void dt_guest_release(void);
 struct tracepoint *dt_guest_tracepoint(void);
 bool dt_guest_is_alive(const struct dt_target *target);
+bool dt_guest_hides_writes(bool is_intel, char pml);
 void dt_guest_census(const struct dt_target *target, struct dt_census *census);
 
 /* event.c */
