@@ -61,6 +61,7 @@ static int put_counters(struct sk_buff *skb, const struct netbuf_counters *count
 		{ NETBUF_A_QUEUE_DROPPED_LIMIT, counters->dropped_limit },
 		{ NETBUF_A_QUEUE_DROPPED_MEMORY, counters->dropped_memory },
 		{ NETBUF_A_QUEUE_DROPPED_FILTER, counters->dropped_filter },
+		{ NETBUF_A_QUEUE_DROPPED_BELOW, counters->dropped_below },
 		{ NETBUF_A_QUEUE_PASSED_LIMIT, counters->passed_limit },
 		{ NETBUF_A_QUEUE_UNCOPIED, counters->uncopied },
 	};

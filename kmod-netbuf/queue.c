@@ -60,10 +60,10 @@ static void note_level(struct netbuf_queue *queue)
 		netbuf_event_defer(NETBUF_EVENT_HIGH_WATER, queue->buf);
 }
 
-static void count_drop(struct netbuf_queue *queue, u64 *counter)
+static void count_drops(struct netbuf_queue *queue, u64 *counter, unsigned int frames)
 {
 	lockdep_assert_held(&queue->frames.lock);
-	(*counter)++;
+	*counter += frames;
 	if (!queue->has_dropped)
 		netbuf_event_defer(NETBUF_EVENT_DROP, queue->buf);
 	queue->has_dropped = true;
@@ -79,7 +79,7 @@ static void count_drop(struct netbuf_queue *queue, u64 *counter)
 void netbuf_queue_count_drop(struct netbuf_queue *queue, u64 *counter)
 {
 	spin_lock_bh(&queue->frames.lock);
-	count_drop(queue, counter);
+	count_drops(queue, counter, 1);
 	spin_unlock_bh(&queue->frames.lock);
 }
 
@@ -104,7 +104,7 @@ static void append(struct netbuf_queue *queue, struct sk_buff *frames, ktime_t n
 
 	skb_list_walk_safe(frames, skb, next) {
 		skb_mark_not_on_list(skb);
-		NETBUF_TAG(skb)->time = now;
+		*NETBUF_TAG(skb) = (struct netbuf_tag){ .time = now };
 		__skb_queue_tail(&queue->frames, skb);
 		queue->bytes += skb->truesize;
 		queue->counters.held++;
@@ -118,7 +118,7 @@ static bool make_room(struct netbuf_queue *queue, u32 n, u64 bytes, struct sk_bu
 		return false;
 	while (!fits(queue, n, bytes)) {
 		__skb_queue_tail(dropped, remove_first(queue));
-		count_drop(queue, &queue->counters.dropped_limit);
+		count_drops(queue, &queue->counters.dropped_limit, 1);
 	}
 	return true;
 }
@@ -140,7 +140,7 @@ static enum netbuf_verdict admit(struct netbuf_queue *queue, u32 n, u64 bytes,
 	case NETBUF_POLICY_TAIL_DROP:
 		break;
 	}
-	count_drop(queue, &queue->counters.dropped_limit);
+	count_drops(queue, &queue->counters.dropped_limit, 1);
 	return NETBUF_DROPPED;
 }
 
@@ -228,16 +228,35 @@ void netbuf_queue_return(struct netbuf_queue *queue, struct sk_buff_head *batch)
 }
 
 /**
- * netbuf_queue_drained() - frames have gone on
+ * netbuf_queue_count_sent() - what became of frames that were sent on
+ * @queue: queue
+ * @drained: how many went
+ * @dropped: how many were dropped for good on the way
+ *
+ * Context: any but hard irq.
+ */
+void netbuf_queue_count_sent(struct netbuf_queue *queue, unsigned int drained,
+			     unsigned int dropped)
+{
+	spin_lock_bh(&queue->frames.lock);
+	queue->counters.drained += drained;
+	if (dropped)
+		count_drops(queue, &queue->counters.dropped_below, dropped);
+	spin_unlock_bh(&queue->frames.lock);
+}
+
+/**
+ * netbuf_queue_count_lost() - frames that had gone were dropped in flight
  * @queue: queue
  * @frames: their number
  *
  * Context: any but hard irq.
  */
-void netbuf_queue_drained(struct netbuf_queue *queue, unsigned int frames)
+void netbuf_queue_count_lost(struct netbuf_queue *queue, unsigned int frames)
 {
 	spin_lock_bh(&queue->frames.lock);
-	queue->counters.drained += frames;
+	queue->counters.drained -= frames;
+	count_drops(queue, &queue->counters.dropped_below, frames);
 	spin_unlock_bh(&queue->frames.lock);
 }
 

@@ -95,6 +95,7 @@ NETBUF_ATTR_SUM(peak_bytes, peak_bytes);
 NETBUF_ATTR_SUM(dropped_limit, counters.dropped_limit);
 NETBUF_ATTR_SUM(dropped_memory, counters.dropped_memory);
 NETBUF_ATTR_SUM(dropped_filter, counters.dropped_filter);
+NETBUF_ATTR_SUM(dropped_below, counters.dropped_below);
 NETBUF_ATTR_SUM(passed_limit, counters.passed_limit);
 NETBUF_ATTR_SUM(flushed, counters.flushed);
 
@@ -212,6 +213,7 @@ static const struct attribute *const netbuf_attrs[] = {
 	&attr_dropped_limit.attr,
 	&attr_dropped_memory.attr,
 	&attr_dropped_filter.attr,
+	&attr_dropped_below.attr,
 	&attr_passed_limit.attr,
 	&attr_flushed.attr,
 	&attr_limit_frames.attr,
