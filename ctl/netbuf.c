@@ -67,6 +67,7 @@ static const struct {
 	{ "dropped_filter", NETBUF_A_QUEUE_DROPPED_FILTER },
 	{ "dropped_below", NETBUF_A_QUEUE_DROPPED_BELOW },
 	{ "passed_limit", NETBUF_A_QUEUE_PASSED_LIMIT },
+	{ "unholdable", NETBUF_A_QUEUE_UNHOLDABLE },
 	{ "uncopied", NETBUF_A_QUEUE_UNCOPIED },
 };
 

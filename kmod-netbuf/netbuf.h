@@ -28,6 +28,9 @@ struct netbuf_flight;
 #define NETBUF_LIMIT_BYTES_DEFAULT	(256ULL << 20)
 #define NETBUF_HIGH_WATER_DEFAULT	80
 
+/* The longest frame in a file that tools for pcapng read. */
+#define NETBUF_SNAP_MAX		262144
+
 /**
  * struct netbuf_tag - what a queue knows of a frame, in skb->cb
  * @time: CLOCK_REALTIME when it was held
@@ -51,6 +54,8 @@ struct netbuf_tag {
  * @dropped_filter: dropped, not chosen by the filter
  * @dropped_below: sent on and dropped by what comes behind: a rule, a qdisc, the netdev
  * @passed_limit: over a limit and let through
+ * @unholdable: would have been altered; passed, or dropped, as if the filter had not
+ *	chosen them
  * @uncopied: held without a copy for want of memory
  */
 struct netbuf_counters {
@@ -63,7 +68,18 @@ struct netbuf_counters {
 	u64 dropped_filter;
 	u64 dropped_below;
 	u64 passed_limit;
+	u64 unholdable;
 	u64 uncopied;
+};
+
+/**
+ * struct netbuf_room - what frames take in a queue
+ * @frames: their number
+ * @bytes: memory (truesize)
+ */
+struct netbuf_room {
+	u32 frames;
+	u64 bytes;
 };
 
 /**
@@ -101,6 +117,7 @@ struct netbuf_pace {
  * @state: enum netbuf_state; see queue.c for who may change it
  * @frames: oldest first; its lock guards all below
  * @bytes: memory that they take (truesize)
+ * @coming: room for frames that the hook is about to add
  * @peak_frames: most frames held since attach
  * @peak_bytes: most memory held since attach
  * @counters: see struct netbuf_counters
@@ -117,6 +134,7 @@ struct netbuf_queue {
 	atomic_t state;
 	struct sk_buff_head frames;
 	u64 bytes;
+	struct netbuf_room coming;
 	u32 peak_frames;
 	u64 peak_bytes;
 	struct netbuf_counters counters;
@@ -275,8 +293,17 @@ int netbuf_hook_register(struct netbuf *buf, struct net *net);
 void netbuf_hook_unregister(struct netbuf *buf);
 
 /* frame.c */
+enum netbuf_way {
+	NETBUF_KEEP,	/* the frame itself, or a clone of it */
+	NETBUF_COPY,
+	NETBUF_SEGMENT,	/* its segments */
+};
+
+bool netbuf_frame_is_bound(struct sk_buff *skb);
+enum netbuf_way netbuf_frame_plan(const struct sk_buff *skb, bool zero_copy,
+				  struct netbuf_room *room);
 struct sk_buff *netbuf_frame_take(struct sk_buff *skb, enum netbuf_direction direction,
-				  bool zero_copy, bool *copied);
+				  enum netbuf_way way);
 struct sk_buff *netbuf_frame_alloc(unsigned int mac_len, unsigned int len, gfp_t gfp);
 unsigned int netbuf_frame_mac_len(const struct sk_buff *skb);
 
@@ -289,8 +316,11 @@ enum netbuf_verdict {
 
 void netbuf_queue_init(struct netbuf_queue *queue, struct netbuf *buf,
 		       enum netbuf_direction direction);
+enum netbuf_verdict netbuf_queue_admit(struct netbuf_queue *queue,
+				       const struct netbuf_room *room);
 enum netbuf_verdict netbuf_queue_add(struct netbuf_queue *queue, struct sk_buff *frames,
-				     bool copied);
+				     const struct netbuf_room *room);
+void netbuf_queue_cancel(struct netbuf_queue *queue, const struct netbuf_room *room);
 unsigned int netbuf_queue_take(struct netbuf_queue *queue, struct sk_buff_head *batch,
 			       unsigned int max);
 void netbuf_queue_return(struct netbuf_queue *queue, struct sk_buff_head *batch);
@@ -301,6 +331,7 @@ bool netbuf_queue_try_pass(struct netbuf_queue *queue);
 unsigned int netbuf_queue_flush(struct netbuf_queue *queue);
 bool netbuf_queue_fits(struct netbuf_queue *queue, u32 frames, u64 bytes);
 void netbuf_queue_splice(struct netbuf_queue *queue, struct sk_buff_head *frames, u64 bytes);
+void netbuf_queue_count(struct netbuf_queue *queue, u64 *counter);
 void netbuf_queue_count_drop(struct netbuf_queue *queue, u64 *counter);
 struct netbuf_limits netbuf_queue_limits(struct netbuf_queue *queue);
 void netbuf_set_limits(struct netbuf *buf, const struct netbuf_limits *limits);

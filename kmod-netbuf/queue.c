@@ -8,8 +8,8 @@
  *
  * A cut changes the state in hard-irq context, so the state is an atomic and
  * no lock is needed to change it. The one change that depends on the frames,
- * drain to pass, is made under the lock by compare and exchange: the hook adds
- * frames under the lock too, after another look at the state, so that no
+ * drain to pass, is made under the lock by compare and exchange: the hook asks
+ * for room under the lock too, after another look at the state, so that no
  * frame is ever left behind in a queue that passes.
  */
 #include <linux/math64.h>
@@ -37,8 +37,9 @@ void netbuf_queue_init(struct netbuf_queue *queue, struct netbuf *buf,
 static bool fits(const struct netbuf_queue *queue, u32 frames, u64 bytes)
 {
 	lockdep_assert_held(&queue->frames.lock);
-	return skb_queue_len(&queue->frames) + (u64)frames <= queue->limits.frames &&
-	       queue->bytes + bytes <= queue->limits.bytes;
+	return skb_queue_len(&queue->frames) + queue->coming.frames + (u64)frames <=
+		       queue->limits.frames &&
+	       queue->bytes + queue->coming.bytes + bytes <= queue->limits.bytes;
 }
 
 static bool is_high(const struct netbuf_queue *queue)
@@ -67,6 +68,20 @@ static void count_drops(struct netbuf_queue *queue, u64 *counter, unsigned int f
 	if (!queue->has_dropped)
 		netbuf_event_defer(NETBUF_EVENT_DROP, queue->buf);
 	queue->has_dropped = true;
+}
+
+/**
+ * netbuf_queue_count() - one more
+ * @queue: queue
+ * @counter: one of queue->counters
+ *
+ * Context: any but hard irq.
+ */
+void netbuf_queue_count(struct netbuf_queue *queue, u64 *counter)
+{
+	spin_lock_bh(&queue->frames.lock);
+	(*counter)++;
+	spin_unlock_bh(&queue->frames.lock);
 }
 
 /**
@@ -114,10 +129,16 @@ static void append(struct netbuf_queue *queue, struct sk_buff *frames, ktime_t n
 /* Makes room for the frames by dropping older ones, if that can help at all. */
 static bool make_room(struct netbuf_queue *queue, u32 n, u64 bytes, struct sk_buff_head *dropped)
 {
+	struct sk_buff *skb;
+
 	if (n > queue->limits.frames || bytes > queue->limits.bytes)
 		return false;
 	while (!fits(queue, n, bytes)) {
-		__skb_queue_tail(dropped, remove_first(queue));
+		skb = remove_first(queue);
+		/* All the room is for frames that are coming. */
+		if (!skb)
+			return false;
+		__skb_queue_tail(dropped, skb);
 		count_drops(queue, &queue->counters.dropped_limit, 1);
 	}
 	return true;
@@ -145,19 +166,71 @@ static enum netbuf_verdict admit(struct netbuf_queue *queue, u32 n, u64 bytes,
 }
 
 /**
- * netbuf_queue_add() - hold a frame, if the state still asks for it
+ * netbuf_queue_admit() - is a frame to be held?
  * @queue: queue
- * @frames: one frame, or its segments linked by skb->next
- * @copied: they are a copy
+ * @room: what it will take
+ *
+ * Applies the policy if it exceeds a limit. On NETBUF_HELD the room is kept for
+ * it, and the queue does not pass, until netbuf_queue_add() or netbuf_queue_cancel().
  *
  * Context: any but hard irq.
- * Return: verdict; on NETBUF_HELD the frames belong to the queue.
+ * Return: verdict.
+ */
+enum netbuf_verdict netbuf_queue_admit(struct netbuf_queue *queue,
+				       const struct netbuf_room *room)
+{
+	enum netbuf_verdict verdict = NETBUF_ACCEPTED;
+	struct sk_buff_head dropped;
+
+	__skb_queue_head_init(&dropped);
+	spin_lock_bh(&queue->frames.lock);
+	if (atomic_read(&queue->state) != NETBUF_STATE_PASS)
+		verdict = admit(queue, room->frames, room->bytes, &dropped);
+	if (verdict == NETBUF_HELD) {
+		queue->coming.frames += room->frames;
+		queue->coming.bytes += room->bytes;
+	}
+	spin_unlock_bh(&queue->frames.lock);
+	__skb_queue_purge(&dropped);
+	return verdict;
+}
+
+static void forget_coming(struct netbuf_queue *queue, const struct netbuf_room *room)
+{
+	lockdep_assert_held(&queue->frames.lock);
+	queue->coming.frames -= room->frames;
+	queue->coming.bytes -= room->bytes;
+}
+
+/**
+ * netbuf_queue_cancel() - the frame does not come
+ * @queue: queue that has admitted it
+ * @room: what was kept for it
+ *
+ * Context: any but hard irq.
+ */
+void netbuf_queue_cancel(struct netbuf_queue *queue, const struct netbuf_room *room)
+{
+	spin_lock_bh(&queue->frames.lock);
+	forget_coming(queue, room);
+	spin_unlock_bh(&queue->frames.lock);
+}
+
+/**
+ * netbuf_queue_add() - hold a frame
+ * @queue: queue that has admitted it
+ * @frames: one frame, or its segments linked by skb->next
+ * @room: what was kept for it
+ *
+ * Context: any but hard irq.
+ * Return: NETBUF_HELD, always if they take no more than was kept: the frames belong
+ * to the queue. Otherwise what the policy says.
  */
 enum netbuf_verdict netbuf_queue_add(struct netbuf_queue *queue, struct sk_buff *frames,
-				     bool copied)
+				     const struct netbuf_room *room)
 {
+	enum netbuf_verdict verdict = NETBUF_HELD;
 	ktime_t now = ktime_get_real();
-	enum netbuf_verdict verdict;
 	struct sk_buff_head dropped;
 	struct sk_buff *skb, *next;
 	u64 bytes = 0;
@@ -169,14 +242,12 @@ enum netbuf_verdict netbuf_queue_add(struct netbuf_queue *queue, struct sk_buff 
 		n++;
 	}
 	spin_lock_bh(&queue->frames.lock);
-	if (atomic_read(&queue->state) == NETBUF_STATE_PASS)
-		verdict = NETBUF_ACCEPTED;
-	else
+	forget_coming(queue, room);
+	if (n > room->frames || bytes > room->bytes)
 		verdict = admit(queue, n, bytes, &dropped);
 	if (verdict == NETBUF_HELD) {
 		append(queue, frames, now);
 		note_level(queue);
-		queue->counters.uncopied += !copied;
 	}
 	spin_unlock_bh(&queue->frames.lock);
 	__skb_queue_purge(&dropped);
@@ -273,7 +344,7 @@ bool netbuf_queue_try_pass(struct netbuf_queue *queue)
 	bool over;
 
 	spin_lock_bh(&queue->frames.lock);
-	if (skb_queue_empty(&queue->frames)) {
+	if (skb_queue_empty(&queue->frames) && !queue->coming.frames) {
 		/* A full barrier: who sees it sees that all before were sent on. */
 		atomic_cmpxchg(&queue->state, NETBUF_STATE_DRAIN, NETBUF_STATE_PASS);
 		queue->has_dropped = false;

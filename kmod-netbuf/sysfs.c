@@ -97,6 +97,7 @@ NETBUF_ATTR_SUM(dropped_memory, counters.dropped_memory);
 NETBUF_ATTR_SUM(dropped_filter, counters.dropped_filter);
 NETBUF_ATTR_SUM(dropped_below, counters.dropped_below);
 NETBUF_ATTR_SUM(passed_limit, counters.passed_limit);
+NETBUF_ATTR_SUM(unholdable, counters.unholdable);
 NETBUF_ATTR_SUM(flushed, counters.flushed);
 
 static struct netbuf_limits limits_of(struct netbuf *buf)
@@ -215,6 +216,7 @@ static const struct attribute *const netbuf_attrs[] = {
 	&attr_dropped_filter.attr,
 	&attr_dropped_below.attr,
 	&attr_passed_limit.attr,
+	&attr_unholdable.attr,
 	&attr_flushed.attr,
 	&attr_limit_frames.attr,
 	&attr_limit_bytes.attr,
