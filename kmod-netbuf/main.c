@@ -14,6 +14,7 @@ static int __init netbuf_init(void)
 {
 	int err;
 
+	netbuf_discard_init();
 	netbuf_wq = alloc_workqueue("netbuf", WQ_PERCPU | WQ_CPU_INTENSIVE, 0);
 	if (!netbuf_wq)
 		return -ENOMEM;

@@ -328,6 +328,8 @@ void netbuf_queue_count_sent(struct netbuf_queue *queue, unsigned int drained,
 			     unsigned int dropped);
 void netbuf_queue_count_lost(struct netbuf_queue *queue, unsigned int frames);
 bool netbuf_queue_try_pass(struct netbuf_queue *queue);
+void netbuf_discard(struct sk_buff_head *frames);
+void netbuf_discard_init(void);
 unsigned int netbuf_queue_flush(struct netbuf_queue *queue);
 bool netbuf_queue_fits(struct netbuf_queue *queue, u32 frames, u64 bytes);
 void netbuf_queue_splice(struct netbuf_queue *queue, struct sk_buff_head *frames, u64 bytes);

@@ -15,6 +15,9 @@
 #include <linux/math64.h>
 #include "netbuf.h"
 
+/* Old frames that one new frame drops at most: some ten microseconds. */
+#define DROPS_MAX	64
+
 /**
  * netbuf_queue_init() - an empty queue that lets frames pass
  * @queue: queue
@@ -32,6 +35,49 @@ void netbuf_queue_init(struct netbuf_queue *queue, struct netbuf *buf,
 	queue->limits.bytes = NETBUF_LIMIT_BYTES_DEFAULT;
 	queue->limits.high_water = NETBUF_HIGH_WATER_DEFAULT;
 	queue->limits.policy = NETBUF_POLICY_TAIL_DROP;
+}
+
+/* Frames that nobody wants any more. */
+static struct sk_buff_head discarded;
+
+/* There may be millions of them. */
+static void free_discarded(struct work_struct *work)
+{
+	struct sk_buff *skb;
+
+	while ((skb = skb_dequeue(&discarded))) {
+		kfree_skb(skb);
+		cond_resched();
+	}
+}
+
+static DECLARE_WORK(discard_work, free_discarded);
+
+/**
+ * netbuf_discard() - free frames soon
+ * @frames: empty on return
+ *
+ * Context: any but hard irq; so also under rtnl, which must not be held for as
+ * long as it takes to free millions of frames.
+ */
+void netbuf_discard(struct sk_buff_head *frames)
+{
+	if (skb_queue_empty(frames))
+		return;
+	spin_lock_bh(&discarded.lock);
+	skb_queue_splice_tail_init(frames, &discarded);
+	spin_unlock_bh(&discarded.lock);
+	queue_work(netbuf_wq, &discard_work);
+}
+
+/**
+ * netbuf_discard_init() - at module load
+ *
+ * At its exit destroy_workqueue() waits until all that was discarded is freed.
+ */
+void netbuf_discard_init(void)
+{
+	skb_queue_head_init(&discarded);
 }
 
 static bool fits(const struct netbuf_queue *queue, u32 frames, u64 bytes)
@@ -126,14 +172,21 @@ static void append(struct netbuf_queue *queue, struct sk_buff *frames, ktime_t n
 	}
 }
 
-/* Makes room for the frames by dropping older ones, if that can help at all. */
+/*
+ * Makes room by dropping older frames, if that can help at all. When a limit
+ * was lowered there may be millions too many: each frame that comes takes some of
+ * them away, and more memory than it needs itself.
+ */
 static bool make_room(struct netbuf_queue *queue, u32 n, u64 bytes, struct sk_buff_head *dropped)
 {
+	u64 before = queue->bytes;
 	struct sk_buff *skb;
 
 	if (n > queue->limits.frames || bytes > queue->limits.bytes)
 		return false;
 	while (!fits(queue, n, bytes)) {
+		if (skb_queue_len(dropped) >= DROPS_MAX && before - queue->bytes >= bytes)
+			return true;
 		skb = remove_first(queue);
 		/* All the room is for frames that are coming. */
 		if (!skb)
@@ -375,7 +428,7 @@ unsigned int netbuf_queue_flush(struct netbuf_queue *queue)
 	queue->cursor = NULL;
 	queue->is_high = false;
 	spin_unlock_bh(&queue->frames.lock);
-	__skb_queue_purge(&frames);
+	netbuf_discard(&frames);
 	return n;
 }
 

@@ -136,6 +136,25 @@ static void a_frame_that_is_coming_has_its_room(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, netbuf_queue_try_pass(queue));
 }
 
+static void a_lowered_limit_drops_step_by_step(struct kunit *test)
+{
+	struct netbuf *buf = test->priv;
+	struct netbuf_queue *queue = &buf->queue[NETBUF_EGRESS];
+	u32 i;
+
+	queue->limits.frames = 1000;
+	for (i = 0; i < 1000; i++)
+		add(test, queue, i);
+	queue->limits.frames = LIMIT;
+	queue->limits.policy = NETBUF_POLICY_HEAD_DROP;
+	KUNIT_EXPECT_EQ(test, (int)add(test, queue, i++), (int)NETBUF_HELD);
+	KUNIT_EXPECT_GT(test, skb_queue_len(&queue->frames), 900U);
+	while (skb_queue_len(&queue->frames) > LIMIT && i < 1100)
+		add(test, queue, i++);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&queue->frames), (u32)LIMIT);
+	expect_next(test, queue, i - LIMIT);
+}
+
 static void a_save_survives_a_dropped_head(struct kunit *test)
 {
 	struct netbuf *buf = test->priv;
@@ -198,6 +217,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(returned_frames_are_the_oldest),
 	KUNIT_CASE(policies),
 	KUNIT_CASE(a_frame_that_is_coming_has_its_room),
+	KUNIT_CASE(a_lowered_limit_drops_step_by_step),
 	KUNIT_CASE(a_save_survives_a_dropped_head),
 	KUNIT_CASE(loaded_frames_come_first),
 	{}
