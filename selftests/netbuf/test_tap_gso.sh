@@ -7,7 +7,7 @@
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 
-FRAMES=300
+FRAMES=60
 PARTS=40
 N=$((FRAMES * PARTS))
 
