@@ -65,7 +65,9 @@ static const struct {
 	{ "dropped_limit", NETBUF_A_QUEUE_DROPPED_LIMIT },
 	{ "dropped_memory", NETBUF_A_QUEUE_DROPPED_MEMORY },
 	{ "dropped_filter", NETBUF_A_QUEUE_DROPPED_FILTER },
+	{ "dropped_below", NETBUF_A_QUEUE_DROPPED_BELOW },
 	{ "passed_limit", NETBUF_A_QUEUE_PASSED_LIMIT },
+	{ "unholdable", NETBUF_A_QUEUE_UNHOLDABLE },
 	{ "uncopied", NETBUF_A_QUEUE_UNCOPIED },
 };
 
@@ -223,7 +225,8 @@ static uint64_t dropped(struct json_object *buffer, const char *direction)
 {
 	return number(buffer, direction, "dropped_limit") +
 	       number(buffer, direction, "dropped_memory") +
-	       number(buffer, direction, "dropped_filter");
+	       number(buffer, direction, "dropped_filter") +
+	       number(buffer, direction, "dropped_below");
 }
 
 static void buffer_row(struct json_object *buffer)

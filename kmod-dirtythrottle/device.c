@@ -51,20 +51,18 @@ static const char *find_obstacle(struct dt_device *device)
 	return NULL;
 }
 
-static void meet(struct dt_device *device, unsigned int irq, unsigned int index, bool wanted)
+static void meet(struct dt_device *device, unsigned int irq, unsigned int index)
 {
 	struct dt_vector *vector = dt_vector_of(irq);
 
-	if (vector && wanted)
+	if (vector)
 		vector->used = true;
-	else if (vector)
-		dt_vector_restore(vector);
-	else if (wanted && dt_vector_take(device, irq, index))
+	else if (dt_vector_take(device, irq, index))
 		device->nr_refused++;
 }
 
 /* Each vector that is in use; none comes or goes meanwhile. */
-static void meet_all(struct dt_device *device, bool wanted)
+static void meet_all(struct dt_device *device)
 {
 	struct device *dev = &device->pdev->dev;
 	struct msi_desc *desc;
@@ -77,25 +75,34 @@ static void meet_all(struct dt_device *device, bool wanted)
 	__msi_lock_descs(dev);
 	msi_for_each_desc(desc, dev, MSI_DESC_ASSOCIATED)
 		for (i = 0; i < desc->nvec_used; i++)
-			meet(device, desc->irq + i, desc->msi_index + i, wanted);
+			meet(device, desc->irq + i, desc->msi_index + i);
 	__msi_unlock_descs(dev);
 }
 
-/* Takes the vectors that there are, or restores them; then @old are to be freed. */
-static void update(struct dt_device *device, bool wanted, struct list_head *old)
+/* Lets go of vectors, all or those that are not used; then @old are to be freed. */
+static void let_go(struct dt_device *device, bool all, struct list_head *old)
 {
 	struct dt_vector *vector, *next;
+
+	list_for_each_entry_safe(vector, next, &device->vectors, node) {
+		if (!all && vector->used)
+			continue;
+		dt_vector_restore(vector);
+		dt_vector_read(vector, &device->past);
+		dt_vector_forget(vector, old);
+	}
+}
+
+/* Takes the vectors that there are, and lets go of those that were freed. */
+static void update(struct dt_device *device, struct list_head *old)
+{
+	struct dt_vector *vector;
 
 	list_for_each_entry(vector, &device->vectors, node)
 		vector->used = false;
 	device->nr_refused = 0;
-	meet_all(device, wanted);
-	list_for_each_entry_safe(vector, next, &device->vectors, node) {
-		if (vector->used)
-			continue;
-		dt_vector_read(vector, &device->past);
-		dt_vector_forget(vector, old);
-	}
+	meet_all(device);
+	let_go(device, false, old);
 }
 
 /* Why none of its interrupts is delayed, or NULL. The caller holds the device's lock. */
@@ -103,7 +110,10 @@ static const char *look(struct dt_device *device, struct list_head *old)
 {
 	const char *obstacle = find_obstacle(device);
 
-	update(device, !obstacle, old);
+	if (obstacle)
+		let_go(device, true, old);
+	else
+		update(device, old);
 	if (obstacle || !list_empty(&device->vectors))
 		return obstacle;
 	return device->nr_refused ? "the kernel does not let its interrupts wait" :
@@ -186,34 +196,34 @@ static void free_device(struct dt_device *device)
 	kfree(device);
 }
 
-/* Its vectors are let go; what waits is delivered. */
+/*
+ * Its vectors are let go; what waits is delivered. Without the device's lock: a
+ * driver that is being unbound may hold that for as long as somebody uses it.
+ */
 static void retire(struct dt_device *device, enum dt_event event)
 {
 	LIST_HEAD(old);
 
 	lockdep_assert_held(&dt_msi_mutex);
-	device_lock(&device->pdev->dev);
-	update(device, false, &old);
-	device_unlock(&device->pdev->dev);
+	let_go(device, true, &old);
 	dt_vector_free_all(&old);
 	device->gone = true;
 	list_del(&device->node);
 	dt_event_send_device(event, device);
 }
 
-/* Not while a driver is being bound or unbound: that may take its time. */
+/* Not while a driver is being bound or unbound, which may take for ever: at a later tick then. */
 static void look_again(struct dt_device *device)
 {
+	const char *obstacle;
 	LIST_HEAD(old);
 
-	if (device_trylock(&device->pdev->dev)) {
-		const char *obstacle = look(device, &old);
-
-		device_unlock(&device->pdev->dev);
-		judge(device, obstacle);
-		dt_vector_free_all(&old);
-	}
-	queue_delayed_work(dt_wq, &device->tick, msecs_to_jiffies(DT_TICK_MS));
+	if (!device_trylock(&device->pdev->dev))
+		return;
+	obstacle = look(device, &old);
+	device_unlock(&device->pdev->dev);
+	judge(device, obstacle);
+	dt_vector_free_all(&old);
 }
 
 static void tick(struct work_struct *work)
@@ -231,8 +241,10 @@ static void tick(struct work_struct *work)
 			retire(device, DT_EVENT_TIMEOUT);
 		else
 			over = false;
-		if (!over)
+		if (!over) {
 			look_again(device);
+			queue_delayed_work(dt_wq, &device->tick, msecs_to_jiffies(DT_TICK_MS));
+		}
 	}
 	mutex_unlock(&dt_msi_mutex);
 	if (over)
@@ -263,20 +275,6 @@ static void enforce(struct dt_device *device, const struct dt_msi_settings *sett
 	WRITE_ONCE(device->pace.gap_ns, pace.gap_ns);
 }
 
-static void set(struct dt_device *device, const struct dt_msi_settings *settings)
-{
-	struct device *dev = &device->pdev->dev;
-	const char *obstacle;
-	LIST_HEAD(old);
-
-	enforce(device, settings);
-	device_lock(dev);
-	obstacle = look(device, &old);
-	device_unlock(dev);
-	dt_vector_free_all(&old);
-	judge(device, obstacle);
-}
-
 /* Refused if its driver is of the wrong kind; vectors may come later. */
 static struct dt_device *add_device(struct pci_dev *pdev, const struct dt_msi_settings *settings,
 				    struct netlink_ext_ack *extack)
@@ -287,7 +285,11 @@ static struct dt_device *add_device(struct pci_dev *pdev, const struct dt_msi_se
 	if (!device)
 		return ERR_PTR(-ENOMEM);
 	device->settings = *settings;
-	device_lock(&pdev->dev);
+	if (!device_trylock(&pdev->dev)) {
+		dt_say(extack, "a driver is just being bound to it or unbound; try again");
+		free_device(device);
+		return ERR_PTR(-EAGAIN);
+	}
 	obstacle = find_obstacle(device);
 	device_unlock(&pdev->dev);
 	if (obstacle) {
@@ -324,7 +326,8 @@ static int change_device(struct pci_dev *pdev,
 		device = add_device(pdev, &settings, extack);
 	if (IS_ERR(device))
 		return PTR_ERR(device);
-	set(device, &settings);
+	enforce(device, &settings);
+	look_again(device);
 	return 0;
 }
 

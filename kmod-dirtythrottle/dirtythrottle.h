@@ -230,7 +230,7 @@ void dt_settings_init(struct dt_settings *settings);
 int dt_settings_check_timeout(u32 timeout_ms, struct netlink_ext_ack *extack);
 bool dt_settings_is_silent(u32 timeout_ms, u64 beat_ns);
 int dt_settings_check(const struct dt_settings *settings, struct netlink_ext_ack *extack);
-u64 dt_settings_limit(const struct dt_settings *settings, bool engaged);
+u64 dt_settings_limit(const struct dt_settings *settings, bool engaged, u64 last);
 bool dt_settings_engage(const struct dt_settings *settings, u64 rate);
 
 /* fault.c */
@@ -269,6 +269,7 @@ int dt_guest_hold(struct netlink_ext_ack *extack);
 void dt_guest_release(void);
 struct tracepoint *dt_guest_tracepoint(void);
 bool dt_guest_is_alive(const struct dt_target *target);
+bool dt_guest_hides_writes(bool is_intel, char pml);
 void dt_guest_census(const struct dt_target *target, struct dt_census *census);
 
 /* event.c */

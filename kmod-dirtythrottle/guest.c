@@ -27,18 +27,31 @@
 static struct tracepoint *fault_tracepoint;
 static bool (*is_vm_file)(struct file *file);
 
-/* The processor logs writes by itself; no fault is seen. */
-static bool uses_pml(void)
+/**
+ * dt_guest_hides_writes() - may the processor log writes by itself, without a fault?
+ * @is_intel: it has VMX
+ * @pml: what the parameter of kvm_intel says, 0 = it cannot be read
+ *
+ * Return: false only if it is known that it does not.
+ */
+bool dt_guest_hides_writes(bool is_intel, char pml)
+{
+	return is_intel && pml != 'N';
+}
+
+/* In the caller's root directory there may be no /sys. */
+static char read_pml(void)
 {
 	struct file *file = filp_open(PML_PARAMETER, O_RDONLY, 0);
-	char value = 'N';
+	char value = 0;
 	loff_t pos = 0;
 
 	if (IS_ERR(file))
-		return false;		/* no Intel processor */
-	kernel_read(file, &value, sizeof(value), &pos);
+		return 0;
+	if (kernel_read(file, &value, sizeof(value), &pos) != sizeof(value))
+		value = 0;
 	fput(file);
-	return value == 'Y';
+	return value;
 }
 
 static void put_symbols(void)
@@ -72,9 +85,9 @@ int dt_guest_hold(struct netlink_ext_ack *extack)
 	if (!fault_tracepoint || !is_vm_file)
 		return refuse(extack,
 			      "KVM is not there, or shows no page faults; load kvm_amd or kvm_intel");
-	if (uses_pml())
+	if (dt_guest_hides_writes(boot_cpu_has(X86_FEATURE_VMX), read_pml()))
 		return refuse(extack,
-			      "KVM uses PML, which hides writes; load kvm_intel with pml=0");
+			      "KVM uses PML, which hides writes, or /sys does not tell; load kvm_intel with pml=0");
 	return 0;
 }
 

@@ -78,10 +78,11 @@ bool dt_settings_is_silent(u32 timeout_ms, u64 beat_ns)
  * dt_settings_limit() - which limit is in force?
  * @settings: settings
  * @engaged: in mode auto, the guest has been faster than the transfer
+ * @last: the one that has been until now; it stays while the transfer rate is unknown
  *
  * Return: bytes per second, 0 = none.
  */
-u64 dt_settings_limit(const struct dt_settings *settings, bool engaged)
+u64 dt_settings_limit(const struct dt_settings *settings, bool engaged, u64 last)
 {
 	u64 share;
 
@@ -89,6 +90,8 @@ u64 dt_settings_limit(const struct dt_settings *settings, bool engaged)
 		return settings->limit;
 	if (settings->mode != DT_MODE_AUTO || !engaged)
 		return 0;
+	if (!settings->transfer_rate)
+		return last;
 	/* What is beyond the largest limit is so before it is multiplied. */
 	share = div_u64(min_t(u64, settings->transfer_rate, 100 * DIRTYTHROTTLE_LIMIT_MAX) *
 			settings->share, 100);

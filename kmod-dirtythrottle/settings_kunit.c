@@ -19,7 +19,7 @@ static void defaults_only_count(struct kunit *test)
 	struct dt_settings settings = defaults();
 
 	KUNIT_EXPECT_EQ(test, dt_settings_check(&settings, NULL), 0);
-	KUNIT_EXPECT_EQ(test, dt_settings_limit(&settings, true), 0ULL);
+	KUNIT_EXPECT_EQ(test, dt_settings_limit(&settings, true, 0), 0ULL);
 	KUNIT_EXPECT_FALSE(test, dt_settings_engage(&settings, ~0ULL));
 }
 
@@ -62,8 +62,8 @@ static void auto_engages_above_the_transfer_rate(struct kunit *test)
 	settings.transfer_rate = 100 * MIB;
 	KUNIT_EXPECT_FALSE(test, dt_settings_engage(&settings, 100 * MIB));
 	KUNIT_EXPECT_TRUE(test, dt_settings_engage(&settings, 100 * MIB + 1));
-	KUNIT_EXPECT_EQ(test, dt_settings_limit(&settings, false), 0ULL);
-	KUNIT_EXPECT_EQ(test, dt_settings_limit(&settings, true), 50 * MIB);
+	KUNIT_EXPECT_EQ(test, dt_settings_limit(&settings, false, 0), 0ULL);
+	KUNIT_EXPECT_EQ(test, dt_settings_limit(&settings, true, 0), 50 * MIB);
 }
 
 static void auto_stays_within_the_limits(struct kunit *test)
@@ -72,9 +72,18 @@ static void auto_stays_within_the_limits(struct kunit *test)
 
 	settings.mode = DT_MODE_AUTO;
 	settings.transfer_rate = 1;
-	KUNIT_EXPECT_EQ(test, dt_settings_limit(&settings, true), (u64)DIRTYTHROTTLE_LIMIT_MIN);
+	KUNIT_EXPECT_EQ(test, dt_settings_limit(&settings, true, 0), (u64)DIRTYTHROTTLE_LIMIT_MIN);
 	settings.transfer_rate = ~0ULL;
-	KUNIT_EXPECT_EQ(test, dt_settings_limit(&settings, true), DIRTYTHROTTLE_LIMIT_MAX);
+	KUNIT_EXPECT_EQ(test, dt_settings_limit(&settings, true, 0), DIRTYTHROTTLE_LIMIT_MAX);
+}
+
+static void an_unknown_rate_changes_nothing(struct kunit *test)
+{
+	struct dt_settings settings = defaults();
+
+	settings.mode = DT_MODE_AUTO;
+	KUNIT_EXPECT_EQ(test, dt_settings_limit(&settings, true, 5 * MIB), 5 * MIB);
+	KUNIT_EXPECT_EQ(test, dt_settings_limit(&settings, false, 5 * MIB), 0ULL);
 }
 
 static struct kunit_case settings_cases[] = {
@@ -82,6 +91,7 @@ static struct kunit_case settings_cases[] = {
 	KUNIT_CASE(nonsense_is_refused),
 	KUNIT_CASE(auto_engages_above_the_transfer_rate),
 	KUNIT_CASE(auto_stays_within_the_limits),
+	KUNIT_CASE(an_unknown_rate_changes_nothing),
 	{}
 };
 

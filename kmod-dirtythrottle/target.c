@@ -79,7 +79,8 @@ static void enforce(struct dt_target *target)
 {
 	u64 delay_ns = target->settings.mode == DT_MODE_DELAY ?
 		       (u64)target->settings.delay_us * NSEC_PER_USEC : 0;
-	u64 limit = dt_settings_limit(&target->settings, target->engaged);
+	u64 limit = dt_settings_limit(&target->settings, target->engaged,
+				      target->effective_limit);
 
 	lockdep_assert_held(&target->op);
 	if (limit == target->effective_limit && delay_ns == target->delay_ns)

@@ -180,20 +180,28 @@ int dt_vector_take(struct dt_device *device, unsigned int irq, unsigned int inde
 
 /**
  * dt_vector_restore() - delay it no longer, deliver what waits
- * @vector: vector, as found by dt_vector_of(); its interrupt cannot be freed meanwhile
+ * @vector: vector; nothing is done to an interrupt that was freed since, whoever
+ *	has its number now
  *
- * Context: may sleep, under dt_msi_mutex.
+ * Context: any but hard irq, under dt_msi_mutex.
  */
 void dt_vector_restore(struct dt_vector *vector)
 {
-	struct irq_desc *desc = find_desc(vector->irq);
+	struct irq_desc *desc;
 
-	/* After this the flow handler and the timer change nothing any more. */
-	__irq_set_handler(vector->irq, handle_edge_irq, 0, desc->name);
-	raw_spin_lock_irq(&desc->lock);
-	if (vector->pending)
-		end_window(vector, desc);
-	raw_spin_unlock_irq(&desc->lock);
+	rcu_read_lock();
+	desc = find_desc(vector->irq);
+	if (desc) {
+		raw_spin_lock_irq(&desc->lock);
+		if (desc->handle_irq == flow && xa_load(&vectors, vector->irq) == vector) {
+			/* After this the flow handler and the timer change nothing any more. */
+			irq_set_handler_locked(irq_desc_get_irq_data(desc), handle_edge_irq);
+			if (vector->pending)
+				end_window(vector, desc);
+		}
+		raw_spin_unlock_irq(&desc->lock);
+	}
+	rcu_read_unlock();
 }
 
 /**

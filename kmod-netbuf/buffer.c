@@ -74,7 +74,10 @@ static int check_device(const struct net_device *dev, struct netlink_ext_ack *ex
 static void free_buffer(struct kobject *kobj)
 {
 	struct netbuf *buf = container_of(kobj, struct netbuf, kobj);
+	unsigned int i;
 
+	for (i = 0; i < NETBUF_DIRECTIONS; i++)
+		netbuf_flight_free(buf->queue[i].flight);
 	kfree(buf->filter_text);
 	kfree(buf);
 }
@@ -99,7 +102,7 @@ static struct netbuf *new_buffer(struct net_device *dev)
 					      num_online_cpus(), NUMA_NO_NODE);
 	mutex_init(&buf->op);
 	INIT_LIST_HEAD(&buf->list);
-	INIT_WORK(&buf->drain, netbuf_drain_work);
+	netbuf_drain_init(buf);
 	INIT_WORK(&buf->event_work, netbuf_event_work);
 	for (i = 0; i < NETBUF_DIRECTIONS; i++) {
 		netbuf_queue_init(&buf->queue[i], buf, i);
@@ -173,6 +176,18 @@ struct netbuf *netbuf_get(struct net *net, const char *ifname, struct netlink_ex
 	return ERR_PTR(-ENOENT);
 }
 
+static int alloc_flights(struct netbuf *buf)
+{
+	unsigned int i;
+
+	for (i = 0; i < NETBUF_DIRECTIONS; i++) {
+		buf->queue[i].flight = netbuf_flight_alloc(buf);
+		if (!buf->queue[i].flight)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* In pass, so it does no harm that its files are there before its hooks. */
 static int attach(struct net_device *dev)
 {
@@ -182,6 +197,7 @@ static int attach(struct net_device *dev)
 	if (!buf)
 		return -ENOMEM;
 	err = kobject_init_and_add(&buf->kobj, &netbuf_ktype, &dev->dev.kobj, "netbuf");
+	err = err ?: alloc_flights(buf);
 	err = err ?: netbuf_sysfs_add(buf);
 	err = err ?: netbuf_hook_register(buf, dev_net(dev));
 	if (err) {
@@ -241,12 +257,13 @@ static void drop_frames(struct netbuf *buf)
 
 /*
  * Takes everything apart; what is held is dropped. Once @gone is seen by all,
- * which takes synchronize_net() for cuts in hard-irq context and the mutex for
- * the others, nobody starts the drain again.
+ * which takes synchronize_net() for cuts in hard-irq context and for frames
+ * that land, and the mutex for the others, nobody starts the drain again.
  */
 static void detach(struct netbuf *buf)
 {
 	struct bpf_prog *filter;
+	unsigned int i;
 
 	ASSERT_RTNL();
 	lockdep_assert_held(&netbuf_mutex);
@@ -256,6 +273,8 @@ static void detach(struct netbuf *buf)
 	mutex_unlock(&buf->op);
 	kobject_del(&buf->kobj);
 	netbuf_hook_unregister(buf);
+	for (i = 0; i < NETBUF_DIRECTIONS; i++)
+		netbuf_flight_detach(buf->queue[i].flight);
 	synchronize_net();
 	cancel_work_sync(&buf->drain);
 	cancel_work_sync(&buf->event_work);

@@ -3,24 +3,29 @@
  * The drain: held frames go on, in order and no faster than what is behind
  * can take them.
  *
- * It runs on one CPU. A frame that a driver hands to the stack (veth) or that
- * the stack forwards waits in that CPU's backlog; the next batch is sent only
- * when that has been worked off. So batches stay in order, the backlog does
- * not overflow, and frames that pass later, on other CPUs, overtake nothing.
+ * It sends them in rounds. A round ends when all of its frames have landed
+ * (see flight.c): so rounds stay in order wherever frames wait on their way, and
+ * frames that pass later overtake nothing. A round is as many frames as land
+ * within about a millisecond: a queue that is shaped never has many of them,
+ * nor any of them for long, which is what queues drop frames for.
  *
- * A tap's ring drops frames when it is full, and tells nobody but the netdev's
- * tx_dropped. So a clone of a frame is kept while it is sent: if it was dropped,
- * the clone is the oldest frame again. How full the ring is follows from tx_packets,
- * which counts what the reader has taken: a full ring is not tried.
+ * Who has no room drops a frame and may or may not say so. So a clone of it is
+ * kept while it is sent: if it was dropped for want of room, the clone is the
+ * oldest frame again. A tap's ring is not even tried when it is known to be
+ * full: how full it is follows from tx_packets, which counts what the reader has
+ * taken.
  */
-#include <linux/delay.h>
 #include <linux/etherdevice.h>
-#include <linux/interrupt.h>
 #include <linux/netfilter_netdev.h>
+#include <linux/wait.h>
+#include <net/gso.h>
+#include <net/sch_generic.h>
 #include "netbuf.h"
 
 /* As many as NAPI handles in a row. */
 #define BATCH		64
+/* A round that lasts less may be larger, one that lasts longer than twice that is too large. */
+#define ROUND_NS	NSEC_PER_MSEC
 /*
  * A ptr_ring gives slots back in groups of two cache lines of pointers: that
  * many less than its size are free for sure.
@@ -29,6 +34,20 @@
 /* Sleeps while nothing can be sent, doubling. */
 #define IDLE_MIN_US	50
 #define IDLE_MAX_US	20000
+
+/**
+ * netbuf_next_round() - how many frames the next round sends
+ * @frames: how many the last one did at most
+ * @took_ns: how long it was until the last of them had landed
+ *
+ * Return: frames, at least 1.
+ */
+u32 netbuf_next_round(u32 frames, u64 took_ns)
+{
+	if (took_ns < ROUND_NS)
+		return min_t(u32, frames * 2, BATCH);
+	return took_ns > 2 * ROUND_NS ? max_t(u32, frames / 2, 1) : frames;
+}
 
 /**
  * netbuf_ring_room() - how many frames surely fit into a tap's ring
@@ -64,82 +83,23 @@ static u32 ring_size(const struct net_device *dev)
 	return len > RING_SLACK ? len - RING_SLACK : 1;
 }
 
-static unsigned int segments_of(const struct sk_buff *skb)
+/* What the ring behind a tap takes now. */
+static u32 room_behind(struct netbuf *buf)
 {
-	return max_t(unsigned int, skb_shinfo(skb)->gso_segs, 1);
-}
-
-/* Sends one frame; false if it was dropped on the way. */
-static bool xmit(struct net_device *dev, struct sk_buff *skb)
-{
-	int ret;
-
-	memset(skb->cb, 0, sizeof(skb->cb));
-	nf_skip_egress(skb, true);
-	ret = dev_queue_xmit(skb);
-	if (ret == NET_XMIT_SUCCESS)
-		return true;
-	/* NET_XMIT_CN: queued, and another frame dropped; but all are without a carrier. */
-	return ret == NET_XMIT_CN && netif_running(dev) && netif_carrier_ok(dev);
-}
-
-static bool xmit_to_tap(struct netbuf *buf, struct sk_buff *skb)
-{
-	unsigned int segments = segments_of(skb);
-	struct net_device *dev = buf->dev;
 	struct rtnl_link_stats64 stats;
-	bool sent;
-	u64 lost;
+	s64 room;
 
-	lost = dev_get_stats(dev, &stats)->tx_dropped;
-	if (netbuf_ring_room(&buf->ring, stats.tx_packets, ring_size(dev)) <= 0) {
-		kfree_skb(skb);
-		return false;
-	}
-	sent = xmit(dev, skb);
-	dev_get_stats(dev, &stats);
-	if (!sent || stats.tx_dropped != lost) {
-		ring_is_full(&buf->ring, stats.tx_packets, ring_size(dev));
-		return false;
-	}
-	buf->ring.sent += segments;
-	return true;
+	dev_get_stats(buf->dev, &stats);
+	room = netbuf_ring_room(&buf->ring, stats.tx_packets, ring_size(buf->dev));
+	return clamp_t(s64, room, 0, BATCH);
 }
 
-/* Sends frames until one is dropped; its clone is the first then. Returns how many went. */
-static unsigned int send_egress(struct netbuf *buf, struct sk_buff_head *batch)
+static void note_full_ring(struct netbuf *buf)
 {
-	/* One after the other is cloned into the same one, so that none need be allocated. */
-	struct sk_buff *clone = alloc_skb(0, GFP_ATOMIC), *skb;
-	unsigned int n;
+	struct rtnl_link_stats64 stats;
 
-	for (n = 0; clone && (skb = __skb_dequeue(batch)); n++) {
-		skb_morph(clone, skb);
-		if (!(buf->is_tap ? xmit_to_tap(buf, skb) : xmit(buf->dev, skb))) {
-			__skb_queue_head(batch, clone);
-			return n;
-		}
-	}
-	consume_skb(clone);
-	return n;
-}
-
-/*
- * Goes on behind the hook: neither taps, tc nor rules see it again. Nor does
- * RPS, which would spread flows over CPUs, and drop what their backlogs cannot
- * take.
- */
-static unsigned int send_ingress(struct sk_buff_head *batch)
-{
-	struct sk_buff *skb;
-	unsigned int n;
-
-	for (n = 0; (skb = __skb_dequeue(batch)); n++) {
-		memset(skb->cb, 0, sizeof(skb->cb));
-		skb->tc_skip_classify = 1;
-		netif_receive_skb_core(skb);
-	}
-	return n;
+	dev_get_stats(buf->dev, &stats);
+	ring_is_full(&buf->ring, stats.tx_packets, ring_size(buf->dev));
 }
 
 static bool can_send(const struct netbuf_queue *queue)
@@ -150,44 +110,182 @@ static bool can_send(const struct netbuf_queue *queue)
 	       (queue->direction == NETBUF_INGRESS || netif_carrier_ok(dev));
 }
 
-/* Frames of the former batch still wait on this CPU. */
-static bool backlog_is_busy(void)
+/* There is no qdisc, or frames go by it when it is empty: it does nothing to them. */
+static bool is_plain(const struct netdev_queue *txq)
 {
-	return local_softirq_pending() & (BIT(NET_RX_SOFTIRQ) | BIT(NET_TX_SOFTIRQ));
+	return !rcu_dereference(txq->qdisc)->enqueue ||
+	       rcu_dereference(txq->qdisc)->flags & TCQ_F_CAN_BYPASS;
 }
 
-/* Sends a batch on; false if none of it could be. */
-static bool send_batch(struct netbuf_queue *queue)
+/* Another qdisc may segment frames, and drop some of the segments. */
+static bool may_segment(const struct net_device *dev)
 {
-	struct sk_buff_head batch;
+	bool may = false;
+	unsigned int i;
+
+	rcu_read_lock();
+	for (i = 0; i < dev->real_num_tx_queues && !may; i++)
+		may = !is_plain(netdev_get_tx_queue(dev, i));
+	rcu_read_unlock();
+	return may;
+}
+
+/*
+ * Segments that would be made on the way are made here, so that each has its
+ * own place in a ring, and its own fate. They come in front of the others.
+ * Returns what to send first, or NULL for want of memory: the frame is in front then.
+ */
+static struct sk_buff *first_part(struct sk_buff *skb, struct sk_buff_head *batch, bool split)
+{
+	netdev_features_t features = netif_skb_features(skb);
+	struct netbuf_tag tag = *NETBUF_TAG(skb);
+	struct sk_buff *segments, *one, *next, *before = (struct sk_buff *)batch;
+
+	if (!netif_needs_gso(skb, features) && !(split && skb_is_gso(skb)))
+		return skb;
+	segments = skb_gso_segment(skb, features & ~NETIF_F_GSO_MASK);
+	if (segments == ERR_PTR(-ENOMEM)) {
+		__skb_queue_head(batch, skb);
+		return NULL;
+	}
+	/* Its netdev will refuse what cannot be segmented. */
+	if (IS_ERR_OR_NULL(segments))
+		return skb;
+	consume_skb(skb);
+	skb_list_walk_safe(segments, one, next) {
+		*NETBUF_TAG(one) = tag;
+		NETBUF_TAG(one)->is_part |= !!next;
+		skb_mark_not_on_list(one);
+		__skb_queue_after(batch, before, one);
+		before = one;
+	}
+	return __skb_dequeue(batch);
+}
+
+/* How long the netdev's queue has been empty and refused the frame. */
+static u64 refused_for(struct netbuf_queue *queue)
+{
+	u64 now = ktime_get_ns();
+
+	if (!netbuf_flight_is_over(queue->flight) || !qdisc_all_tx_empty(queue->buf->dev))
+		queue->pace.refused_ns = 0;
+	else if (!queue->pace.refused_ns)
+		queue->pace.refused_ns = now;
+	return queue->pace.refused_ns ? now - queue->pace.refused_ns : 0;
+}
+
+static enum netbuf_fate send_frame(struct netbuf_queue *queue, struct sk_buff *skb)
+{
+	struct netbuf_drop drop;
+
+	memset(skb->cb, 0, sizeof(skb->cb));
+	nf_skip_egress(skb, true);
+	if (netbuf_flight_send(queue->flight, skb, &drop)) {
+		queue->pace.refused_ns = 0;
+		return NETBUF_SENT;
+	}
+	if (drop.reason == SKB_DROP_REASON_FULL_RING && queue->buf->is_tap)
+		note_full_ring(queue->buf);
+	return can_send(queue) ? netbuf_fate_of(&drop, refused_for(queue)) : NETBUF_NO_ROOM;
+}
+
+/* Sends frames until there is no room; the clone of that one is the first then. */
+static unsigned int send_egress(struct netbuf_queue *queue, struct sk_buff_head *batch,
+				unsigned int max)
+{
+	/* One after the other is cloned into the same one, so that none need be allocated. */
+	struct sk_buff *clone = alloc_skb(0, GFP_ATOMIC), *skb;
+	unsigned int n, drained = 0, dropped = 0;
+	bool split = may_segment(queue->buf->dev);
+	enum netbuf_fate fate = NETBUF_SENT;
+
+	for (n = 0; clone && n < max && (skb = __skb_dequeue(batch)); n++) {
+		skb = first_part(skb, batch, split);
+		if (!skb)
+			break;
+		skb_morph(clone, skb);
+		fate = send_frame(queue, skb);
+		if (fate == NETBUF_NO_ROOM)
+			break;
+		if (fate == NETBUF_REFUSED)
+			dropped++;
+		else
+			drained += !NETBUF_TAG(clone)->is_part;
+		queue->buf->ring.sent += fate == NETBUF_SENT;
+	}
+	if (fate == NETBUF_NO_ROOM)
+		__skb_queue_head(batch, clone);
+	else
+		consume_skb(clone);
+	netbuf_queue_count_sent(queue, drained, dropped);
+	return n;
+}
+
+/*
+ * Goes on behind the hook: neither taps, tc nor rules see it again. Nor does
+ * RPS, which would spread flows over CPUs, and drop what their backlogs cannot
+ * take.
+ */
+static unsigned int send_ingress(struct netbuf_queue *queue, struct sk_buff_head *batch)
+{
+	struct sk_buff *skb;
 	unsigned int n;
 
+	for (n = 0; (skb = __skb_dequeue(batch)); n++) {
+		memset(skb->cb, 0, sizeof(skb->cb));
+		skb->tc_skip_classify = 1;
+		netbuf_flight_add(queue->flight, skb);
+		netif_receive_skb_core(skb);
+	}
+	netbuf_queue_count_sent(queue, n, 0);
+	return n;
+}
+
+/* Sends a round on; returns how many frames went. */
+static unsigned int send_round(struct netbuf_queue *queue)
+{
+	unsigned int n, max = queue->pace.frames;
+	struct sk_buff_head batch;
+
+	if (queue->direction == NETBUF_EGRESS && queue->buf->is_tap)
+		max = min(max, room_behind(queue->buf));
 	__skb_queue_head_init(&batch);
-	netbuf_queue_take(queue, &batch, BATCH);
+	netbuf_queue_take(queue, &batch, max);
 	local_bh_disable();
-	n = queue->direction == NETBUF_EGRESS ? send_egress(queue->buf, &batch) :
-						send_ingress(&batch);
+	n = queue->direction == NETBUF_EGRESS ? send_egress(queue, &batch, max) :
+						send_ingress(queue, &batch);
 	local_bh_enable();
 	netbuf_queue_return(queue, &batch);
-	netbuf_queue_drained(queue, n);
+	if (n)
+		queue->pace.sent_ns = ktime_get_ns();
 	return n;
+}
+
+/* Has the last round landed? Then it tells how large the next may be. */
+static bool round_is_over(struct netbuf_queue *queue)
+{
+	struct netbuf_pace *pace = &queue->pace;
+	unsigned int lost;
+
+	if (!netbuf_flight_is_over(queue->flight))
+		return false;
+	if (pace->sent_ns)
+		pace->frames = netbuf_next_round(pace->frames, ktime_get_ns() - pace->sent_ns);
+	pace->sent_ns = 0;
+	lost = netbuf_flight_lost(queue->flight);
+	if (lost)
+		netbuf_queue_count_lost(queue, lost);
+	return true;
 }
 
 /* Returns true if the queue needs another round; sets *progress if this one was of use. */
 static bool drain_queue(struct netbuf_queue *queue, bool *progress)
 {
-	bool busy;
-
-	if (atomic_read(&queue->state) != NETBUF_STATE_DRAIN)
-		return false;
-	local_bh_disable();
-	busy = backlog_is_busy();
-	local_bh_enable();
-	if (busy)
+	if (!round_is_over(queue))
 		return true;
-	if (netbuf_queue_try_pass(queue))
+	if (atomic_read(&queue->state) != NETBUF_STATE_DRAIN || netbuf_queue_try_pass(queue))
 		return false;
-	if (can_send(queue) && send_batch(queue))
+	if (can_send(queue) && send_round(queue))
 		*progress = true;
 	return true;
 }
@@ -201,31 +299,69 @@ static void note_ring(struct netbuf *buf)
 	buf->drain_new = false;
 }
 
-/**
- * netbuf_drain_work() - one round of a drain
- * @work: of the buffer
- */
-void netbuf_drain_work(struct work_struct *work)
+/* Until frames have landed, or something else may have changed. */
+static void idle(struct netbuf *buf)
+{
+	buf->idle_us = clamp(buf->idle_us * 2, IDLE_MIN_US, IDLE_MAX_US);
+	wait_event_interruptible_hrtimeout(buf->idle, READ_ONCE(buf->woken),
+					   ns_to_ktime(buf->idle_us * NSEC_PER_USEC));
+}
+
+/* Some rounds of a drain. */
+static void drain_work(struct work_struct *work)
 {
 	struct netbuf *buf = container_of(work, struct netbuf, drain);
-	bool progress = false, more = false;
+	unsigned long end = jiffies + 1;
+	bool progress, more;
 	unsigned int i;
 
 	if (READ_ONCE(buf->drain_new))
 		note_ring(buf);
-	for (i = 0; i < NETBUF_DIRECTIONS; i++)
-		more |= drain_queue(&buf->queue[i], &progress);
+	do {
+		WRITE_ONCE(buf->woken, false);
+		/* What has landed before is seen, what lands later wakes. */
+		smp_mb();
+		progress = false;
+		more = false;
+		for (i = 0; i < NETBUF_DIRECTIONS; i++)
+			more |= drain_queue(&buf->queue[i], &progress);
+		cond_resched();
+	} while (progress && time_is_after_jiffies(end));
 	if (!more) {
 		netbuf_announce_state(buf);
 		return;
 	}
-	if (progress) {
+	if (progress)
 		buf->idle_us = 0;
-	} else {
-		buf->idle_us = clamp(buf->idle_us * 2, IDLE_MIN_US, IDLE_MAX_US);
-		usleep_range(buf->idle_us, buf->idle_us * 2);
-	}
+	else
+		idle(buf);
 	queue_work_on(buf->drain_cpu, netbuf_wq, &buf->drain);
+}
+
+/**
+ * netbuf_drain_init() - a drain that does not run
+ * @buf: new buffer, whose queues are there
+ */
+void netbuf_drain_init(struct netbuf *buf)
+{
+	unsigned int i;
+
+	INIT_WORK(&buf->drain, drain_work);
+	init_waitqueue_head(&buf->idle);
+	for (i = 0; i < NETBUF_DIRECTIONS; i++)
+		buf->queue[i].pace.frames = 1;
+}
+
+/**
+ * netbuf_drain_wake() - what was sent on has landed
+ * @buf: buffer
+ *
+ * Context: any.
+ */
+void netbuf_drain_wake(struct netbuf *buf)
+{
+	WRITE_ONCE(buf->woken, true);
+	wake_up(&buf->idle);
 }
 
 /**

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* KUnit tests of drain.c: how full a tap's ring is. */
+/* KUnit tests of drain.c: how full a tap's ring is, how large a round. */
 #include <kunit/test.h>
 #include "netbuf.h"
 
@@ -25,17 +25,23 @@ static void frames_from_before(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ring.sent, 40ULL);
 }
 
-static void segments_may_exceed(struct kunit *test)
+static void rounds(struct kunit *test)
 {
-	struct netbuf_ring ring = { .sent = SIZE + 44 };
+	u32 frames = 1, i;
 
-	KUNIT_EXPECT_EQ(test, netbuf_ring_room(&ring, 0, SIZE), -44);
+	for (i = 0; i < 10; i++)
+		frames = netbuf_next_round(frames, 0);
+	KUNIT_EXPECT_EQ(test, frames, 64U);
+	KUNIT_EXPECT_EQ(test, netbuf_next_round(frames, NSEC_PER_MSEC), frames);
+	for (i = 0; i < 10; i++)
+		frames = netbuf_next_round(frames, 100 * NSEC_PER_MSEC);
+	KUNIT_EXPECT_EQ(test, frames, 1U);
 }
 
 static struct kunit_case drain_cases[] = {
 	KUNIT_CASE(room_of_an_empty_ring),
 	KUNIT_CASE(frames_from_before),
-	KUNIT_CASE(segments_may_exceed),
+	KUNIT_CASE(rounds),
 	{}
 };
 

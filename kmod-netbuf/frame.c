@@ -7,7 +7,9 @@
  */
 #include <linux/virtio_net.h>
 #include <net/dst.h>
+#include <net/dst_metadata.h>
 #include <net/gso.h>
+#include <net/sock.h>
 #include "netbuf.h"
 
 /* Room in front for what a bridge or VLAN device may push later. */
@@ -97,6 +99,50 @@ static bool is_a_copy(const struct sk_buff *skb)
 	       skb->truesize <= 2 * SKB_TRUESIZE(skb->len);
 }
 
+/* Whose work is done when a frame comes to the hook. */
+static bool has_live_extension(const struct sk_buff *skb)
+{
+#ifdef CONFIG_SKB_EXTENSIONS
+	unsigned int spent = 0;
+
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	spent |= BIT(SKB_EXT_BRIDGE_NF);
+#endif
+#if IS_ENABLED(CONFIG_MPTCP)
+	spent |= BIT(SKB_EXT_MPTCP);
+#endif
+	return skb->active_extensions & ~spent;
+#else
+	return false;
+#endif
+}
+
+/* A socket whose bytes are to be encrypted when its frames leave. */
+static bool has_secrets(const struct sk_buff *skb)
+{
+#ifdef CONFIG_SOCK_VALIDATE_XMIT
+	if (skb->sk && sk_fullsock(skb->sk) && skb->sk->sk_validate_xmit_skb)
+		return true;
+#endif
+	return skb_is_decrypted(skb);
+}
+
+/**
+ * netbuf_frame_is_bound() - would it be another frame without what is beside it?
+ * @skb: frame
+ *
+ * What is beside a frame may say how it is to be encrypted (IPsec, TLS, PSP,
+ * MACsec), that it has been decrypted, or where a tunnel or a switch is to send
+ * it. None of that can be kept for minutes, nor in a file.
+ *
+ * Context: any.
+ * Return: true if so: it must not be held.
+ */
+bool netbuf_frame_is_bound(struct sk_buff *skb)
+{
+	return skb_metadata_dst(skb) || has_live_extension(skb) || has_secrets(skb);
+}
+
 /* Frees it from what would be wrong, or be pinned, minutes later. */
 static void strip(struct sk_buff *skb)
 {
@@ -105,6 +151,37 @@ static void strip(struct sk_buff *skb)
 	nf_reset_ct(skb);
 	skb_ext_reset(skb);
 	skb->tstamp = 0;
+}
+
+/* Segmentation that a file cannot describe, or of a frame that is too long for one. */
+static bool is_to_be_segmented(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb) &&
+	       (skb_shinfo(skb)->gso_type & ~VIRTIO_NET_SKB_GSO ||
+		netbuf_frame_mac_len(skb) + skb->len > NETBUF_SNAP_MAX);
+}
+
+/**
+ * netbuf_frame_plan() - how is a frame to be held?
+ * @skb: frame
+ * @zero_copy: better as it is
+ * @room: set to what that takes, about; exactly if the frame itself is kept
+ *
+ * Context: any.
+ * Return: how.
+ */
+enum netbuf_way netbuf_frame_plan(const struct sk_buff *skb, bool zero_copy,
+				  struct netbuf_room *room)
+{
+	*room = (struct netbuf_room){ .frames = 1, .bytes = skb->truesize };
+	if (is_to_be_segmented(skb)) {
+		room->frames = max_t(u32, skb_shinfo(skb)->gso_segs, 1);
+		return NETBUF_SEGMENT;
+	}
+	if (zero_copy || is_a_copy(skb))
+		return NETBUF_KEEP;
+	room->bytes = SKB_TRUESIZE(skb->len);
+	return NETBUF_COPY;
 }
 
 /* The frame itself, or another view of its data if somebody else has it too. */
@@ -119,7 +196,7 @@ static struct sk_buff *keep_frame(struct sk_buff *skb)
 	return NULL;
 }
 
-/* Segmentation that a file cannot describe is done now: its segments. */
+/* Its segments. */
 static struct sk_buff *segment(struct sk_buff *skb, enum netbuf_direction direction)
 {
 	unsigned int mac_len = netbuf_frame_mac_len(skb);
@@ -138,39 +215,23 @@ static struct sk_buff *segment(struct sk_buff *skb, enum netbuf_direction direct
 	return segments;
 }
 
-static bool can_be_described(const struct sk_buff *skb)
-{
-	return !skb_is_gso(skb) || !(skb_shinfo(skb)->gso_type & ~VIRTIO_NET_SKB_GSO);
-}
-
 /**
  * netbuf_frame_take() - what a queue may keep in the place of a frame
- * @skb: frame; stays with the caller
+ * @skb: frame; untouched unless it is itself what is kept
  * @direction: of the frame
- * @zero_copy: keep the frame itself
- * @copied: cleared if there was no memory for a copy that was to be
- *
- * A frame that cannot be copied for want of memory is kept itself: it pins
- * its pages, but is not lost.
+ * @way: how
  *
  * Context: any but hard irq.
- * Return: @skb itself; a copy, clone or list of segments; or NULL.
+ * Return: @skb itself; a copy, clone or list of segments; or NULL for want of memory.
  */
 struct sk_buff *netbuf_frame_take(struct sk_buff *skb, enum netbuf_direction direction,
-				  bool zero_copy, bool *copied)
+				  enum netbuf_way way)
 {
-	bool copy = !zero_copy && !is_a_copy(skb);
-	struct sk_buff *taken = NULL;
+	struct sk_buff *taken;
 
-	*copied = true;
-	if (!can_be_described(skb))
+	if (way == NETBUF_SEGMENT)
 		return segment(skb, direction);
-	if (copy)
-		taken = copy_frame(skb);
-	if (!taken) {
-		taken = keep_frame(skb);
-		*copied = !copy;
-	}
+	taken = way == NETBUF_COPY ? copy_frame(skb) : keep_frame(skb);
 	if (taken)
 		strip(taken);
 	return taken;

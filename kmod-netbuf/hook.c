@@ -23,34 +23,76 @@ static bool is_chosen(struct netbuf *buf, struct sk_buff *skb)
 	return chosen;
 }
 
+/* Not to be held: what then, the operator has said. */
+static unsigned int leave(struct netbuf_queue *queue)
+{
+	if (READ_ONCE(queue->buf->settings.unmatched) == NETBUF_UNMATCHED_PASS)
+		return NF_ACCEPT;
+	netbuf_queue_count_drop(queue, &queue->counters.dropped_filter);
+	return NF_DROP;
+}
+
+/* The verdict of the queue, and what it may keep; then there is room for that. */
+static enum netbuf_verdict take(struct netbuf_queue *queue, struct sk_buff *skb,
+				struct netbuf_room *room, struct sk_buff **taken)
+{
+	bool zero_copy = READ_ONCE(queue->buf->settings.zero_copy);
+	enum netbuf_way way = netbuf_frame_plan(skb, zero_copy, room);
+	enum netbuf_verdict verdict = netbuf_queue_admit(queue, room);
+
+	if (verdict != NETBUF_HELD)
+		return verdict;
+	*taken = netbuf_frame_take(skb, queue->direction, way);
+	if (*taken)
+		return NETBUF_HELD;
+	netbuf_queue_cancel(queue, room);
+	if (way == NETBUF_COPY) {
+		/* No memory: held as it is, it pins its pages, but is not lost. */
+		netbuf_frame_plan(skb, true, room);
+		verdict = netbuf_queue_admit(queue, room);
+		if (verdict != NETBUF_HELD)
+			return verdict;
+		*taken = netbuf_frame_take(skb, queue->direction, NETBUF_KEEP);
+		if (*taken) {
+			netbuf_queue_count(queue, &queue->counters.uncopied);
+			return NETBUF_HELD;
+		}
+		netbuf_queue_cancel(queue, room);
+	}
+	netbuf_queue_count_drop(queue, &queue->counters.dropped_memory);
+	return NETBUF_DROPPED;
+}
+
+/* A frame that passes after all is never touched: all is decided before. */
 static unsigned int hold(struct netbuf_queue *queue, struct sk_buff *skb)
 {
-	struct netbuf *buf = queue->buf;
 	enum netbuf_verdict verdict;
 	struct sk_buff *taken;
-	bool copied;
+	struct netbuf_room room;
 
-	if (!is_chosen(buf, skb)) {
-		if (READ_ONCE(buf->settings.unmatched) == NETBUF_UNMATCHED_PASS)
-			return NF_ACCEPT;
-		netbuf_queue_count_drop(queue, &queue->counters.dropped_filter);
-		return NF_DROP;
+	if (!is_chosen(queue->buf, skb))
+		return leave(queue);
+	if (netbuf_frame_is_bound(skb)) {
+		netbuf_queue_count(queue, &queue->counters.unholdable);
+		return leave(queue);
 	}
-	taken = netbuf_frame_take(skb, queue->direction, READ_ONCE(buf->settings.zero_copy),
-				  &copied);
-	if (!taken) {
-		netbuf_queue_count_drop(queue, &queue->counters.dropped_memory);
-		return NF_DROP;
-	}
-	verdict = netbuf_queue_add(queue, taken, copied);
+	verdict = take(queue, skb, &room, &taken);
 	if (verdict == NETBUF_HELD) {
-		if (taken != skb)
+		/* A copy may be larger than was thought; the frame itself is not. */
+		verdict = netbuf_queue_add(queue, taken, &room);
+		if (verdict != NETBUF_HELD)
+			kfree_skb_list(taken);
+		else if (taken != skb)
 			consume_skb(skb);
-		return NF_STOLEN;
 	}
-	if (taken != skb)
-		kfree_skb_list(taken);
-	return verdict == NETBUF_ACCEPTED ? NF_ACCEPT : NF_DROP;
+	switch (verdict) {
+	case NETBUF_HELD:
+		return NF_STOLEN;
+	case NETBUF_ACCEPTED:
+		return NF_ACCEPT;
+	default:
+		return NF_DROP;
+	}
 }
 
 static unsigned int netbuf_hook(void *priv, struct sk_buff *skb,

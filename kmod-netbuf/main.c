@@ -14,12 +14,16 @@ static int __init netbuf_init(void)
 {
 	int err;
 
+	netbuf_discard_init();
 	netbuf_wq = alloc_workqueue("netbuf", WQ_PERCPU | WQ_CPU_INTENSIVE, 0);
 	if (!netbuf_wq)
 		return -ENOMEM;
-	err = netbuf_buffer_init();
+	err = netbuf_flight_init();
 	if (err)
 		goto err_wq;
+	err = netbuf_buffer_init();
+	if (err)
+		goto err_flight;
 	err = lpar_cut_register(&netbuf_cut_class);
 	if (err)
 		goto err_buffer;
@@ -32,17 +36,20 @@ err_cut:
 	lpar_cut_unregister(&netbuf_cut_class);
 err_buffer:
 	netbuf_buffer_exit();
+err_flight:
+	netbuf_flight_exit();
 err_wq:
 	destroy_workqueue(netbuf_wq);
 	return err;
 }
 
-/* An attached netdev and an armed cut hold the module: there is nothing left to undo. */
+/* Attached netdevs, armed cuts and frames in flight hold the module. */
 static void __exit netbuf_exit(void)
 {
 	netbuf_netlink_exit();
 	lpar_cut_unregister(&netbuf_cut_class);
 	netbuf_buffer_exit();
+	netbuf_flight_exit();
 	destroy_workqueue(netbuf_wq);
 }
 

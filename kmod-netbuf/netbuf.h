@@ -13,12 +13,14 @@
 #include <linux/netfilter.h>
 #include <linux/netlink.h>
 #include <linux/skbuff.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/virtio_net.h>
 #include <uapi/lparkit/netbuf.h>
 
 struct bpf_prog;
 struct genl_family;
+struct netbuf_flight;
 
 #define NETBUF_DIRECTIONS	2
 
@@ -26,12 +28,17 @@ struct genl_family;
 #define NETBUF_LIMIT_BYTES_DEFAULT	(256ULL << 20)
 #define NETBUF_HIGH_WATER_DEFAULT	80
 
+/* The longest frame in a file that tools for pcapng read. */
+#define NETBUF_SNAP_MAX		262144
+
 /**
  * struct netbuf_tag - what a queue knows of a frame, in skb->cb
  * @time: CLOCK_REALTIME when it was held
+ * @is_part: segment of a frame that was held whole, and not its last one
  */
 struct netbuf_tag {
 	ktime_t time;
+	bool is_part;
 };
 
 #define NETBUF_TAG(skb) ((struct netbuf_tag *)(skb)->cb)
@@ -45,7 +52,10 @@ struct netbuf_tag {
  * @dropped_limit: dropped, over a limit
  * @dropped_memory: dropped, no memory
  * @dropped_filter: dropped, not chosen by the filter
+ * @dropped_below: sent on and dropped by what comes behind: a rule, a qdisc, the netdev
  * @passed_limit: over a limit and let through
+ * @unholdable: would have been altered; passed, or dropped, as if the filter had not
+ *	chosen them
  * @uncopied: held without a copy for want of memory
  */
 struct netbuf_counters {
@@ -56,8 +66,20 @@ struct netbuf_counters {
 	u64 dropped_limit;
 	u64 dropped_memory;
 	u64 dropped_filter;
+	u64 dropped_below;
 	u64 passed_limit;
+	u64 unholdable;
 	u64 uncopied;
+};
+
+/**
+ * struct netbuf_room - what frames take in a queue
+ * @frames: their number
+ * @bytes: memory (truesize)
+ */
+struct netbuf_room {
+	u32 frames;
+	u64 bytes;
 };
 
 /**
@@ -75,12 +97,27 @@ struct netbuf_limits {
 };
 
 /**
+ * struct netbuf_pace - how many frames a drain sends on at once
+ * @frames: in a round, which ends when all of them have landed
+ * @sent_ns: when the last of the round was sent; 0 = no round is under way
+ * @refused_ns: since when the oldest frame has found an empty queue that refuses it, or 0
+ *
+ * Of the drain alone.
+ */
+struct netbuf_pace {
+	u32 frames;
+	u64 sent_ns;
+	u64 refused_ns;
+};
+
+/**
  * struct netbuf_queue - the frames of one direction
  * @buf: buffer
  * @direction: of its frames
  * @state: enum netbuf_state; see queue.c for who may change it
  * @frames: oldest first; its lock guards all below
  * @bytes: memory that they take (truesize)
+ * @coming: room for frames that the hook is about to add
  * @peak_frames: most frames held since attach
  * @peak_bytes: most memory held since attach
  * @counters: see struct netbuf_counters
@@ -88,6 +125,8 @@ struct netbuf_limits {
  * @is_high: above the high-water mark
  * @has_dropped: a frame was dropped since the last hold
  * @limits: how much it may hold
+ * @flight: frames sent on that have not landed
+ * @pace: of the drain
  */
 struct netbuf_queue {
 	struct netbuf *buf;
@@ -95,6 +134,7 @@ struct netbuf_queue {
 	atomic_t state;
 	struct sk_buff_head frames;
 	u64 bytes;
+	struct netbuf_room coming;
 	u32 peak_frames;
 	u64 peak_bytes;
 	struct netbuf_counters counters;
@@ -102,11 +142,13 @@ struct netbuf_queue {
 	bool is_high;
 	bool has_dropped;
 	struct netbuf_limits limits;
+	struct netbuf_flight *flight;
+	struct netbuf_pace pace;
 };
 
 /**
  * struct netbuf_ring - how full the ring behind a tap is
- * @sent: segments sent into it since @base
+ * @sent: frames sent into it since @base
  * @base: tx_packets, frames that the reader had taken, when the count began
  */
 struct netbuf_ring {
@@ -190,6 +232,8 @@ struct netbuf_load {
  * @ring: of a tap
  * @is_tap: frames sent end in a ring that drops when full
  * @idle_us: how long the drain last slept for want of progress, in microseconds
+ * @idle: where it sleeps
+ * @woken: frames have landed since it looked
  * @announced: state in the last event
  * @events: NETBUF_EVENT_... that the hooks want sent, as bits
  * @event_work: sends them
@@ -215,6 +259,8 @@ struct netbuf {
 	struct netbuf_ring ring;
 	bool is_tap;
 	unsigned int idle_us;
+	wait_queue_head_t idle;
+	bool woken;
 	enum netbuf_state announced;
 	unsigned long events;
 	struct work_struct event_work;
@@ -247,8 +293,17 @@ int netbuf_hook_register(struct netbuf *buf, struct net *net);
 void netbuf_hook_unregister(struct netbuf *buf);
 
 /* frame.c */
+enum netbuf_way {
+	NETBUF_KEEP,	/* the frame itself, or a clone of it */
+	NETBUF_COPY,
+	NETBUF_SEGMENT,	/* its segments */
+};
+
+bool netbuf_frame_is_bound(struct sk_buff *skb);
+enum netbuf_way netbuf_frame_plan(const struct sk_buff *skb, bool zero_copy,
+				  struct netbuf_room *room);
 struct sk_buff *netbuf_frame_take(struct sk_buff *skb, enum netbuf_direction direction,
-				  bool zero_copy, bool *copied);
+				  enum netbuf_way way);
 struct sk_buff *netbuf_frame_alloc(unsigned int mac_len, unsigned int len, gfp_t gfp);
 unsigned int netbuf_frame_mac_len(const struct sk_buff *skb);
 
@@ -261,25 +316,64 @@ enum netbuf_verdict {
 
 void netbuf_queue_init(struct netbuf_queue *queue, struct netbuf *buf,
 		       enum netbuf_direction direction);
+enum netbuf_verdict netbuf_queue_admit(struct netbuf_queue *queue,
+				       const struct netbuf_room *room);
 enum netbuf_verdict netbuf_queue_add(struct netbuf_queue *queue, struct sk_buff *frames,
-				     bool copied);
+				     const struct netbuf_room *room);
+void netbuf_queue_cancel(struct netbuf_queue *queue, const struct netbuf_room *room);
 unsigned int netbuf_queue_take(struct netbuf_queue *queue, struct sk_buff_head *batch,
 			       unsigned int max);
 void netbuf_queue_return(struct netbuf_queue *queue, struct sk_buff_head *batch);
-void netbuf_queue_drained(struct netbuf_queue *queue, unsigned int frames);
+void netbuf_queue_count_sent(struct netbuf_queue *queue, unsigned int drained,
+			     unsigned int dropped);
+void netbuf_queue_count_lost(struct netbuf_queue *queue, unsigned int frames);
 bool netbuf_queue_try_pass(struct netbuf_queue *queue);
+void netbuf_discard(struct sk_buff_head *frames);
+void netbuf_discard_init(void);
 unsigned int netbuf_queue_flush(struct netbuf_queue *queue);
 bool netbuf_queue_fits(struct netbuf_queue *queue, u32 frames, u64 bytes);
 void netbuf_queue_splice(struct netbuf_queue *queue, struct sk_buff_head *frames, u64 bytes);
+void netbuf_queue_count(struct netbuf_queue *queue, u64 *counter);
 void netbuf_queue_count_drop(struct netbuf_queue *queue, u64 *counter);
 struct netbuf_limits netbuf_queue_limits(struct netbuf_queue *queue);
 void netbuf_set_limits(struct netbuf *buf, const struct netbuf_limits *limits);
 
+/* flight.c */
+enum netbuf_fate {
+	NETBUF_SENT,	/* in flight, or landed */
+	NETBUF_NO_ROOM,	/* dropped; may be sent again later */
+	NETBUF_REFUSED,	/* dropped for good */
+};
+
+/**
+ * struct netbuf_drop - how a frame was dropped
+ * @reason: what the kernel said
+ * @ret: what the function said that was to send it
+ */
+struct netbuf_drop {
+	enum skb_drop_reason reason;
+	int ret;
+};
+
+struct netbuf_flight *netbuf_flight_alloc(struct netbuf *buf);
+void netbuf_flight_detach(struct netbuf_flight *flight);
+void netbuf_flight_free(struct netbuf_flight *flight);
+bool netbuf_flight_is_over(const struct netbuf_flight *flight);
+unsigned int netbuf_flight_lost(struct netbuf_flight *flight);
+void netbuf_flight_add(struct netbuf_flight *flight, struct sk_buff *skb);
+bool netbuf_flight_send(struct netbuf_flight *flight, struct sk_buff *skb,
+			struct netbuf_drop *drop);
+enum netbuf_fate netbuf_fate_of(const struct netbuf_drop *drop, u64 refused_ns);
+int netbuf_flight_init(void);
+void netbuf_flight_exit(void);
+
 /* drain.c */
+void netbuf_drain_init(struct netbuf *buf);
 void netbuf_drain_start(struct netbuf *buf);
 void netbuf_drain_wait(struct netbuf *buf);
-void netbuf_drain_work(struct work_struct *work);
+void netbuf_drain_wake(struct netbuf *buf);
 s64 netbuf_ring_room(struct netbuf_ring *ring, u64 taken, u32 size);
+u32 netbuf_next_round(u32 frames, u64 took_ns);
 
 /* record.c */
 int netbuf_record_make(struct netbuf_record *record, struct sk_buff *skb,

@@ -61,7 +61,9 @@ static int put_counters(struct sk_buff *skb, const struct netbuf_counters *count
 		{ NETBUF_A_QUEUE_DROPPED_LIMIT, counters->dropped_limit },
 		{ NETBUF_A_QUEUE_DROPPED_MEMORY, counters->dropped_memory },
 		{ NETBUF_A_QUEUE_DROPPED_FILTER, counters->dropped_filter },
+		{ NETBUF_A_QUEUE_DROPPED_BELOW, counters->dropped_below },
 		{ NETBUF_A_QUEUE_PASSED_LIMIT, counters->passed_limit },
+		{ NETBUF_A_QUEUE_UNHOLDABLE, counters->unholdable },
 		{ NETBUF_A_QUEUE_UNCOPIED, counters->uncopied },
 	};
 	unsigned int i;
@@ -120,9 +122,23 @@ static int put_settings(struct sk_buff *skb, struct netbuf *buf)
 	return buf->filter_text ? nla_put_string(skb, NETBUF_A_FILTER_TEXT, buf->filter_text) : 0;
 }
 
+static bool has_unholdable(const struct netbuf *buf)
+{
+	return READ_ONCE(buf->queue[NETBUF_INGRESS].counters.unholdable) ||
+	       READ_ONCE(buf->queue[NETBUF_EGRESS].counters.unholdable);
+}
+
+/* What the operator should know of frames that were not held. */
+static const char *find_warning(const struct netbuf *buf)
+{
+	return has_unholdable(buf) ?
+	       "frames of IPsec, MACsec, TLS or a tunnel cannot be held: see unholdable" :
+	       netbuf_blind_spot(buf->dev);
+}
+
 static int put_buffer(struct sk_buff *skb, struct netbuf *buf)
 {
-	const char *warning = netbuf_blind_spot(buf->dev);
+	const char *warning = find_warning(buf);
 	int err;
 
 	if (nla_put_string(skb, NETBUF_A_IFNAME, buf->dev->name) ||

@@ -35,8 +35,9 @@ const struct nla_policy netbuf_frame_policy[NETBUF_A_FRAME_MAX + 1] = {
 struct save {
 	struct netbuf *buf;
 	unsigned long direction;	/* queue that is dumped now */
-	unsigned long offset;		/* within the frame at its cursor */
-	unsigned long started;		/* the cursor is set */
+	unsigned long started;		/* its cursor is set */
+	struct sk_buff *frame;		/* of which a part is sent, with a reference, or NULL */
+	unsigned long offset;		/* within it */
 };
 
 static struct save *save_of(struct netlink_callback *cb)
@@ -96,6 +97,7 @@ int netbuf_save_done(struct netlink_callback *cb)
 {
 	struct netbuf *buf = save_of(cb)->buf;
 
+	consume_skb(save_of(cb)->frame);
 	mutex_lock(&netbuf_mutex);
 	buf->save_port = 0;
 	mutex_unlock(&netbuf_mutex);
@@ -136,18 +138,18 @@ static int put_data(struct sk_buff *msg, const struct sk_buff *frame, unsigned i
 	return skb_copy_bits(frame, (int)offset - mac_len, nla_data(data), len);
 }
 
-/* The next part of the frame at the cursor; @offset is 0 again behind its end. */
-static int put_frame(struct sk_buff *msg, struct netbuf_queue *queue, unsigned long *offset,
+/* The next part of a frame; @offset is 0 again behind its end. */
+static int put_frame(struct sk_buff *msg, struct sk_buff *frame,
+		     enum netbuf_direction direction, unsigned long *offset,
 		     struct netlink_callback *cb)
 {
-	struct sk_buff *frame = queue->cursor;
 	struct netbuf_record record;
 	unsigned int len;
 	struct nlattr *nest;
 	void *header;
 	int err;
 
-	err = netbuf_record_make(&record, frame, queue->direction);
+	err = netbuf_record_make(&record, frame, direction);
 	if (err)
 		return err;
 	len = min_t(unsigned int, record.length - *offset, NETBUF_CHUNK_MAX);
@@ -168,6 +170,35 @@ static int put_frame(struct sk_buff *msg, struct netbuf_queue *queue, unsigned l
 	return 0;
 }
 
+/* The rest of a frame of which a part is sent: all of it is, even if it has gone meanwhile. */
+static int put_rest(struct sk_buff *msg, struct netbuf_queue *queue, struct save *save,
+		    struct netlink_callback *cb)
+{
+	int err = put_frame(msg, save->frame, queue->direction, &save->offset, cb);
+
+	if (!err && !save->offset) {
+		consume_skb(save->frame);
+		save->frame = NULL;
+	}
+	return err;
+}
+
+/* The frame at the cursor, or its first part. */
+static int put_next(struct sk_buff *msg, struct netbuf_queue *queue, struct save *save,
+		    struct netlink_callback *cb)
+{
+	struct sk_buff *frame = queue->cursor;
+	int err = put_frame(msg, frame, queue->direction, &save->offset, cb);
+
+	if (err)
+		return err;
+	queue->cursor = skb_peek_next(frame, &queue->frames);
+	if (!save->offset)
+		return 0;
+	save->frame = skb_clone(frame, GFP_ATOMIC | __GFP_NOWARN);
+	return save->frame ? 0 : -ENOMEM;
+}
+
 /* As many frames as fit; 0 when all of the queue have been sent. */
 static int dump_queue(struct sk_buff *msg, struct netbuf_queue *queue, struct save *save,
 		      struct netlink_callback *cb)
@@ -178,11 +209,9 @@ static int dump_queue(struct sk_buff *msg, struct netbuf_queue *queue, struct sa
 	if (!save->started)
 		queue->cursor = skb_peek(&queue->frames);
 	save->started = true;
-	while (queue->cursor && !err) {
-		err = put_frame(msg, queue, &save->offset, cb);
-		if (!err && !save->offset)
-			queue->cursor = skb_peek_next(queue->cursor, &queue->frames);
-	}
+	while (!err && (save->frame || queue->cursor))
+		err = save->frame ? put_rest(msg, queue, save, cb) :
+				    put_next(msg, queue, save, cb);
 	spin_unlock_bh(&queue->frames.lock);
 	return err;
 }
@@ -231,7 +260,7 @@ void netbuf_load_abandon(struct netbuf *buf)
 
 	lockdep_assert_held(&netbuf_mutex);
 	for (i = 0; i < NETBUF_DIRECTIONS; i++) {
-		__skb_queue_purge(&load->frames[i]);
+		netbuf_discard(&load->frames[i]);
 		load->bytes[i] = 0;
 	}
 	kfree_skb(load->partial);

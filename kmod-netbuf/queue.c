@@ -8,12 +8,15 @@
  *
  * A cut changes the state in hard-irq context, so the state is an atomic and
  * no lock is needed to change it. The one change that depends on the frames,
- * drain to pass, is made under the lock by compare and exchange: the hook adds
- * frames under the lock too, after another look at the state, so that no
+ * drain to pass, is made under the lock by compare and exchange: the hook asks
+ * for room under the lock too, after another look at the state, so that no
  * frame is ever left behind in a queue that passes.
  */
 #include <linux/math64.h>
 #include "netbuf.h"
+
+/* Old frames that one new frame drops at most: some ten microseconds. */
+#define DROPS_MAX	64
 
 /**
  * netbuf_queue_init() - an empty queue that lets frames pass
@@ -34,11 +37,55 @@ void netbuf_queue_init(struct netbuf_queue *queue, struct netbuf *buf,
 	queue->limits.policy = NETBUF_POLICY_TAIL_DROP;
 }
 
+/* Frames that nobody wants any more. */
+static struct sk_buff_head discarded;
+
+/* There may be millions of them. */
+static void free_discarded(struct work_struct *work)
+{
+	struct sk_buff *skb;
+
+	while ((skb = skb_dequeue(&discarded))) {
+		kfree_skb(skb);
+		cond_resched();
+	}
+}
+
+static DECLARE_WORK(discard_work, free_discarded);
+
+/**
+ * netbuf_discard() - free frames soon
+ * @frames: empty on return
+ *
+ * Context: any but hard irq; so also under rtnl, which must not be held for as
+ * long as it takes to free millions of frames.
+ */
+void netbuf_discard(struct sk_buff_head *frames)
+{
+	if (skb_queue_empty(frames))
+		return;
+	spin_lock_bh(&discarded.lock);
+	skb_queue_splice_tail_init(frames, &discarded);
+	spin_unlock_bh(&discarded.lock);
+	queue_work(netbuf_wq, &discard_work);
+}
+
+/**
+ * netbuf_discard_init() - at module load
+ *
+ * At its exit destroy_workqueue() waits until all that was discarded is freed.
+ */
+void netbuf_discard_init(void)
+{
+	skb_queue_head_init(&discarded);
+}
+
 static bool fits(const struct netbuf_queue *queue, u32 frames, u64 bytes)
 {
 	lockdep_assert_held(&queue->frames.lock);
-	return skb_queue_len(&queue->frames) + (u64)frames <= queue->limits.frames &&
-	       queue->bytes + bytes <= queue->limits.bytes;
+	return skb_queue_len(&queue->frames) + queue->coming.frames + (u64)frames <=
+		       queue->limits.frames &&
+	       queue->bytes + queue->coming.bytes + bytes <= queue->limits.bytes;
 }
 
 static bool is_high(const struct netbuf_queue *queue)
@@ -60,13 +107,27 @@ static void note_level(struct netbuf_queue *queue)
 		netbuf_event_defer(NETBUF_EVENT_HIGH_WATER, queue->buf);
 }
 
-static void count_drop(struct netbuf_queue *queue, u64 *counter)
+static void count_drops(struct netbuf_queue *queue, u64 *counter, unsigned int frames)
 {
 	lockdep_assert_held(&queue->frames.lock);
-	(*counter)++;
+	*counter += frames;
 	if (!queue->has_dropped)
 		netbuf_event_defer(NETBUF_EVENT_DROP, queue->buf);
 	queue->has_dropped = true;
+}
+
+/**
+ * netbuf_queue_count() - one more
+ * @queue: queue
+ * @counter: one of queue->counters
+ *
+ * Context: any but hard irq.
+ */
+void netbuf_queue_count(struct netbuf_queue *queue, u64 *counter)
+{
+	spin_lock_bh(&queue->frames.lock);
+	(*counter)++;
+	spin_unlock_bh(&queue->frames.lock);
 }
 
 /**
@@ -79,7 +140,7 @@ static void count_drop(struct netbuf_queue *queue, u64 *counter)
 void netbuf_queue_count_drop(struct netbuf_queue *queue, u64 *counter)
 {
 	spin_lock_bh(&queue->frames.lock);
-	count_drop(queue, counter);
+	count_drops(queue, counter, 1);
 	spin_unlock_bh(&queue->frames.lock);
 }
 
@@ -104,21 +165,34 @@ static void append(struct netbuf_queue *queue, struct sk_buff *frames, ktime_t n
 
 	skb_list_walk_safe(frames, skb, next) {
 		skb_mark_not_on_list(skb);
-		NETBUF_TAG(skb)->time = now;
+		*NETBUF_TAG(skb) = (struct netbuf_tag){ .time = now };
 		__skb_queue_tail(&queue->frames, skb);
 		queue->bytes += skb->truesize;
 		queue->counters.held++;
 	}
 }
 
-/* Makes room for the frames by dropping older ones, if that can help at all. */
+/*
+ * Makes room by dropping older frames, if that can help at all. When a limit
+ * was lowered there may be millions too many: each frame that comes takes some of
+ * them away, and more memory than it needs itself.
+ */
 static bool make_room(struct netbuf_queue *queue, u32 n, u64 bytes, struct sk_buff_head *dropped)
 {
+	u64 before = queue->bytes;
+	struct sk_buff *skb;
+
 	if (n > queue->limits.frames || bytes > queue->limits.bytes)
 		return false;
 	while (!fits(queue, n, bytes)) {
-		__skb_queue_tail(dropped, remove_first(queue));
-		count_drop(queue, &queue->counters.dropped_limit);
+		if (skb_queue_len(dropped) >= DROPS_MAX && before - queue->bytes >= bytes)
+			return true;
+		skb = remove_first(queue);
+		/* All the room is for frames that are coming. */
+		if (!skb)
+			return false;
+		__skb_queue_tail(dropped, skb);
+		count_drops(queue, &queue->counters.dropped_limit, 1);
 	}
 	return true;
 }
@@ -140,24 +214,76 @@ static enum netbuf_verdict admit(struct netbuf_queue *queue, u32 n, u64 bytes,
 	case NETBUF_POLICY_TAIL_DROP:
 		break;
 	}
-	count_drop(queue, &queue->counters.dropped_limit);
+	count_drops(queue, &queue->counters.dropped_limit, 1);
 	return NETBUF_DROPPED;
 }
 
 /**
- * netbuf_queue_add() - hold a frame, if the state still asks for it
+ * netbuf_queue_admit() - is a frame to be held?
  * @queue: queue
- * @frames: one frame, or its segments linked by skb->next
- * @copied: they are a copy
+ * @room: what it will take
+ *
+ * Applies the policy if it exceeds a limit. On NETBUF_HELD the room is kept for
+ * it, and the queue does not pass, until netbuf_queue_add() or netbuf_queue_cancel().
  *
  * Context: any but hard irq.
- * Return: verdict; on NETBUF_HELD the frames belong to the queue.
+ * Return: verdict.
+ */
+enum netbuf_verdict netbuf_queue_admit(struct netbuf_queue *queue,
+				       const struct netbuf_room *room)
+{
+	enum netbuf_verdict verdict = NETBUF_ACCEPTED;
+	struct sk_buff_head dropped;
+
+	__skb_queue_head_init(&dropped);
+	spin_lock_bh(&queue->frames.lock);
+	if (atomic_read(&queue->state) != NETBUF_STATE_PASS)
+		verdict = admit(queue, room->frames, room->bytes, &dropped);
+	if (verdict == NETBUF_HELD) {
+		queue->coming.frames += room->frames;
+		queue->coming.bytes += room->bytes;
+	}
+	spin_unlock_bh(&queue->frames.lock);
+	__skb_queue_purge(&dropped);
+	return verdict;
+}
+
+static void forget_coming(struct netbuf_queue *queue, const struct netbuf_room *room)
+{
+	lockdep_assert_held(&queue->frames.lock);
+	queue->coming.frames -= room->frames;
+	queue->coming.bytes -= room->bytes;
+}
+
+/**
+ * netbuf_queue_cancel() - the frame does not come
+ * @queue: queue that has admitted it
+ * @room: what was kept for it
+ *
+ * Context: any but hard irq.
+ */
+void netbuf_queue_cancel(struct netbuf_queue *queue, const struct netbuf_room *room)
+{
+	spin_lock_bh(&queue->frames.lock);
+	forget_coming(queue, room);
+	spin_unlock_bh(&queue->frames.lock);
+}
+
+/**
+ * netbuf_queue_add() - hold a frame
+ * @queue: queue that has admitted it
+ * @frames: one frame, or its segments linked by skb->next
+ * @room: what was kept for it
+ *
+ * Context: any but hard irq.
+ * Return: NETBUF_HELD, always if they take no more than was kept: the frames belong
+ * to the queue. Otherwise what the policy says.
  */
 enum netbuf_verdict netbuf_queue_add(struct netbuf_queue *queue, struct sk_buff *frames,
-				     bool copied)
+				     const struct netbuf_room *room)
 {
+	enum netbuf_verdict verdict = NETBUF_HELD;
 	ktime_t now = ktime_get_real();
-	enum netbuf_verdict verdict;
 	struct sk_buff_head dropped;
 	struct sk_buff *skb, *next;
 	u64 bytes = 0;
@@ -169,14 +295,12 @@ enum netbuf_verdict netbuf_queue_add(struct netbuf_queue *queue, struct sk_buff 
 		n++;
 	}
 	spin_lock_bh(&queue->frames.lock);
-	if (atomic_read(&queue->state) == NETBUF_STATE_PASS)
-		verdict = NETBUF_ACCEPTED;
-	else
+	forget_coming(queue, room);
+	if (n > room->frames || bytes > room->bytes)
 		verdict = admit(queue, n, bytes, &dropped);
 	if (verdict == NETBUF_HELD) {
 		append(queue, frames, now);
 		note_level(queue);
-		queue->counters.uncopied += !copied;
 	}
 	spin_unlock_bh(&queue->frames.lock);
 	__skb_queue_purge(&dropped);
@@ -228,16 +352,35 @@ void netbuf_queue_return(struct netbuf_queue *queue, struct sk_buff_head *batch)
 }
 
 /**
- * netbuf_queue_drained() - frames have gone on
+ * netbuf_queue_count_sent() - what became of frames that were sent on
+ * @queue: queue
+ * @drained: how many went
+ * @dropped: how many were dropped for good on the way
+ *
+ * Context: any but hard irq.
+ */
+void netbuf_queue_count_sent(struct netbuf_queue *queue, unsigned int drained,
+			     unsigned int dropped)
+{
+	spin_lock_bh(&queue->frames.lock);
+	queue->counters.drained += drained;
+	if (dropped)
+		count_drops(queue, &queue->counters.dropped_below, dropped);
+	spin_unlock_bh(&queue->frames.lock);
+}
+
+/**
+ * netbuf_queue_count_lost() - frames that had gone were dropped in flight
  * @queue: queue
  * @frames: their number
  *
  * Context: any but hard irq.
  */
-void netbuf_queue_drained(struct netbuf_queue *queue, unsigned int frames)
+void netbuf_queue_count_lost(struct netbuf_queue *queue, unsigned int frames)
 {
 	spin_lock_bh(&queue->frames.lock);
-	queue->counters.drained += frames;
+	queue->counters.drained -= frames;
+	count_drops(queue, &queue->counters.dropped_below, frames);
 	spin_unlock_bh(&queue->frames.lock);
 }
 
@@ -254,7 +397,7 @@ bool netbuf_queue_try_pass(struct netbuf_queue *queue)
 	bool over;
 
 	spin_lock_bh(&queue->frames.lock);
-	if (skb_queue_empty(&queue->frames)) {
+	if (skb_queue_empty(&queue->frames) && !queue->coming.frames) {
 		/* A full barrier: who sees it sees that all before were sent on. */
 		atomic_cmpxchg(&queue->state, NETBUF_STATE_DRAIN, NETBUF_STATE_PASS);
 		queue->has_dropped = false;
@@ -285,7 +428,7 @@ unsigned int netbuf_queue_flush(struct netbuf_queue *queue)
 	queue->cursor = NULL;
 	queue->is_high = false;
 	spin_unlock_bh(&queue->frames.lock);
-	__skb_queue_purge(&frames);
+	netbuf_discard(&frames);
 	return n;
 }
 

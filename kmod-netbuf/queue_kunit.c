@@ -19,8 +19,11 @@ static struct sk_buff *numbered(struct kunit *test, u32 number)
 static enum netbuf_verdict add(struct kunit *test, struct netbuf_queue *queue, u32 number)
 {
 	struct sk_buff *skb = numbered(test, number);
-	enum netbuf_verdict verdict = netbuf_queue_add(queue, skb, true);
+	struct netbuf_room room = { .frames = 1, .bytes = skb->truesize };
+	enum netbuf_verdict verdict = netbuf_queue_admit(queue, &room);
 
+	if (verdict == NETBUF_HELD)
+		verdict = netbuf_queue_add(queue, skb, &room);
 	if (verdict != NETBUF_HELD)
 		kfree_skb(skb);
 	return verdict;
@@ -112,6 +115,46 @@ static void policies(struct kunit *test)
 	expect_next(test, queue, 2);
 }
 
+static void a_frame_that_is_coming_has_its_room(struct kunit *test)
+{
+	struct netbuf *buf = test->priv;
+	struct netbuf_queue *queue = &buf->queue[NETBUF_EGRESS];
+	struct sk_buff *skb = numbered(test, 7);
+	struct netbuf_room room = { .frames = 1, .bytes = skb->truesize };
+	u32 i;
+
+	atomic_set(&queue->state, NETBUF_STATE_DRAIN);
+	KUNIT_EXPECT_EQ(test, (int)netbuf_queue_admit(queue, &room), (int)NETBUF_HELD);
+	KUNIT_EXPECT_FALSE(test, netbuf_queue_try_pass(queue));
+	for (i = 1; i < LIMIT; i++)
+		KUNIT_EXPECT_EQ(test, (int)add(test, queue, i), (int)NETBUF_HELD);
+	KUNIT_EXPECT_EQ(test, (int)add(test, queue, i), (int)NETBUF_DROPPED);
+	KUNIT_EXPECT_EQ(test, (int)netbuf_queue_add(queue, skb, &room), (int)NETBUF_HELD);
+	netbuf_queue_flush(queue);
+	KUNIT_EXPECT_EQ(test, (int)netbuf_queue_admit(queue, &room), (int)NETBUF_HELD);
+	netbuf_queue_cancel(queue, &room);
+	KUNIT_EXPECT_TRUE(test, netbuf_queue_try_pass(queue));
+}
+
+static void a_lowered_limit_drops_step_by_step(struct kunit *test)
+{
+	struct netbuf *buf = test->priv;
+	struct netbuf_queue *queue = &buf->queue[NETBUF_EGRESS];
+	u32 i;
+
+	queue->limits.frames = 1000;
+	for (i = 0; i < 1000; i++)
+		add(test, queue, i);
+	queue->limits.frames = LIMIT;
+	queue->limits.policy = NETBUF_POLICY_HEAD_DROP;
+	KUNIT_EXPECT_EQ(test, (int)add(test, queue, i++), (int)NETBUF_HELD);
+	KUNIT_EXPECT_GT(test, skb_queue_len(&queue->frames), 900U);
+	while (skb_queue_len(&queue->frames) > LIMIT && i < 1100)
+		add(test, queue, i++);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&queue->frames), (u32)LIMIT);
+	expect_next(test, queue, i - LIMIT);
+}
+
 static void a_save_survives_a_dropped_head(struct kunit *test)
 {
 	struct netbuf *buf = test->priv;
@@ -173,6 +216,8 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(a_cut_wins_over_the_end_of_a_drain),
 	KUNIT_CASE(returned_frames_are_the_oldest),
 	KUNIT_CASE(policies),
+	KUNIT_CASE(a_frame_that_is_coming_has_its_room),
+	KUNIT_CASE(a_lowered_limit_drops_step_by_step),
 	KUNIT_CASE(a_save_survives_a_dropped_head),
 	KUNIT_CASE(loaded_frames_come_first),
 	{}

@@ -92,6 +92,6 @@ int netbuf_record_apply(const struct netbuf_record *record, struct sk_buff *skb,
 	skb_set_queue_mapping(skb, usable_queue(record, dev));
 	skb->mark = record->mark;
 	skb->priority = record->priority;
-	NETBUF_TAG(skb)->time = record->time;
+	*NETBUF_TAG(skb) = (struct netbuf_tag){ .time = record->time };
 	return 0;
 }

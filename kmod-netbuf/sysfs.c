@@ -95,7 +95,9 @@ NETBUF_ATTR_SUM(peak_bytes, peak_bytes);
 NETBUF_ATTR_SUM(dropped_limit, counters.dropped_limit);
 NETBUF_ATTR_SUM(dropped_memory, counters.dropped_memory);
 NETBUF_ATTR_SUM(dropped_filter, counters.dropped_filter);
+NETBUF_ATTR_SUM(dropped_below, counters.dropped_below);
 NETBUF_ATTR_SUM(passed_limit, counters.passed_limit);
+NETBUF_ATTR_SUM(unholdable, counters.unholdable);
 NETBUF_ATTR_SUM(flushed, counters.flushed);
 
 static struct netbuf_limits limits_of(struct netbuf *buf)
@@ -212,7 +214,9 @@ static const struct attribute *const netbuf_attrs[] = {
 	&attr_dropped_limit.attr,
 	&attr_dropped_memory.attr,
 	&attr_dropped_filter.attr,
+	&attr_dropped_below.attr,
 	&attr_passed_limit.attr,
+	&attr_unholdable.attr,
 	&attr_flushed.attr,
 	&attr_limit_frames.attr,
 	&attr_limit_bytes.attr,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Attach, modes, states, and every way in which a throttle ends: those who wait in it go
 # on at once.
-# vm: cpus=4 mem=1024 timeout=300 speed=full long=6.1,7.2,debug
+# vm: cpus=4 mem=1024 timeout=400 speed=full long=6.1,7.2,debug
 # shellcheck source=selftests/dirtythrottle/dirtythrottle.sh
 . "$(dirname "$0")/dirtythrottle.sh"
 
@@ -116,6 +116,15 @@ measure one 3
 check "no more is dirtied" in_limit 512 2
 check "it converges" test "$(field "$one" converging)" = True
 check "the time of a pass is known" test -n "$(field "$one" pass_ms)"
+# Ticks put in force what follows from it.
+check "an unknown transfer rate" sh -c "echo 0 >$class/$one/transfer_rate; sleep 1"
+check "changes no limit" is "$one" effective_limit 524288
+measure one 3
+check "and does not stop the guest" at_least "$pages" $((2 * 40 * (ns / 1000000) / 4000))
+check "auto, anew" lparctl throttle set "$one" --count
+check "with an unknown rate" lparctl throttle set "$one" --auto 50
+sleep 1
+check "puts none in force" is_state "$one" armed
 
 check "the log is off: blocked" guest_do one log-off
 check "and says so" wait_until 5 is_state "$one" blocked

@@ -25,7 +25,7 @@ wait_for_interrupts() {
 	timeout 60 msiwait "$group" "$edu" "$@" >"$file"
 }
 
-plan 17
+plan 25
 modprobe -a vfio_iommu_type1 vfio-pci || bail "no VFIO in this kernel"
 edu=$(basename "$(dirname "$(grep -l 0x11e8 $pci/*/device)")")
 [ -e "$pci/$edu/iommu_group" ] || bail "no IOMMU in this VM"
@@ -61,4 +61,20 @@ pkill -9 msiwait
 check "the process is killed: blocked" wait_until 5 msi_is "$edu" state blocked
 echo "$edu" >/sys/bus/pci/drivers/vfio-pci/unbind
 check "unbound: blocked" wait_until 5 says "no driver" lparctl throttle msi "$edu"
-check "unload" rmmod dirtythrottle
+
+# An unbind waits, with the device's lock, until nobody uses the device
+echo "$edu" >/sys/bus/pci/drivers_probe
+start msiwait "$group" "$edu" poll 120
+check "used again" wait_until 20 has_vectors "$edu"
+echo "$edu" >/sys/bus/pci/drivers/vfio-pci/unbind &
+unbind=$!
+check "an unbind waits" wait_until 20 grep -q vfio "/proc/$unbind/stack"
+check "its state is told" timeout 20 lparctl throttle msi "$edu"
+check "its delay can be changed" timeout 20 lparctl throttle msi "$edu" --delay 20ms
+check "and ended" timeout 20 lparctl throttle msi "$edu" off
+check "it is not begun anew" refused "bound to it or unbound" \
+	timeout 20 lparctl throttle msi "$edu" --delay 20ms
+check "the unbind waits yet" kill -0 $unbind
+check "unload" timeout 60 rmmod dirtythrottle
+pkill -9 msiwait
+check "the unbind ends" wait $unbind

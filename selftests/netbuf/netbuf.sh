@@ -167,15 +167,17 @@ stamped_to_guest() {
 	wire send $guest_vlan "$1" "$2" 64 42 5
 }
 
-# segmented_to_guest FIRST COUNT: datagrams of 1000 bytes that leave the host as one frame
+# segmented_to_guest FIRST COUNT [FRAMES]: datagrams of 1000 bytes, of which COUNT leave the
+# host as one frame
 segmented_to_guest() {
-	/usr/bin/python3 - $guest $port "$1" "$2" <<-'EOF2'
+	/usr/bin/python3 - $guest $port "$1" "$2" "${3:-1}" <<-'EOF2'
 	import socket, struct, sys
-	address, port, first, count = sys.argv[1], *map(int, sys.argv[2:])
+	address, port, first, count, frames = sys.argv[1], *map(int, sys.argv[2:])
 	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 	s.setsockopt(17, 103, 1000)     # UDP_SEGMENT
 	part = lambda n: struct.pack("<I", n) + bytes((n * 31 + i) & 255 for i in range(4, 1000))
-	s.sendto(b"".join(part(n) for n in range(first, first + count)), (address, port))
+	for first in range(first, first + frames * count, count):
+	    s.sendto(b"".join(part(n) for n in range(first, first + count)), (address, port))
 	EOF2
 }
 

@@ -44,6 +44,62 @@ without_last_block() {
 	EOF2
 }
 
+# slow_save COMMAND...: which runs when the first part of the first frame has been read;
+# each frame must be complete, and of one byte throughout
+slow_save() {
+	/usr/bin/python3 - "$@" <<-'EOF2'
+	import socket, struct, subprocess, sys
+	sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+	sock.bind((0, 0))
+	def ask(family, command, flags, kind, name):
+	    attr = struct.pack("<HH", 5 + len(name), kind) + name + bytes(1 + (-len(name) - 1) % 4)
+	    sock.send(struct.pack("<IHHIIBBH", 20 + len(attr), family, flags, 1, 0, command, 1, 0) + attr)
+	def attrs(data):
+	    at = 0
+	    while at + 4 <= len(data):
+	        length, kind = struct.unpack_from("<HH", data, at)
+	        yield kind & 0x3fff, data[at + 4:at + length]
+	        at += (length + 3) & ~3
+	ask(16, 3, 1, 2, b"netbuf")                       # CTRL_CMD_GETFAMILY by its name
+	family = dict(attrs(sock.recv(65536)[20:]))[1]
+	ask(struct.unpack("<H", family)[0], 7, 0x301, 1, b"v0")  # NETBUF_CMD_SAVE
+	frames, first, over = [], True, False
+	while not over:
+	    data = sock.recv(65536)
+	    if first:
+	        subprocess.run(sys.argv[1:], check=True)
+	        first = False
+	    while data:
+	        length, kind = struct.unpack_from("<IH", data)
+	        if kind == 3:
+	            over = True
+	            break
+	        if kind == 2:
+	            sys.exit("the save failed")
+	        for _, nest in attrs(data[20:length]):    # NETBUF_A_FRAME
+	            part = dict(attrs(nest))
+	            offset, = struct.unpack("<I", part[4])
+	            if not offset:
+	                frames.append([struct.unpack("<I", part[3])[0], b""])
+	            if offset != len(frames[-1][1]):
+	                sys.exit(f"a part at {offset} follows {len(frames[-1][1])} bytes")
+	            frames[-1][1] += part[5]
+	        data = data[(length + 3) & ~3:]
+	for length, data in frames:
+	    if len(data) != length or len(set(data[42:])) != 1:
+	        sys.exit(f"a frame has {len(data)} of {length} bytes, of {len(set(data[42:]))} kinds")
+	print(len(frames), "frames")
+	EOF2
+}
+
+# monotonous BYTE COUNT: datagrams of 60000 times that byte
+monotonous() {
+	/usr/bin/python3 -c 'import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for byte in range(int(sys.argv[3]), int(sys.argv[3]) + int(sys.argv[4])):
+    s.sendto(bytes([byte]) * 60000, (sys.argv[1], int(sys.argv[2])))' $guest $port "$1" "$2"
+}
+
 unload_detached() {
 	lparctl netbuf detach v0 --force && lparctl netbuf detach v1 --force && unload netbuf
 }
@@ -127,6 +183,20 @@ check "frames loaded twice are there twice" lparctl netbuf load "$file" v0
 check "in front of the others" is v0 rxpcnt 10
 check "only root may save" test ! "$(setpriv --reuid 65534 --clear-groups \
 	lparctl netbuf save /dev/shm/stolen v0 2>/dev/null && echo saved)"
+
+# The frame of which a reader has a part is dropped for others
+lparctl netbuf flush v0
+lparctl netbuf set v0 --limit-frames 3 --policy head-drop
+ip link set v0 mtu 64000
+monotonous 1 3
+check "three frames" is v0 txpcnt 3
+export -f monotonous
+export guest port
+check "a save has no mixed frames when they go in the middle of it" \
+	slow_save bash -c 'monotonous 4 3'
+check "they went" is v0 dropped_limit 3
+lparctl netbuf set v0 --policy tail-drop
+ip link set v0 mtu 1500
 
 # A loader that is killed takes its frames with it: it stops at its fifth message,
 # of which frames of 2 MB make more.

@@ -105,6 +105,8 @@ enum netbuf_queue_attr {
 	NETBUF_A_QUEUE_PASSED_LIMIT,	/* u64, over a limit and let through */
 	NETBUF_A_QUEUE_UNCOPIED,	/* u64, held without a copy: no memory */
 	NETBUF_A_QUEUE_PAD,
+	NETBUF_A_QUEUE_DROPPED_BELOW,	/* u64, dropped behind: a rule, a qdisc, the netdev */
+	NETBUF_A_QUEUE_UNHOLDABLE,	/* u64, would be altered: as UNMATCHED says */
 
 	__NETBUF_A_QUEUE_MAX,
 	NETBUF_A_QUEUE_MAX = __NETBUF_A_QUEUE_MAX - 1,
