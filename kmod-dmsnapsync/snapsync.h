@@ -539,6 +539,10 @@ void ss_fail(struct ss_volume *volume, const char *reason);
 int ss_load_super(struct ss_volume *volume, const struct ss_volume_args *args, char **error);
 int ss_load(struct ss_volume *volume, char **error);
 
+/* ioctl.c */
+struct gendisk *ss_stand_in_new(struct block_device *base);
+void ss_stand_in_free(struct gendisk *disk);
+
 /* message.c */
 int ss_message(struct ss_volume *volume, unsigned int argc, char **argv, char *result,
 	       unsigned int maxlen);

@@ -14,12 +14,14 @@
  * struct ss_target - one table
  * @base: disk below
  * @store: disk with data and metadata
+ * @stand_in: what ioctls reach
  * @volume: shared with other tables
  * @args: as given
  */
 struct ss_target {
 	struct dm_dev *base;
 	struct dm_dev *store;
+	struct gendisk *stand_in;
 	struct ss_volume *volume;
 	struct ss_volume_args args;
 };
@@ -116,9 +118,12 @@ static int open_disks(struct dm_target *ti, struct ss_target *target, const char
 		return err;
 	}
 	err = dm_get_device(ti, base, mode, &target->base);
-	if (err)
+	if (err) {
 		ti->error = "Cannot open BASE";
-	return err;
+		return err;
+	}
+	target->stand_in = ss_stand_in_new(target->base->bdev);
+	return PTR_ERR_OR_ZERO(target->stand_in);
 }
 
 static int check_disks(struct dm_target *ti, const struct ss_target *target)
@@ -158,6 +163,8 @@ static void set_limits(struct dm_target *ti)
 
 static void close_disks(struct dm_target *ti, struct ss_target *target)
 {
+	if (!IS_ERR_OR_NULL(target->stand_in))
+		ss_stand_in_free(target->stand_in);
 	if (target->store)
 		dm_put_device(ti, target->store);
 	if (target->base)
@@ -318,13 +325,13 @@ static int snapsync_message(struct dm_target *ti, unsigned int argc, char **argv
 	return ss_message(target->volume, argc, argv, result, maxlen);
 }
 
-/* BASE answers, so that cluster software sees the physical disk. */
+/* Not BASE: see ioctl.c. */
 static DM_PREPARE_IOCTL(snapsync_prepare_ioctl)
 {
 	struct ss_target *target = ti->private;
 
-	*bdev = target->base->bdev;
-	return ti->len != bdev_nr_sectors(*bdev);
+	*bdev = target->stand_in->part0;
+	return 0;
 }
 
 /* Only BASE: what comes through here includes persistent reservations. */
