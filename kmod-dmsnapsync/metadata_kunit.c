@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* KUnit tests of metadata.c and io.c: a dirty block is counted at any time. */
 #include <kunit/test.h>
-#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/vmalloc.h>
 #include "snapsync.h"
@@ -13,12 +12,10 @@
  * struct dirt - a volume of which only what is dirty counts
  * @volume: not set up otherwise
  * @bitmap: volume->dirty
- * @over: markers end
  */
 struct dirt {
 	struct ss_volume *volume;
 	unsigned long bitmap;
-	bool over;
 };
 
 static void nothing(struct work_struct *work)
@@ -29,12 +26,10 @@ static int mark(void *data)
 {
 	struct dirt *dirt = data;
 
-	while (!READ_ONCE(dirt->over)) {
+	while (!kthread_should_stop()) {
 		ss_mark_dirty(dirt->volume, SS_KIND_DATA, 0);
 		cond_resched();
 	}
-	while (!kthread_should_stop())
-		msleep(1);
 	return 0;
 }
 
@@ -54,14 +49,13 @@ static void dirty_is_counted(struct kunit *test)
 	for (i = 0; i < MARKERS; i++)
 		marker[i] = kthread_run(mark, dirt, "mark/%u", i);
 	for (round = 0; round < ROUNDS; round++) {
-		if (test_bit(0, &dirt->bitmap) &&
-		    (smp_rmb(), atomic_read(&dirt->volume->unclean) <= 0))
+		if (test_bit_acquire(0, &dirt->bitmap) &&
+		    atomic_read(&dirt->volume->unclean) <= 0)
 			missed++;
 		if (test_and_clear_bit(0, &dirt->bitmap))
 			atomic_dec(&dirt->volume->unclean);
 		cond_resched();
 	}
-	WRITE_ONCE(dirt->over, true);
 	for (i = 0; i < MARKERS; i++)
 		if (!IS_ERR(marker[i]))
 			kthread_stop(marker[i]);

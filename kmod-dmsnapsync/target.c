@@ -108,11 +108,13 @@ static int parse_options(struct dm_arg_set *as, struct ss_volume_args *args, cha
 static int open_disks(struct dm_target *ti, struct ss_target *target, const char *base,
 		      const char *store)
 {
-	blk_mode_t mode = BLK_OPEN_READ | (target->args.writable_base ? BLK_OPEN_WRITE : 0);
+	const struct ss_volume_args *args = &target->args;
+	blk_mode_t write = args->read_only ? 0 : BLK_OPEN_WRITE;
+	blk_mode_t mode = BLK_OPEN_READ | (args->writable_base ? write : 0);
 	int err;
 
 	/* The wider mode first: should both be one device, the second changes nothing. */
-	err = dm_get_device(ti, store, BLK_OPEN_READ | BLK_OPEN_WRITE, &target->store);
+	err = dm_get_device(ti, store, BLK_OPEN_READ | write, &target->store);
 	if (err) {
 		ti->error = "Cannot open STORE";
 		return err;
@@ -200,9 +202,8 @@ static int snapsync_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	const char *base, *store;
 	int err;
 
-	if (argc < 2 || ti->begin || !(dm_table_get_mode(ti->table) & BLK_OPEN_WRITE)) {
-		ti->error = argc < 2 ? "BASE and STORE are needed" :
-				       "The table must be writable and begin at 0";
+	if (argc < 2 || ti->begin) {
+		ti->error = argc < 2 ? "BASE and STORE are needed" : "The table must begin at 0";
 		return -EINVAL;
 	}
 	base = dm_shift_arg(&as);
@@ -212,6 +213,7 @@ static int snapsync_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		ti->error = "No memory";
 		return -ENOMEM;
 	}
+	target->args.read_only = !(dm_table_get_mode(ti->table) & BLK_OPEN_WRITE);
 	err = parse_options(&as, &target->args, &ti->error);
 	err = err ?: open_disks(ti, target, base, store);
 	err = err ?: check_disks(ti, target);
@@ -279,6 +281,13 @@ static void snapsync_postsuspend(struct dm_target *ti)
 	if (volume->mode == SS_MODE_WRITE && atomic_read(&volume->unclean))
 		ss_commit(volume);
 	ss_meta_unlock(volume, noio);
+}
+
+static int snapsync_preresume(struct dm_target *ti)
+{
+	struct ss_target *target = ti->private;
+
+	return ss_volume_start(target->volume, &target->args);
 }
 
 static void snapsync_resume(struct dm_target *ti)
@@ -369,6 +378,7 @@ struct target_type ss_target_type = {
 	.presuspend = snapsync_presuspend,
 	.presuspend_undo = snapsync_presuspend_undo,
 	.postsuspend = snapsync_postsuspend,
+	.preresume = snapsync_preresume,
 	.resume = snapsync_resume,
 	.status = snapsync_status,
 	.message = snapsync_message,

@@ -72,7 +72,7 @@ message vol take one
 check "a view" view view vol one
 for device in $vol /dev/mapper/view; do
 	for command in write_10 write_same unmap; do
-		check_fails "$command through ${device##*/} is refused" $command $device
+		check_fails "$command through ${device##*/} is refused" "$command" "$device"
 	done
 done
 check_is "BASE is what it was" "$(base_sum)" "$before"
