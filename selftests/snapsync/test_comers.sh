@@ -99,3 +99,4 @@ check "then it comes back" member b "${stores[1]}"
 check_is "with what was done elsewhere" "$(states b | grep -o elsewhere)" elsewhere
 dmsetup remove a && dmsetup remove b && dmsetup remove slow
 lparctl deactivate g
+lparctl delete g
