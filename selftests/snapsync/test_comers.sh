@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Members that come and go around a cut, and STORE of a volume of which only a view is left:
 # nobody writes it any more, and who does elsewhere is noticed.
-# vm: cpus=2 mem=768 disks=1M,12M,12M,12M timeout=300 long=6.1,7.2,debug
+# vm: cpus=2 mem=768 disks=1M,12M,12M,12M timeout=500 long=6.1,7.2,debug
 # shellcheck source=selftests/snapsync/group.sh
 . "$(dirname "$0")/group.sh"
 
