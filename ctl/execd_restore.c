@@ -108,12 +108,10 @@ static int restore_volumes(const struct session *session)
 		const struct guest *guest = &session->guest[i];
 
 		for (j = 0; !ret && j < guest->n_volumes; j++) {
-			ret = snap_change(guest->volume[j], "restore", session->state);
+			ret = snap_restore(guest->volume[j], session->state);
 			if (ret)
 				err("guest %s: cannot restore volume %s: %s", guest->name,
 				    guest->volume[j], snap_reason(ret));
-			else
-				snap_forget_pages(guest->volume[j]);
 		}
 	}
 	return ret;

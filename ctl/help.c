@@ -70,7 +70,8 @@ static const struct {
 	  "States of snapsync volumes\n"
 	  "  snap list VOLUME\n"
 	  "  snap take VOLUME NAME [note TEXT]\n"
-	  "  snap restore|delete VOLUME NAME [--group]\n"
+	  "  snap restore VOLUME NAME [--group] [--force]\n"
+	  "  snap delete VOLUME NAME [--group]\n"
 	  "  snap rename VOLUME OLD NEW [--group]\n"
 	  "  snap merge VOLUME NAME\n"
 	  "  snap check STORE\n" },

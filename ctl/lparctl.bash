@@ -136,6 +136,7 @@ _lparctl_snap() {
 	*,restore | *,delete | *,rename | *,merge)
 		dmsetup message "$1" 0 list 2>/dev/null | cut -d ' ' -f 1 | grep -vx -e -
 		[ "$2" = merge ] || echo --group
+		[ "$2" != restore ] || echo --force
 		;;
 	esac
 }

@@ -101,6 +101,8 @@ const char *snap_reason(int error)
 		return "the state is undecided until the coordinator of its group is active";
 	case EXDEV:
 		return "the states of that name on the members of the group are not from one take";
+	case ETXTBSY:
+		return "another active volume has the same BASE";
 	case EROFS:
 		return "the volume is read-only, or not created with writable_base";
 	case ENOSPC:
@@ -118,38 +120,84 @@ static int fail(const char *what, const char *volume, int error)
 	return EXIT_FAILED;
 }
 
-/* What the page cache has of the volume is of the state before. */
-void snap_forget_pages(const char *volume)
+/* Writes what the page cache has of the volume, and forgets it. Returns 0 or a negative errno. */
+static int forget_pages(const char *volume)
 {
 	char *path = xprintf("/dev/mapper/%s", volume);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC), ret = 0;
 
-	if (fd < 0 || ioctl(fd, BLKFLSBUF, 0))
+	if (fd < 0 || ioctl(fd, BLKFLSBUF, 0)) {
+		ret = -errno;
 		err("cannot drop cached pages of %s: %s", path, strerror(errno));
+	}
 	if (fd >= 0)
 		close(fd);
 	free(path);
+	return ret;
 }
 
-static void forget_pages_of_group(const char *volume)
+/* Who has it open would find another disk below: 1 or 0, or a negative errno. */
+static int is_open(const char *volume)
 {
-	char *members = NULL, *member, *rest;
-	int ret = snap_message(volume, "members", &members);
+	struct dm_task *task = new_task(DM_DEVICE_INFO, volume);
+	struct dm_info info;
+	int ret;
 
-	if (ret)
-		fail("drop cached pages of the group", volume, ret);
-	for (member = strtok_r(members, "\n", &rest); member; member = strtok_r(NULL, "\n", &rest))
-		snap_forget_pages(member);
-	free(members);
+	if (!task)
+		return -ENODEV;
+	if (!dm_task_run(task))
+		ret = -dm_task_get_errno(task);
+	else if (!dm_task_get_info(task, &info) || !info.exists)
+		ret = -ENXIO;
+	else
+		ret = info.open_count > 0;
+	dm_task_destroy(task);
+	return ret;
 }
 
-/* What "VERB VOLUME NAME [NAME] [--group]" says. */
+/* Device mapper splits a message at blanks, and takes backslashes away. */
+static char *quoted(const char *text)
+{
+	char *copy = xalloc(2 * strlen(text) + 1), *at = copy;
+
+	for (; *text; *at++ = *text++)
+		if (*text == ' ' || *text == '\\')
+			*at++ = '\\';
+	return copy;
+}
+
+static bool is_printable(const char *text, char first)
+{
+	for (; *text; text++)
+		if (*text < first || *text > '~')
+			return false;
+	return true;
+}
+
+/* What the module refuses, or device mapper would make something else of. */
+static int check_name(const char *name)
+{
+	if (*name && strlen(name) <= SS_NAME_MAX && strcmp(name, "-") && is_printable(name, '!'))
+		return EXIT_OK;
+	return usage("the name of a state is 1 to %d visible ASCII characters, and not \"-\"",
+		     SS_NAME_MAX);
+}
+
+static int check_note(const char *note)
+{
+	if (strlen(note) <= SS_NOTE_MAX && is_printable(note, ' '))
+		return EXIT_OK;
+	return usage("a note is at most %d ASCII characters", SS_NOTE_MAX);
+}
+
+/* What "VERB VOLUME NAME [NAME] [--group] [--force]" says. */
 struct change {
 	const char *verb;
 	const char *volume;
 	const char *name;
 	const char *to; /* empty unless it is a rename */
 	bool group;
+	bool force;
 };
 
 static int parse_change(struct change *change, struct args *args, bool two_names)
@@ -158,18 +206,21 @@ static int parse_change(struct change *change, struct args *args, bool two_names
 	change->name = next_arg(args);
 	change->to = two_names ? next_arg(args) : "";
 	change->group = next_flag(args, "--group");
+	change->force = !strcmp(change->verb, "restore") && next_flag(args, "--force");
 	if (change->volume && change->name && change->to && !args->argc)
-		return EXIT_OK;
+		return two_names ? check_name(change->to) : EXIT_OK;
 	return usage("%s wants a volume and %s", change->verb, two_names ? "two names" : "a name");
 }
 
 static int send_change(const struct change *change)
 {
-	char *text = xprintf("%s%s %s %s", change->group ? "group " : "", change->verb,
-			     change->name, change->to);
+	char *name = quoted(change->name), *to = quoted(change->to);
+	char *text = xprintf("%s%s %s %s", change->group ? "group " : "", change->verb, name, to);
 	int ret = snap_message(change->volume, text, NULL);
 
 	free(text);
+	free(to);
+	free(name);
 	return ret ? fail(change->verb, change->volume, ret) : EXIT_OK;
 }
 
@@ -181,35 +232,79 @@ static int change_state(const char *verb, struct args *args, bool two_names)
 	return ret ? ret : send_change(&change);
 }
 
+static int send_take(const char *volume, const char *name, const char *note)
+{
+	char *quoted_name = quoted(name), *quoted_note = quoted(note);
+	char *text = xprintf("take %s %s", quoted_name, quoted_note);
+	int ret = snap_message(volume, text, NULL);
+
+	free(text);
+	free(quoted_note);
+	free(quoted_name);
+	return ret ? fail("take", volume, ret) : EXIT_OK;
+}
+
 static int take_state(struct args *args)
 {
-	const char *volume = next_arg(args), *name = next_arg(args), *note = NULL;
-	char *text;
+	const char *volume = next_arg(args), *name = next_arg(args), *note = "";
 	int ret;
 
 	if (!volume || !name)
 		return usage("take wants a volume and a name");
 	if (args->argc && (!next_option(args, "note", &note) || !note || args->argc))
 		return usage("after the name comes 'note TEXT'");
-	text = xprintf("take %s %s", name, note ? note : "");
-	ret = snap_message(volume, text, NULL);
-	free(text);
-	return ret ? fail("take", volume, ret) : EXIT_OK;
+	ret = check_name(name);
+	ret = ret ? ret : check_note(note);
+	return ret ? ret : send_take(volume, name, note);
 }
 
+/* A step for the volume, or with --group for all members, until one fails. */
+static int for_volumes(const struct change *change, int (*step)(const char *volume))
+{
+	char *members = NULL, *member, *rest;
+	int ret;
+
+	if (!change->group)
+		return step(change->volume);
+	ret = snap_message(change->volume, "members", &members);
+	for (member = strtok_r(members, "\n", &rest); !ret && member;
+	     member = strtok_r(NULL, "\n", &rest))
+		ret = step(member);
+	free(members);
+	return ret;
+}
+
+static int check_closed(const char *volume)
+{
+	int ret = is_open(volume);
+
+	if (ret > 0)
+		err("%s is open: by a guest, a mount or whoever else would go on with another disk; --force restores all the same",
+		    volume);
+	return ret > 0 ? -ETXTBSY : ret;
+}
+
+/*
+ * What the page cache has to write is written before, so that it does not end up
+ * in what is restored; what it has read is forgotten after.
+ */
 static int restore_state(struct args *args)
 {
 	struct change change = { .verb = "restore" };
 	int ret = parse_change(&change, args, false);
 
-	ret = ret ? ret : send_change(&change);
 	if (ret)
 		return ret;
-	if (change.group)
-		forget_pages_of_group(change.volume);
-	else
-		snap_forget_pages(change.volume);
-	return EXIT_OK;
+	ret = change.force ? 0 : for_volumes(&change, check_closed);
+	if (ret == -ETXTBSY)
+		return EXIT_FAILED;
+	ret = ret ? ret : for_volumes(&change, forget_pages);
+	if (ret)
+		return fail("restore", change.volume, ret);
+	ret = send_change(&change);
+	if (!ret)
+		for_volumes(&change, forget_pages);
+	return ret;
 }
 
 static int delete_state(struct args *args)
@@ -299,14 +394,24 @@ int snap_has_state(const char *volume, const char *state)
 	return ret;
 }
 
-/* Take, restore or delete one state. */
+/* Take or delete one state. */
 int snap_change(const char *volume, const char *verb, const char *state)
 {
-	char *text = xprintf("%s %s", verb, state);
+	char *name = quoted(state), *text = xprintf("%s %s", verb, name);
 	int ret = snap_message(volume, text, NULL);
 
 	free(text);
+	free(name);
 	return ret;
+}
+
+/* Restores a state of a volume that nobody uses. */
+int snap_restore(const char *volume, const char *state)
+{
+	int ret = forget_pages(volume);
+
+	ret = ret ? ret : snap_change(volume, "restore", state);
+	return ret ? ret : forget_pages(volume);
 }
 
 /* The name in device mapper of a disk that is a snapsync volume. */
@@ -375,17 +480,34 @@ static void state_row(const struct state *state, uint64_t chunk, int depth)
 	free(name);
 }
 
-/* The kernel's tree has no circles; depth bounds the recursion all the same. */
-static void rows_below(const struct states *states, const char *parent, int depth)
+static size_t count_children(const struct states *states, const char *parent)
+{
+	size_t count = 0, i;
+
+	for (i = 0; i < states->n; i++)
+		count += !strcmp(states->state[i].parent, parent);
+	return count;
+}
+
+/*
+ * Only where lines part is it indented: most have hundreds of states one above
+ * the other. The kernel's tree has no circles; @level bounds the recursion all
+ * the same.
+ */
+static void rows_above(const struct states *states, const char *parent, int depth, int level)
 {
 	size_t i;
 
-	for (i = 0; i < states->n && depth <= SS_LAYERS_MAX; i++) {
+	if (level > SS_LAYERS_MAX)
+		return;
+	if (count_children(states, parent) > 1)
+		depth++;
+	for (i = 0; i < states->n; i++) {
 		if (strcmp(states->state[i].parent, parent))
 			continue;
 		state_row(&states->state[i], states->chunk, depth);
 		if (strcmp(states->state[i].name, "-"))
-			rows_below(states, states->state[i].name, depth + 1);
+			rows_above(states, states->state[i].name, depth, level + 1);
 	}
 }
 
@@ -412,7 +534,7 @@ static int list_states(struct args *args)
 		json_print(json);
 	} else {
 		table_row(head, ARRAY_SIZE(head));
-		rows_below(&states, "-", 0);
+		rows_above(&states, "-", 0, 0);
 		table_print();
 	}
 	free(states.state);

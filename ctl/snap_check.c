@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * lparctl snap check: reads a STORE that is not in use and says what is wrong
- * with it. Nothing is written. The format is in the kernel's header.
+ * with it. Nothing is written. The format is in the kernel's header; what the
+ * module refuses is a problem here, and what it repairs is damage.
  */
 #include <endian.h>
 #include <errno.h>
@@ -33,30 +34,53 @@ struct store {
 	uint32_t chunk_sectors;
 	uint32_t running;
 	uint32_t blocks[SS_KINDS];
+	bool has_digest;
+	uint64_t digest; /* as the superblock says */
+	uint64_t found_digest;
+	bool super_is_doubtful;
 	unsigned int words;
 	unsigned int per_sector;
 	struct ss_disk_layer layer[SS_LAYERS_MAX];
 	struct version *version;
 	size_t n_versions;
+	uint64_t n_places;
 	size_t count[SS_KIND_LAYER];
 	size_t n_stale;
-	struct json_object *problems;
+	struct json_object *problems; /* activation is refused */
+	struct json_object *damages; /* activation repairs them */
 };
+
+static void note(struct json_object *list, const char *fmt, va_list ap)
+{
+	char text[256];
+
+	if (json_object_array_length(list) >= PROBLEMS_MAX)
+		return;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	json_object_array_add(list, json_object_new_string(text));
+}
 
 static void problem(struct store *store, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 static void problem(struct store *store, const char *fmt, ...)
 {
-	char text[256];
 	va_list ap;
 
-	if (json_object_array_length(store->problems) >= PROBLEMS_MAX)
-		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	note(store->problems, fmt, ap);
 	va_end(ap);
-	json_object_array_add(store->problems, json_object_new_string(text));
+}
+
+static void damage(struct store *store, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void damage(struct store *store, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	note(store->damages, fmt, ap);
+	va_end(ap);
 }
 
 static uint32_t crc32c(uint32_t crc, const void *data, size_t size)
@@ -92,27 +116,73 @@ static bool sector_is_sound(const uint8_t *uuid, const uint8_t *sector, uint64_t
 	       le32toh(head->block) == block;
 }
 
-static int read_blocks(struct store *store, uint64_t block, void *into, unsigned int count)
+static uint64_t mix(uint64_t x)
 {
-	ssize_t size = (ssize_t)count * SS_BLOCK_SIZE;
-
-	if (pread(store->fd, into, size, block * SS_BLOCK_SIZE) == size)
-		return 0;
-	problem(store, "cannot read block %" PRIu64 ": %s", block,
-		errno ? strerror(errno) : "the device ends there");
-	return -EIO;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
 }
 
-static bool super_is_sound(const struct ss_super *super, unsigned int which)
+/* As the module takes it, what cannot be read is damaged. */
+static void read_block(struct store *store, uint64_t block, uint8_t *into)
+{
+	ssize_t ret;
+
+	errno = 0;
+	ret = pread(store->fd, into, SS_BLOCK_SIZE, block * SS_BLOCK_SIZE);
+	if (ret == SS_BLOCK_SIZE)
+		return;
+	say("cannot read block %" PRIu64 ": %s", block,
+	    ret < 0 ? strerror(errno) : "the device ends there");
+	memset(into, 0xff, SS_BLOCK_SIZE);
+}
+
+static bool super_is_sound(const struct ss_super *super, unsigned int which, uint64_t block)
 {
 	uint32_t chunk = le32toh(super->chunk_sectors);
 
 	return !memcmp(super->magic, SS_MAGIC, sizeof(super->magic)) &&
-	       sector_is_sound(super->uuid, (const uint8_t *)super, which) &&
+	       sector_is_sound(super->uuid, (const uint8_t *)super, block) &&
 	       (le64toh(super->head.seq) & 1) == which &&
 	       all_zero((const uint8_t *)super + SS_SECTOR_SIZE, SS_BLOCK_SIZE - SS_SECTOR_SIZE) &&
 	       chunk >= SS_CHUNK_SECTORS_MIN && chunk <= SS_CHUNK_SECTORS_MAX &&
 	       !(chunk & (chunk - 1));
+}
+
+/* Chunks of data that fit. */
+static uint64_t versions_in(const struct store *store)
+{
+	uint64_t per_group = (uint64_t)store->per_sector * SS_BLOCK_SECTORS * SS_GROUP_MAPS;
+	uint64_t meta = SS_GROUP_META_BLOCKS * SS_BLOCK_SECTORS;
+	uint64_t group = meta + per_group * store->chunk_sectors;
+	uint64_t start = SS_GROUP_BLOCK * SS_BLOCK_SECTORS, rest;
+
+	if (store->store_sectors <= start)
+		return 0;
+	rest = (store->store_sectors - start) % group;
+	rest = rest > meta ? (rest - meta) / store->chunk_sectors : 0;
+	return (store->store_sectors - start) / group * per_group + rest;
+}
+
+static void check_sizes(struct store *store)
+{
+	uint64_t per_block = (uint64_t)store->per_sector * SS_BLOCK_SECTORS, blocks;
+	unsigned int kind;
+
+	if (lseek(store->fd, 0, SEEK_END) / SS_SECTOR_SIZE < (off_t)store->store_sectors)
+		problem(store, "the device is smaller than the store");
+	if ((store->volume_sectors + store->chunk_sectors - 1) / store->chunk_sectors > UINT32_MAX)
+		problem(store, "the volume has too many chunks");
+	store->n_places = versions_in(store);
+	if (!store->n_places)
+		problem(store, "the store is too small");
+	for (kind = 0; kind < SS_KINDS; kind++) {
+		blocks = kind == SS_KIND_LAYER ? SS_LAYERS_MAX / SS_LAYERS_PER_BLOCK
+					       : (store->n_places + per_block - 1) / per_block;
+		if (store->blocks[kind] > blocks)
+			problem(store, "there cannot be %u blocks of kind %u", store->blocks[kind],
+				kind);
+	}
 }
 
 static int adopt(struct store *store, const struct ss_super *super)
@@ -133,33 +203,62 @@ static int adopt(struct store *store, const struct ss_super *super)
 		store->blocks[kind] = le32toh(super->blocks[kind]);
 	store->words = (store->chunk_sectors + 63) / 64;
 	store->per_sector = SS_PAYLOAD_SIZE / (sizeof(struct ss_disk_version) + 8 * store->words);
-	if (lseek(store->fd, 0, SEEK_END) / SS_SECTOR_SIZE < (off_t)store->store_sectors)
-		problem(store, "the device is smaller than the store");
-	return 0;
+	store->has_digest = le32toh(super->features) & SS_FEATURE_DIGEST;
+	store->digest = le64toh(super->digest);
+	check_sizes(store);
+	return json_object_array_length(store->problems) ? -EINVAL : 0;
+}
+
+static uint64_t seq_of(const struct ss_super *super)
+{
+	return super ? le64toh(super->head.seq) : 0;
+}
+
+static const struct ss_super *newer(const struct ss_super *a, const struct ss_super *b)
+{
+	return seq_of(a) > seq_of(b) ? a : b;
+}
+
+/* One is lost: its copy, if that is the newer one; otherwise the other. */
+static const struct ss_super *stand_in(struct store *store, unsigned int lost, uint8_t *image,
+				       const struct ss_super *other)
+{
+	const struct ss_super *copy = (void *)image;
+
+	damage(store, "superblock %u is damaged", lost);
+	read_block(store, SS_COPY_BLOCK + lost, image);
+	if (!super_is_sound(copy, lost, SS_COPY_BLOCK + lost) ||
+	    memcmp(copy->uuid, other->uuid, SS_UUID_SIZE))
+		copy = NULL;
+	store->super_is_doubtful = newer(copy, other) != copy;
+	return newer(copy, other);
 }
 
 static int check_supers(struct store *store)
 {
-	static uint8_t pair[2 * SS_BLOCK_SIZE] __attribute__((aligned(8)));
-	const struct ss_super *super[2] = { (void *)pair, (void *)(pair + SS_BLOCK_SIZE) };
-	bool sound[2];
+	static uint8_t image[2][SS_BLOCK_SIZE] __attribute__((aligned(8)));
+	const struct ss_super *super[2] = { (void *)image[0], (void *)image[1] };
+	bool is_ours = false;
 	unsigned int i;
 
-	if (read_blocks(store, 0, pair, 2))
-		return -EIO;
-	if (memcmp(super[0]->magic, SS_MAGIC, 8) && memcmp(super[1]->magic, SS_MAGIC, 8)) {
-		problem(store, "not a snapsync store");
-		return -EINVAL;
-	}
 	for (i = 0; i < 2; i++) {
-		sound[i] = super_is_sound(super[i], i);
-		if (!sound[i])
-			problem(store, "superblock %u is damaged", i);
+		read_block(store, i, image[i]);
+		is_ours |= !memcmp(super[i]->magic, SS_MAGIC, sizeof(super[i]->magic));
+		if (!super_is_sound(super[i], i, i))
+			super[i] = NULL;
 	}
-	if (!sound[0] && !sound[1])
-		return -EINVAL;
-	i = !sound[0] || (sound[1] && le64toh(super[1]->head.seq) > le64toh(super[0]->head.seq));
-	return adopt(store, super[i]);
+	if (!is_ours)
+		problem(store, "not a snapsync store");
+	else if (!super[0] && !super[1])
+		problem(store, "both superblocks are damaged");
+	else if (super[0] && super[1] && memcmp(super[0]->uuid, super[1]->uuid, SS_UUID_SIZE))
+		problem(store, "the superblocks are of two stores");
+	else if (super[0] && super[1])
+		return adopt(store, newer(super[0], super[1]));
+	else
+		return adopt(store, super[0] ? stand_in(store, 1, image[1], super[0])
+					     : stand_in(store, 0, image[0], super[1]));
+	return -EINVAL;
 }
 
 static uint64_t first_slot(const struct store *store, unsigned int kind, uint32_t block)
@@ -194,28 +293,33 @@ static int judge_slot(const struct store *store, const uint8_t *slot, uint64_t b
 	return mixed ? -1 : 1;
 }
 
-/* The slot that counts, or NULL. */
-static const uint8_t *pick_slot(struct store *store, const uint8_t *pair, uint64_t block)
+/* The slot that counts, as far as the block tells, or NULL. */
+static const uint8_t *pick_slot(struct store *store, unsigned int kind, uint32_t number,
+				const uint8_t *pair)
 {
-	uint64_t seq[2];
+	uint64_t block = first_slot(store, kind, number), seq[2];
 	int state[2], slot;
 
 	for (slot = 0; slot < 2; slot++) {
 		state[slot] =
 			judge_slot(store, pair + slot * SS_BLOCK_SIZE, block + slot, &seq[slot]);
 		if (state[slot] < 0)
-			problem(store, "block %" PRIu64 " is damaged", block + slot);
+			damage(store, "block %" PRIu64 " is damaged", block + slot);
 		if (!state[slot])
 			store->n_stale++;
 	}
-	if (!state[0] && !state[1])
-		problem(store, "block %" PRIu64 ": neither slot was committed", block);
-	if (state[0] < 0 || state[1] < 0 || (!state[0] && !state[1]))
+	slot = state[0] <= 0 || (state[1] > 0 && seq[1] > seq[0]);
+	if (state[slot] <= 0) {
+		problem(store, "block %" PRIu64 ": neither slot is of use", block);
 		return NULL;
-	return pair + (!state[0] || (state[1] && seq[1] > seq[0]) ? SS_BLOCK_SIZE : 0);
+	}
+	if (state[!slot] < 0 && !store->has_digest)
+		problem(store, "block %" PRIu64 ": nothing proves that it is old", block + !slot);
+	store->found_digest += mix(mix((uint64_t)kind << 32 | number) + seq[slot]);
+	return pair + slot * SS_BLOCK_SIZE;
 }
 
-static void read_version(struct store *store, unsigned int kind, const uint8_t *at)
+static void read_version(struct store *store, unsigned int kind, uint64_t place, const uint8_t *at)
 {
 	size_t size = sizeof(struct ss_disk_version) + 8 * store->words;
 	const struct ss_disk_version *disk = (const void *)at;
@@ -226,7 +330,8 @@ static void read_version(struct store *store, unsigned int kind, const uint8_t *
 		return;
 	last = le64toh(disk->valid[store->words - 1]);
 	if (!disk->layer || disk->reserved || all_zero(disk->valid, 8 * store->words) ||
-	    (store->chunk_sectors % 64 && last >> (store->chunk_sectors % 64))) {
+	    (store->chunk_sectors % 64 && last >> (store->chunk_sectors % 64)) ||
+	    place >= store->n_places) {
 		problem(store, "a version of chunk %u is not valid", le32toh(disk->chunk));
 		return;
 	}
@@ -251,30 +356,33 @@ static void read_sector(struct store *store, unsigned int kind, uint32_t index, 
 		return;
 	}
 	for (i = 0; i < store->per_sector; i++)
-		read_version(store, kind, at + i * size);
+		read_version(store, kind, (uint64_t)index * store->per_sector + i, at + i * size);
 }
 
 static void check_kind(struct store *store, unsigned int kind)
 {
 	static uint8_t pair[2 * SS_BLOCK_SIZE] __attribute__((aligned(8)));
-	uint32_t max = kind == SS_KIND_LAYER ? SS_LAYERS_MAX / SS_LAYERS_PER_BLOCK : UINT32_MAX;
 	const uint8_t *slot;
 	uint32_t block, i;
 
-	if (store->blocks[kind] > max) {
-		problem(store, "there cannot be %u layer blocks", store->blocks[kind]);
-		return;
-	}
 	for (block = 0; block < store->blocks[kind]; block++) {
 		uint64_t at = first_slot(store, kind, block);
 
-		if (read_blocks(store, at, pair, 2))
-			return;
-		slot = pick_slot(store, pair, at);
+		read_block(store, at, pair);
+		read_block(store, at + 1, pair + SS_BLOCK_SIZE);
+		slot = pick_slot(store, kind, block, pair);
 		for (i = 0; slot && i < SS_BLOCK_SECTORS; i++)
 			read_sector(store, kind, block * SS_BLOCK_SECTORS + i,
 				    slot + i * SS_SECTOR_SIZE + sizeof(struct ss_head));
 	}
+}
+
+static void check_proof(struct store *store)
+{
+	if (store->has_digest && store->found_digest != store->digest)
+		problem(store, "a block lacks what was committed");
+	if (store->super_is_doubtful && store->n_stale)
+		problem(store, "the damaged superblock may have been the newer one");
 }
 
 static bool is_used(const struct store *store, uint32_t number)
@@ -290,6 +398,14 @@ static bool text_is_sound(const uint8_t *text, size_t size)
 	return length < size && all_zero(text + length, size - length);
 }
 
+static bool is_state_name(const uint8_t *name)
+{
+	for (; *name; name++)
+		if (*name <= ' ' || *name > '~')
+			return false;
+	return true;
+}
+
 static void check_layer(struct store *store, uint32_t number)
 {
 	const struct ss_disk_layer *layer = &store->layer[number];
@@ -297,10 +413,11 @@ static void check_layer(struct store *store, uint32_t number)
 
 	if (all_zero(layer, sizeof(*layer)))
 		return;
-	if (!is_used(store, number) || flags & ~SS_LAYER_FLAGS ||
-	    !text_is_sound(layer->name, sizeof(layer->name)) ||
-	    !text_is_sound(layer->note, sizeof(layer->note)) ||
-	    !(flags & SS_LAYER_NAMED) != !layer->name[0]) {
+	if (!is_used(store, number) || flags & ~SS_LAYER_FLAGS || !layer->gen ||
+	    le64toh(layer->gen) >= INT64_MAX || !text_is_sound(layer->name, sizeof(layer->name)) ||
+	    !text_is_sound(layer->note, sizeof(layer->note)) || !is_state_name(layer->name) ||
+	    !(flags & SS_LAYER_NAMED) != !layer->name[0] ||
+	    (flags & SS_LAYER_PREPARED && !layer->name[0])) {
 		problem(store, "layer %u is not valid", number);
 		return;
 	}
@@ -310,6 +427,42 @@ static void check_layer(struct store *store, uint32_t number)
 	if (flags & SS_LAYER_PREPARED)
 		say("state \"%s\" is undecided until the coordinator of its group is active",
 		    layer->name);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct ss_disk_layer *const *x = a, *const *y = b;
+
+	return strncmp((const char *)(*x)->name, (const char *)(*y)->name, sizeof((*x)->name));
+}
+
+static void check_names(struct store *store)
+{
+	static const struct ss_disk_layer *layer[SS_LAYERS_MAX];
+	uint32_t number;
+	size_t n = 0, i;
+
+	for (number = 1; number < SS_LAYERS_MAX; number++)
+		if (store->layer[number].name[0])
+			layer[n++] = &store->layer[number];
+	qsort(layer, n, sizeof(layer[0]), compare_names);
+	for (i = 1; i < n; i++)
+		if (!compare_names(&layer[i - 1], &layer[i]))
+			problem(store, "two states are called \"%.*s\"", SS_NAME_MAX,
+				layer[i]->name);
+}
+
+static void check_layers(struct store *store)
+{
+	uint32_t number;
+
+	for (number = 0; number < SS_LAYERS_MAX; number++)
+		check_layer(store, number);
+	check_names(store);
+	if (!is_used(store, store->running))
+		problem(store, "running layer %u does not exist", store->running);
+	else if (le32toh(store->layer[store->running].flags) & SS_LAYER_NAMED)
+		problem(store, "running layer %u is a state", store->running);
 }
 
 static int compare_versions(const void *a, const void *b)
@@ -339,20 +492,17 @@ static void check_versions(struct store *store)
 
 static void check_store(struct store *store)
 {
-	uint32_t number;
+	unsigned int kind;
 
 	if (check_supers(store))
 		return;
-	check_kind(store, SS_KIND_LAYER);
-	check_kind(store, SS_KIND_DATA);
-	check_kind(store, SS_KIND_ZERO);
+	for (kind = 0; kind < SS_KINDS; kind++)
+		check_kind(store, kind);
+	check_proof(store);
 	/* A block that cannot be read makes all that depends on it look wrong. */
 	if (json_object_array_length(store->problems))
 		return;
-	for (number = 0; number < SS_LAYERS_MAX; number++)
-		check_layer(store, number);
-	if (!is_used(store, store->running))
-		problem(store, "running layer %u does not exist", store->running);
+	check_layers(store);
 	check_versions(store);
 }
 
@@ -366,20 +516,35 @@ static size_t count_states(const struct store *store)
 	return count;
 }
 
+static void print_list(const char *path, struct json_object *list, const char *remark)
+{
+	size_t n = json_object_array_length(list), i;
+
+	for (i = 0; i < n; i++)
+		printf("%s: %s%s\n", path,
+		       json_object_get_string(json_object_array_get_idx(list, i)), remark);
+}
+
+static void print_text(const struct store *store, const char *path)
+{
+	bool is_lost = json_object_array_length(store->problems);
+
+	print_list(path, store->problems, "");
+	print_list(path, store->damages, is_lost ? "" : "; activation repairs it");
+	if (!is_lost)
+		printf("%s: %s, %zu states, %zu chunks, transaction %" PRIu64 "\n", path,
+		       json_object_array_length(store->damages) ? "nothing is lost" : "ok",
+		       count_states(store), store->count[SS_KIND_DATA], store->seq);
+}
+
 static void print_report(struct store *store, const char *path)
 {
-	size_t n = json_object_array_length(store->problems), i;
 	struct json_object *json;
 
 	if (!options.json) {
-		for (i = 0; i < n; i++)
-			printf("%s: %s\n", path,
-			       json_object_get_string(
-				       json_object_array_get_idx(store->problems, i)));
-		if (!n)
-			printf("%s: ok, %zu states, %zu chunks, transaction %" PRIu64 "\n", path,
-			       count_states(store), store->count[SS_KIND_DATA], store->seq);
+		print_text(store, path);
 		json_object_put(store->problems);
+		json_object_put(store->damages);
 		return;
 	}
 	json = json_object_new_object();
@@ -391,10 +556,11 @@ static void print_report(struct store *store, const char *path)
 	json_put_u64(json, "transaction", store->seq);
 	json_put_u64(json, "uncommitted_slots", store->n_stale);
 	json_object_object_add(json, "problems", store->problems);
+	json_object_object_add(json, "repairable", store->damages);
 	json_print(json);
 }
 
-/* Exit code: 0, 1 when the device cannot be opened, 3 when there are problems. */
+/* Exit code: 0, 1 when the device cannot be opened, 3 when there is anything wrong with it. */
 int snap_check(struct args *args)
 {
 	const char *path = next_arg(args);
@@ -411,8 +577,10 @@ int snap_check(struct args *args)
 		return EXIT_FAILED;
 	}
 	store->problems = json_object_new_array();
+	store->damages = json_object_new_array();
 	check_store(store);
-	damaged = json_object_array_length(store->problems);
+	damaged = json_object_array_length(store->problems) ||
+		  json_object_array_length(store->damages);
 	print_report(store, path);
 	close(store->fd);
 	free(store->version);

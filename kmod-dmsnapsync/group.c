@@ -119,25 +119,38 @@ static struct ss_group *new_group(const char *name)
 	INIT_LIST_HEAD(&group->volumes);
 	INIT_LIST_HEAD(&group->node);
 	strscpy(group->name, name, sizeof(group->name));
-	if (*name)
-		list_add_tail(&group->node, &groups);
 	return group;
+}
+
+static void free_group(struct ss_group *group)
+{
+	free_percpu(group->gate);
+	kfree(group);
 }
 
 /**
  * ss_group_get() - a group by name, made if need be
  * @name: empty for a group of its own
  *
- * Context: may sleep, ss_registry held.
+ * Context: may sleep.
  * Return: the group with a reference, NULL without memory.
  */
 struct ss_group *ss_group_get(const char *name)
 {
-	struct ss_group *group = *name ? find_group(name) : NULL;
+	struct ss_group *fresh = new_group(name), *group;
 
+	if (!fresh || !*name)
+		return fresh;
+	mutex_lock(&ss_registry);
+	group = find_group(name);
+	if (group)
+		kref_get(&group->ref);
+	else
+		list_add_tail(&fresh->node, &groups);
+	mutex_unlock(&ss_registry);
 	if (!group)
-		return new_group(name);
-	kref_get(&group->ref);
+		return fresh;
+	free_group(fresh);
 	return group;
 }
 
@@ -148,8 +161,7 @@ static void release_group(struct kref *ref)
 
 	list_del(&group->node);
 	mutex_unlock(&ss_registry);
-	free_percpu(group->gate);
-	kfree(group);
+	free_group(group);
 }
 
 /**
@@ -163,20 +175,27 @@ void ss_group_put(struct ss_group *group)
 	kref_put_mutex(&group->ref, release_group, &ss_registry);
 }
 
-/* Did the coordinator decide for this transaction? */
-static bool was_taken(const struct ss_volume *coordinator, const u8 *txn)
+/* The layer that a take has named, 0 if there is none. */
+static u32 find_take(const struct ss_volume *volume, const u8 *txn)
 {
 	u32 number;
 
 	for (number = 1; number < SS_LAYERS_MAX; number++) {
-		const struct ss_layer *layer = coordinator->layers[number];
+		const struct ss_layer *layer = volume->layers[number];
 
 		if (layer && (layer->flags & SS_LAYER_NAMED) &&
-		    !(layer->flags & SS_LAYER_PREPARED) &&
 		    !memcmp(layer->txn, txn, sizeof(layer->txn)))
-			return true;
+			return number;
 	}
-	return false;
+	return 0;
+}
+
+/* Did the coordinator decide for this transaction? */
+static bool was_taken(const struct ss_volume *coordinator, const u8 *txn)
+{
+	u32 number = find_take(coordinator, txn);
+
+	return number && !(coordinator->layers[number]->flags & SS_LAYER_PREPARED);
 }
 
 static struct ss_volume *find_member(const struct ss_group *group, const u8 *uuid)
@@ -196,7 +215,7 @@ static void settle_volume(struct ss_group *group, struct ss_volume *volume)
 	bool changed = false;
 	u32 number;
 
-	for (number = 1; number < SS_LAYERS_MAX; number++) {
+	for (number = 1; number < SS_LAYERS_MAX && volume->mode == SS_MODE_WRITE; number++) {
 		struct ss_layer *layer = volume->layers[number];
 		const struct ss_volume *coordinator;
 
@@ -234,47 +253,74 @@ void ss_group_settle(struct ss_group *group)
 		settle_volume(group, volume);
 }
 
-/**
- * ss_group_join() - a volume becomes a member
- * @group: group, of which the volume has a reference
- * @volume: not in use yet
- *
- * Context: may sleep, ss_registry held.
- * Return: 0, -EEXIST when a member has the same UUID, as a copy of a STORE has.
- */
-int ss_group_join(struct ss_group *group, struct ss_volume *volume)
+/* A cut layer that gets no name is the reaper's. */
+static void forget_cut(struct ss_volume *volume)
 {
-	unsigned long flags;
+	unsigned int noio = ss_meta_lock(volume);
 
-	mutex_lock(&group->op);
-	if (find_member(group, volume->uuid)) {
-		mutex_unlock(&group->op);
-		return -EEXIST;
-	}
-	flags = ss_gate_close(group);
-	list_add_tail(&volume->group_node, &group->volumes);
-	ss_gate_open(group, flags);
-	ss_group_settle(group);
-	mutex_unlock(&group->op);
-	return 0;
+	WRITE_ONCE(volume->cut_layer, 0);
+	volume->reap_asked++;
+	ss_meta_unlock(volume, noio);
+	ss_volume_kick(volume);
 }
 
-/**
- * ss_group_leave() - the reverse
- * @volume: not in use any more
- *
- * Context: may sleep, ss_registry held.
- */
-void ss_group_leave(struct ss_volume *volume)
+/* For who walks the list: with group->op, with ss_registry, or with the gate closed. */
+static void change_members(struct ss_volume *volume, bool is_member)
 {
 	struct ss_group *group = volume->group;
 	unsigned long flags;
 
-	mutex_lock(&group->op);
+	mutex_lock(&ss_registry);
 	flags = ss_gate_close(group);
-	list_del_init(&volume->group_node);
+	if (is_member)
+		list_add_tail(&volume->group_node, &group->volumes);
+	else
+		list_del_init(&volume->group_node);
+	volume->is_member = is_member;
 	ss_gate_open(group, flags);
+	mutex_unlock(&ss_registry);
+}
+
+/**
+ * ss_group_join() - a volume becomes a member
+ * @group: group, of which the volume has a reference
+ * @volume: loaded
+ *
+ * Context: may sleep.
+ * Return: 0, -EEXIST when a member has the same UUID, as a copy of a STORE has.
+ */
+int ss_group_join(struct ss_group *group, struct ss_volume *volume)
+{
+	int err = 0;
+
+	mutex_lock(&group->op);
+	if (find_member(group, volume->uuid)) {
+		err = -EEXIST;
+	} else {
+		change_members(volume, true);
+		ss_group_settle(group);
+	}
 	mutex_unlock(&group->op);
+	return err;
+}
+
+/**
+ * ss_group_leave() - the reverse
+ * @volume: has no table any more; maybe not a member
+ *
+ * A cut of it that is not a state yet is not going to be one.
+ *
+ * Context: may sleep; waits for an operation on the group.
+ */
+void ss_group_leave(struct ss_volume *volume)
+{
+	if (!volume->is_member)
+		return;
+	mutex_lock(&volume->group->op);
+	change_members(volume, false);
+	if (volume->cut_layer)
+		forget_cut(volume);
+	mutex_unlock(&volume->group->op);
 }
 
 /* May this member be cut now? Gate closed. */
@@ -336,15 +382,10 @@ static void provide_spare(struct ss_volume *volume)
 	ss_meta_unlock(volume, noio);
 }
 
-/* A cut layer that gets no name is the reaper's. */
-static void forget_cut(struct ss_volume *volume)
+/* Was it a member at the instant of a cut that is not a state yet? */
+static bool is_cut(const struct ss_volume *volume)
 {
-	unsigned int noio = ss_meta_lock(volume);
-
-	WRITE_ONCE(volume->cut_layer, 0);
-	volume->reap_asked++;
-	ss_meta_unlock(volume, noio);
-	ss_volume_kick(volume);
+	return READ_ONCE(volume->cut_layer);
 }
 
 static int check_name(struct ss_volume *volume, const char *name)
@@ -362,7 +403,7 @@ static int check_name(struct ss_volume *volume, const char *name)
 
 /**
  * struct take - a state on its way to be durable
- * @group: group
+ * @group: group; members that came after the cut have no part in it
  * @coordinator: the member that decides, NULL if it is the only one
  * @name: of the state
  * @note: free text
@@ -396,13 +437,14 @@ static int name_cut(struct ss_volume *volume, const struct take *take, u32 flags
 	return err;
 }
 
+/* What was named is the reaper's again, and so is what was not named yet. */
 static void undo_take(const struct take *take)
 {
 	struct ss_volume *volume;
 
 	list_for_each_entry(volume, &take->group->volumes, group_node) {
 		unsigned int noio = ss_meta_lock(volume);
-		u32 number = ss_layer_find(volume, take->name);
+		u32 number = find_take(volume, take->txn);
 
 		if (volume->cut_layer) {
 			WRITE_ONCE(volume->cut_layer, 0);
@@ -419,27 +461,39 @@ static void undo_take(const struct take *take)
 static void confirm(struct ss_volume *volume, const struct take *take)
 {
 	unsigned int noio = ss_meta_lock(volume);
-	u32 number = ss_layer_find(volume, take->name);
+	u32 number = find_take(volume, take->txn);
 
-	volume->layers[number]->flags &= ~SS_LAYER_PREPARED;
-	ss_layer_mark(volume, number);
-	/* A failure leaves it prepared on disk; the coordinator has decided. */
-	ss_commit(volume);
+	if (number && volume->layers[number]->flags & SS_LAYER_PREPARED) {
+		volume->layers[number]->flags &= ~SS_LAYER_PREPARED;
+		ss_layer_mark(volume, number);
+		/* A failure leaves it prepared on disk; the coordinator has decided. */
+		ss_commit(volume);
+	}
 	ss_meta_unlock(volume, noio);
 }
 
-static int take_members(struct take *take)
+static struct ss_volume *first_cut(const struct ss_group *group)
 {
-	struct ss_group *group = take->group;
-	struct ss_volume *first = list_first_entry(&group->volumes, struct ss_volume, group_node);
 	struct ss_volume *volume;
+
+	list_for_each_entry(volume, &group->volumes, group_node)
+		if (is_cut(volume))
+			return volume;
+	return NULL;
+}
+
+/* @count members were cut, and there are no more of them. */
+static int take_members(struct take *take, int count)
+{
+	struct ss_volume *first = first_cut(take->group), *volume;
 	int err;
 
 	generate_random_uuid(take->txn);
-	if (!list_is_singular(&group->volumes))
+	if (count > 1)
 		take->coordinator = first;
-	volume = first;
-	list_for_each_entry_continue(volume, &group->volumes, group_node) {
+	list_for_each_entry(volume, &take->group->volumes, group_node) {
+		if (volume == first || !is_cut(volume))
+			continue;
 		err = name_cut(volume, take, SS_LAYER_PREPARED);
 		if (err) {
 			undo_take(take);
@@ -450,31 +504,35 @@ static int take_members(struct take *take)
 	err = name_cut(first, take, 0);
 	if (err)
 		return err;
-	volume = first;
-	list_for_each_entry_continue(volume, &group->volumes, group_node)
-		confirm(volume, take);
+	list_for_each_entry(volume, &take->group->volumes, group_node)
+		if (volume != first)
+			confirm(volume, take);
 	return 0;
 }
 
-/* Makes a cut of @count members a state. group->op held. */
+/*
+ * Makes a cut of @count members a state. group->op held, but not since the cut:
+ * members may have come and gone.
+ */
 static int finish_cut(struct ss_group *group, const char *name, const char *note, int count)
 {
 	struct take take = { .group = group, .name = name, .note = note };
 	struct ss_volume *volume;
-	int err = 0;
+	int err = 0, left = 0;
 
 	list_for_each_entry(volume, &group->volumes, group_node) {
 		provide_spare(volume);
-		if (volume->cut_layer)
-			count--;
+		if (!is_cut(volume))
+			continue;
+		left++;
 		err = err ?: check_name(volume, name);
 	}
-	if (!err && count)
-		err = -ENODEV;	/* a member went meanwhile */
+	if (!err && (!left || left != count))
+		err = -ENODEV;
 	if (!err)
-		return take_members(&take);
+		return take_members(&take, count);
 	list_for_each_entry(volume, &group->volumes, group_node)
-		if (volume->cut_layer)
+		if (is_cut(volume))
 			forget_cut(volume);
 	return err;
 }
@@ -534,11 +592,18 @@ struct armed {
 	ktime_t done;
 };
 
-/* One member of an armed cut. */
+/**
+ * struct ss_point - one member of an armed cut
+ * @point: for lpar.ko
+ * @volume: which may have gone before the instant
+ * @armed: what the members share
+ * @gone: it had
+ */
 struct ss_point {
 	struct lpar_cut_point point;
 	struct ss_volume *volume;
 	struct armed *armed;
+	bool gone;
 };
 
 static struct ss_point *point_of(struct lpar_cut_point *point)
@@ -566,7 +631,7 @@ static int add_point(struct lpar_cut *cut, struct armed *armed, struct ss_volume
 	point->volume = volume;
 	point->armed = armed;
 	armed->nr_points++;
-	strscpy(point->point.name, volume->name, sizeof(point->point.name));
+	ss_volume_name(volume, point->point.name, sizeof(point->point.name));
 	lpar_cut_add(cut, &ss_cut_class, &point->point);
 	return 0;
 }
@@ -613,7 +678,8 @@ static void ss_cut_fire(struct lpar_cut_point *base, enum lpar_cut_action action
 		armed->fired = true;
 		armed->count = cut_members(armed->group);
 	}
-	base->fired = armed->count < 0 ? ktime_get_real() : point->volume->cut_time;
+	point->gone = !READ_ONCE(point->volume->is_member);
+	base->fired = armed->count < 0 || point->gone ? ktime_get_real() : point->volume->cut_time;
 }
 
 static void name_after(char *name, size_t size, ktime_t time)
@@ -651,9 +717,9 @@ static void ss_cut_finish(struct lpar_cut_point *base, enum lpar_cut_action acti
 		return;
 	if (!armed->finished)
 		finish_armed(armed, base->fired);
-	base->error = armed->err;
-	base->count = armed->err ? 0 : 1;
-	base->done = armed->err ? 0 : armed->done;
+	base->error = point->gone ? -ENODEV : armed->err;
+	base->count = base->error ? 0 : 1;
+	base->done = base->error ? 0 : armed->done;
 }
 
 static void ss_cut_release(struct lpar_cut_point *base)

@@ -47,9 +47,15 @@ sector_t ss_version_sector(const struct ss_volume *volume, u32 version)
  */
 void ss_mark_dirty(struct ss_volume *volume, enum ss_kind kind, u32 block)
 {
-	if (!test_and_set_bit(block, volume->dirty[kind]))
-		atomic_inc(&volume->unclean);
-	if (!delayed_work_pending(&volume->commit_work))
+	/*
+	 * Counted before the bit is there: who finds it set, and ends a write on
+	 * the strength of it, has a flush after that wait for the commit. Counting
+	 * once too often for a moment costs a commit at most.
+	 */
+	atomic_inc(&volume->unclean);
+	if (test_and_set_bit(block, volume->dirty[kind]))
+		atomic_dec(&volume->unclean);
+	if (READ_ONCE(volume->mode) == SS_MODE_WRITE && !delayed_work_pending(&volume->commit_work))
 		queue_delayed_work(volume->wq, &volume->commit_work, HZ);
 }
 

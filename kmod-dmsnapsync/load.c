@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Format a blank STORE, or read what is there. Every byte may be hostile.
+ * Format a blank STORE, or read what is there. Every byte may be hostile, and
+ * any sector unreadable.
+ *
+ * Of the two slots of a block one counts. If the other is damaged, nothing is
+ * lost, but only the digest in the superblock proves that it was the other: it
+ * is over the transactions of the slots that count.
  */
 #include <linux/bitmap.h>
 #include <linux/slab.h>
-#include <linux/uuid.h>
 #include "snapsync.h"
-
-#define DEFAULT_CHUNK_SECTORS	32
-
-/* What has to be zero before a store is formatted: every known signature is in there. */
-#define BLANK_SECTORS		256
 
 /* Blocks read at once: both slots of each. They divide SS_GROUP_MAPS. */
 #define PAIRS			(SS_BATCH / 2)
 
-/* Refuses: sets the reason and returns -EINVAL. */
-static int refuse(char **error, char *reason)
-{
-	*error = reason;
-	return -EINVAL;
-}
-
-static bool sector_is_sound(const u8 *uuid, const void *image, sector_t sector)
+/**
+ * ss_sector_is_sound() - is it what was written there?
+ * @uuid: of the store
+ * @image: SS_SECTOR_SIZE bytes
+ * @sector: where they were read, or another sector of the same block
+ *
+ * Return: true if checksum and block agree.
+ */
+bool ss_sector_is_sound(const u8 *uuid, const void *image, sector_t sector)
 {
 	const struct ss_head *head = image;
 
@@ -30,91 +30,17 @@ static bool sector_is_sound(const u8 *uuid, const void *image, sector_t sector)
 	       le32_to_cpu(head->block) == sector / SS_BLOCK_SECTORS;
 }
 
-static bool is_ours(const struct ss_super *super)
-{
-	return !memcmp(super->magic, SS_MAGIC, sizeof(super->magic));
-}
-
-static bool super_is_sound(const struct ss_super *super, unsigned int which)
-{
-	const void *rest = (const void *)super + SS_SECTOR_SIZE;
-	u32 chunk = le32_to_cpu(super->chunk_sectors);
-
-	return is_ours(super) && sector_is_sound(super->uuid, super, which * SS_BLOCK_SECTORS) &&
-	       (le64_to_cpu(super->head.seq) & 1) == which &&
-	       !memchr_inv(rest, 0, SS_BLOCK_SIZE - SS_SECTOR_SIZE) && is_power_of_2(chunk) &&
-	       chunk >= SS_CHUNK_SECTORS_MIN && chunk <= SS_CHUNK_SECTORS_MAX;
-}
-
-static int adopt(struct ss_volume *volume, const struct ss_super *super,
-		 const struct ss_volume_args *args, char **error)
-{
-	unsigned int kind;
-
-	if (le32_to_cpu(super->version) != SS_VERSION)
-		return refuse(error, "STORE has a format of another version");
-	volume->chunk_sectors = le32_to_cpu(super->chunk_sectors);
-	if (args->chunk_sectors && args->chunk_sectors != volume->chunk_sectors)
-		return refuse(error, "STORE has another chunk size");
-	if (le64_to_cpu(super->volume_sectors) != volume->volume_sectors)
-		return refuse(error, "STORE belongs to a BASE of another size");
-	volume->store_sectors = le64_to_cpu(super->store_sectors);
-	if (volume->store_sectors > bdev_nr_sectors(volume->store))
-		return refuse(error, "STORE has shrunk");
-	memcpy(volume->uuid, super->uuid, sizeof(volume->uuid));
-	for (kind = 0; kind < SS_KINDS; kind++)
-		volume->nr_blocks[kind] = le32_to_cpu(super->blocks[kind]);
-	volume->running = le32_to_cpu(super->running);
-	volume->seq = le64_to_cpu(super->head.seq);
-	return 0;
-}
-
-static void prepare_format(struct ss_volume *volume, const struct ss_volume_args *args)
-{
-	volume->chunk_sectors = args->chunk_sectors ?: DEFAULT_CHUNK_SECTORS;
-	volume->store_sectors = round_down(bdev_nr_sectors(volume->store), SS_BLOCK_SECTORS);
-	generate_random_uuid(volume->uuid);
-	volume->seq = 0;
-}
-
 /**
- * ss_load_super() - read the superblocks, or see that STORE is blank
- * @volume: with base, store and volume_sectors
- * @args: of the table
- * @error: reason of a refusal
- *
- * Sets what a superblock says; volume->seq stays 0 if STORE is to be formatted.
- *
- * Context: may sleep.
- * Return: 0, -EINVAL when STORE holds something else, is damaged or does not fit, -EIO.
+ * struct load - what comes to light while STORE is read
+ * @super: what the superblock says
+ * @nr_damaged: slots that are damaged beside one that is not
+ * @later: there are slots from a transaction after the superblock's
  */
-int ss_load_super(struct ss_volume *volume, const struct ss_volume_args *args, char **error)
-{
-	const struct ss_super *first = volume->buffer;
-	const struct ss_super *second = volume->buffer + SS_BLOCK_SIZE;
-	u64 seq;
-
-	if (ss_buffer_io(volume, volume->store, REQ_OP_READ, 0, BLANK_SECTORS)) {
-		*error = "Cannot read STORE";
-		return -EIO;
-	}
-	/* A format that was interrupted has written block 1, but not block 0. */
-	if (!memchr_inv(first, 0, SS_BLOCK_SIZE) &&
-	    (!memchr_inv(first, 0, BLANK_SECTORS * SS_SECTOR_SIZE) ||
-	     (super_is_sound(second, 1) && le64_to_cpu(second->head.seq) == 1))) {
-		prepare_format(volume, args);
-		return 0;
-	}
-	if (!is_ours(first) && !is_ours(second))
-		return refuse(error, "STORE has something else on it; wipe it first");
-	if (!super_is_sound(first, 0) || !super_is_sound(second, 1) ||
-	    memcmp(first->uuid, second->uuid, SS_UUID_SIZE))
-		return refuse(error, "A superblock of STORE is damaged");
-	seq = le64_to_cpu(second->head.seq);
-	if (le64_to_cpu(first->head.seq) > seq)
-		return adopt(volume, first, args, error);
-	return adopt(volume, second, args, error);
-}
+struct load {
+	struct ss_super_state super;
+	unsigned int nr_damaged;
+	bool later;
+};
 
 enum slot_state {
 	SLOT_COMMITTED,
@@ -134,7 +60,7 @@ static enum slot_state judge_slot(const struct ss_volume *volume, const void *im
 		const struct ss_head *head = image + i * SS_SECTOR_SIZE;
 		u64 this = le64_to_cpu(head->seq);
 
-		if (!sector_is_sound(volume->uuid, head, sector))
+		if (!ss_sector_is_sound(volume->uuid, head, sector))
 			return SLOT_DAMAGED;
 		later |= this > volume->seq;
 		mixed |= this != *seq;
@@ -144,26 +70,34 @@ static enum slot_state judge_slot(const struct ss_volume *volume, const void *im
 	return mixed ? SLOT_DAMAGED : SLOT_COMMITTED;
 }
 
-/* Picks the slot that counts. Returns NULL if the block is damaged. */
-static const void *pick_slot(struct ss_volume *volume, enum ss_kind kind, u32 block,
-			     const void *pair)
+/*
+ * Picks the slot that counts, as far as can be told from the block alone.
+ * Returns NULL if the block is damaged.
+ */
+static const void *pick_slot(struct ss_volume *volume, struct load *load, enum ss_kind kind,
+			     u32 block, const void *pair)
 {
 	enum slot_state state[2];
 	unsigned int slot, best;
 	u64 seq[2];
 
-	for (slot = 0; slot < 2; slot++) {
+	for (slot = 0; slot < 2; slot++)
 		state[slot] = judge_slot(volume, pair + slot * SS_BLOCK_SIZE,
 					 ss_meta_sector(volume, kind, block, slot), &seq[slot]);
-		if (state[slot] == SLOT_DAMAGED)
-			return NULL;
-	}
-	if (state[0] == SLOT_LATER && state[1] == SLOT_LATER)
+	best = state[0] != SLOT_COMMITTED || (state[1] == SLOT_COMMITTED && seq[1] > seq[0]);
+	if (state[best] != SLOT_COMMITTED)
 		return NULL;
-	best = state[0] == SLOT_LATER || (state[1] == SLOT_COMMITTED && seq[1] > seq[0]);
 	__assign_bit(block, volume->current_slot[kind], best);
-	/* Overwritten before its number comes up again. */
-	if (state[0] == SLOT_LATER || state[1] == SLOT_LATER)
+	volume->block_seq[kind][block] = seq[best];
+	volume->digest += ss_block_digest(kind, block, seq[best]);
+	load->later |= state[!best] == SLOT_LATER;
+	if (state[!best] == SLOT_DAMAGED) {
+		DMWARN("%s: STORE: the metadata block at sector %llu is damaged", volume->name,
+		       (u64)ss_meta_sector(volume, kind, block, !best));
+		load->nr_damaged++;
+	}
+	/* Overwritten before its number comes up again, or repaired. */
+	if (state[!best] != SLOT_COMMITTED)
 		ss_mark_dirty(volume, kind, block);
 	return pair + best * SS_BLOCK_SIZE;
 }
@@ -303,16 +237,32 @@ static int load_versions(struct ss_volume *volume, enum ss_kind kind, u32 block,
 	return err;
 }
 
-static int load_pairs(struct ss_volume *volume, enum ss_kind kind, u32 block, u32 count)
+/* What cannot be read is damaged. */
+static void read_pairs(struct ss_volume *volume, sector_t sector, u32 count)
 {
-	int err = ss_buffer_io(volume, volume->store, REQ_OP_READ,
-			       ss_meta_sector(volume, kind, block, 0),
-			       2 * count * SS_BLOCK_SECTORS);
-	const void *pair = volume->buffer, *image;
 	u32 i;
 
+	if (!ss_buffer_io(volume, volume->store, REQ_OP_READ, sector,
+			  2 * count * SS_BLOCK_SECTORS))
+		return;
+	for (i = 0; i < 2 * count; i++) {
+		void *image = volume->buffer + i * SS_BLOCK_SIZE;
+
+		if (ss_block_read(volume, image, sector + i * SS_BLOCK_SECTORS))
+			memset(image, 0xff, SS_BLOCK_SIZE);
+	}
+}
+
+static int load_pairs(struct ss_volume *volume, struct load *load, enum ss_kind kind, u32 block,
+		      u32 count)
+{
+	const void *pair = volume->buffer, *image;
+	int err = 0;
+	u32 i;
+
+	read_pairs(volume, ss_meta_sector(volume, kind, block, 0), count);
 	for (i = 0; i < count && !err; i++, pair += 2 * SS_BLOCK_SIZE) {
-		image = pick_slot(volume, kind, block + i, pair);
+		image = pick_slot(volume, load, kind, block + i, pair);
 		if (!image)
 			err = -EINVAL;
 		else if (kind == SS_KIND_LAYER)
@@ -320,13 +270,13 @@ static int load_pairs(struct ss_volume *volume, enum ss_kind kind, u32 block, u3
 		else
 			err = load_versions(volume, kind, block + i, image);
 		if (err == -EINVAL)
-			DMERR("STORE: metadata block at sector %llu is damaged",
-			      (u64)ss_meta_sector(volume, kind, block + i, 0));
+			DMERR("%s: STORE: the metadata block at sector %llu is damaged",
+			      volume->name, (u64)ss_meta_sector(volume, kind, block + i, 0));
 	}
 	return err;
 }
 
-static int load_kind(struct ss_volume *volume, enum ss_kind kind)
+static int load_kind(struct ss_volume *volume, struct load *load, enum ss_kind kind)
 {
 	u32 block;
 	int err = 0;
@@ -334,54 +284,82 @@ static int load_kind(struct ss_volume *volume, enum ss_kind kind)
 	if (volume->nr_blocks[kind] > volume->max_blocks[kind])
 		return -EINVAL;
 	for (block = 0; block < volume->nr_blocks[kind] && !err; block += PAIRS)
-		err = load_pairs(volume, kind, block,
+		err = load_pairs(volume, load, kind, block,
 				 min_t(u32, PAIRS, volume->nr_blocks[kind] - block));
 	return err;
 }
 
+/* Are the slots that were picked those that were committed? */
+static int check_proof(const struct ss_volume *volume, const struct load *load)
+{
+	const struct ss_super_state *super = &load->super;
+
+	if (super->has_digest && super->digest != volume->digest) {
+		DMERR("%s: STORE: a metadata block lacks what was committed", volume->name);
+		return -EINVAL;
+	}
+	if (load->nr_damaged && !super->has_digest) {
+		DMERR("%s: STORE: nothing proves that the damaged blocks are old", volume->name);
+		return -EINVAL;
+	}
+	/* The superblock that is lost may have committed them. */
+	if (super->is_doubtful && load->later) {
+		DMERR("%s: STORE: the damaged superblock may have been the newer one",
+		      volume->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* One layer; both superblocks, the second of which completes the format. */
-static int format(struct ss_volume *volume)
+static int format(struct ss_volume *volume, char **error)
 {
 	int err;
 
+	if (volume->read_only) {
+		*error = "STORE is blank, and the table read-only";
+		return -EROFS;
+	}
 	volume->running = ss_layer_new(volume);
 	if (!volume->running)
 		return -ENOMEM;
+	volume->mode = SS_MODE_WRITE;
 	ss_layer_run(volume, volume->running, 0);
 	err = ss_commit(volume);
 	return err ?: ss_commit(volume);
 }
 
-static int load(struct ss_volume *volume)
+/* Nothing is written before all is read and found right. */
+static int load(struct ss_volume *volume, struct load *load)
 {
-	int err = load_kind(volume, SS_KIND_LAYER);
+	int err = load_kind(volume, load, SS_KIND_LAYER);
 
 	err = err ?: check_layers(volume);
-	err = err ?: load_kind(volume, SS_KIND_DATA);
-	err = err ?: load_kind(volume, SS_KIND_ZERO);
-	if (!err && atomic_read(&volume->unclean))
+	err = err ?: load_kind(volume, load, SS_KIND_DATA);
+	err = err ?: load_kind(volume, load, SS_KIND_ZERO);
+	err = err ?: check_proof(volume, load);
+	if (err)
+		return err;
+	if (volume->read_only) {
+		volume->mode = SS_MODE_READ_ONLY;
+		strscpy(volume->reason, "its table is read-only", sizeof(volume->reason));
+		return 0;
+	}
+	volume->mode = SS_MODE_WRITE;
+	if (load->nr_damaged || load->super.is_damaged)
+		DMWARN("%s: STORE: damaged metadata are written anew; nothing is lost",
+		       volume->name);
+	/* Each commit writes one superblock. */
+	if (load->super.is_damaged)
+		err = ss_commit(volume);
+	if (!err && (load->super.is_damaged || atomic_read(&volume->unclean)))
 		err = ss_commit(volume);
 	return err;
 }
 
-/**
- * ss_load() - format STORE, or read its metadata
- * @volume: after ss_load_super() and ss_space_init(), in its group
- * @error: reason of a refusal
- *
- * Context: may sleep, volume->meta held.
- * Return: 0, -EINVAL when damaged, -ENOMEM, -EIO.
- */
-int ss_load(struct ss_volume *volume, char **error)
+/* What there is when all is read. */
+static int set_up(struct ss_volume *volume)
 {
-	int err = volume->seq ? load(volume) : format(volume);
-
-	if (err == -EINVAL)
-		*error = "STORE is damaged; see the kernel log and lparctl snap check";
-	else if (err)
-		*error = "Cannot read or write the metadata of STORE";
-	if (err)
-		return err;
 	volume->line = kmalloc(sizeof(*volume->line), GFP_KERNEL);
 	if (!volume->line)
 		return -ENOMEM;
@@ -390,4 +368,69 @@ int ss_load(struct ss_volume *volume, char **error)
 	ss_space_refill(volume);
 	volume->reap_asked++;
 	return 0;
+}
+
+static int load_or_format(struct ss_volume *volume, const struct ss_volume_args *args,
+			  char **error)
+{
+	struct load found = {};
+	int err = ss_super_read(volume, args, &found.super, error);
+
+	if (err)
+		return err;
+	err = ss_space_init(volume);
+	if (err == -ENOSPC)
+		*error = "STORE is too small";
+	if (err)
+		return err;
+	*error = "Cannot read or write the metadata of STORE";
+	err = volume->seq ? load(volume, &found) : format(volume, error);
+	if (err == -EINVAL)
+		*error = "STORE is damaged; lparctl snap check says where";
+	return err ?: set_up(volume);
+}
+
+/**
+ * ss_load() - format STORE, or read its metadata
+ * @volume: with nothing loaded
+ * @args: of the table
+ * @error: reason of a refusal
+ *
+ * Context: may sleep, volume->meta held.
+ * Return: 0, -EINVAL when damaged, -ENOMEM, -ENOSPC, -EIO, -EROFS; then nothing is loaded.
+ */
+int ss_load(struct ss_volume *volume, const struct ss_volume_args *args, char **error)
+{
+	int err;
+
+	volume->next_gen = 1;
+	volume->digest = 0;
+	err = load_or_format(volume, args, error);
+	if (err)
+		ss_unload(volume);
+	return err;
+}
+
+/**
+ * ss_unload() - forget what was loaded, maybe in part
+ * @volume: without members, views or I/O
+ *
+ * Context: may sleep, volume->meta held or the volume not in use.
+ */
+void ss_unload(struct ss_volume *volume)
+{
+	u32 number;
+
+	volume->mode = SS_MODE_NONE;
+	for (number = 1; number < SS_LAYERS_MAX; number++)
+		ss_layer_free(volume, number);
+	kfree(volume->line);
+	volume->line = NULL;
+	ss_space_exit(volume);
+	memset(volume->reason, 0, sizeof(volume->reason));
+	memset(volume->nr_blocks, 0, sizeof(volume->nr_blocks));
+	atomic_set(&volume->unclean, 0);
+	volume->running = 0;
+	volume->spare = 0;
+	volume->freed = SS_NONE;
 }

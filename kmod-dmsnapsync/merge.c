@@ -59,6 +59,8 @@ static int start(struct ss_volume *volume, const char *name)
 		return -EBUSY;
 	if (!all_descend(volume, number))
 		return -EEXIST;
+	if (!ss_volume_claim_base(volume))
+		return -ETXTBSY;
 	volume->layers[number]->flags |= SS_LAYER_MERGING;
 	volume->merge_place = 0;
 	volume->merge_failed = false;
@@ -74,7 +76,7 @@ static int start(struct ss_volume *volume, const char *name)
  * Context: may sleep, group->op held. The worker goes on.
  * Return: 0, -EROFS when the table lacks writable_base or the volume is read-only, -ENOENT,
  * -EEXIST when other states need BASE as it is, -EBUSY when another state is being merged,
- * -EAGAIN when the state is undecided, -EIO.
+ * -EAGAIN when the state is undecided, -ETXTBSY when another active volume uses BASE, -EIO.
  */
 int ss_merge_start(struct ss_volume *volume, const char *name)
 {
@@ -170,8 +172,18 @@ static void end_merge(struct ss_volume *volume, u32 number)
 	volume->layers[number]->flags &= ~SS_LAYER_MERGING;
 	ss_layer_mark(volume, number);
 	volume->reap_asked++;
+	ss_volume_leave_base(volume);
 	if (!ss_commit(volume))
 		ss_volume_event(volume);
+}
+
+static void stop_merge(struct ss_volume *volume, int err)
+{
+	DMERR("%s: cannot merge into BASE: %d", volume->name, err);
+	ss_volume_leave_base(volume);
+	volume->merge_failed = true;
+	volume->merge_place = 0;
+	ss_volume_event(volume);
 }
 
 /**
@@ -192,16 +204,18 @@ bool ss_merge_step(struct ss_volume *volume)
 	number = merging_layer(volume);
 	if (!number)
 		return false;
+	/* It may be going on after a crash, when another volume was activated first. */
+	if (!volume->writes_base && !ss_volume_claim_base(volume)) {
+		stop_merge(volume, -ETXTBSY);
+		return false;
+	}
 	if (!volume->merge_place)
 		ss_drain(volume);	/* writes that began before the state was taken */
 	ss_layer_line(volume, number, line);
 	count = copy_some(volume, line, chunks);
 	err = count < 0 ? count : blkdev_issue_flush(volume->base);
 	if (err) {
-		DMERR("%s: cannot merge into BASE: %d", volume->name, err);
-		volume->merge_failed = true;
-		volume->merge_place = 0;
-		ss_volume_event(volume);
+		stop_merge(volume, err);
 		return false;
 	}
 	for (i = 0; i < count; i++)

@@ -2,7 +2,11 @@
 /*
  * dmsetup messages and status.
  */
+#include <linux/delay.h>
 #include "snapsync.h"
+
+#define STATUS_WAIT_MS	2000
+#define STATUS_POLL_MS	10
 
 static const char *state_name(const struct ss_volume *volume, u32 number)
 {
@@ -62,7 +66,7 @@ static void members(const struct ss_volume *volume, char *result, unsigned int m
 
 	mutex_lock(&ss_registry);
 	list_for_each_entry(member, &volume->group->volumes, group_node)
-		if (member->nr_tables && !dm_copy_name_and_uuid(member->md, name, NULL))
+		if (!dm_copy_name_and_uuid(member->md, name, NULL))
 			DMEMIT("%s\n", name);
 	mutex_unlock(&ss_registry);
 }
@@ -93,7 +97,7 @@ static int take(struct ss_volume *volume, const char *name, unsigned int nr_word
 static int extend(struct ss_volume *volume)
 {
 	unsigned int noio = ss_meta_lock(volume);
-	int err = ss_space_extend(volume);
+	int err = volume->mode == SS_MODE_WRITE ? ss_space_extend(volume) : -EROFS;
 
 	err = err ?: ss_commit(volume);
 	ss_meta_unlock(volume, noio);
@@ -146,11 +150,13 @@ static int change(struct ss_volume *volume, unsigned int argc, char **argv)
  * @maxlen: its size
  *
  * Context: may sleep.
- * Return: 0, 1 when @result is set, or a negative errno.
+ * Return: 0, 1 when @result is set, or a negative errno; -ENXIO before it was activated.
  */
 int ss_message(struct ss_volume *volume, unsigned int argc, char **argv, char *result,
 	       unsigned int maxlen)
 {
+	if (!READ_ONCE(volume->is_member))
+		return -ENXIO;
 	if (argc == 1 && !strcasecmp(argv[0], "list")) {
 		list(volume, result, maxlen);
 		return 1;
@@ -176,22 +182,11 @@ static unsigned int count_states(const struct ss_volume *volume, bool named)
 	return count;
 }
 
-/**
- * ss_status() - the status line
- * @volume: volume
- * @result: text
- * @maxlen: its size
- *
- * MODE CHUNK_KIB USED/TOTAL ZERO_USED/TOTAL STATES LAYERS PARENT TRANSACTION RAM_BYTES FULL
- * REAPING [REASON]; MODE is rw or ro, FULL is -, held or full, REAPING is - or reaping: what
- * was freed counts as used until that is durable.
- *
- * Context: may sleep.
- */
-void ss_status(struct ss_volume *volume, char *result, unsigned int maxlen)
+/* With volume->meta held. */
+static void make_status(struct ss_volume *volume, char *result, unsigned int maxlen)
 {
-	unsigned int noio = ss_meta_lock(volume), sz = 0;
 	u32 total = volume->nr_versions;
+	unsigned int sz = 0;
 	bool held;
 
 	spin_lock_irq(&volume->bio_lock);
@@ -208,5 +203,51 @@ void ss_status(struct ss_volume *volume, char *result, unsigned int maxlen)
 	       ss_reap_is_due(volume) || volume->freed != SS_NONE ? "reaping" : "-");
 	if (*volume->reason)
 		DMEMIT(" %s", volume->reason);
-	ss_meta_unlock(volume, noio);
+}
+
+/* A disk that does not answer keeps a commit waiting, and who asks for all devices. */
+static bool lock_soon(struct ss_volume *volume)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < STATUS_WAIT_MS / STATUS_POLL_MS; tries++) {
+		if (mutex_trylock(&volume->meta))
+			return true;
+		msleep(STATUS_POLL_MS);
+	}
+	return false;
+}
+
+/**
+ * ss_status() - the status line
+ * @volume: volume
+ * @result: text
+ * @maxlen: its size
+ *
+ * MODE CHUNK_KIB USED/TOTAL ZERO_USED/TOTAL STATES LAYERS PARENT TRANSACTION RAM_BYTES FULL
+ * REAPING [REASON]; MODE is rw or ro, FULL is -, held or full, REAPING is - or reaping: what
+ * was freed counts as used until that is durable. While a disk does not answer it is the line
+ * of the last time that it did, with that reason.
+ *
+ * Context: may sleep.
+ */
+void ss_status(struct ss_volume *volume, char *result, unsigned int maxlen)
+{
+	char line[SS_STATUS_MAX] = "ro 0 0/0 0/0 0 0 - 0 0 - - not active";
+
+	if (lock_soon(volume)) {
+		if (volume->mode != SS_MODE_NONE)
+			make_status(volume, line, sizeof(line));
+		spin_lock_irq(&volume->bio_lock);
+		memcpy(volume->status, line, sizeof(line));
+		spin_unlock_irq(&volume->bio_lock);
+		mutex_unlock(&volume->meta);
+	} else {
+		spin_lock_irq(&volume->bio_lock);
+		if (*volume->status)
+			memcpy(line, volume->status, sizeof(line));
+		spin_unlock_irq(&volume->bio_lock);
+		strlcat(line, " (a disk does not answer)", sizeof(line));
+	}
+	strscpy(result, line, maxlen);
 }

@@ -70,7 +70,35 @@ u32 ss_meta_crc(const u8 *uuid, const void *sector)
 	return crc32c(crc, sector + sizeof(__le32), SS_SECTOR_SIZE - sizeof(__le32));
 }
 
-static void seal_sector(const struct ss_volume *volume, void *image, sector_t sector, u64 seq)
+/* The last step of splitmix64. */
+static u64 mix(u64 x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+/**
+ * ss_block_digest() - what a metadata block adds to the digest
+ * @kind: its kind
+ * @block: its number among its kind
+ * @seq: transaction of the slot that counts
+ *
+ * Return: a summand.
+ */
+u64 ss_block_digest(enum ss_kind kind, u32 block, u64 seq)
+{
+	return mix(mix((u64)kind << 32 | block) + seq);
+}
+
+/**
+ * ss_sector_seal() - complete the head of a metadata sector
+ * @volume: volume
+ * @image: SS_SECTOR_SIZE bytes
+ * @sector: where it is going to be written
+ * @seq: transaction
+ */
+void ss_sector_seal(const struct ss_volume *volume, void *image, sector_t sector, u64 seq)
 {
 	struct ss_head *head = image;
 
@@ -84,7 +112,7 @@ static void seal_block(const struct ss_volume *volume, void *image, sector_t sec
 	unsigned int i;
 
 	for (i = 0; i < SS_BLOCK_SECTORS; i++)
-		seal_sector(volume, image + i * SS_SECTOR_SIZE, sector, seq);
+		ss_sector_seal(volume, image + i * SS_SECTOR_SIZE, sector, seq);
 }
 
 static void one_written(struct batch *batch, unsigned long error)
@@ -133,7 +161,22 @@ int ss_buffer_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t 
 	return start_io(volume, disk, opf, volume->buffer, sector, sectors, NULL) ? -EIO : 0;
 }
 
-static void batch_flush(struct batch *batch)
+/**
+ * ss_block_read() - read one block of STORE
+ * @volume: volume
+ * @image: result, within volume->buffer
+ * @sector: on STORE
+ *
+ * Context: may sleep, volume->meta held.
+ * Return: 0 or -EIO.
+ */
+int ss_block_read(struct ss_volume *volume, void *image, sector_t sector)
+{
+	return start_io(volume, volume->store, REQ_OP_READ, image, sector, SS_BLOCK_SECTORS,
+			NULL) ? -EIO : 0;
+}
+
+static void batch_start(struct batch *batch)
 {
 	struct ss_volume *volume = batch->volume;
 	unsigned int i;
@@ -145,9 +188,19 @@ static void batch_flush(struct batch *batch)
 			     volume->buffer + i * SS_BLOCK_SIZE, batch->sector[i],
 			     SS_BLOCK_SECTORS, batch))
 			one_written(batch, 1);
+	batch->count = 0;
+}
+
+static void batch_wait(struct batch *batch)
+{
 	one_written(batch, 0);
 	wait_for_completion(&batch->done);
-	batch->count = 0;
+}
+
+static void batch_flush(struct batch *batch)
+{
+	batch_start(batch);
+	batch_wait(batch);
 }
 
 /* Of one version; @image is zero, and stays so unless something of the version is valid. */
@@ -242,9 +295,17 @@ static void batch_add(struct batch *batch, enum ss_kind kind, u32 block, unsigne
 		batch_flush(batch);
 }
 
+/* The digest follows: the slot that counts is going to be of this transaction. */
+static void count_block(struct batch *batch, enum ss_kind kind, u32 block)
+{
+	batch->volume->block_seq[kind][block] = batch->seq;
+	batch->volume->digest += ss_block_digest(kind, block, batch->seq);
+}
+
 /* A block whose slots were never written gets both. */
 static void write_first(struct batch *batch, enum ss_kind kind, u32 block)
 {
+	count_block(batch, kind, block);
 	batch_add(batch, kind, block, 0, false);
 	batch_add(batch, kind, block, 1, true);
 	__clear_bit(block, batch->volume->current_slot[kind]);
@@ -252,8 +313,11 @@ static void write_first(struct batch *batch, enum ss_kind kind, u32 block)
 
 static void write_again(struct batch *batch, enum ss_kind kind, u32 block)
 {
-	unsigned long *current_slot = batch->volume->current_slot[kind];
+	struct ss_volume *volume = batch->volume;
+	unsigned long *current_slot = volume->current_slot[kind];
 
+	volume->digest -= ss_block_digest(kind, block, volume->block_seq[kind][block]);
+	count_block(batch, kind, block);
 	__change_bit(block, current_slot);
 	batch_add(batch, kind, block, test_bit(block, current_slot), false);
 }
@@ -283,22 +347,25 @@ static void write_kind(struct batch *batch, enum ss_kind kind)
 	}
 }
 
-static void put_super(const struct ss_volume *volume, void *image, u64 seq)
+/*
+ * What decides, and its copy along with it. The copy needs no flush: unless it
+ * tells what the blocks are like, it is not believed.
+ */
+static int write_super(struct ss_volume *volume, struct batch *batch)
 {
-	struct ss_super *super = image;
-	unsigned int kind;
+	u32 which = batch->seq & 1;
+	int err;
 
-	memset(image, 0, SS_BLOCK_SIZE);
-	memcpy(super->magic, SS_MAGIC, sizeof(super->magic));
-	super->version = cpu_to_le32(SS_VERSION);
-	super->chunk_sectors = cpu_to_le32(volume->chunk_sectors);
-	memcpy(super->uuid, volume->uuid, sizeof(super->uuid));
-	super->volume_sectors = cpu_to_le64(volume->volume_sectors);
-	super->store_sectors = cpu_to_le64(volume->store_sectors);
-	for (kind = 0; kind < SS_KINDS; kind++)
-		super->blocks[kind] = cpu_to_le32(volume->nr_blocks[kind]);
-	super->running = cpu_to_le32(volume->committing);
-	seal_sector(volume, image, (seq & 1) * SS_BLOCK_SECTORS, seq);
+	ss_super_put(volume, volume->buffer, batch->seq, SS_COPY_BLOCK + which);
+	batch->sector[batch->count++] = (SS_COPY_BLOCK + which) * SS_BLOCK_SECTORS;
+	batch_start(batch);
+	ss_super_put(volume, volume->buffer + SS_BLOCK_SIZE, batch->seq, which);
+	err = start_io(volume, volume->store,
+		       REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA | REQ_SYNC | REQ_META,
+		       volume->buffer + SS_BLOCK_SIZE, which * SS_BLOCK_SECTORS, SS_BLOCK_SECTORS,
+		       NULL);
+	batch_wait(batch);
+	return err || batch->error ? -EIO : 0;
 }
 
 /*
@@ -319,10 +386,7 @@ static int write_transaction(struct ss_volume *volume, struct batch *batch)
 		batch_flush(batch);
 	if (batch->error)
 		return -EIO;
-	put_super(volume, volume->buffer, batch->seq);
-	return ss_buffer_io(volume, volume->store,
-			    REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA | REQ_SYNC | REQ_META,
-			    (batch->seq & 1) * SS_BLOCK_SECTORS, SS_BLOCK_SECTORS);
+	return write_super(volume, batch);
 }
 
 /**

@@ -40,6 +40,9 @@
 
 #define SS_REASON_MAX	63
 
+/* A status line. */
+#define SS_STATUS_MAX	384
+
 /**
  * struct ss_source - where a run of sectors is
  * @where: BASE, STORE or nowhere (zeroes)
@@ -174,19 +177,26 @@ struct ss_inflight {
 };
 
 enum ss_mode {
+	SS_MODE_NONE,		/* nothing is loaded */
 	SS_MODE_WRITE,
-	SS_MODE_READ_ONLY,	/* metadata cannot be written any more */
+	SS_MODE_READ_ONLY,	/* by its table, or metadata cannot be written any more */
+	SS_MODE_RETIRED,	/* without a table; equals the disk, but for who else writes it */
 };
 
 /**
  * struct ss_volume - a volume, shared by the tables that show it
  * @ref: tables of snapsync and snapsync-view, cut points
- * @node: in the registry
+ * @node: in the registry, as long as there are tables or views
  * @group_node: in group->volumes
  * @group: set once
+ * @is_member: of @group; under ss_registry, group->op and the gate
  * @md: mapped device that runs it, NULL when only views do; under ss_registry
- * @nr_tables: tables of @md
- * @name: of the mapped device, for reports
+ * @nr_tables: tables of @md; under ss_registry
+ * @nr_views: tables of views; under ss_registry
+ * @is_retiring: the last table goes; under ss_registry
+ * @writes_base: a state is being merged; under ss_registry
+ * @read_only: by its table
+ * @name: of the mapped device when the volume was set up, for the log
  * @base: disk below
  * @store: disk with data and metadata
  * @ti: table in use, for events; under @ti_lock
@@ -222,6 +232,8 @@ enum ss_mode {
  * @io: metadata I/O
  * @buffer: of a batch
  * @current_slot: by kind, a bit for each metadata block
+ * @block_seq: by kind, the transaction that wrote that slot
+ * @digest: of all blocks in use, as ss_block_digest()
  * @dirty: by kind, a bit for each metadata block
  * @nr_blocks: by kind, metadata blocks that are in use on disk
  * @max_blocks: by kind, those that there is place for
@@ -243,7 +255,8 @@ enum ss_mode {
  * @is_suspending: held writes go back to device mapper; under @bio_lock
  * @is_paused: suspended: nothing is written in the background
  *
- * @bio_lock: guards the lists
+ * @bio_lock: guards the lists and @status
+ * @status: the last status line
  * @deferred: bios for the worker
  * @held: writes that wait for space
  * @flushes: wait for the next commit
@@ -268,8 +281,13 @@ struct ss_volume {
 	struct list_head node;
 	struct list_head group_node;
 	struct ss_group *group;
+	bool is_member;
 	struct mapped_device *md;
 	unsigned int nr_tables;
+	unsigned int nr_views;
+	bool is_retiring;
+	bool writes_base;
+	bool read_only;
 	char name[SS_NAME_MAX + 1];
 	struct block_device *base;
 	struct block_device *store;
@@ -306,6 +324,8 @@ struct ss_volume {
 	struct dm_io_client *io;
 	void *buffer;
 	unsigned long *current_slot[SS_KINDS];
+	u64 *block_seq[SS_KINDS];
+	u64 digest;
 	unsigned long *dirty[SS_KINDS];
 	u32 nr_blocks[SS_KINDS];
 	u32 max_blocks[SS_KINDS];
@@ -327,7 +347,8 @@ struct ss_volume {
 	bool is_suspending;
 	bool is_paused;
 
-	spinlock_t bio_lock;	/* the lists below */
+	spinlock_t bio_lock;	/* the lists below, the status line */
+	char status[SS_STATUS_MAX];
 	struct bio_list deferred;
 	struct bio_list held;
 	struct bio_list flushes;
@@ -437,7 +458,12 @@ extern struct mutex ss_registry;
 struct ss_volume_args;
 struct ss_volume *ss_volume_get(struct dm_target *ti, const struct ss_volume_args *args,
 				char **error);
+int ss_volume_start(struct ss_volume *volume, const struct ss_volume_args *args);
 struct ss_volume *ss_volume_find(dev_t dev);
+void ss_volume_forget(struct ss_volume *volume);
+bool ss_volume_claim_base(struct ss_volume *volume);
+void ss_volume_leave_base(struct ss_volume *volume);
+void ss_volume_name(struct ss_volume *volume, char *name, size_t size);
 void ss_volume_ref(struct ss_volume *volume);
 void ss_volume_put(struct ss_volume *volume);
 void ss_volume_detach(struct ss_volume *volume, struct dm_target *ti);
@@ -453,6 +479,20 @@ void ss_drain(struct ss_volume *volume);
 void ss_volume_flush(struct ss_volume *volume);
 
 /**
+ * struct ss_super_state - what the superblocks say, beside what is in the volume
+ * @has_digest: an older module wrote none
+ * @digest: of the blocks that count
+ * @is_damaged: one of the two was not readable or not sound
+ * @is_doubtful: it may have been newer than the one that was chosen
+ */
+struct ss_super_state {
+	bool has_digest;
+	u64 digest;
+	bool is_damaged;
+	bool is_doubtful;
+};
+
+/**
  * struct ss_volume_args - what a table says about a volume
  * @base: disk below
  * @store: disk with data and metadata
@@ -461,6 +501,7 @@ void ss_volume_flush(struct ss_volume *volume);
  * @hold_ms: how long writes are held on a full store
  * @low_water: chunks
  * @writable_base: merge is allowed
+ * @read_only: nothing is written at all
  */
 struct ss_volume_args {
 	struct block_device *base;
@@ -470,6 +511,7 @@ struct ss_volume_args {
 	unsigned int hold_ms;
 	u32 low_water;
 	bool writable_base;
+	bool read_only;
 };
 
 /* io.c */
@@ -535,9 +577,24 @@ u32 ss_meta_crc(const u8 *uuid, const void *sector);
 int ss_commit(struct ss_volume *volume);
 void ss_fail(struct ss_volume *volume, const char *reason);
 
+u64 ss_block_digest(enum ss_kind kind, u32 block, u64 seq);
+void ss_sector_seal(const struct ss_volume *volume, void *image, sector_t sector, u64 seq);
+int ss_block_read(struct ss_volume *volume, void *image, sector_t sector);
+
+/* super.c */
+int ss_super_read(struct ss_volume *volume, const struct ss_volume_args *args,
+		  struct ss_super_state *state, char **error);
+int ss_super_compare(struct ss_volume *volume, char **error);
+void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 block);
+
 /* load.c */
-int ss_load_super(struct ss_volume *volume, const struct ss_volume_args *args, char **error);
-int ss_load(struct ss_volume *volume, char **error);
+bool ss_sector_is_sound(const u8 *uuid, const void *image, sector_t sector);
+int ss_load(struct ss_volume *volume, const struct ss_volume_args *args, char **error);
+void ss_unload(struct ss_volume *volume);
+
+/* ioctl.c */
+struct gendisk *ss_stand_in_new(struct block_device *base);
+void ss_stand_in_free(struct gendisk *disk);
 
 /* message.c */
 int ss_message(struct ss_volume *volume, unsigned int argc, char **argv, char *result,

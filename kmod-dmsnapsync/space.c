@@ -9,6 +9,8 @@
 #include <linux/slab.h>
 #include "snapsync.h"
 
+#define LAYER_BLOCKS	(SS_LAYERS_MAX / SS_LAYERS_PER_BLOCK)
+
 /**
  * ss_versions_in() - chunks of data that fit on a STORE
  * @store_sectors: its size
@@ -61,6 +63,19 @@ static int grow_dirty(struct ss_volume *volume, enum ss_kind kind, u32 blocks)
 	return 0;
 }
 
+static int grow_seqs(struct ss_volume *volume, enum ss_kind kind, u32 blocks)
+{
+	u64 *new = kvcalloc(blocks, sizeof(*new), GFP_KERNEL);
+
+	if (!new)
+		return -ENOMEM;
+	if (volume->block_seq[kind])
+		memcpy(new, volume->block_seq[kind], volume->max_blocks[kind] * sizeof(*new));
+	swap(volume->block_seq[kind], new);
+	kvfree(new);
+	return 0;
+}
+
 static int grow_kind(struct ss_volume *volume, enum ss_kind kind, u32 nr_versions)
 {
 	u32 blocks = DIV_ROUND_UP(nr_versions, volume->table.per_block);
@@ -68,6 +83,7 @@ static int grow_kind(struct ss_volume *volume, enum ss_kind kind, u32 nr_version
 
 	err = grow_bitmap(&volume->used[kind], volume->nr_versions, nr_versions);
 	err = err ?: grow_bitmap(&volume->current_slot[kind], volume->max_blocks[kind], blocks);
+	err = err ?: grow_seqs(volume, kind, blocks);
 	err = err ?: grow_dirty(volume, kind, blocks);
 	if (!err)
 		volume->max_blocks[kind] = blocks;
@@ -106,9 +122,10 @@ int ss_space_init(struct ss_volume *volume)
 		return -ENOSPC;
 	err = ss_table_init(&volume->table, volume->chunk_sectors, nr_versions);
 	err = err ?: resize(volume, nr_versions);
-	err = err ?: grow_bitmap(&volume->current_slot[SS_KIND_LAYER], 0, SS_LAYERS_MAX);
-	err = err ?: grow_dirty(volume, SS_KIND_LAYER, SS_LAYERS_MAX);
-	volume->max_blocks[SS_KIND_LAYER] = SS_LAYERS_MAX / SS_LAYERS_PER_BLOCK;
+	err = err ?: grow_bitmap(&volume->current_slot[SS_KIND_LAYER], 0, LAYER_BLOCKS);
+	err = err ?: grow_seqs(volume, SS_KIND_LAYER, LAYER_BLOCKS);
+	err = err ?: grow_dirty(volume, SS_KIND_LAYER, LAYER_BLOCKS);
+	volume->max_blocks[SS_KIND_LAYER] = LAYER_BLOCKS;
 	return err;
 }
 
@@ -116,7 +133,7 @@ int ss_space_init(struct ss_volume *volume)
  * ss_space_exit() - the reverse
  * @volume: volume
  *
- * Context: may sleep.
+ * Context: may sleep. May be set up again after that.
  */
 void ss_space_exit(struct ss_volume *volume)
 {
@@ -124,11 +141,23 @@ void ss_space_exit(struct ss_volume *volume)
 
 	for (kind = 0; kind < SS_KINDS; kind++) {
 		kvfree(volume->current_slot[kind]);
+		kvfree(volume->block_seq[kind]);
 		kvfree(volume->dirty[kind]);
 	}
 	kvfree(volume->used[SS_KIND_DATA]);
 	kvfree(volume->used[SS_KIND_ZERO]);
 	ss_table_exit(&volume->table);
+	memset(&volume->table, 0, sizeof(volume->table));
+	memset(volume->current_slot, 0, sizeof(volume->current_slot));
+	memset(volume->block_seq, 0, sizeof(volume->block_seq));
+	memset(volume->dirty, 0, sizeof(volume->dirty));
+	memset(volume->used, 0, sizeof(volume->used));
+	memset(volume->max_blocks, 0, sizeof(volume->max_blocks));
+	memset(volume->nr_free, 0, sizeof(volume->nr_free));
+	memset(volume->cursor, 0, sizeof(volume->cursor));
+	volume->nr_versions = 0;
+	volume->reserve_first = 0;
+	volume->reserve_last = 0;
 }
 
 static unsigned int reserved(const struct ss_volume *volume)

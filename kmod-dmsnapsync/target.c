@@ -14,12 +14,14 @@
  * struct ss_target - one table
  * @base: disk below
  * @store: disk with data and metadata
+ * @stand_in: what ioctls reach
  * @volume: shared with other tables
  * @args: as given
  */
 struct ss_target {
 	struct dm_dev *base;
 	struct dm_dev *store;
+	struct gendisk *stand_in;
 	struct ss_volume *volume;
 	struct ss_volume_args args;
 };
@@ -106,19 +108,24 @@ static int parse_options(struct dm_arg_set *as, struct ss_volume_args *args, cha
 static int open_disks(struct dm_target *ti, struct ss_target *target, const char *base,
 		      const char *store)
 {
-	blk_mode_t mode = BLK_OPEN_READ | (target->args.writable_base ? BLK_OPEN_WRITE : 0);
+	const struct ss_volume_args *args = &target->args;
+	blk_mode_t write = args->read_only ? 0 : BLK_OPEN_WRITE;
+	blk_mode_t mode = BLK_OPEN_READ | (args->writable_base ? write : 0);
 	int err;
 
 	/* The wider mode first: should both be one device, the second changes nothing. */
-	err = dm_get_device(ti, store, BLK_OPEN_READ | BLK_OPEN_WRITE, &target->store);
+	err = dm_get_device(ti, store, BLK_OPEN_READ | write, &target->store);
 	if (err) {
 		ti->error = "Cannot open STORE";
 		return err;
 	}
 	err = dm_get_device(ti, base, mode, &target->base);
-	if (err)
+	if (err) {
 		ti->error = "Cannot open BASE";
-	return err;
+		return err;
+	}
+	target->stand_in = ss_stand_in_new(target->base->bdev);
+	return PTR_ERR_OR_ZERO(target->stand_in);
 }
 
 static int check_disks(struct dm_target *ti, const struct ss_target *target)
@@ -158,6 +165,8 @@ static void set_limits(struct dm_target *ti)
 
 static void close_disks(struct dm_target *ti, struct ss_target *target)
 {
+	if (!IS_ERR_OR_NULL(target->stand_in))
+		ss_stand_in_free(target->stand_in);
 	if (target->store)
 		dm_put_device(ti, target->store);
 	if (target->base)
@@ -193,9 +202,8 @@ static int snapsync_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	const char *base, *store;
 	int err;
 
-	if (argc < 2 || ti->begin || !(dm_table_get_mode(ti->table) & BLK_OPEN_WRITE)) {
-		ti->error = argc < 2 ? "BASE and STORE are needed" :
-				       "The table must be writable and begin at 0";
+	if (argc < 2 || ti->begin) {
+		ti->error = argc < 2 ? "BASE and STORE are needed" : "The table must begin at 0";
 		return -EINVAL;
 	}
 	base = dm_shift_arg(&as);
@@ -205,6 +213,7 @@ static int snapsync_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		ti->error = "No memory";
 		return -ENOMEM;
 	}
+	target->args.read_only = !(dm_table_get_mode(ti->table) & BLK_OPEN_WRITE);
 	err = parse_options(&as, &target->args, &ti->error);
 	err = err ?: open_disks(ti, target, base, store);
 	err = err ?: check_disks(ti, target);
@@ -274,6 +283,13 @@ static void snapsync_postsuspend(struct dm_target *ti)
 	ss_meta_unlock(volume, noio);
 }
 
+static int snapsync_preresume(struct dm_target *ti)
+{
+	struct ss_target *target = ti->private;
+
+	return ss_volume_start(target->volume, &target->args);
+}
+
 static void snapsync_resume(struct dm_target *ti)
 {
 	struct ss_target *target = ti->private;
@@ -318,13 +334,13 @@ static int snapsync_message(struct dm_target *ti, unsigned int argc, char **argv
 	return ss_message(target->volume, argc, argv, result, maxlen);
 }
 
-/* BASE answers, so that cluster software sees the physical disk. */
+/* Not BASE: see ioctl.c. */
 static DM_PREPARE_IOCTL(snapsync_prepare_ioctl)
 {
 	struct ss_target *target = ti->private;
 
-	*bdev = target->base->bdev;
-	return ti->len != bdev_nr_sectors(*bdev);
+	*bdev = target->stand_in->part0;
+	return 0;
 }
 
 /* Only BASE: what comes through here includes persistent reservations. */
@@ -362,6 +378,7 @@ struct target_type ss_target_type = {
 	.presuspend = snapsync_presuspend,
 	.presuspend_undo = snapsync_presuspend_undo,
 	.postsuspend = snapsync_postsuspend,
+	.preresume = snapsync_preresume,
 	.resume = snapsync_resume,
 	.status = snapsync_status,
 	.message = snapsync_message,

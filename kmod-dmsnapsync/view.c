@@ -75,8 +75,10 @@ static void close_view(struct dm_target *ti, struct ss_view *view)
 {
 	if (view->layer)
 		forget_state(view);
-	if (view->volume)
+	if (view->volume) {
+		ss_volume_forget(view->volume);
 		ss_volume_put(view->volume);
+	}
 	if (view->store)
 		dm_put_device(ti, view->store);
 	if (view->base)
@@ -171,15 +173,15 @@ static void view_status(struct dm_target *ti, status_type_t type, unsigned int f
 {
 	struct ss_view *view = ti->private;
 	struct ss_volume *volume = view->volume;
-	unsigned int noio, sz = 0;
+	char name[DM_NAME_LEN];
+	unsigned int sz = 0;
 
 	*result = '\0';
 	if (type == STATUSTYPE_IMA)
 		return;
-	/* The state may have been renamed. */
-	noio = ss_meta_lock(volume);
-	DMEMIT("/dev/mapper/%s %s", volume->name, volume->layers[view->layer]->name);
-	ss_meta_unlock(volume, noio);
+	/* Both may have been renamed. A torn name would be no harm, and a commit takes long. */
+	ss_volume_name(volume, name, sizeof(name));
+	DMEMIT("/dev/mapper/%s %s", name, volume->layers[view->layer]->name);
 }
 
 static int view_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)

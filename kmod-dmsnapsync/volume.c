@@ -3,14 +3,16 @@
  * Volumes: registry, lifetime, the worker, and the count of bios under way.
  *
  * A volume belongs to its STORE, not to a table, so that a reload or a view
- * finds what is there.
+ * finds what is there. It runs, as a member of its group, from the first resume
+ * of a table until the last table goes; after that only views read what it has
+ * in memory, and nothing is written.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include "snapsync.h"
 
-/* Volumes and groups; held over activation. */
+/* Volumes, groups and their members; never held over I/O, nor while memory is allocated. */
 DEFINE_MUTEX(ss_registry);
 static LIST_HEAD(volumes);
 
@@ -205,31 +207,26 @@ static void init_volume(struct ss_volume *volume)
 	INIT_DELAYED_WORK(&volume->commit_work, ss_commit_work);
 	INIT_DELAYED_WORK(&volume->hold_work, ss_space_hold_over);
 	volume->freed = SS_NONE;
-	volume->next_gen = 1;
 	volume->is_paused = true;
 }
 
-/* From here on it does not write any more. */
-static void stop_volume(struct ss_volume *volume)
+/* What was begun is completed; nothing is begun any more. */
+static void stop_work(struct ss_volume *volume)
 {
-	if (!volume->wq)
-		return;
 	/* Each may queue those after it. */
 	cancel_delayed_work_sync(&volume->hold_work);
 	cancel_delayed_work_sync(&volume->commit_work);
 	cancel_work_sync(&volume->work);
-	destroy_workqueue(volume->wq);
 }
 
 /* Tolerates a volume that was set up only in part. */
 static void free_volume(struct ss_volume *volume)
 {
-	u32 number;
-
-	for (number = 1; number < SS_LAYERS_MAX; number++)
-		kfree(volume->layers[number]);
-	kfree(volume->line);
-	ss_space_exit(volume);
+	if (volume->wq) {
+		stop_work(volume);
+		destroy_workqueue(volume->wq);
+	}
+	ss_unload(volume);
 	if (!IS_ERR_OR_NULL(volume->io))
 		dm_io_client_destroy(volume->io);
 	vfree(volume->buffer);
@@ -250,28 +247,6 @@ static int alloc_parts(struct ss_volume *volume, const char *group)
 	       volume->group ? 0 : -ENOMEM;
 }
 
-static int read_store(struct ss_volume *volume, const struct ss_volume_args *args, char **error)
-{
-	unsigned int noio;
-	int err = ss_load_super(volume, args, error);
-
-	if (err)
-		return err;
-	volume->chunk_shift = ilog2(volume->chunk_sectors);
-	volume->nr_chunks = DIV_ROUND_UP_ULL(volume->volume_sectors, volume->chunk_sectors);
-	if (volume->nr_chunks > U32_MAX) {
-		*error = "The volume has too many chunks; choose a larger chunk";
-		return -EINVAL;
-	}
-	noio = ss_meta_lock(volume);
-	err = ss_space_init(volume);
-	if (err == -ENOSPC)
-		*error = "STORE is too small";
-	err = err ?: ss_load(volume, error);
-	ss_meta_unlock(volume, noio);
-	return err;
-}
-
 /* The name of the mapped device, for reports. */
 static void find_name(struct ss_volume *volume, struct dm_target *ti)
 {
@@ -282,39 +257,56 @@ static void find_name(struct ss_volume *volume, struct dm_target *ti)
 	strscpy(volume->name, name, sizeof(volume->name));
 }
 
-/* Activates; if that fails, the caller frees what there is. */
-static int set_up(struct ss_volume *volume, struct dm_target *ti,
-		  const struct ss_volume_args *args, char **error)
+/* A volume that has read nothing yet. */
+static struct ss_volume *new_volume(struct dm_target *ti, const struct ss_volume_args *args)
 {
-	int err;
+	struct ss_volume *volume = kvzalloc(sizeof(*volume), GFP_KERNEL | __GFP_NOWARN);
 
+	if (!volume)
+		return NULL;
+	init_volume(volume);
 	find_name(volume, ti);
 	volume->base = args->base;
 	volume->store = args->store;
 	volume->volume_sectors = ti->len;
-	volume->hold_ms = args->hold_ms;
-	err = alloc_parts(volume, args->group);
-	err = err ?: read_store(volume, args, error);
-	err = err ?: ss_group_join(volume->group, volume);
-	if (!err)
-		list_add_tail(&volume->node, &volumes);
-	return err;
+	volume->read_only = args->read_only;
+	if (alloc_parts(volume, args->group)) {
+		free_volume(volume);
+		return NULL;
+	}
+	return volume;
 }
 
 static int check_same(const struct ss_volume *volume, struct dm_target *ti,
 		      const struct ss_volume_args *args, char **error)
 {
-	if (volume->nr_tables && volume->md != dm_table_get_md(ti->table)) {
+	if (volume->is_retiring ||
+	    (volume->nr_tables && volume->md != dm_table_get_md(ti->table))) {
 		*error = "STORE is in use by another volume";
 		return -EBUSY;
 	}
 	if (volume->base != args->base || volume->volume_sectors != ti->len ||
-	    strcmp(volume->group->name, args->group) ||
-	    (args->chunk_sectors && args->chunk_sectors != volume->chunk_sectors)) {
-		*error = "A volume in use keeps BASE, size, chunk and group; remove it first";
+	    volume->read_only != args->read_only || strcmp(volume->group->name, args->group)) {
+		*error = "A volume with tables or views keeps BASE, size, chunk, group and mode";
 		return -EBUSY;
 	}
 	return 0;
+}
+
+static bool is_in_use(const struct ss_volume *volume)
+{
+	return volume->nr_tables || volume->nr_views;
+}
+
+/* Does another volume write this BASE? With ss_registry held. */
+static bool base_is_written(const struct block_device *base)
+{
+	struct ss_volume *volume;
+
+	list_for_each_entry(volume, &volumes, node)
+		if (volume->base == base && volume->writes_base)
+			return true;
+	return false;
 }
 
 static struct ss_volume *find_store(const struct block_device *store)
@@ -327,45 +319,147 @@ static struct ss_volume *find_store(const struct block_device *store)
 	return NULL;
 }
 
+/* With ss_registry held: the one on this STORE, or @fresh. */
+static struct ss_volume *find_or_add(struct ss_volume *fresh, struct dm_target *ti,
+				     const struct ss_volume_args *args, char **error)
+{
+	struct ss_volume *volume = find_store(args->store);
+	int err = volume ? check_same(volume, ti, args, error) : 0;
+
+	if (!volume && base_is_written(args->base)) {
+		*error = "A state of another volume is being merged into BASE";
+		err = -EBUSY;
+	}
+	if (err)
+		return ERR_PTR(err);
+	if (volume) {
+		ss_volume_ref(volume);
+	} else {
+		volume = fresh;
+		list_add_tail(&volume->node, &volumes);
+	}
+	volume->nr_tables++;
+	volume->md = dm_table_get_md(ti->table);
+	return volume;
+}
+
+/* What the table needs to know before it is in use: the size of a chunk. */
+static int look_at_store(struct ss_volume *volume, const struct ss_volume_args *args, char **error)
+{
+	unsigned int noio = ss_meta_lock(volume);
+	struct ss_super_state state;
+	int err = 0;
+
+	if (volume->mode == SS_MODE_NONE)
+		err = ss_super_read(volume, args, &state, error);
+	else if (args->chunk_sectors && args->chunk_sectors != volume->chunk_sectors)
+		err = -EBUSY;
+	if (err == -EBUSY)
+		*error = "A volume in use keeps its chunk; remove it first";
+	ss_meta_unlock(volume, noio);
+	return err;
+}
+
 /**
- * ss_volume_get() - the volume on a STORE, activated if need be
+ * ss_volume_get() - the volume on a STORE
  * @ti: target of a new table
  * @args: of the table
  * @error: reason of a refusal
  *
+ * Nothing is written, and nothing but the superblocks read, before ss_volume_start().
+ *
  * Context: may sleep; I/O.
  * Return: the volume with a reference and one table more, or ERR_PTR of -EINVAL, -EBUSY,
- * -ENOMEM, -ENOSPC, -EIO.
+ * -ENOMEM, -EIO.
  */
 struct ss_volume *ss_volume_get(struct dm_target *ti, const struct ss_volume_args *args,
 				char **error)
 {
-	struct ss_volume *fresh = kvzalloc(sizeof(*fresh), GFP_KERNEL | __GFP_NOWARN), *volume;
+	struct ss_volume *fresh = new_volume(ti, args), *volume;
 	int err;
 
 	if (!fresh)
 		return ERR_PTR(-ENOMEM);
-	init_volume(fresh);
 	mutex_lock(&ss_registry);
-	volume = find_store(args->store);
-	if (volume) {
-		err = check_same(volume, ti, args, error);
-		if (!err)
-			ss_volume_ref(volume);
-	} else {
-		volume = fresh;
-		err = set_up(volume, ti, args, error);
-	}
-	if (!err) {
-		volume->nr_tables++;
-		volume->md = dm_table_get_md(ti->table);
-	}
+	volume = find_or_add(fresh, ti, args, error);
 	mutex_unlock(&ss_registry);
-	if (err || volume != fresh) {
-		stop_volume(fresh);
+	if (volume != fresh)
 		free_volume(fresh);
+	if (IS_ERR(volume))
+		return volume;
+	err = look_at_store(volume, args, error);
+	if (err) {
+		ss_volume_detach(volume, ti);
+		ss_volume_put(volume);
+		return ERR_PTR(err);
 	}
-	return err ? ERR_PTR(err) : volume;
+	return volume;
+}
+
+/* Only views were left, or nothing was loaded yet. */
+static int load_or_compare(struct ss_volume *volume, const struct ss_volume_args *args,
+			   char **error)
+{
+	unsigned int chunk_sectors = volume->chunk_sectors, noio = ss_meta_lock(volume);
+	int err;
+
+	if (volume->mode != SS_MODE_NONE) {
+		err = ss_super_compare(volume, error);
+	} else {
+		err = ss_load(volume, args, error);
+		if (!err && chunk_sectors != volume->chunk_sectors) {
+			*error = "STORE has changed since the table was loaded";
+			ss_unload(volume);
+			err = -EINVAL;
+		}
+	}
+	ss_meta_unlock(volume, noio);
+	return err;
+}
+
+/* What became no member is as it was before. */
+static void back_out(struct ss_volume *volume)
+{
+	unsigned int noio;
+
+	stop_work(volume);
+	noio = ss_meta_lock(volume);
+	if (volume->nr_views)
+		volume->mode = volume->read_only ? SS_MODE_READ_ONLY : SS_MODE_RETIRED;
+	else
+		ss_unload(volume);
+	ss_meta_unlock(volume, noio);
+}
+
+/**
+ * ss_volume_start() - a table is about to be in use
+ * @volume: volume
+ * @args: of the table
+ *
+ * With the first one the volume is activated and becomes a member of its group.
+ *
+ * Context: may sleep; I/O.
+ * Return: 0, or -EINVAL, -ENOMEM, -ENOSPC, -EIO, -EROFS, -EBUSY, -EEXIST: the kernel log has
+ * the reason.
+ */
+int ss_volume_start(struct ss_volume *volume, const struct ss_volume_args *args)
+{
+	char *error = "The volume cannot be activated";
+	int err;
+
+	if (volume->is_member)
+		return 0;
+	err = load_or_compare(volume, args, &error);
+	if (!err) {
+		err = ss_group_join(volume->group, volume);
+		if (err) {
+			error = "STORE is a copy of that of another member of the group";
+			back_out(volume);
+		}
+	}
+	if (err)
+		DMERR("%s: %s: %d", volume->name, error, err);
+	return err;
 }
 
 /**
@@ -373,7 +467,7 @@ struct ss_volume *ss_volume_get(struct dm_target *ti, const struct ss_volume_arg
  * @dev: number of a device with the target snapsync
  *
  * Context: may sleep.
- * Return: the volume with a reference, or NULL.
+ * Return: the volume with a reference and one view more, or NULL if it does not run.
  */
 struct ss_volume *ss_volume_find(dev_t dev)
 {
@@ -381,13 +475,90 @@ struct ss_volume *ss_volume_find(dev_t dev)
 
 	mutex_lock(&ss_registry);
 	list_for_each_entry(volume, &volumes, node) {
-		if (volume->nr_tables && disk_devt(dm_disk(volume->md)) == dev) {
+		if (volume->is_member && disk_devt(dm_disk(volume->md)) == dev) {
 			ss_volume_ref(volume);
+			volume->nr_views++;
 			found = volume;
 		}
 	}
 	mutex_unlock(&ss_registry);
 	return found;
+}
+
+/**
+ * ss_volume_name() - what its mapped device is called now
+ * @volume: volume
+ * @name: result; the last one known if it has no table
+ * @size: of @name
+ *
+ * Context: may sleep.
+ */
+void ss_volume_name(struct ss_volume *volume, char *name, size_t size)
+{
+	char now[DM_NAME_LEN];
+
+	mutex_lock(&ss_registry);
+	if (volume->md && !dm_copy_name_and_uuid(volume->md, now, NULL))
+		strscpy(volume->name, now, sizeof(volume->name));
+	strscpy(name, volume->name, size);
+	mutex_unlock(&ss_registry);
+}
+
+/**
+ * ss_volume_claim_base() - BASE is going to be written
+ * @volume: volume
+ *
+ * No other volume with the same BASE is activated from now on, until ss_volume_leave_base().
+ *
+ * Context: may sleep.
+ * Return: true, or false if there is one.
+ */
+bool ss_volume_claim_base(struct ss_volume *volume)
+{
+	const struct ss_volume *other;
+	bool alone = true;
+
+	mutex_lock(&ss_registry);
+	list_for_each_entry(other, &volumes, node)
+		if (other != volume && other->base == volume->base && is_in_use(other))
+			alone = false;
+	volume->writes_base = alone;
+	mutex_unlock(&ss_registry);
+	return alone;
+}
+
+/**
+ * ss_volume_leave_base() - the reverse
+ * @volume: volume
+ *
+ * Context: may sleep.
+ */
+void ss_volume_leave_base(struct ss_volume *volume)
+{
+	mutex_lock(&ss_registry);
+	volume->writes_base = false;
+	mutex_unlock(&ss_registry);
+}
+
+/* Whoever comes now reads STORE anew. With ss_registry held. */
+static void unlink_unused(struct ss_volume *volume)
+{
+	if (!is_in_use(volume))
+		list_del_init(&volume->node);
+}
+
+/**
+ * ss_volume_forget() - the reverse of ss_volume_find()
+ * @volume: volume; the caller still has to put it
+ *
+ * Context: may sleep.
+ */
+void ss_volume_forget(struct ss_volume *volume)
+{
+	mutex_lock(&ss_registry);
+	volume->nr_views--;
+	unlink_unused(volume);
+	mutex_unlock(&ss_registry);
 }
 
 /**
@@ -399,16 +570,9 @@ void ss_volume_ref(struct ss_volume *volume)
 	kref_get(&volume->ref);
 }
 
-/* With ss_registry held, which it drops. */
 static void release_volume(struct kref *ref)
 {
-	struct ss_volume *volume = container_of(ref, struct ss_volume, ref);
-
-	ss_group_leave(volume);
-	stop_volume(volume);
-	list_del(&volume->node);
-	mutex_unlock(&ss_registry);
-	free_volume(volume);
+	free_volume(container_of(ref, struct ss_volume, ref));
 }
 
 /**
@@ -419,7 +583,7 @@ static void release_volume(struct kref *ref)
  */
 void ss_volume_put(struct ss_volume *volume)
 {
-	kref_put_mutex(&volume->ref, release_volume, &ss_registry);
+	kref_put(&volume->ref, release_volume);
 }
 
 /**
@@ -445,9 +609,26 @@ void ss_volume_attach(struct ss_volume *volume, struct dm_target *ti,
 	spin_lock_irq(&volume->bio_lock);
 	volume->is_suspending = false;
 	spin_unlock_irq(&volume->bio_lock);
-	ss_space_extend(volume);
+	if (volume->mode == SS_MODE_WRITE)
+		ss_space_extend(volume);
 	ss_meta_unlock(volume, noio);
 	ss_volume_kick(volume);
+}
+
+/* From here on nothing is written: STORE may be used elsewhere. */
+static void retire(struct ss_volume *volume)
+{
+	unsigned int noio;
+
+	ss_group_leave(volume);
+	/* A cut may have come after the device was suspended. */
+	ss_volume_flush(volume);
+	stop_work(volume);
+	noio = ss_meta_lock(volume);
+	if (volume->mode != SS_MODE_NONE)
+		volume->mode = volume->mode == SS_MODE_WRITE && !atomic_read(&volume->unclean) ?
+			       SS_MODE_RETIRED : SS_MODE_READ_ONLY;
+	ss_meta_unlock(volume, noio);
 }
 
 /**
@@ -455,15 +636,31 @@ void ss_volume_attach(struct ss_volume *volume, struct dm_target *ti,
  * @volume: volume; the caller still has to put it
  * @ti: target of the table
  *
- * Context: may sleep.
+ * Context: may sleep; waits for an operation on the group.
  */
 void ss_volume_detach(struct ss_volume *volume, struct dm_target *ti)
 {
+	bool is_last;
+
 	mutex_lock(&volume->ti_lock);
 	if (volume->ti == ti)
 		volume->ti = NULL;
 	mutex_unlock(&volume->ti_lock);
 	mutex_lock(&ss_registry);
-	volume->nr_tables--;
+	is_last = volume->nr_tables == 1;
+	if (is_last)
+		volume->is_retiring = true;
+	else
+		volume->nr_tables--;
+	mutex_unlock(&ss_registry);
+	if (!is_last)
+		return;
+	retire(volume);
+	mutex_lock(&ss_registry);
+	volume->nr_tables = 0;
+	volume->md = NULL;
+	volume->writes_base = false;
+	volume->is_retiring = false;
+	unlink_unused(volume);
 	mutex_unlock(&ss_registry);
 }

@@ -3,7 +3,7 @@
  * snapfault: fails each allocation of a request to device mapper, one after the other.
  *
  *	snapfault message NAME MESSAGE [UNDO]	UNDO is sent when the message succeeded
- *	snapfault load NAME SECTORS PARAMETERS	a table of snapsync, which is cleared again
+ *	snapfault create NAME SECTORS PARAMETERS	a volume, which is removed again
  *
  * Ends when a request needs no more allocations than were tried. Fails if none of the
  * faults led to a refusal, or if one led to anything else than "no memory", or what the
@@ -20,7 +20,7 @@
 static int control;
 
 /* Returns 0 or a negative errno. */
-static int send_table(const char *name, uint64_t sectors, const char *parameters)
+static int send(unsigned long command, const char *name, uint64_t sectors, const char *parameters)
 {
 	char request[1024] __attribute__((aligned(8))) = "";
 	struct dm_ioctl *dm = (struct dm_ioctl *)request;
@@ -30,26 +30,40 @@ static int send_table(const char *name, uint64_t sectors, const char *parameters
 	dm->data_size = sizeof(request);
 	dm->data_start = sizeof(*dm);
 	strncpy(dm->name, name, sizeof(dm->name) - 1);
-	if (!parameters)
-		return ioctl(control, DM_TABLE_CLEAR, dm) ? -errno : 0;
-	dm->target_count = 1;
-	spec->length = sectors;
-	strcpy(spec->target_type, "snapsync");
-	strncpy((char *)(spec + 1), parameters, 512);
-	return ioctl(control, DM_TABLE_LOAD, dm) ? -errno : 0;
+	if (parameters) {
+		dm->target_count = 1;
+		spec->length = sectors;
+		strcpy(spec->target_type, "snapsync");
+		strncpy((char *)(spec + 1), parameters, 512);
+	}
+	return ioctl(control, command, dm) ? -errno : 0;
+}
+
+/* As dmsetup does: a device, its table, and the table in use. */
+static int create(const char *name, uint64_t sectors, const char *parameters)
+{
+	int err = send(DM_DEV_CREATE, name, 0, NULL);
+
+	if (err)
+		return err;
+	err = send(DM_TABLE_LOAD, name, sectors, parameters);
+	err = err ? err : send(DM_DEV_SUSPEND, name, 0, NULL);
+	if (err)
+		send(DM_DEV_REMOVE, name, 0, NULL);
+	return err;
 }
 
 static int request(char **argv)
 {
-	if (!strcmp(argv[1], "load"))
-		return send_table(argv[2], strtoull(argv[3], NULL, 10), argv[4]);
+	if (!strcmp(argv[1], "create"))
+		return create(argv[2], strtoull(argv[3], NULL, 10), argv[4]);
 	return dm_message(control, argv[2], argv[3]);
 }
 
 static int undo(char **argv)
 {
-	if (!strcmp(argv[1], "load"))
-		return send_table(argv[2], 0, NULL);
+	if (!strcmp(argv[1], "create"))
+		return send(DM_DEV_REMOVE, argv[2], 0, NULL);
 	return argv[4] ? dm_message(control, argv[2], argv[4]) : 0;
 }
 
@@ -59,7 +73,7 @@ int main(int argc, char **argv)
 	long nth, left = 0;
 
 	if (argc < 4 || argc > 5) {
-		fputs("usage: snapfault message NAME MESSAGE [UNDO] | load NAME SECTORS PARAMETERS\n",
+		fputs("usage: snapfault message NAME MESSAGE [UNDO] | create NAME SECTORS PARAMETERS\n",
 		      stderr);
 		return 2;
 	}

@@ -50,10 +50,7 @@ inject() {
 }
 
 activation_fails() {
-	dmsetup create bare --notable && snapfault load bare "$(sectors "$base")" "$table"
-	local status=$?
-	dmsetup remove bare
-	return $status
+	snapfault create bare "$(sectors "$base")" "$table"
 }
 
 load_under_faults() {

@@ -68,7 +68,7 @@ check_is "each member reports its time" \
 lparctl cut --at now --lpar g --action open
 check_is "opening takes no state" "$(states a | tr ' ' '\n' | grep -c ^cut-)" 1
 lparctl deactivate g
-lparctl deactivate g
+lparctl delete g
 check "removal" remove_members
 
 wipe_stores

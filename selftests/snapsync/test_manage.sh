@@ -16,7 +16,7 @@ says() {
 	grep -q "$1" "$scratch/err"
 }
 
-plan 19
+plan 34
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 volume vol chunk 4
 check "take" lparctl snap take vol one note "after the installation"
@@ -31,6 +31,15 @@ check_is "the tree" "$(lparctl snap list vol | awk 'NR > 1 { print $1 }' | tr '\
 cat $vol >/dev/null
 check "restore" lparctl snap restore vol one
 data check_is "no cached page is left" "$(head -c 1 $vol)" b
+exec 5<$vol
+check_fails "a volume that is open is not restored" lparctl snap restore vol two 2>"$scratch/err"
+check "says so" says "vol is open"
+check_is "nor changed" "$(byte $vol 0)" 142
+fill $vol 103 0 4
+dd if=<(head -c 64K /dev/zero | tr '\0' d) of=$vol bs=64k iflag=fullblock conv=notrunc status=none
+check "but by force" lparctl snap restore vol one --force
+data check_is "what the page cache had does not come back" "$(byte $vol 0)" 142
+exec 5<&-
 check "rename" lparctl snap rename vol two three
 check "delete" lparctl snap delete vol three
 check_is "one is left" "$(value "len(s)")" 2
@@ -40,6 +49,20 @@ check_fails "no such volume" lparctl snap list nowhere 2>"$scratch/err"
 check "says so, too" says "no such volume"
 lparctl snap take vol
 check_is "a name is needed" $? 2
+lparctl snap take vol "a b"
+check_is "without blanks" $? 2
+check "a note with all kinds of characters" lparctl snap take vol 'a\b' note 'C:\dir  two'
+check_is "is kept" "$(lparctl -j snap list vol | grep -o '"note":"C:[^"]*"')" '"note":"C:\\dir  two"'
+check "so is the name" lparctl snap restore vol 'a\b'
+check "it goes" lparctl snap delete vol 'a\b'
+for i in {1..20}; do lparctl snap take vol "day$i"; done
+check "a line of states does not wander to the right" test "$(lparctl snap list vol | wc -L)" -lt 100
+check "the volume gets another name" dmsetup rename vol new
+check "a view" dmsetup create view --readonly --table "0 $(sectors "$base") snapsync-view /dev/mapper/new day3"
+check_is "a view calls it so" "$(dmsetup status view | cut -d ' ' -f 4,5)" "/dev/mapper/new day3"
+dmsetup rename new vol
+check_is "and so again" "$(dmsetup status view | cut -d ' ' -f 4)" /dev/mapper/vol
+dmsetup remove view
 check_fails "no merge without leave" lparctl snap merge vol one
 dmsetup remove vol
 data check "check" lparctl snap check "$store"

@@ -73,7 +73,7 @@ merge_stops() {
 	is_merging vol && [ "$(dmsetup info -c --noheadings -o events vol)" -gt "$events" ]
 }
 
-plan 12
+plan 16
 modprobe -a dm-delay dm-flakey 2>/dev/null
 snapmodel --stamp "$base" || bail "no BASE"
 dmsetup create base --table "0 $(sectors "$real_base") linear $real_base 0"
@@ -91,9 +91,22 @@ fio --name=w --filename=$vol --direct=1 --rw=randwrite --bsrange=512-32k --block
 message vol take two
 message vol delete one
 wanted=$(sum $vol)
+store=$copy_store
+volume other || bail "no other volume"
+store=/dev/mapper/store
+message other take gold
+gold=$(sum /dev/mapper/other)
+check_fails "no merge while another volume has the same BASE" message vol merge two
+check_is "whose state is what it was" "$(view view other gold && sum /dev/mapper/view)" "$gold"
+dmsetup remove other
+check_fails "nor while there is a view of it" message vol merge two
+dmsetup remove view
 check "BASE is slow" base_is slow
 dmsetup suspend --nolockfs base
 check "merge" message vol merge two
+store=$copy_store
+check_fails "no other volume meanwhile" volume other
+store=/dev/mapper/store
 for i in 1 2 3; do
 	check "crash $i" crash
 	data check "the merge goes on" goes_on

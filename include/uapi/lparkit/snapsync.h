@@ -27,10 +27,11 @@
 #define SS_NOTE_MAX		127
 #define SS_UUID_SIZE		16
 
-/* Layout: superblocks in blocks 0 and 1, layer blocks, groups. */
+/* Layout: superblocks in blocks 0 and 1, layer blocks, copies of the superblocks, groups. */
 #define SS_LAYER_BLOCK		2	/* first block of the layers */
 #define SS_LAYERS_PER_SECTOR	2
 #define SS_LAYERS_PER_BLOCK	(SS_LAYERS_PER_SECTOR * SS_BLOCK_SECTORS)
+#define SS_COPY_BLOCK		514	/* of block 0; that of block 1 follows */
 #define SS_GROUP_BLOCK		768	/* first block of the first group */
 #define SS_GROUP_MAPS		64	/* map blocks of each kind in a group */
 #define SS_GROUP_META_BLOCKS	(2 * 2 * SS_GROUP_MAPS)
@@ -61,6 +62,9 @@ struct ss_head {
 	__le64 seq;
 };
 
+/* There is a digest, and copies; a module that knows neither leaves the bit clear. */
+#define SS_FEATURE_DIGEST	(1 << 0)
+
 /**
  * struct ss_super - superblock: the first sector of its block, zeroes follow
  * @head: @head.seq odd in block 1, even in block 0
@@ -72,6 +76,9 @@ struct ss_head {
  * @store_sectors: size of STORE that is in use
  * @blocks: metadata blocks of each kind in use; the others were never written
  * @running: layer that takes writes
+ * @digest: sum of mix(mix(kind << 32 | block) + seq) over all blocks in use, @seq being the
+ *	transaction of the slot that counts; mix() is the last step of splitmix64
+ * @features: SS_FEATURE_...; unknown ones do no harm
  * @reserved: zero
  */
 struct ss_super {
@@ -84,7 +91,9 @@ struct ss_super {
 	__le64 store_sectors;
 	__le32 blocks[SS_KINDS];
 	__le32 running;
-	__u8 reserved[432];
+	__le64 digest;
+	__le32 features;
+	__u8 reserved[420];
 };
 
 /**

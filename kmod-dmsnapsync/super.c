@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Superblocks: two that take turns, and a copy of each.
+ *
+ * The newest one says what counts. Should one of the two be lost, its copy
+ * stands in. A copy is written along with its superblock, but without a flush,
+ * so that it may be an older one after a crash: then the superblock that is
+ * lost may have been the newest, and only the blocks can tell (see load.c).
+ */
+#include <linux/uuid.h>
+#include "snapsync.h"
+
+#define DEFAULT_CHUNK_SECTORS	32
+
+/* What has to be zero before a store is formatted: every known signature is in there. */
+#define BLANK_SECTORS		256
+
+/* Refuses: sets the reason and returns -EINVAL. */
+static int refuse(char **error, char *reason)
+{
+	*error = reason;
+	return -EINVAL;
+}
+
+static bool is_ours(const struct ss_super *super)
+{
+	return !memcmp(super->magic, SS_MAGIC, sizeof(super->magic));
+}
+
+static bool is_sound(const struct ss_super *super, unsigned int which, u32 block)
+{
+	const void *rest = (const void *)super + SS_SECTOR_SIZE;
+	u32 chunk = le32_to_cpu(super->chunk_sectors);
+
+	return is_ours(super) &&
+	       ss_sector_is_sound(super->uuid, super, (sector_t)block * SS_BLOCK_SECTORS) &&
+	       (le64_to_cpu(super->head.seq) & 1) == which &&
+	       !memchr_inv(rest, 0, SS_BLOCK_SIZE - SS_SECTOR_SIZE) && is_power_of_2(chunk) &&
+	       chunk >= SS_CHUNK_SECTORS_MIN && chunk <= SS_CHUNK_SECTORS_MAX;
+}
+
+static u64 seq_of(const struct ss_super *super)
+{
+	return super ? le64_to_cpu(super->head.seq) : 0;
+}
+
+/* What cannot be read is not ours, nor blank. Returns the number of blocks that can be. */
+static unsigned int read_blocks(struct ss_volume *volume, u32 block, unsigned int count)
+{
+	unsigned int readable = 0, i;
+
+	if (!ss_buffer_io(volume, volume->store, REQ_OP_READ, (sector_t)block * SS_BLOCK_SECTORS,
+			  count * SS_BLOCK_SECTORS))
+		return count;
+	for (i = 0; i < count; i++) {
+		void *image = volume->buffer + i * SS_BLOCK_SIZE;
+
+		if (ss_block_read(volume, image, (sector_t)(block + i) * SS_BLOCK_SECTORS))
+			memset(image, 0xff, SS_BLOCK_SIZE);
+		else
+			readable++;
+	}
+	return readable;
+}
+
+/* Behind the superblocks in volume->buffer. */
+static void read_copies(struct ss_volume *volume)
+{
+	void *superblocks = volume->buffer, *copies = superblocks + 2 * SS_BLOCK_SIZE;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		if (ss_block_read(volume, copies + i * SS_BLOCK_SIZE,
+				  (sector_t)(SS_COPY_BLOCK + i) * SS_BLOCK_SECTORS))
+			memset(copies + i * SS_BLOCK_SIZE, 0xff, SS_BLOCK_SIZE);
+}
+
+/* Newest of two, either of which may be missing. */
+static const struct ss_super *newer(const struct ss_super *a, const struct ss_super *b)
+{
+	return seq_of(a) > seq_of(b) ? a : b;
+}
+
+/*
+ * The superblock that counts, in volume->buffer, or NULL. Copies only stand in
+ * for one that is lost, beside one of the same store that is not: what was
+ * wiped, and is something else by now, still has them.
+ */
+static const struct ss_super *choose(struct ss_volume *volume, struct ss_super_state *state)
+{
+	const struct ss_super *super[2], *copy;
+	unsigned int which, lost;
+
+	for (which = 0; which < 2; which++) {
+		super[which] = volume->buffer + which * SS_BLOCK_SIZE;
+		if (!is_sound(super[which], which, which))
+			super[which] = NULL;
+	}
+	if (super[0] && super[1])
+		return memcmp(super[0]->uuid, super[1]->uuid, SS_UUID_SIZE) ?
+		       NULL : newer(super[0], super[1]);
+	if (!super[0] && !super[1])
+		return NULL;
+	lost = !super[1];
+	state->is_damaged = true;
+	copy = volume->buffer + (2 + lost) * SS_BLOCK_SIZE;
+	if (!is_sound(copy, lost, SS_COPY_BLOCK + lost) ||
+	    memcmp(copy->uuid, super[!lost]->uuid, SS_UUID_SIZE))
+		copy = NULL;
+	state->is_doubtful = newer(copy, super[!lost]) != copy;
+	return newer(copy, super[!lost]);
+}
+
+static int adopt(struct ss_volume *volume, const struct ss_super *super,
+		 const struct ss_volume_args *args, struct ss_super_state *state, char **error)
+{
+	unsigned int kind;
+
+	if (le32_to_cpu(super->version) != SS_VERSION)
+		return refuse(error, "STORE has a format of another version");
+	volume->chunk_sectors = le32_to_cpu(super->chunk_sectors);
+	if (args->chunk_sectors && args->chunk_sectors != volume->chunk_sectors)
+		return refuse(error, "STORE has another chunk size");
+	if (le64_to_cpu(super->volume_sectors) != volume->volume_sectors)
+		return refuse(error, "STORE belongs to a BASE of another size");
+	volume->store_sectors = le64_to_cpu(super->store_sectors);
+	if (volume->store_sectors > bdev_nr_sectors(volume->store))
+		return refuse(error, "STORE has shrunk");
+	memcpy(volume->uuid, super->uuid, sizeof(volume->uuid));
+	for (kind = 0; kind < SS_KINDS; kind++)
+		volume->nr_blocks[kind] = le32_to_cpu(super->blocks[kind]);
+	volume->running = le32_to_cpu(super->running);
+	volume->seq = le64_to_cpu(super->head.seq);
+	state->has_digest = le32_to_cpu(super->features) & SS_FEATURE_DIGEST;
+	state->digest = le64_to_cpu(super->digest);
+	return 0;
+}
+
+static void prepare_format(struct ss_volume *volume, const struct ss_volume_args *args)
+{
+	volume->chunk_sectors = args->chunk_sectors ?: DEFAULT_CHUNK_SECTORS;
+	volume->store_sectors = round_down(bdev_nr_sectors(volume->store), SS_BLOCK_SECTORS);
+	generate_random_uuid(volume->uuid);
+	volume->seq = 0;
+}
+
+/* A format that was interrupted has written block 1, but not block 0. */
+static bool is_blank(const struct ss_volume *volume)
+{
+	const struct ss_super *second = volume->buffer + SS_BLOCK_SIZE;
+
+	if (memchr_inv(volume->buffer, 0, SS_BLOCK_SIZE))
+		return false;
+	return !memchr_inv(volume->buffer, 0, BLANK_SECTORS * SS_SECTOR_SIZE) ||
+	       (is_sound(second, 1, 1) && seq_of(second) == 1);
+}
+
+static int find_super(struct ss_volume *volume, const struct ss_volume_args *args,
+		      struct ss_super_state *state, char **error)
+{
+	const struct ss_super *first = volume->buffer, *super;
+	const struct ss_super *second = volume->buffer + SS_BLOCK_SIZE;
+
+	if (!read_blocks(volume, 0, BLANK_SECTORS / SS_BLOCK_SECTORS)) {
+		*error = "Cannot read STORE";
+		return -EIO;
+	}
+	if (is_blank(volume)) {
+		prepare_format(volume, args);
+		return 0;
+	}
+	if (!is_ours(first) && !is_ours(second))
+		return refuse(error, "STORE has something else on it; wipe it first");
+	/* Beside the superblocks, in place of what tells a blank store. */
+	if (bdev_nr_sectors(volume->store) >= SS_GROUP_BLOCK * SS_BLOCK_SECTORS)
+		read_copies(volume);
+	super = choose(volume, state);
+	if (!super)
+		return refuse(error, "The superblocks of STORE are damaged");
+	return adopt(volume, super, args, state, error);
+}
+
+/**
+ * ss_super_read() - read the superblocks, or see that STORE is blank
+ * @volume: with base, store and volume_sectors
+ * @args: of the table
+ * @state: result
+ * @error: reason of a refusal
+ *
+ * Sets what a superblock says; volume->seq is 0 if STORE is to be formatted.
+ *
+ * Context: may sleep, volume->meta held.
+ * Return: 0, -EINVAL when STORE holds something else, is damaged or does not fit, -EIO.
+ */
+int ss_super_read(struct ss_volume *volume, const struct ss_volume_args *args,
+		  struct ss_super_state *state, char **error)
+{
+	int err;
+
+	memset(state, 0, sizeof(*state));
+	err = find_super(volume, args, state, error);
+	if (err)
+		return err;
+	volume->chunk_shift = ilog2(volume->chunk_sectors);
+	volume->nr_chunks = DIV_ROUND_UP_ULL(volume->volume_sectors, volume->chunk_sectors);
+	if (volume->nr_chunks > U32_MAX)
+		return refuse(error, "The volume has too many chunks; choose a larger chunk");
+	return 0;
+}
+
+/**
+ * ss_super_compare() - is what is in memory what is on STORE?
+ * @volume: which had no table for a while, but views
+ * @error: reason of a refusal
+ *
+ * Context: may sleep, volume->meta held.
+ * Return: 0, and it may be used again; -EBUSY otherwise.
+ */
+int ss_super_compare(struct ss_volume *volume, char **error)
+{
+	struct ss_super_state state = {};
+	const struct ss_super *super;
+
+	*error = "STORE was written elsewhere, or failed, while there were views; remove them";
+	if (volume->mode != (volume->read_only ? SS_MODE_READ_ONLY : SS_MODE_RETIRED))
+		return -EBUSY;
+	read_blocks(volume, 0, 2);
+	read_copies(volume);
+	super = choose(volume, &state);
+	if (!super || memcmp(super->uuid, volume->uuid, SS_UUID_SIZE) ||
+	    seq_of(super) != volume->seq || le64_to_cpu(super->digest) != volume->digest)
+		return -EBUSY;
+	if (!volume->read_only)
+		volume->mode = SS_MODE_WRITE;
+	return 0;
+}
+
+/**
+ * ss_super_put() - make a superblock
+ * @volume: volume
+ * @image: result, a block
+ * @seq: transaction
+ * @block: where it is going to be written
+ *
+ * Context: volume->meta held.
+ */
+void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 block)
+{
+	struct ss_super *super = image;
+	unsigned int kind;
+
+	memset(image, 0, SS_BLOCK_SIZE);
+	memcpy(super->magic, SS_MAGIC, sizeof(super->magic));
+	super->version = cpu_to_le32(SS_VERSION);
+	super->chunk_sectors = cpu_to_le32(volume->chunk_sectors);
+	memcpy(super->uuid, volume->uuid, sizeof(super->uuid));
+	super->volume_sectors = cpu_to_le64(volume->volume_sectors);
+	super->store_sectors = cpu_to_le64(volume->store_sectors);
+	for (kind = 0; kind < SS_KINDS; kind++)
+		super->blocks[kind] = cpu_to_le32(volume->nr_blocks[kind]);
+	super->running = cpu_to_le32(volume->committing);
+	super->digest = cpu_to_le64(volume->digest);
+	super->features = cpu_to_le32(SS_FEATURE_DIGEST);
+	ss_sector_seal(volume, image, (sector_t)block * SS_BLOCK_SECTORS, seq);
+}

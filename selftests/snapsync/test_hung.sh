@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A STORE that does not answer keeps its own volume waiting, and nobody else.
+# vm: cpus=2 mem=768 disks=4M,12M,12M,12M timeout=300 long=6.1,7.2,debug
+# shellcheck source=selftests/snapsync/snapsync.sh
+. "$(dirname "$0")/snapsync.sh"
+
+# answers COMMAND...: in time, and well.
+answers() {
+	timeout 60 "$@" >"$scratch/answer"
+}
+
+hang() {
+	dmsetup suspend --noflush --nolockfs hung
+}
+
+plan 16
+for i in 0 1 2; do
+	dmsetup create base$i --table "0 2048 linear $base $((i * 2048))"
+done
+dmsetup create hung --table "0 $(sectors /dev/vdb) linear /dev/vdb 0"
+base=/dev/mapper/base1 store=/dev/vdc volume w
+base=/dev/mapper/base2 store=/dev/vdd volume x
+message w take a || bail "no volumes"
+hang
+base=/dev/mapper/base0 store=/dev/mapper/hung volume v &
+activation=$!
+wait_until 60 test -e /sys/module/dm_snapsync
+sleep 2
+check "while a volume is activated, another takes a state" answers dmsetup message w 0 take b
+check "tells its members" answers dmsetup message w 0 members
+check "gets a view" answers dmsetup create wv --readonly --table "0 2048 snapsync-view /dev/mapper/w a"
+check "and loses it" answers dmsetup remove wv
+check "gets another table" answers dmsetup load w --table "$(dmsetup table w)"
+check "that is in use" answers dmsetup resume w
+check "all devices are asked" answers dmsetup status
+check "another volume goes" answers dmsetup remove x
+dmsetup resume hung
+check "the activation goes on" wait $activation
+
+fill /dev/mapper/v 101 0 4
+hang
+message v take a &
+take=$!
+sleep 2
+check "while a state is taken, all devices are asked" answers dmsetup status
+check "the one that waits says so" grep -q "a disk does not answer" "$scratch/answer"
+check "another takes a state" answers dmsetup message w 0 take c
+check "gets a view" answers dmsetup create wv --readonly --table "0 2048 snapsync-view /dev/mapper/w a"
+check "and loses it" answers dmsetup remove wv
+dmsetup resume hung
+check "the state is there in the end" wait $take
+check "and the volume is as it should be" status_is v 5 1
+dmsetup remove v && dmsetup remove w && dmsetup remove hung

@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What an activation writes: nothing before all is read and found right, nothing at all for a
+# table that is loaded only, or read-only. What it makes of sectors that cannot be read, and
+# of a store from before there was a digest.
+# vm: cpus=2 mem=768 disks=1M,12M timeout=500 long=6.1,debug
+# shellcheck source=selftests/snapsync/snapsync.sh
+. "$(dirname "$0")/snapsync.sh"
+
+real=$store
+vol=/dev/mapper/vol
+
+store_file() {
+	"$(dirname "$0")/storefile.py" "$real" "$@" && blockdev --flushbufs "$real"
+}
+
+# A read-only volume: all must be readable, and as it was.
+read_only() {
+	dmsetup create vol --readonly --table "0 $(sectors "$base") snapsync $base $store 0"
+}
+
+# What the volume shows, and its states.
+shows() {
+	echo "$(sum $vol) $(message vol list | cut -d ' ' -f 1 | tr '\n' ,)"
+}
+
+# STORE of which each read takes that long.
+slow_store() {
+	dmsetup create slow --table "0 $(sectors "$real") delay $real 0 $1 $real 0 0" &&
+		store=/dev/mapper/slow
+}
+
+# STORE of which a block cannot be read.
+broken_store() {
+	local block=$1
+
+	dmsetup create slow --table "$(cat <<-END
+	0 $((block * 8)) linear $real 0
+	$((block * 8)) 8 error
+	$((block * 8 + 8)) $(($(sectors "$real") - block * 8 - 8)) linear $real $((block * 8 + 8))
+	END
+	)" && store=/dev/mapper/slow
+}
+
+healthy_store() {
+	dmsetup remove slow && store=$real
+}
+
+plan 31
+modprobe dm-delay || bail "no dm-delay"
+head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
+before=$(sum "$real")
+dmsetup create vol --notable
+check "a table for a blank store is loaded" \
+	dmsetup load vol --table "0 $(sectors "$base") snapsync $base $store 0"
+check_is "nothing is written" "$(sum "$real")" "$before"
+check_fails "nor can it be asked before it is resumed" message vol list
+dmsetup remove vol
+check_fails "a read-only table for a blank store is refused" read_only
+check_is "nothing is written" "$(sum "$real")" "$before"
+
+volume vol chunk 4 || bail "no volume"
+for state in one two three; do
+	fill $vol 101 0 64
+	message vol take $state
+done
+fill $vol 102 32 64
+good=$(shows)
+dmsetup remove vol
+before=$(sum "$real")
+check "a read-only volume" read_only
+check_is "shows the same" "$(shows)" "$good"
+check_fails "cannot be written" dd if=/dev/zero of=$vol bs=4k count=1 oflag=direct
+check_fails "nor is a state taken" message vol take four
+check_fails "nor deleted" message vol delete one
+check "a view of it" view view vol one
+dmsetup remove view
+dmsetup remove vol
+check_is "nothing is written" "$(sum "$real")" "$before"
+
+# A slot that did not commit, to be rewritten after the load, which fails a second later.
+dd if="$real" of="$scratch/store" bs=1M iflag=direct status=none
+store_file later 2
+read -r _ new < <(store_file slots 768)
+store_file flip $((new * 4096 + 100))
+before=$(sum "$real")
+slow_store 800
+check_fails "a store with a damaged block is refused" volume vol
+check "with the reason" sh -c 'dmesg | tail | grep -q "STORE is damaged"'
+healthy_store
+check_is "nothing is written" "$(sum "$real")" "$before"
+dd if="$scratch/store" of="$real" bs=1M oflag=direct status=none
+store_file later 2
+check "a slot that did not commit alone does no harm" volume vol
+check_is "the volume is as it was" "$(shows)" "$good"
+dmsetup remove vol
+check_is "nor is it there any more" "$(lparctl -j snap check "$real" | grep -o '"uncommitted_slots":0')" '"uncommitted_slots":0'
+
+for block in 0 1; do
+	broken_store $block
+	check "superblock $block cannot be read" read_only
+	check_is "the volume is as it was" "$(shows)" "$good"
+	dmsetup remove vol
+	healthy_store
+done
+read -r old new < <(store_file slots 2)
+broken_store "$old"
+check "an old slot cannot be read" read_only
+check_is "the volume is as it was" "$(shows)" "$good"
+dmsetup remove vol
+healthy_store
+broken_store "$new"
+check_fails "the one that counts cannot be read" read_only
+healthy_store
+
+store_file before-digest
+check "a store without a digest" lparctl snap check "$real"
+dd if="$real" of="$scratch/old" bs=1M iflag=direct status=none
+store_file flip $((old * 4096 + 100))
+check_fails "is refused if anything is damaged" volume vol
+dd if="$scratch/old" of="$real" bs=1M oflag=direct status=none
+check "and used otherwise" volume vol
+check_is "the volume is as it was" "$(shows)" "$good"
+message vol take four
+dmsetup remove vol
+read -r old new < <(store_file slots 2)
+store_file flip $((old * 4096 + 100))
+check "from then on it has one" volume vol
+check_is "that proves what counts" "$(shows)" "${good}four,"
+dmsetup remove vol
