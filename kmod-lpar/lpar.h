@@ -259,9 +259,10 @@ void lpar_memory_put(struct lpar_memory *memory);
 u64 lpar_memory_size(const struct lpar_memory *memory);
 u64 lpar_memory_small(const struct lpar_memory *memory);
 pid_t lpar_memory_holder(struct lpar_memory *memory);
-int lpar_memory_hold(struct lpar_memory *memory);
-void lpar_memory_release(struct lpar_memory *memory);
-bool lpar_memory_is_holder(struct lpar_memory *memory);
+struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory);
+void lpar_memory_release(struct lpar_hold *hold);
+struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold);
+bool lpar_memory_may_map(const struct lpar_hold *hold);
 struct page *lpar_memory_page(struct lpar_memory *memory, pgoff_t pgoff);
 
 /* memdev.c */

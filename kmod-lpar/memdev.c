@@ -48,7 +48,8 @@ static const struct vm_operations_struct memdev_vm_ops = {
 
 static int memdev_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	struct lpar_memory *memory = file->private_data;
+	const struct lpar_hold *hold = file->private_data;
+	struct lpar_memory *memory = lpar_memory_of(hold);
 	u64 end = ((u64)vma->vm_pgoff << PAGE_SHIFT) + (vma->vm_end - vma->vm_start);
 
 	/* A private mapping would copy guest memory elsewhere on write. */
@@ -57,7 +58,7 @@ static int memdev_mmap(struct file *file, struct vm_area_struct *vma)
 	if (end > lpar_memory_size(memory))
 		return -EINVAL;
 	/* The descriptor may have been passed to another process. */
-	if (!lpar_memory_is_holder(memory))
+	if (!lpar_memory_may_map(hold))
 		return -EBUSY;
 	/* A child has no part in its parent's guest, a core dump neither. */
 	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
@@ -68,14 +69,16 @@ static int memdev_mmap(struct file *file, struct vm_area_struct *vma)
 
 static loff_t memdev_llseek(struct file *file, loff_t offset, int whence)
 {
-	return fixed_size_llseek(file, offset, whence, lpar_memory_size(file->private_data));
+	const struct lpar_memory *memory = lpar_memory_of(file->private_data);
+
+	return fixed_size_llseek(file, offset, whence, lpar_memory_size(memory));
 }
 
 static int memdev_open(struct inode *inode, struct file *file)
 {
 	struct lpar *lpar = container_of(inode->i_cdev, struct lpar_memdev, cdev)->lpar;
 	struct lpar_memory *memory;
-	int err;
+	struct lpar_hold *hold;
 
 	mutex_lock(&lpar_mutex);
 	memory = lpar->memory;
@@ -84,24 +87,25 @@ static int memdev_open(struct inode *inode, struct file *file)
 	mutex_unlock(&lpar_mutex);
 	if (!memory)
 		return -ENXIO;
-	err = lpar_memory_hold(memory);
-	if (err) {
+	hold = lpar_memory_hold(memory);
+	if (IS_ERR(hold)) {
 		lpar_memory_put(memory);
-		return err;
+		return PTR_ERR(hold);
 	}
 	/* finish_fault() maps nothing in large pieces beyond the size of the inode. */
 	inode_lock(inode);
 	i_size_write(inode, lpar_memory_size(memory));
 	inode_unlock(inode);
-	file->private_data = memory;
+	file->private_data = hold;
 	return 0;
 }
 
 static int memdev_release(struct inode *inode, struct file *file)
 {
-	struct lpar_memory *memory = file->private_data;
+	struct lpar_hold *hold = file->private_data;
+	struct lpar_memory *memory = lpar_memory_of(hold);
 
-	lpar_memory_release(memory);
+	lpar_memory_release(hold);
 	lpar_memory_put(memory);
 	return 0;
 }

@@ -44,16 +44,32 @@ struct piece {
 };
 
 /**
+ * struct lpar_hold - an address space that has the memory open
+ * @memory: what it holds; the open files keep it
+ * @mm: the address space; holds a reference to the structure, so that no other
+ *	address space can be taken for this one, but not to what is mapped
+ * @pid: its process
+ * @opens: open files; under memory->lock
+ *
+ * Its files may outlive it in other processes. They are of no use there, and
+ * do not keep the memory from the next holder.
+ */
+struct lpar_hold {
+	struct lpar_memory *memory;
+	struct mm_struct *mm;
+	struct pid *pid;
+	unsigned int opens;
+};
+
+/**
  * struct lpar_memory - the memory of an active LPAR
  * @ref: the LPAR and each open file hold one
  * @lpar: holds a reference
  * @node: NUMA node, or NUMA_NO_NODE
  * @nr_pieces: number of @pieces
  * @small_bytes: how much is in 4 KiB pages
- * @lock: guards @holder, @holder_pid, @opens, @dirty
- * @holder: address space that has it open, or NULL; not dereferenced
- * @holder_pid: its process
- * @opens: how often it has it open
+ * @lock: guards @hold, @dirty
+ * @hold: who may map it, or NULL
  * @clean: woken when @dirty becomes false
  * @dirty: a former holder's contents are still there
  * @free: the LPAR is gone: free the pieces once they are zeroed
@@ -67,9 +83,7 @@ struct lpar_memory {
 	unsigned long nr_pieces;
 	u64 small_bytes;
 	struct mutex lock;	/* the holder */
-	const struct mm_struct *holder;
-	struct pid *holder_pid;
-	unsigned int opens;
+	struct lpar_hold *hold;
 	wait_queue_head_t clean;
 	bool dirty;
 	bool free;
@@ -394,6 +408,12 @@ struct lpar_memory *lpar_memory_alloc(struct lpar *lpar, struct lpar_report *rep
 	return memory;
 }
 
+/* An address space that nobody runs in will never map, read or write anything again. */
+static bool is_alive(const struct lpar_hold *hold)
+{
+	return atomic_read(&hold->mm->mm_users);
+}
+
 /**
  * lpar_memory_holder() - who has the memory open?
  * @memory: memory
@@ -403,102 +423,151 @@ struct lpar_memory *lpar_memory_alloc(struct lpar *lpar, struct lpar_report *rep
  */
 pid_t lpar_memory_holder(struct lpar_memory *memory)
 {
-	pid_t pid;
+	pid_t pid = 0;
 
 	mutex_lock(&memory->lock);
-	pid = pid_nr(memory->holder_pid);
+	if (memory->hold && is_alive(memory->hold))
+		pid = pid_nr(memory->hold->pid);
 	mutex_unlock(&memory->lock);
 	return pid;
 }
 
-/* Under @lock. -EAGAIN: wait for @clean. */
-static int try_hold(struct lpar_memory *memory, bool *taken)
+static struct lpar_hold *new_hold(struct lpar_memory *memory)
 {
-	if (memory->holder && memory->holder != current->mm)
-		return -EBUSY;
-	if (!memory->holder && memory->dirty)
-		return -EAGAIN;
-	*taken = !memory->holder;
-	if (*taken) {
-		memory->holder = current->mm;
-		memory->holder_pid = get_pid(task_tgid(current));
-	}
-	memory->opens++;
-	return 0;
+	struct lpar_hold *hold = kzalloc(sizeof(*hold), GFP_KERNEL);
+
+	if (!hold)
+		return NULL;
+	hold->memory = memory;
+	hold->mm = current->mm;
+	mmgrab(hold->mm);
+	hold->pid = get_pid(task_tgid(current));
+	return hold;
+}
+
+static void free_hold(struct lpar_hold *hold)
+{
+	mmdrop(hold->mm);
+	put_pid(hold->pid);
+	kfree(hold);
+}
+
+/* Nobody holds the memory any more: zero what the last holder could touch. */
+static void let_go(struct lpar_memory *memory)
+{
+	lockdep_assert_held(&memory->lock);
+	memory->hold = NULL;
+	memory->dirty = true;
+	lpar_memory_ref(memory);	/* the work's */
+	queue_delayed_work(lpar_wq, &memory->scrub, 0);
+}
+
+/* Under @lock: @hold, or what the process has already. -EAGAIN: wait for @clean. */
+static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *hold)
+{
+	struct lpar_hold *present = memory->hold;
+
+	if (present && present->mm == hold->mm)
+		hold = present;
+	else if (present && is_alive(present))
+		return ERR_PTR(-EBUSY);
+	else if (present)
+		let_go(memory);
+	if (memory->dirty)
+		return ERR_PTR(-EAGAIN);
+	memory->hold = hold;
+	hold->opens++;
+	return hold;
 }
 
 /**
  * lpar_memory_hold() - the current process opens the memory
- * @memory: memory
+ * @memory: memory, referenced
  *
  * Waits until a former holder's contents are gone.
  *
  * Context: may sleep.
- * Return: 0, -EBUSY when another process holds it, -ERESTARTSYS.
+ * Return: what lpar_memory_release() ends, or ERR_PTR of -EBUSY when another process
+ * holds it, -EINVAL, -ENOMEM, -ERESTARTSYS.
  */
-int lpar_memory_hold(struct lpar_memory *memory)
+struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory)
 {
 	struct lpar_event_info info = { .pid = task_tgid_nr(current), .cpu = -1 };
-	bool taken = false;
-	int err;
+	struct lpar_hold *hold, *fresh;
 
+	if (!current->mm)
+		return ERR_PTR(-EINVAL);	/* a kernel thread */
+	fresh = new_hold(memory);
+	if (!fresh)
+		return ERR_PTR(-ENOMEM);
 	info.comm = current->comm;
 	for (;;) {
 		mutex_lock(&memory->lock);
-		err = try_hold(memory, &taken);
+		hold = try_hold(memory, fresh);
 		mutex_unlock(&memory->lock);
-		if (err != -EAGAIN)
+		if (hold != ERR_PTR(-EAGAIN))
 			break;
-		if (wait_event_interruptible(memory->clean, !READ_ONCE(memory->dirty)))
-			return -ERESTARTSYS;
+		if (wait_event_interruptible(memory->clean, !READ_ONCE(memory->dirty))) {
+			hold = ERR_PTR(-ERESTARTSYS);
+			break;
+		}
 	}
-	if (taken) {
+	if (hold == fresh) {
 		lpar_event_send(LPAR_EVENT_MEMORY_HELD, memory->lpar, &info);
 		lpar_event_poll(memory->lpar, NULL, "holder");
+	} else {
+		free_hold(fresh);
 	}
-	return err;
+	return hold;
 }
 
 /**
- * lpar_memory_release() - the holder closes the memory once
- * @memory: memory; zeroed in the background after the last close
+ * lpar_memory_release() - a file of the memory is closed
+ * @hold: of its opener; the memory is zeroed in the background after its last close
  *
  * Context: may sleep.
  */
-void lpar_memory_release(struct lpar_memory *memory)
+void lpar_memory_release(struct lpar_hold *hold)
 {
+	struct lpar_memory *memory = hold->memory;
 	bool last;
 
 	mutex_lock(&memory->lock);
-	last = !--memory->opens;
-	if (last) {
-		memory->holder = NULL;
-		put_pid(memory->holder_pid);
-		memory->holder_pid = NULL;
-		memory->dirty = true;
-	}
+	last = !--hold->opens;
+	if (last && memory->hold == hold)
+		let_go(memory);
 	mutex_unlock(&memory->lock);
-	if (last) {
-		lpar_memory_ref(memory);	/* the work's */
-		queue_delayed_work(lpar_wq, &memory->scrub, 0);
-	}
+	if (last)
+		free_hold(hold);
 }
 
 /**
- * lpar_memory_is_holder() - does the current process hold the memory?
- * @memory: memory
+ * lpar_memory_of() - the memory of an open file
+ * @hold: of the file
+ *
+ * Return: memory, which the file keeps.
+ */
+struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold)
+{
+	return hold->memory;
+}
+
+/**
+ * lpar_memory_may_map() - may the current process map the memory by a file?
+ * @hold: of the file, which may have been passed on
  *
  * Context: may sleep.
- * Return: true if so.
+ * Return: true if it opened the file and holds the memory yet.
  */
-bool lpar_memory_is_holder(struct lpar_memory *memory)
+bool lpar_memory_may_map(const struct lpar_hold *hold)
 {
-	bool is_holder;
+	struct lpar_memory *memory = hold->memory;
+	bool may;
 
 	mutex_lock(&memory->lock);
-	is_holder = memory->holder == current->mm;
+	may = memory->hold == hold && hold->mm == current->mm;
 	mutex_unlock(&memory->lock);
-	return is_holder;
+	return may;
 }
 
 /**

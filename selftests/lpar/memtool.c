@@ -8,7 +8,7 @@
  *	memtool size PATH		prints what lseek(SEEK_END) says
  *	memtool pmd PATH		prints the KiB that are mapped by huge entries
  *	memtool zero PATH		each byte is zero
- *	memtool rw|partial|advise|fork|others|pinned PATH
+ *	memtool rw|partial|advise|fork|others|pinned|abandoned PATH
  *	memtool direct PATH DISK	O_DIRECT to and from the mapping
  *	memtool exclusive DISK		opens it with O_EXCL
  *	memtool dirty MIB		writes to that much memory and frees it
@@ -36,6 +36,7 @@
 #define DISK_BYTES (1UL << 20)
 
 #define NEXT_HOLDER_SECONDS 3
+#define HEIRS 100
 
 #define OURS 0x5a
 #define THEIRS 0x77
@@ -359,6 +360,58 @@ static int do_others(const char *path, char **words)
 	return 0;
 }
 
+/* Keeps the descriptor of the holder that forked it, and nothing else, until told to go. */
+static int __attribute__((noreturn)) keep_fd(int fd, int until)
+{
+	char byte;
+
+	while (read(until, &byte, 1) < 0)
+		;
+	close(fd);
+	_exit(0);
+}
+
+/* Writes to the memory and ends; a child of it has the descriptor yet. */
+static int hold_and_leave(const char *path, int until)
+{
+	struct mapping map = map_all(path);
+
+	memset(map.start, OURS, PAGE);
+	if (!fork())
+		keep_fd(map.fd, until);
+	return 0;
+}
+
+static int see_nothing(void *path)
+{
+	struct mapping map = map_all(path);
+
+	require(filled_with(map.start, PAGE, 0), "memory of a former holder can be read");
+	return 0;
+}
+
+/*
+ * The holder ends, but not its descriptor. One of those who come next has its mm
+ * at the same address. That must not make it the holder.
+ */
+static int do_abandoned(const char *path, char **words)
+{
+	int ends[2], status;
+	pid_t child;
+
+	(void)words;
+	require(!pipe(ends), "pipe");
+	child = fork();
+	if (!child) {
+		close(ends[1]);
+		exit(hold_and_leave(path, ends[0]));
+	}
+	require(waitpid(child, &status, 0) == child && !status, "hold");
+	for (int i = 0; i < HEIRS; i++)
+		require(!in_child(see_nothing, (void *)path), "hold after it");
+	return 0;
+}
+
 /*
  * Pages that somebody still refers to, here a pipe, must not become the memory
  * of the next holder. It is as good to refuse that holder, or to let it wait.
@@ -467,14 +520,23 @@ int main(int argc, char **argv)
 		int (*act)(const char *path, char **words);
 		int words;
 	} verbs[] = {
-		{ "hold", do_hold, 0 },	    { "open", do_open, 0 },
-		{ "map", do_map, 3 },	    { "size", do_size, 0 },
-		{ "pmd", do_pmd, 0 },	    { "zero", do_zero, 0 },
-		{ "rw", do_rw, 0 },	    { "partial", do_partial, 0 },
-		{ "advise", do_advise, 0 }, { "fork", do_fork, 0 },
-		{ "others", do_others, 0 }, { "pinned", do_pinned, 0 },
-		{ "direct", do_direct, 1 }, { "exclusive", do_exclusive, 0 },
-		{ "dirty", do_dirty, 0 },   { "fragment", do_fragment, 0 },
+		{ "hold", do_hold, 0 },
+		{ "open", do_open, 0 },
+		{ "map", do_map, 3 },
+		{ "size", do_size, 0 },
+		{ "pmd", do_pmd, 0 },
+		{ "zero", do_zero, 0 },
+		{ "rw", do_rw, 0 },
+		{ "partial", do_partial, 0 },
+		{ "advise", do_advise, 0 },
+		{ "fork", do_fork, 0 },
+		{ "others", do_others, 0 },
+		{ "pinned", do_pinned, 0 },
+		{ "abandoned", do_abandoned, 0 },
+		{ "direct", do_direct, 1 },
+		{ "exclusive", do_exclusive, 0 },
+		{ "dirty", do_dirty, 0 },
+		{ "fragment", do_fragment, 0 },
 	};
 
 	for (size_t i = 0; argc > 2 && i < sizeof(verbs) / sizeof(verbs[0]); i++)

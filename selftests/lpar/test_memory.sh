@@ -39,7 +39,7 @@ activated_or_not() {
 	lparcall activate "$1" || is "$1" state defined
 }
 
-plan 64
+plan 65
 load lpar
 events=$scratch/events
 listen "$events"
@@ -86,6 +86,7 @@ check "a page that a pipe pins is not given on" memtool pinned /dev/lpar/a
 check "zero afterwards" memtool zero /dev/lpar/a
 check "a forked child has no part" memtool fork /dev/lpar/a
 check "nor has a process that is given the file" memtool others /dev/lpar/a
+check "nor has one that comes to be where the holder was" memtool abandoned /dev/lpar/a
 
 # One holder
 check "hold" hold a 0x5a
