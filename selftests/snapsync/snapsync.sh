@@ -10,13 +10,19 @@ scratch=$(mktemp -d)
 base=${base:-$(disk 1)}
 store=${store:-$(disk 2)}
 
+# A host VM has no dm devices but ours. On a real host there are others', whose LVM may have
+# volumes that nobody uses just now: check-here removes what the test has made.
+remove_devices() {
+	[ "$LPARKIT_KERNEL" = here ] || dmsetup remove_all
+}
+
 # The VM as it was found: others may come after.
 clear_away() {
 	local status=$? dir
 
 	awk -v below="$scratch/" 'index($2, below) == 1 { print $2 }' /proc/mounts |
 		while read -r dir; do umount "$dir"; done
-	dmsetup remove_all
+	remove_devices
 	rm -rf "$scratch"
 	(exit $status)
 	tap_end
@@ -100,7 +106,7 @@ wipe_store() {
 	dd if=/dev/zero of="$store" bs=1M count=1 oflag=direct status=none
 }
 
-# Tests may share a VM, and its disks. On a real host there are others', see check-here.
-[ "$LPARKIT_KERNEL" = here ] || dmsetup remove_all
+# Tests may share a VM, and its disks.
+remove_devices
 [ ! -b "$store" ] || wipe_store
 load dm-snapsync
