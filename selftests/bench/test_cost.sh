@@ -18,7 +18,7 @@ within() {
 }
 
 only_cpu0
-# Where it needs as many to be the same each time, all of them.
+# Frames and blocks as often as bench_cost: there what is ours scatters most.
 cost_netbuf
 # shellcheck disable=SC2034 # of cost.sh
 scale=50 targets=(snapsync)
