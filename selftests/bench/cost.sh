@@ -385,24 +385,23 @@ cost_gate() {
 	unload lpar
 }
 
-# over_guests WHAT VCPUS COUNT: "LEAST MEDIAN MOST" of what one of COUNT rounds took beside
-# the guests. A turn of theirs costs what it does while they only spin, ticks included.
+# over_guests WHAT VCPUS COUNT: "LEAST MOST" of what one of COUNT rounds took beside the
+# guests. A turn of theirs costs what it does while they only spin, ticks included.
 over_guests() {
 	awk -v count="$3" 'FNR == NR { ns += $1; turns += $2; next }
-		{ print ($1 - $2 * ns / turns) / count }' "$scratch/spin_$2.1" "$scratch/$1_$2.$3" | sort -g |
-		awk '{ v[NR] = $1 } END { printf "%.1f %.1f %.1f\n", v[1], v[int((NR + 1) / 2)], v[NR] }'
+		{ print ($1 - $2 * ns / turns) / count }' "$scratch/spin_$2.1" "$scratch/$1_$2.$3" |
+		sort -g | sed -n '1p;$p' | paste -sd ' '
 }
 
-# settle_gate VCPUS COUNT: what is left of a round without a gate is costbench's own. These
-# scatter more than the others: of all rounds least and most as well.
+# settle_gate VCPUS COUNT: what is left of a round without a gate is costbench's own. What comes
+# in between weighs more here than elsewhere, so the most is told as well.
 settle_gate() {
-	local what rest least median most
+	local what rest least most
 
-	read -r _ rest _ < <(over_guests rest "$1" "$2")
+	read -r rest _ < <(over_guests rest "$1" "$2")
 	for what in gate cut; do
-		read -r least median most < <(over_guests $what "$1" "$2")
-		cost[${what}_$1vcpu]=$(awk -v a="$median" -v b="$rest" 'BEGIN { printf "%.1f", a - b }')
-		cost[${what}_$1vcpu_least]=$(awk -v a="$least" -v b="$rest" 'BEGIN { printf "%.1f", a - b }')
+		read -r least most < <(over_guests $what "$1" "$2")
+		cost[${what}_$1vcpu]=$(awk -v a="$least" -v b="$rest" 'BEGIN { printf "%.1f", a - b }')
 		cost[${what}_$1vcpu_most]=$(awk -v a="$most" -v b="$rest" 'BEGIN { printf "%.1f", a - b }')
 	done
 	for what in spin rest gate cut; do
