@@ -11,6 +11,19 @@ set -u
 # shellcheck source=selftests/bench/cost.sh
 . "$(dirname "$0")/cost.sh"
 
+declare -A told=()
+
+# tell: what has been measured since the last time
+tell() {
+	local name
+
+	for name in $(tr ' ' '\n' <<<"${!cost[@]}" | sort -V); do
+		[ -z "${told[$name]:-}" ] || continue
+		told[$name]=1
+		figure "${name}_instructions" "${cost[$name]}" instructions
+	done
+}
+
 only_cpu0
 [ $# -gt 0 ] || set -- netbuf calls switches faults gate blocks
 for part; do
@@ -20,9 +33,7 @@ for part; do
 	blocks) cost_blocks 1 64 256 ;;
 	*) die "no part $part" ;;
 	esac
-done
-for name in $(tr ' ' '\n' <<<"${!cost[@]}" | sort -V); do
-	figure "${name}_instructions" "${cost[$name]}" instructions
+	tell
 done
 ratios | while read -r name value; do
 	figure "$name" "$value" ratio

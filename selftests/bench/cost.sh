@@ -18,6 +18,7 @@ export DM_DISABLE_UDEV=1
 declare -A cost=()
 rounds=${ROUNDS:-3}
 scale=100	# of the counts, in percent
+targets=(snapsync thin snapshot)	# beside linear
 
 trap 'leave' EXIT
 
@@ -147,7 +148,7 @@ cost_netbuf() {
 mib=2048		# sectors
 volume=$((128 * mib))
 place=65536		# the largest chunk among them: so each write is the first into its chunk
-cow=$((20 * mib))
+cow=$((24 * mib))	# three rounds at depth 1, and what follows
 declare -A parts=() states=() next=()
 
 # part NAME START SECTORS: a partition; a device under dm would cost some targets a layer more.
@@ -166,14 +167,14 @@ make_disks() {
 	local name
 
 	modprobe -a dm-thin-pool dm-snapshot || die "no peers"
-	modprobe brd rd_nr=1 rd_size=$((8 << 20)) || die "no brd"
+	modprobe brd rd_nr=1 rd_size=$((9 << 20)) || die "no brd"
 	part base 0 $volume
 	part disk $((256 * mib)) $volume
 	part store $((512 * mib)) $((384 * mib))
 	part pooldata $((1024 * mib)) $((384 * mib))
 	part poolmeta $((1536 * mib)) $((64 * mib))
 	part origin $((1792 * mib)) $volume
-	part cows $((2048 * mib)) $((5632 * mib))
+	part cows $((2048 * mib)) $((257 * cow))
 	# All of it, or the first writes would pay for brd's memory.
 	for name in base disk origin store pooldata; do
 		dd if=/dev/zero of="${parts[$name]}" bs=1M oflag=direct status=none
@@ -240,8 +241,9 @@ blocks_at() {
 	done
 	dmsetup status | grep -q Invalid && die "a snapshot has become full"
 	settle "${1}_write$name" "$count"
-	measure "${1}_rewrite$name" "$count" costbench write /dev/mapper/"$target" $place 0
-	measure "${1}_read$name" "$count" costbench read /dev/mapper/"$target" $place 0
+	# More of them, as a tick more or less weighs as much as some; not beyond what was written.
+	measure "${1}_rewrite$name" $((4 * count)) costbench write /dev/mapper/"$target" $place 0
+	measure "${1}_read$name" $((4 * count)) costbench read /dev/mapper/"$target" $place 0
 }
 
 # cost_blocks DEPTH...
@@ -253,11 +255,11 @@ cost_blocks() {
 	make_disks
 	blocks_at linear "" "$count"
 	for depth; do
-		for target in snapsync thin snapshot; do
-			deepen $target "$depth"
+		for target in "${targets[@]}"; do
+			deepen "$target" "$depth"
 			n=$count
-			[ $target != snapshot ] || n=$((count / depth + 10))
-			blocks_at $target "_depth$depth" "$n"
+			[ "$target" != snapshot ] || n=$((count / depth + 10))
+			blocks_at "$target" "_depth$depth" "$n"
 		done
 	done
 	for target in $(dmsetup ls | cut -f 1 | grep ^state); do dmsetup remove "$target"; done
@@ -356,10 +358,9 @@ cost_switches() {
 # cost_gate VCPUS: in minikvms of 32 at most. Their turns are those of nobody else, or what is
 # to stop them would wait for its own.
 cost_gate() {
-	local left=$1 count n=0 what files=() vms=()
+	local left=$1 vcpus=$1 count n=0 what round files=() vms=()
 
-	count=$(times 40)
-	[ "$left" = 1 ] || count=$(times 10)
+	count=$(times $((vcpus == 1 ? 20 : 3)))
 	load lpar
 	make gate
 	while [ "$left" -gt 0 ]; do
@@ -372,25 +373,41 @@ cost_gate() {
 		wait_until 60 minikvm ctl "$scratch/minikvm$left" pids || die "minikvm does not start"
 		lparcall member-add gate member "$pid" || die "no member"
 	done
-	for what in rest gate cut; do
-		measure "${what}_$1vcpu" "$count" rounds_of $what "${files[@]}"
+	for ((round = 0; round < rounds; round++)); do
+		record "spin_$vcpus" 1 costbench spin gate 500 "${files[@]}"
+		for what in rest gate cut; do
+			record "${what}_$vcpus" "$count" costbench $what gate "$count" "${files[@]}"
+		done
 	done
-	for what in gate cut; do
-		cost[${what}_$1vcpu]=$(awk -v a="${cost[${what}_$1vcpu]}" -v b="${cost[rest_$1vcpu]}" \
-			'BEGIN { printf "%.1f", a - b }')
-	done
+	settle_gate "$vcpus" "$count"
 	kill -9 "${vms[@]}"
 	wait "${vms[@]}" 2>/dev/null
 	unmake gate
 	unload lpar
 }
 
-# rounds_of WHAT FILE... COUNT
-rounds_of() {
-	local what=$1
+# over_guests WHAT VCPUS COUNT: "LEAST MOST" of what one of COUNT rounds took beside the
+# guests. A turn of theirs costs what it does while they only spin, ticks included.
+over_guests() {
+	awk -v count="$3" 'FNR == NR { ns += $1; turns += $2; next }
+		{ print ($1 - $2 * ns / turns) / count }' "$scratch/spin_$2.1" "$scratch/$1_$2.$3" |
+		sort -g | sed -n '1p;$p' | paste -sd ' '
+}
 
-	shift
-	costbench "$what" gate "${@: -1}" "${@:1:$#-1}"
+# settle_gate VCPUS COUNT: what is left of a round without a gate is costbench's own. What comes
+# in between weighs more here than elsewhere, so the most is told as well.
+settle_gate() {
+	local what rest least most
+
+	read -r rest _ < <(over_guests rest "$1" "$2")
+	for what in gate cut; do
+		read -r least most < <(over_guests $what "$1" "$2")
+		cost[${what}_$1vcpu]=$(awk -v a="$least" -v b="$rest" 'BEGIN { printf "%.1f", a - b }')
+		cost[${what}_$1vcpu_most]=$(awk -v a="$most" -v b="$rest" 'BEGIN { printf "%.1f", a - b }')
+	done
+	for what in spin rest gate cut; do
+		echo "# ${what}_$1: $(tr '\n' , <"$scratch/${what}_$1".*)"
+	done
 }
 
 # --- what the figures are compared with ---
@@ -427,6 +444,7 @@ ratios() {
 	done
 	# What is ours of it: where most is the same for both, a ratio says little.
 	extra netbuf_pass netbuf_pass detached
+	extra netbuf_hold netbuf_hold detached
 	for depth in 1 64 256; do
 		for what in write rewrite read; do
 			extra snapsync_${what}_depth$depth snapsync_${what}_depth$depth linear_$what

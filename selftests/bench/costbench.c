@@ -13,11 +13,12 @@
  *	costbench gate LPAR COUNT COUNTERS...	close and open, of minikvms that spin
  *	costbench cut LPAR COUNT COUNTERS...	cut and open
  *	costbench rest LPAR COUNT COUNTERS...	the same without either
+ *	costbench spin LPAR MS COUNTERS...	nothing; these also print the guests' turns
  *	costbench faults SOCKET MS		of a dirtyguest: also prints how many there were
  *
- * Busy is what tasks had of all CPUs, workers of the kernel and interrupts in between
- * included, by /proc/schedstat; as one CPU's instructions are also another's time, only
- * one may be busy. Guests' own instructions are taken off where they are known.
+ * Busy is what tasks had of all CPUs, workers of the kernel, interrupts in between and
+ * guests included, by /proc/schedstat; as one CPU's instructions are also another's time,
+ * only one may be busy.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -44,14 +45,15 @@
 #define SOCKET_BUFFER (256 << 20) /* for frames that are held */
 #define MSEC 1000000ULL
 #define SETTLE_NS (20 * MSEC) /* what was begun ends */
-#define OPEN_NS (30 * MSEC)   /* in each round; to arm a cut takes some grace periods */
+#define TURN_NS (5 * MSEC)    /* of a vCPU: a tick */
+#define ARM_NS (60 * MSEC)    /* to arm a cut takes some grace periods */
 #define CLOSED_NS (5 * MSEC)
 #define PATIENCE_NS (60000 * MSEC)
-#define GUEST_TURN_INSTRUCTIONS 4 /* of minikvm's guest, see load_guest() */
 
 static struct lparnl nl;
 static const struct minikvm_shared *guests[8];
 static unsigned int nr_guests;
+static uint64_t seen[8][MINIKVM_VCPUS_MAX]; /* turns of each vCPU when its gate was last closed */
 
 static uint64_t clock_now(clockid_t clock)
 {
@@ -198,6 +200,9 @@ static int blocks(bool writes, const char *path, unsigned int stride, unsigned i
 		die("open %s", path);
 	memset(block, first + 1, sizeof(block));
 	places = bytes / stride;
+	errno = ENOSPC;
+	if (first + count > places)
+		die("%s has %u places", path, places);
 	start = busy_ns();
 	for (unsigned int i = first; i < first + count; i++) {
 		off_t at = (off_t)(i * step % places) * stride;
@@ -273,9 +278,25 @@ static uint64_t guest_turns(void)
 	uint64_t turns = 0;
 
 	for (unsigned int i = 0; i < nr_guests; i++)
-		for (unsigned int j = 0; j < MINIKVM_VCPUS_MAX; j++)
+		for (unsigned int j = 0; j < guests[i]->nr_vcpus; j++)
 			turns += guests[i]->vcpu[j].guest;
 	return turns;
+}
+
+static void see_turns(void)
+{
+	for (unsigned int i = 0; i < nr_guests; i++)
+		for (unsigned int j = 0; j < guests[i]->nr_vcpus; j++)
+			seen[i][j] = guests[i]->vcpu[j].guest;
+}
+
+static bool all_have_turned(void)
+{
+	for (unsigned int i = 0; i < nr_guests; i++)
+		for (unsigned int j = 0; j < guests[i]->nr_vcpus; j++)
+			if (guests[i]->vcpu[j].guest == seen[i][j])
+				return false;
+	return true;
 }
 
 static void done(const char *what, int error)
@@ -286,27 +307,38 @@ static void done(const char *what, int error)
 	exit(1);
 }
 
+/* For how long a gate is open between two closings: each vCPU has its turn. */
+static uint64_t open_ns(void)
+{
+	unsigned int vcpus = 0;
+
+	for (unsigned int i = 0; i < nr_guests; i++)
+		vcpus += guests[i]->nr_vcpus;
+	return vcpus * TURN_NS;
+}
+
 static void close_now(const char *name)
 {
-	pause_ns(OPEN_NS);
+	pause_ns(open_ns());
 	done("close", lparnl_do(&nl, LPAR_CMD_GATE_CLOSE, name));
 }
 
 static void close_by_cut(const char *name)
 {
-	uint64_t deadline_ns = clock_now(CLOCK_REALTIME) + OPEN_NS;
+	uint64_t now = clock_now(CLOCK_REALTIME), deadline = now + open_ns() + ARM_NS;
 
 	lparnl_start(&nl, nl.family, LPAR_CMD_CUT_ARM, 0);
-	mnl_attr_put_u64(lparnl_message(&nl), LPAR_A_CUT_DEADLINE_NS, deadline_ns);
+	mnl_attr_put_u64(lparnl_message(&nl), LPAR_A_CUT_DEADLINE_NS, deadline);
 	mnl_attr_put_strz(lparnl_message(&nl), LPAR_A_CUT_LPAR, name);
 	done("cut", lparnl_call(&nl, NULL, NULL));
-	pause_ns(OPEN_NS);
+	now = clock_now(CLOCK_REALTIME);
+	pause_ns((now < deadline ? deadline - now : 0) + CLOSED_NS);
 }
 
 static void leave_open(const char *name)
 {
 	(void)name;
-	pause_ns(OPEN_NS);
+	pause_ns(open_ns());
 }
 
 static void one_round(const char *name, void (*shut)(const char *name))
@@ -321,16 +353,11 @@ static void one_round(const char *name, void (*shut)(const char *name))
 	errno = EBUSY;
 	if (guest_turns() != turns)
 		die("a guest runs though its gate is closed");
+	errno = ETIMEDOUT;
+	if (!all_have_turned())
+		die("a vCPU had no turn while its gate was open");
+	see_turns();
 	done("open", lparnl_do(&nl, LPAR_CMD_GATE_OPEN, name));
-}
-
-static bool all_have_turned(void)
-{
-	for (unsigned int i = 0; i < nr_guests; i++)
-		for (unsigned int j = 0; j < guests[i]->nr_vcpus; j++)
-			if (!guests[i]->vcpu[j].guest)
-				return false;
-	return true;
 }
 
 /* Only one CPU is online: guests turn only while this sleeps. */
@@ -340,14 +367,17 @@ static int rounds(const char *name, unsigned int count, void (*shut)(const char 
 
 	lparnl_open(&nl);
 	while (!all_have_turned())
-		pause_ns(OPEN_NS);
-	one_round(name, shut); /* what is made at first is there */
+		pause_ns(TURN_NS);
+	if (shut)
+		one_round(name, shut); /* what is made at first is there */
 	start = busy_ns();
 	turns = guest_turns();
-	while (count--)
+	if (!shut)
+		pause_ns(count * MSEC);
+	while (shut && count--)
 		one_round(name, shut);
 	start = busy_ns() - start;
-	printf("%" PRIu64 "\n", start - (guest_turns() - turns) * GUEST_TURN_INSTRUCTIONS);
+	printf("%" PRIu64 " %" PRIu64 "\n", start, guest_turns() - turns);
 	return 0;
 }
 
@@ -387,9 +417,10 @@ static int faults(const char *path, unsigned int ms)
 
 static int do_rounds(const char *verb, int argc, char **argv)
 {
-	void (*shut)(const char *name) = !strcmp(verb, "gate")	? close_now
-					 : !strcmp(verb, "cut") ? close_by_cut
-								: leave_open;
+	void (*shut)(const char *name) = !strcmp(verb, "gate")	 ? close_now
+					 : !strcmp(verb, "cut")	 ? close_by_cut
+					 : !strcmp(verb, "rest") ? leave_open
+								 : NULL;
 
 	map_guests(argc - 4, argv + 4);
 	return rounds(argv[2], atoi(argv[3]), shut);
@@ -412,13 +443,15 @@ int main(int argc, char **argv)
 		return calls(atoi(argv[2]));
 	if (!strcmp(verb, "switches") && argc == 3)
 		return switches(atoi(argv[2]));
-	if ((!strcmp(verb, "gate") || !strcmp(verb, "cut") || !strcmp(verb, "rest")) && argc > 4)
+	if ((!strcmp(verb, "gate") || !strcmp(verb, "cut") || !strcmp(verb, "rest") ||
+	     !strcmp(verb, "spin")) &&
+	    argc > 4)
 		return do_rounds(verb, argc, argv);
 	if (!strcmp(verb, "faults") && argc == 4)
 		return faults(argv[2], atoi(argv[3]));
 	fputs("usage: costbench send ADDRESS COUNT | drain DEV COUNT | release DEV COUNT |\n"
 	      "                 read|write PATH STRIDE FIRST COUNT | calls COUNT | switches COUNT |\n"
-	      "                 gate|cut|rest LPAR COUNT COUNTERS... | faults SOCKET MS\n",
+	      "                 gate|cut|rest|spin LPAR COUNT COUNTERS... | faults SOCKET MS\n",
 	      stderr);
 	return 2;
 }

@@ -18,13 +18,15 @@ within() {
 }
 
 only_cpu0
-# The drain's steps need as many to be the same each time.
+# Frames and blocks as often as bench_cost: there what is ours scatters most.
 cost_netbuf
 # shellcheck disable=SC2034 # of cost.sh
-rounds=2 scale=50
+scale=50 targets=(snapsync)
 cost_calls
 cost_switches
-cost_faults
+rounds=2 cost_faults
+# shellcheck disable=SC2034
+scale=100
 cost_blocks 1
 ratios >"$scratch/ratios"
 while read -r name budget _; do
