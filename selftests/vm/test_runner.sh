@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../lib/rig.sh"
 trap 'leave end_process' EXIT
 
-# The one that a test leaves behind.
+# Those that tests leave behind.
 end_process() {
 	[ ! -s "$scratch/process" ] || xargs kill <"$scratch/process" 2>/dev/null
 }
@@ -78,6 +78,21 @@ ran() {
 	wc -l <"$times/$1"
 }
 
+# killed: run-tests, while a test waits in a VM
+killed() {
+	rm -f "$times/wait/test_long"
+	mkdir -p "$times/wait"
+	PATH=$scratch/bin:$PATH start "$tree/selftests/vm/run-tests" --kernel 6.1 --test wait/test_long
+	wait_until 60 test -e "$times/wait/test_long" || return 1
+	kill "-$1" "$pid"
+	wait "$pid"
+	wait_until 20 no_hostvm
+}
+
+no_hostvm() {
+	! pgrep -f "$tree/selftests/vm/hostvm" >&2
+}
+
 make_tree
 fake chance/test_a '' <<<'check "right" true'
 fake chance/test_b '' <<<'check "once wrong" test $time -gt 1'
@@ -98,9 +113,10 @@ fake left/test_right 'kernels=6.1,7.2' <<<'check "right" true'
 for n in 1 2 3 4 5 6; do
 	fake many/test_$n '' <<<'check "once wrong" test $time -gt 1'
 done
+fake wait/test_long '' <<<'echo $$ >>'"$scratch/process"'; exec sleep 600'
 fake lint/test_style 'none' <<<'check "once wrong" test $time -gt 1'
 
-plan 34
+plan 36
 diag "by chance"
 check "tests that fail once: success" runs --kernel 6.1 --test 'chance/*'
 check "all have passed" ends_with 7 0
@@ -147,3 +163,6 @@ check "is run once" same "$(ran lint/test_style)" 1
 echo 1 >"$tree/build_status"
 check_fails "modules that do not build" runs --kernel 6.1,7.2 --test left/test_right
 check "fail once" ends_with 1 1
+echo 0 >"$tree/build_status"
+check "killed by TERM: no hostvm is left" killed TERM
+check "nor by KILL" killed KILL

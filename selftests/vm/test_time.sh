@@ -71,6 +71,15 @@ killed_by() {
 	nothing_left
 }
 
+# Two VMs, slowed, half-way
+killed_rig() {
+	start selftests/cluster/rig --kernel 6.12 --slow 2 --log "$scratch/rig" -- sleep 600
+	wait_until 120 has_started "$scratch/rig" || return 1
+	kill "$pid"
+	wait "$pid"
+	wait_until 10 no_vm "$scratch/rig/console" && wait_until 10 no_vm "$scratch/rig/b/console" && nothing_left
+}
+
 # refused WORDS COMMAND...
 refused() {
 	local words=$1
@@ -120,3 +129,4 @@ check "a QEMU that cannot count: what to install is said" \
 for signal in TERM HUP KILL; do
 	check "killed by $signal: no VM, no file left" killed_by $signal
 done
+check "two VMs whose rig is killed: the same" killed_rig
