@@ -47,7 +47,7 @@ to_guest 100 100
 check "held, with frames that it will drop" is v0 txpcnt 203
 expect_in_guest 200
 check "the drain ends" lparctl netbuf drain v0 --timeout 60s
-check "each of the others came, in order" came_to_guest
+data check "each of the others came, in order" came_to_guest
 check "those dropped are counted" is v0 dropped_below 3
 check "event: drop" event "$events" drop
 check "the others count as gone on" says '"drained":200' lparctl -j netbuf show v0
@@ -61,7 +61,7 @@ to_guest 10 10
 in_guest ip link set g0 mtu 700
 expect_in_guest 20
 check "frames that are too long now: the drain ends" lparctl netbuf drain v0 --timeout 60s
-check "each of the others came, in order" came_to_guest
+data check "each of the others came, in order" came_to_guest
 check "those dropped are counted" is v0 dropped_below 13
 in_guest ip link set g0 mtu 1500
 
@@ -71,7 +71,7 @@ lparctl netbuf hold v0
 to_guest 0 500
 expect_in_guest 500
 check "the drain ends" lparctl netbuf drain v0 --timeout 120s
-check "each came, in order" came_to_guest
+data check "each came, in order" came_to_guest
 check "none counts as dropped" is v0 dropped_below 13
 tc qdisc del dev v0 root
 
@@ -81,7 +81,7 @@ to_guest 0 5000
 check "5000 are held" is v0 txpcnt 5000
 expect_in_guest 5000
 check "the drain ends" lparctl netbuf drain v0 --timeout 240s
-check "each came, in order" came_to_guest
+data check "each came, in order" came_to_guest
 check "none counts as dropped" is v0 dropped_below 13
 tc qdisc del dev v0 root
 
@@ -117,5 +117,5 @@ check "tap: the drain ends" lparctl netbuf drain tap0 --timeout 60s
 check "those dropped are counted" is tap0 dropped_below 2
 echo "read 100 60" >&"${tap[1]}"
 read -r -t 120 answer <&"${tap[0]}"
-check "each of the others came, in order" same "$answer" ok
+data check "each of the others came, in order" same "$answer" ok
 check "the module can be unloaded" unload_detached
