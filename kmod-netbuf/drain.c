@@ -162,12 +162,16 @@ static struct sk_buff *first_part(struct sk_buff *skb, struct sk_buff_head *batc
 	return __skb_dequeue(batch);
 }
 
-/* How long the netdev's queue has been empty and refused the frame. */
+/*
+ * How long the netdev's queue has been empty and refused the frame. One that is being
+ * replaced, or not there yet since the carrier came back, refuses all.
+ */
 static u64 refused_for(struct netbuf_queue *queue)
 {
 	u64 now = ktime_get_ns();
 
-	if (!netbuf_flight_is_over(queue->flight) || !qdisc_all_tx_empty(queue->buf->dev))
+	if (!netbuf_flight_is_over(queue->flight) || !qdisc_all_tx_empty(queue->buf->dev) ||
+	    qdisc_tx_changing(queue->buf->dev))
 		queue->pace.refused_ns = 0;
 	else if (!queue->pace.refused_ns)
 		queue->pace.refused_ns = now;
@@ -177,6 +181,7 @@ static u64 refused_for(struct netbuf_queue *queue)
 static enum netbuf_fate send_frame(struct netbuf_queue *queue, struct sk_buff *skb)
 {
 	struct netbuf_drop drop;
+	enum netbuf_fate fate;
 
 	memset(skb->cb, 0, sizeof(skb->cb));
 	nf_skip_egress(skb, true);
@@ -186,7 +191,13 @@ static enum netbuf_fate send_frame(struct netbuf_queue *queue, struct sk_buff *s
 	}
 	if (drop.reason == SKB_DROP_REASON_FULL_RING && queue->buf->is_tap)
 		note_full_ring(queue->buf);
-	return can_send(queue) ? netbuf_fate_of(&drop, refused_for(queue)) : NETBUF_NO_ROOM;
+	if (!can_send(queue))
+		return NETBUF_NO_ROOM;
+	fate = netbuf_fate_of(&drop, refused_for(queue));
+	/* The next frame has a time of its own. */
+	if (fate == NETBUF_REFUSED)
+		queue->pace.refused_ns = 0;
+	return fate;
 }
 
 /* Sends frames until there is no room; the clone of that one is the first then. */

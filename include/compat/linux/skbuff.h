@@ -3,6 +3,7 @@
 #define _COMPAT_LINUX_SKBUFF_H
 
 #include_next <linux/skbuff.h>
+#include <net/dropreason.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
 /* Since 6.9 there is a helper for the bit that TLS devices leave. */
@@ -15,5 +16,16 @@ static inline bool skb_is_decrypted(const struct sk_buff *skb)
 #endif
 }
 #endif
+
+/* Newer kernels have a subsystem of reasons for qdiscs; before, all were between these two. */
+static inline bool skb_dropped_by_qdisc(enum skb_drop_reason reason)
+{
+#if __has_include(<net/dropreason-qdisc.h>)
+	if ((reason & SKB_DROP_REASON_SUBSYS_MASK) >> SKB_DROP_REASON_SUBSYS_SHIFT ==
+	    SKB_DROP_REASON_SUBSYS_QDISC)
+		return true;
+#endif
+	return reason >= SKB_DROP_REASON_QDISC_DROP && reason < SKB_DROP_REASON_CPU_BACKLOG;
+}
 
 #endif /* _COMPAT_LINUX_SKBUFF_H */
