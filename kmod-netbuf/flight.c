@@ -65,6 +65,13 @@ static bool is_by_receiver(enum skb_drop_reason reason)
 	return reason == SKB_DROP_REASON_OTHERHOST || reason == SKB_DROP_REASON_UNHANDLED_PROTO;
 }
 
+/* Of frames without a destructor that knows it, skb->sk need not be a sock that is alive. */
+static bool is_charged(const struct sk_buff *skb)
+{
+	return (skb->destructor == sock_wfree || skb->destructor == sock_efree) &&
+	       skb->sk->sk_prot == &netbuf_proto;
+}
+
 /* The tracepoint kfree_skb: in any context. */
 static void note_drop(KFREE_SKB_PROTO)
 {
@@ -77,7 +84,7 @@ static void note_drop(KFREE_SKB_PROTO)
 		now->skb = NULL;
 		now->dropped = true;
 		now->reason = reason;
-	} else if (skb->sk && skb->sk->sk_prot == &netbuf_proto) {
+	} else if (is_charged(skb)) {
 		atomic_inc(&to_flight(skb->sk)->lost);
 	}
 	put_cpu_ptr(&sending);
@@ -116,6 +123,8 @@ struct netbuf_flight *netbuf_flight_alloc(struct netbuf *buf)
 	if (!sk)
 		return NULL;
 	sock_init_data(NULL, sk);
+	/* Nobody reads its error queue: no time stamp of a frame is put there. */
+	sk->sk_rcvbuf = 0;
 	sk->sk_write_space = has_landed;
 	rcu_assign_pointer(to_flight(sk)->buf, buf);
 	return to_flight(sk);
@@ -140,8 +149,9 @@ void netbuf_flight_detach(struct netbuf_flight *flight)
  */
 void netbuf_flight_free(struct netbuf_flight *flight)
 {
+	/* A qdisc that delays frames holds the sock itself, and is no part of the charge. */
 	if (flight)
-		sk_free(&flight->inet.sk);
+		sock_put(&flight->inet.sk);
 }
 
 /**
@@ -168,12 +178,6 @@ unsigned int netbuf_flight_lost(struct netbuf_flight *flight)
 	return atomic_xchg(&flight->lost, 0);
 }
 
-/* All reasons of qdiscs are between these two, in every kernel. */
-static bool is_by_qdisc(enum skb_drop_reason reason)
-{
-	return reason >= SKB_DROP_REASON_QDISC_DROP && reason < SKB_DROP_REASON_CPU_BACKLOG;
-}
-
 /* There may be room, or memory, later. */
 static bool is_for_want_of_room(enum skb_drop_reason reason)
 {
@@ -197,7 +201,7 @@ enum netbuf_fate netbuf_fate_of(const struct netbuf_drop *drop, u64 refused_ns)
 {
 	if (is_for_want_of_room(drop->reason) || drop->ret == -ENETDOWN)
 		return NETBUF_NO_ROOM;
-	if (is_by_qdisc(drop->reason) && drop->ret != NET_XMIT_SUCCESS && refused_ns < PATIENCE_NS)
+	if (skb_dropped_by_qdisc(drop->reason) && drop->ret != NET_XMIT_SUCCESS && refused_ns < PATIENCE_NS)
 		return NETBUF_NO_ROOM;
 	return NETBUF_REFUSED;
 }

@@ -379,7 +379,8 @@ void netbuf_queue_count_sent(struct netbuf_queue *queue, unsigned int drained,
 void netbuf_queue_count_lost(struct netbuf_queue *queue, unsigned int frames)
 {
 	spin_lock_bh(&queue->frames.lock);
-	queue->counters.drained -= frames;
+	/* Parts of a frame are dropped one by one, but were counted as one. */
+	queue->counters.drained -= min_t(u64, frames, queue->counters.drained);
 	count_drops(queue, &queue->counters.dropped_below, frames);
 	spin_unlock_bh(&queue->frames.lock);
 }
