@@ -222,7 +222,8 @@ static void settle_volume(struct ss_group *group, struct ss_volume *volume)
 		if (!layer || !(layer->flags & SS_LAYER_PREPARED))
 			continue;
 		coordinator = find_member(group, layer->coordinator);
-		if (!coordinator)
+		/* One whose disk has failed knows what it wanted to write, not what is there. */
+		if (!coordinator || (coordinator->mode != SS_MODE_WRITE && !coordinator->read_only))
 			continue;
 		if (was_taken(coordinator, layer->txn)) {
 			layer->flags &= ~SS_LAYER_PREPARED;

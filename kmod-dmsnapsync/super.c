@@ -142,6 +142,8 @@ static void prepare_format(struct ss_volume *volume, const struct ss_volume_args
 	volume->store_sectors = round_down(bdev_nr_sectors(volume->store), SS_BLOCK_SECTORS);
 	generate_random_uuid(volume->uuid);
 	volume->seq = 0;
+	/* A table may have been loaded before STORE was wiped, and read what was there. */
+	memset(volume->nr_blocks, 0, sizeof(volume->nr_blocks));
 }
 
 /* A format that was interrupted has written block 1, but not block 0. */
@@ -228,7 +230,10 @@ int ss_super_compare(struct ss_volume *volume, char **error)
 	read_copies(volume);
 	super = choose(volume, &state);
 	if (!super || memcmp(super->uuid, volume->uuid, SS_UUID_SIZE) ||
-	    seq_of(super) != volume->seq || le64_to_cpu(super->digest) != volume->digest)
+	    seq_of(super) != volume->seq)
+		return -EBUSY;
+	if (le32_to_cpu(super->features) & SS_FEATURE_DIGEST &&
+	    le64_to_cpu(super->digest) != volume->digest)
 		return -EBUSY;
 	if (!volume->read_only)
 		volume->mode = SS_MODE_WRITE;

@@ -625,9 +625,11 @@ static void retire(struct ss_volume *volume)
 	ss_volume_flush(volume);
 	stop_work(volume);
 	noio = ss_meta_lock(volume);
-	if (volume->mode != SS_MODE_NONE)
-		volume->mode = volume->mode == SS_MODE_WRITE && !atomic_read(&volume->unclean) ?
-			       SS_MODE_RETIRED : SS_MODE_READ_ONLY;
+	/* What looks for room again each second is stopped: it begins anew with another table. */
+	volume->is_full = false;
+	/* Of a table that never ran there is nothing to retire: it is as it was before. */
+	if (volume->mode == SS_MODE_WRITE)
+		volume->mode = atomic_read(&volume->unclean) ? SS_MODE_READ_ONLY : SS_MODE_RETIRED;
 	ss_meta_unlock(volume, noio);
 }
 

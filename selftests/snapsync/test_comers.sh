@@ -54,7 +54,7 @@ late_member() {
 	wait $operation && wait $comer
 }
 
-plan 24
+plan 25
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 wipe_stores
 dmsetup create slow --table "0 $(sectors /dev/vdb) linear /dev/vdb 0"
@@ -82,6 +82,8 @@ check "a member goes, but for a view" dmsetup remove b
 before=$(sum "${stores[1]}")
 check "a state of the group" message a take without
 check_is "does not write its store" "$(sum "${stores[1]}")" "$before"
+store=${stores[1]}
+check_fails "a table that does not fit is refused" volume b group g chunk 64
 check "it comes back" member b "${stores[1]}"
 check_is "and is a member" "$(message a members | sort | tr '\n' ,)" a,b,
 check_fails "the state in view is still held" message b delete all

@@ -46,18 +46,18 @@ healthy_store() {
 	dmsetup remove slow && store=$real
 }
 
-plan 31
+plan 34
 modprobe dm-delay || bail "no dm-delay"
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 before=$(sum "$real")
 dmsetup create vol --notable
 check "a table for a blank store is loaded" \
 	dmsetup load vol --table "0 $(sectors "$base") snapsync $base $store 0"
-check_is "nothing is written" "$(sum "$real")" "$before"
+data check_is "nothing is written" "$(sum "$real")" "$before"
 check_fails "nor can it be asked before it is resumed" message vol list
 dmsetup remove vol
 check_fails "a read-only table for a blank store is refused" read_only
-check_is "nothing is written" "$(sum "$real")" "$before"
+data check_is "nothing is written" "$(sum "$real")" "$before"
 
 volume vol chunk 4 || bail "no volume"
 for state in one two three; do
@@ -69,14 +69,14 @@ good=$(shows)
 dmsetup remove vol
 before=$(sum "$real")
 check "a read-only volume" read_only
-check_is "shows the same" "$(shows)" "$good"
+data check_is "shows the same" "$(shows)" "$good"
 check_fails "cannot be written" dd if=/dev/zero of=$vol bs=4k count=1 oflag=direct
 check_fails "nor is a state taken" message vol take four
 check_fails "nor deleted" message vol delete one
 check "a view of it" view view vol one
 dmsetup remove view
 dmsetup remove vol
-check_is "nothing is written" "$(sum "$real")" "$before"
+data check_is "nothing is written" "$(sum "$real")" "$before"
 
 # A slot that did not commit, to be rewritten after the load, which fails a second later.
 dd if="$real" of="$scratch/store" bs=1M iflag=direct status=none
@@ -88,25 +88,25 @@ slow_store 800
 check_fails "a store with a damaged block is refused" volume vol
 check "with the reason" sh -c 'dmesg | tail | grep -q "STORE is damaged"'
 healthy_store
-check_is "nothing is written" "$(sum "$real")" "$before"
+data check_is "nothing is written" "$(sum "$real")" "$before"
 dd if="$scratch/store" of="$real" bs=1M oflag=direct status=none
 store_file later 2
 check "a slot that did not commit alone does no harm" volume vol
-check_is "the volume is as it was" "$(shows)" "$good"
+data check_is "the volume is as it was" "$(shows)" "$good"
 dmsetup remove vol
 check_is "nor is it there any more" "$(lparctl -j snap check "$real" | grep -o '"uncommitted_slots":0')" '"uncommitted_slots":0'
 
 for block in 0 1; do
 	broken_store $block
 	check "superblock $block cannot be read" read_only
-	check_is "the volume is as it was" "$(shows)" "$good"
+	data check_is "the volume is as it was" "$(shows)" "$good"
 	dmsetup remove vol
 	healthy_store
 done
 read -r old new < <(store_file slots 2)
 broken_store "$old"
 check "an old slot cannot be read" read_only
-check_is "the volume is as it was" "$(shows)" "$good"
+data check_is "the volume is as it was" "$(shows)" "$good"
 dmsetup remove vol
 healthy_store
 broken_store "$new"
@@ -120,11 +120,24 @@ store_file flip $((old * 4096 + 100))
 check_fails "is refused if anything is damaged" volume vol
 dd if="$scratch/old" of="$real" bs=1M oflag=direct status=none
 check "and used otherwise" volume vol
-check_is "the volume is as it was" "$(shows)" "$good"
+data check_is "the volume is as it was" "$(shows)" "$good"
 message vol take four
 dmsetup remove vol
 read -r old new < <(store_file slots 2)
 store_file flip $((old * 4096 + 100))
 check "from then on it has one" volume vol
-check_is "that proves what counts" "$(shows)" "${good}four,"
+data check_is "that proves what counts" "$(shows)" "${good}four,"
+dmsetup remove vol
+
+# A store that is wiped after a table was loaded for it, and before that is resumed
+dmsetup create vol --notable
+dmsetup load vol --table "0 $(sectors "$base") snapsync $base $store 2 chunk 4"
+wipe_store
+check "a store that was wiped meanwhile is formatted" dmsetup resume vol
+echo new | dd of=$vol bs=4k seek=8 conv=sync oflag=direct status=none
+message vol take one
+good=$(shows)
+dmsetup remove vol
+check "and can be activated again" volume vol chunk 4
+data check_is "with what was written since" "$(shows)" "$good"
 dmsetup remove vol
