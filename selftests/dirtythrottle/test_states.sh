@@ -58,6 +58,8 @@ feed() {
 }
 
 if [ "$LPARKIT_KERNEL" != debug ]; then
+	# A test before this one may have needed it.
+	modprobe -r kvm_amd kvm
 	load dirtythrottle
 	check "without KVM it is refused" refused "KVM is not there" lparctl throttle attach $$
 	modprobe kvm_amd || bail "no KVM in this VM"
