@@ -28,7 +28,8 @@ pings() {
 
 # in_clear FILE: lines with the payload
 in_clear() {
-	tcpdump -nXr "$1" 2>/dev/null | grep -c 'cafe babe'
+	tcpdump -nXr "$1" >"$scratch/text" || { echo unreadable; return; }
+	grep -c 'cafe babe' "$scratch/text"
 }
 
 unload_detached() {
@@ -43,7 +44,7 @@ clear_associations() {
 }
 trap 'leave clear_associations' EXIT
 
-plan 13
+plan 14
 load netbuf
 modprobe -a esp4 esp4_offload xfrm_user || bail "no ESP in this kernel"
 make_veth
@@ -64,7 +65,7 @@ unholdable() {
 }
 check "frames that are to be encrypted are not held" wait_until 20 unholdable
 check "show warns of them" says '"warning":".*IPsec' lparctl -j netbuf show v0
-lparctl netbuf save "$scratch/file" v0
+check "what is held is saved" lparctl netbuf save "$scratch/file" v0
 lparctl netbuf drain v0
 check "they are answered" wait "$pings_pid"
 seen() {

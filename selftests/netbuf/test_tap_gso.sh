@@ -59,7 +59,7 @@ held_and_drained() {
 	check "$1: the drain ends" lparctl netbuf drain tap0 --timeout 120s
 	read -r -t 120 answer <&"${tap[0]}"
 	diag "$1: $answer"
-	check "$1: each datagram came once, in order" test "${answer%% *}" = ok
+	data check "$1: each datagram came once, in order" test "${answer%% *}" = ok
 	check "$1: the ring was not overrun" same \
 		"$(($(cat /sys/class/net/tap0/statistics/tx_dropped) - before))" 0
 	kill -9 "$tap_PID"
