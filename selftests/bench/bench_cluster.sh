@@ -33,6 +33,7 @@ cut_once() {
 	on b fired "$(joined "${standbys[@]}")" "$at" "$1" >"$scratch/b" &
 	fired "$(joined "${primaries[@]}")" "$at" "$1" >"$scratch/a"
 	wait $!
+	[ "$(cat "$scratch/a" "$scratch/b" | wc -l)" = $((2 * pairs)) ] || die "a cut without all instants"
 }
 
 bench_skew() {
@@ -56,7 +57,7 @@ number() {
 }
 
 in_unit() {
-	awk -v n="$1" -v d="$2" 'BEGIN { printf "%.3f", n / d }'
+	[ -z "$1" ] || awk -v n="$1" -v d="$2" 'BEGIN { printf "%.3f", n / d }'
 }
 
 bench_pause() {
@@ -118,7 +119,7 @@ smallest() {
 		"$1" >&2 || break
 		best=$period
 	done
-	echo "${best:-0}"
+	echo "$best" # none: there is no figure
 }
 
 bench_heartbeat() {
