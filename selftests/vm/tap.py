@@ -44,7 +44,7 @@ class Results:
         level[1] += 1
         level[2] |= bad
         if bad:
-            self.data |= directive.startswith("data")
+            self.data |= text.endswith("# data")
             # A suite that failed only because a test of it did is no news.
             if not child_failed:
                 self.fail(name)
