@@ -201,7 +201,8 @@ enum netbuf_fate netbuf_fate_of(const struct netbuf_drop *drop, u64 refused_ns)
 {
 	if (is_for_want_of_room(drop->reason) || drop->ret == -ENETDOWN)
 		return NETBUF_NO_ROOM;
-	if (skb_dropped_by_qdisc(drop->reason) && drop->ret != NET_XMIT_SUCCESS && refused_ns < PATIENCE_NS)
+	if (skb_dropped_by_qdisc(drop->reason) && drop->ret != NET_XMIT_SUCCESS &&
+	    refused_ns < PATIENCE_NS)
 		return NETBUF_NO_ROOM;
 	return NETBUF_REFUSED;
 }

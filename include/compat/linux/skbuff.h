@@ -20,7 +20,7 @@ static inline bool skb_is_decrypted(const struct sk_buff *skb)
 /* Newer kernels have a subsystem of reasons for qdiscs; before, all were between these two. */
 static inline bool skb_dropped_by_qdisc(enum skb_drop_reason reason)
 {
-#if __has_include(<net/dropreason-qdisc.h>)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
 	if ((reason & SKB_DROP_REASON_SUBSYS_MASK) >> SKB_DROP_REASON_SUBSYS_SHIFT ==
 	    SKB_DROP_REASON_SUBSYS_QDISC)
 		return true;
