@@ -52,7 +52,7 @@ fake() {
 
 # runs [OPTION...]: all of it goes to $scratch/said
 runs() {
-	rm -rf "$times" && mkdir "$times" && mkdir "$times"/{chance,fault,left,many,lint}
+	rm -rf "$times" && mkdir "$times" && mkdir "$times"/{chance,fault,hung,left,many,lint}
 	PATH=$scratch/bin:$PATH "$tree/selftests/vm/run-tests" --jobs 2 "$@" >"$scratch/said" 2>&1
 	local status=$?
 	sed 's/^/  /' "$scratch/said"
@@ -113,10 +113,13 @@ fake left/test_right 'kernels=6.1,7.2' <<<'check "right" true'
 for n in 1 2 3 4 5 6; do
 	fake many/test_$n '' <<<'check "once wrong" test $time -gt 1'
 done
+fake hung/test_a 'timeout=2' <<<'check "right" true'
+fake hung/test_b 'timeout=2' <<<'[ $time -gt 1 ] || kill -STOP $(ps -o sid= -p $$) $(pgrep -s $(ps -o sid= -p $$) timeout); check "once hung" true'
+fake hung/test_c 'timeout=2' <<<'check "right" true'
 fake wait/test_long '' <<<'echo $$ >>'"$scratch/process"'; exec sleep 600'
 fake lint/test_style 'none' <<<'check "once wrong" test $time -gt 1'
 
-plan 36
+plan 42
 diag "by chance"
 check "tests that fail once: success" runs --kernel 6.1 --test 'chance/*'
 check "all have passed" ends_with 7 0
@@ -155,6 +158,16 @@ check "a module is named" grep -qx "  7.2 left/test_module: module printk" "$scr
 check "a process is named" grep -qx "  6.1 left/test_process: process sleep 600 " "$scratch/said"
 check "who followed ran once, on each kernel" same "$(ran left/test_right)" 2
 rm -f "$tree"/build/modules/7.2/ko/*
+
+diag "an emulator that hangs"
+sed -i 's/^BOOT_TIME_STOCK = .*/BOOT_TIME_STOCK = 1/; s/^TIMEOUT_GRACE = .*/TIMEOUT_GRACE = 2/' "$tree/selftests/vm/run-tests"
+check "in a test: only the VM's share of time is lost" runs --kernel 6.1 --test 'hung/*'
+check "all have passed" ends_with 3 0
+check "the test is named" same "$(unsteady)" "6.1 hung/test_b"
+check "others ran once" same "$(ran hung/test_a) $(ran hung/test_c)" "1 1"
+touch "$scratch/bin/hang"
+check "at boot" runs --kernel 6.1 --test hung/test_a --test hung/test_c
+check "that is no failure of many tests: each ran" ends_with 2 0
 
 check_fails "many failures: no second run" runs --kernel 6.1 --test 'many/*'
 check "all count" ends_with 0 6
