@@ -26,6 +26,7 @@ class Outcome:
         self.again = None       # the Outcome of its second run
         self.complaint = False  # of the kernel
         self.of_vm = False      # its VM ended, or hostvm said something of it
+        self.booted_again = []  # lines of hostvm's, of its VM that had died at boot
 
     @property
     def failed(self):

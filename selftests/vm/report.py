@@ -109,6 +109,15 @@ def left(outcomes):
         print(f"  {o.kernel} {o.name}: {', '.join(o.left)}")
 
 
+def booted_again(outcomes):
+    found = [o for o in outcomes if o.booted_again]
+    if found:
+        print("\nVMs that were booted again")
+    for o in found:
+        for line in o.booted_again:
+            print(f"  {o.kernel} {o.name}: {line}")
+
+
 class Times:
     """Where the time went: seconds by kernel and kind."""
 

@@ -119,7 +119,7 @@ fake hung/test_c 'timeout=2' <<<'check "right" true'
 fake wait/test_long '' <<<'echo $$ >>'"$scratch/process"'; exec sleep 600'
 fake lint/test_style 'none' <<<'check "once wrong" test $time -gt 1'
 
-plan 42
+plan 44
 diag "by chance"
 check "tests that fail once: success" runs --kernel 6.1 --test 'chance/*'
 check "all have passed" ends_with 7 0
@@ -168,6 +168,9 @@ check "others ran once" same "$(ran hung/test_a) $(ran hung/test_c)" "1 1"
 touch "$scratch/bin/hang"
 check "at boot" runs --kernel 6.1 --test hung/test_a --test hung/test_c
 check "that is no failure of many tests: each ran" ends_with 2 0
+touch "$scratch/bin/die"
+check "a VM that dies at boot is booted again" runs --kernel 6.1 --test hung/test_a --test hung/test_c
+check "and named" grep -q "^  6.1 hung/test_a: hostvm: the VM died at boot" "$scratch/said"
 
 check_fails "many failures: no second run" runs --kernel 6.1 --test 'many/*'
 check "all count" ends_with 0 6
