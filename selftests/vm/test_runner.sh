@@ -44,6 +44,11 @@ fake() {
 	. "\$(dirname "\$0")/../lib/tap.sh"
 	echo run >>$times/$1
 	time=\$(wc -l <$times/$1)
+	# FLAGS: what a kernel writes that has stopped with such
+	report() {
+		printf '[    2.000000] %s\\n' "WARNING: CPU: 0 PID: 1 at traps.c:1120" "CPU: 0 UID: 0" \\
+			"RIP: 0010:exc_debug" "RSP: 0018:0 EFLAGS: \$1" "Call Trace:" "traps: tr general protection"
+	}
 	plan 1
 	$(cat)
 	EOF
@@ -52,7 +57,7 @@ fake() {
 
 # runs [OPTION...]: all of it goes to $scratch/said
 runs() {
-	rm -rf "$times" && mkdir "$times" && mkdir "$times"/{chance,fault,hung,left,many,lint}
+	rm -rf "$times" && mkdir "$times" && mkdir "$times"/{chance,fault,hung,left,many,lint,stumble}
 	PATH=$scratch/bin:$PATH "$tree/selftests/vm/run-tests" --jobs 2 "$@" >"$scratch/said" 2>&1
 	local status=$?
 	sed 's/^/  /' "$scratch/said"
@@ -113,13 +118,22 @@ fake left/test_right 'kernels=6.1,7.2' <<<'check "right" true'
 for n in 1 2 3 4 5 6; do
 	fake many/test_$n '' <<<'check "once wrong" test $time -gt 1'
 done
+fake stumble/test_a '' <<<'check "right" true'
+fake stumble/test_b '' <<<'[ $time -gt 1 ] || report 4fc44382 >>$LPARKIT_CONSOLE; check "right" true'
+fake stumble/test_c '' <<<'check "right" true'
+fake fault/test_flags '' <<<'report 00044386 >>$LPARKIT_CONSOLE; check "right" true'
+fake fault/test_before '' <<<'
+echo "[    2.000000] BUG: KASAN: slab-use-after-free in ours" >>$LPARKIT_CONSOLE
+yes "[    2.000000] more of it" | head -n 20 >>$LPARKIT_CONSOLE
+report 4fc44382 >>$LPARKIT_CONSOLE
+check "right" true'
 fake hung/test_a 'timeout=2' <<<'check "right" true'
 fake hung/test_b 'timeout=2' <<<'[ $time -gt 1 ] || kill -STOP $(ps -o sid= -p $$) $(pgrep -s $(ps -o sid= -p $$) timeout); check "once hung" true'
 fake hung/test_c 'timeout=2' <<<'check "right" true'
 fake wait/test_long '' <<<'echo $$ >>'"$scratch/process"'; exec sleep 600'
 fake lint/test_style 'none' <<<'check "once wrong" test $time -gt 1'
 
-plan 44
+plan 49
 diag "by chance"
 check "tests that fail once: success" runs --kernel 6.1 --test 'chance/*'
 check "all have passed" ends_with 7 0
@@ -143,14 +157,21 @@ check "an old second log is gone" test ! -e "$logs/test_b.again"
 
 diag "no chance"
 check_fails "faults: a failure" runs --kernel 6.1 --test 'fault/*'
-check "each is counted" ends_with 2 3
+check "each is counted" ends_with 4 5
 check "each is named" same "$(failed)" \
-	"6.1 fault/test_always 6.1 fault/test_complaint 6.1 fault/test_data"
+	"6.1 fault/test_always 6.1 fault/test_before 6.1 fault/test_complaint 6.1 fault/test_data 6.1 fault/test_flags"
 check "none is unsteady" same "$(unsteady)" ""
 check "a complaint of the kernel is not forgiven" same "$(ran fault/test_complaint)" 1
 check "nor are wrong data" same "$(ran fault/test_data)" 1
 check "what it failed for is told" grep -q "no second run: wrong data" "$scratch/said"
 check "others in its VM are not to blame" same "$(ran fault/test_right)" 1
+
+diag "flags that no processor has"
+check "in a complaint: it is the emulator's" runs --kernel 6.1 --test 'stumble/*'
+check "all have passed" ends_with 3 0
+check "the test is named" same "$(unsteady)" "6.1 stumble/test_b"
+check "and why" grep -q "^    the emulator stumbled" "$scratch/said"
+check "others ran once" same "$(ran stumble/test_a) $(ran stumble/test_c)" "1 1"
 
 check "what leaves something behind" runs --kernel 6.1,7.2 --test 'left/*'
 check "has no test fail" ends_with 4 0
