@@ -100,7 +100,7 @@ check "the throttle is gone" test -z "$(ls /sys/class/dirtythrottle)"
 check "and no stage any more" stage 'l["state"] == "active" and not s["number"]'
 guest_kill "$source_pid"
 check "the guest goes on at the destination" guest_goes_on there
-check "its memory is as it was" guest_say there dirtied
+data check "its memory is as it was" guest_say there dirtied
 guest_kill "$destination_pid"
 check "the LPAR ends" wait_until 10 lparctl deactivate web
 lparctl delete web

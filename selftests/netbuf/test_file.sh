@@ -158,21 +158,21 @@ editcap -c 1000 "$file" "$scratch/edited.pcapng" 2>/dev/null || bail "no editcap
 check "a file that another program has written anew" \
 	none_accepted "$scratch"/edited*.pcapng
 refused "No such file" "no file" lparctl netbuf load "$scratch/nothing"
-check "nothing came in from any of them" is v0 bytes 0
-check "neither from the guest" is v0 rxpcnt 0
+data check "nothing came in from any of them" is v0 bytes 0
+data check "neither from the guest" is v0 rxpcnt 0
 
 # Loading
 lparctl netbuf drain v0
 refused "does not hold" "not while frames pass" lparctl netbuf load "$file" v0
-check "nothing came in" is v0 bytes 0
+data check "nothing came in" is v0 bytes 0
 lparctl netbuf hold v0
 lparctl netbuf set v0 --limit-frames 4
 refused "limit" "more than the limit" lparctl netbuf load "$file" v0
-check "not a part of it came in" is v0 rxpcnt 0
+data check "not a part of it came in" is v0 rxpcnt 0
 lparctl netbuf set v0 --limit-frames 1000
 refused "no buffer" "a netdev without a buffer" lparctl netbuf load "$file" v0=g1
 check "another netdev" lparctl netbuf load "$file" v0=v1
-check "has its frames" same "$(netbuf v1 rxpcnt) $(netbuf v1 txpcnt)" "5 5"
+data check "has its frames" same "$(netbuf v1 rxpcnt) $(netbuf v1 txpcnt)" "5 5"
 check "and the first has none" is v0 rxpcnt 0
 check "saved again from there" lparctl netbuf save "$scratch/again" v1
 data check "the same frames: bytes, times, directions and all that is beside them" same \
