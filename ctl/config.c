@@ -10,6 +10,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <ini.h>
@@ -399,19 +401,45 @@ int config_load(struct lpar_config *config, const char *file, const char *name)
 	return for_each_part(config->file, parse_file, config);
 }
 
-static void put_disks(struct nlmsghdr *nlh, const struct lpar_config *config)
+/* The kernel takes the number of a device; it would not open our paths. */
+static int put_disk(struct nlmsghdr *nlh, const char *path)
+{
+	struct nlattr *nest;
+	struct stat st;
+
+	if (stat(path, &st))
+		return -errno;
+	if (!S_ISBLK(st.st_mode))
+		return -ENOTBLK;
+	nest = mnl_attr_nest_start(nlh, LPAR_A_DISK);
+	mnl_attr_put_strz(nlh, LPAR_A_DISK_PATH, path);
+	mnl_attr_put_u32(nlh, LPAR_A_DISK_MAJOR, major(st.st_rdev));
+	mnl_attr_put_u32(nlh, LPAR_A_DISK_MINOR, minor(st.st_rdev));
+	mnl_attr_nest_end(nlh, nest);
+	return 0;
+}
+
+static int put_disks(struct nlmsghdr *nlh, const struct lpar_config *config)
 {
 	size_t i;
+	int ret = 0;
 
-	for (i = 0; i < config->n_disks; i++)
-		mnl_attr_put_strz(nlh, LPAR_A_DISK, config->disk[i]);
+	for (i = 0; i < config->n_disks && !ret; i++) {
+		ret = put_disk(nlh, config->disk[i]);
+		if (ret)
+			nl_refuse("disk %s: %s", config->disk[i], strerror(-ret));
+	}
+	return ret;
 }
 
 /* Send the chosen keys with a CREATE or SET request. */
 int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned int keys)
 {
 	struct nlmsghdr *nlh = nl_request(cmd, config->name);
+	int ret = keys & KEY_DISK ? put_disks(nlh, config) : 0;
 
+	if (ret)
+		return ret;
 	if (keys & KEY_CPUS)
 		mnl_attr_put_strz(nlh, LPAR_A_CPUS, config->cpus);
 	if (keys & KEY_MEMORY)
@@ -424,10 +452,8 @@ int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned i
 		mnl_attr_put_u32(nlh, LPAR_A_OWNER_GID, config->owner_gid);
 	if (keys & KEY_GATE_TIMEOUT)
 		mnl_attr_put_u32(nlh, LPAR_A_GATE_TIMEOUT_MS, config->gate_timeout_ms);
-	if (keys & KEY_DISK)
-		put_disks(nlh, config);
-	/* An empty path empties the list of an LPAR that has one. */
+	/* An empty one empties the list of an LPAR that has one. */
 	if (cmd == LPAR_CMD_SET && keys & KEY_DISK && !config->n_disks)
-		mnl_attr_put_strz(nlh, LPAR_A_DISK, "");
+		mnl_attr_put(nlh, LPAR_A_DISK, 0, NULL);
 	return nl_send(nlh, NULL, NULL);
 }

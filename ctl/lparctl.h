@@ -209,6 +209,7 @@ int nl_send(struct nlmsghdr *nlh, mnl_cb_t reply, void *data);
 int nl_dump(enum lpar_cmd cmd, mnl_cb_t reply, void *data);
 int nl_simple(enum lpar_cmd cmd, const char *name);
 const char *nl_text(int error);
+void nl_refuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int nl_fail(const char *what, int error); /* exit code */
 int nl_parse(const struct nlattr **tb, size_t n, const struct nlattr *nest);
 const struct nlattr **nl_attrs(const struct nlmsghdr *nlh);

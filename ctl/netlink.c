@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -278,6 +279,16 @@ int nl_simple(enum lpar_cmd cmd, const char *name)
 int nl_dump(enum lpar_cmd cmd, mnl_cb_t reply, void *data)
 {
 	return transact(nl_begin(&nl_lpar, cmd, NLM_F_DUMP), reply, data);
+}
+
+/* A request that is not sent: why, for nl_text(). */
+void nl_refuse(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(nl.text, sizeof(nl.text), fmt, ap);
+	va_end(ap);
 }
 
 /* What the kernel said about the last request, or else what the error means. */

@@ -51,6 +51,17 @@ static void add_member(struct lpar *lpar, const struct nlattr *attr)
 	lpar->member[lpar->n_members++] = mnl_attr_get_u32(attr);
 }
 
+static void add_disk(struct lpar *lpar, const struct nlattr *nest)
+{
+	const struct nlattr *tb[LPAR_A_DISK_MAX + 1];
+	char path[LPAR_PATH_MAX + 1] = "";
+
+	if (lpar->n_disks == LPAR_DISKS_MAX || nl_parse(tb, ARRAY_SIZE(tb), nest))
+		return;
+	get_text(path, sizeof(path), tb[LPAR_A_DISK_PATH]);
+	lpar->disk[lpar->n_disks++] = xstrdup(path);
+}
+
 /* Attributes that may come more than once. */
 static void decode_lists(struct lpar *lpar, const struct nlmsghdr *nlh)
 {
@@ -59,8 +70,8 @@ static void decode_lists(struct lpar *lpar, const struct nlmsghdr *nlh)
 	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
 		if (mnl_attr_get_type(attr) == LPAR_A_MEMBER)
 			add_member(lpar, attr);
-		else if (mnl_attr_get_type(attr) == LPAR_A_DISK && lpar->n_disks < LPAR_DISKS_MAX)
-			lpar->disk[lpar->n_disks++] = xstrdup(mnl_attr_get_str(attr));
+		else if (mnl_attr_get_type(attr) == LPAR_A_DISK)
+			add_disk(lpar, attr);
 	}
 }
 

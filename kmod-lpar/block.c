@@ -7,37 +7,53 @@
  * exported symbols is a plain writer such as dd, see Documentation/lpar.md.
  */
 #include <linux/blkdev.h>
-#include <linux/file.h>
-#include <linux/fs.h>
 #include <linux/slab.h>
 #include "lpar.h"
+
+/*
+ * The number of the disk's incarnation: a device number may be another disk's
+ * by and by, this never is.
+ */
+static int read_diskseq(dev_t dev, u64 *diskseq)
+{
+	struct file *file = bdev_file_open_by_dev(dev, BLK_OPEN_READ, NULL, NULL);
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	*diskseq = file_bdev(file)->bd_disk->diskseq;
+	bdev_file_close(file, false);
+	return 0;
+}
 
 /**
  * lpar_disk_add() - put a disk on a configuration's list
  * @disks: list of struct lpar_disk
- * @path: block device; resolved to its number now
+ * @dev: block device
+ * @path: what its user calls it; shown, never opened
  * @report: for the refusal
  *
- * Context: may sleep.
- * Return: 0, -ENOMEM, -EEXIST when it is there already, -EINVAL.
+ * Context: may sleep; opens the device.
+ * Return: 0, -ENOMEM, -EEXIST when it is there already, or what opening it gave.
  */
-int lpar_disk_add(struct list_head *disks, const char *path, struct lpar_report *report)
+int lpar_disk_add(struct list_head *disks, dev_t dev, const char *path, struct lpar_report *report)
 {
 	struct lpar_disk *disk, *other;
-	dev_t dev;
-	int err = lookup_bdev(path, &dev);
+	u64 diskseq;
+	int err;
 
-	if (err)
-		return lpar_problem(report, err == -ENOTBLK ? -EINVAL : err,
-				    "%s is not a block device that can be reached (error %d); give the path of a disk",
-				    path, err);
 	list_for_each_entry(other, disks, node)
 		if (other->dev == dev)
 			return lpar_problem(report, -EEXIST, "disk %s is given twice", path);
+	err = read_diskseq(dev, &diskseq);
+	if (err)
+		return lpar_problem(report, err,
+				    "%s is not a block device that can be opened (error %d); give the path of a disk",
+				    path, err);
 	disk = kzalloc(sizeof(*disk), GFP_KERNEL);
 	if (!disk)
 		return -ENOMEM;
 	disk->dev = dev;
+	disk->diskseq = diskseq;
 	strscpy(disk->path, path, sizeof(disk->path));
 	list_add_tail(&disk->node, disks);
 	return 0;
@@ -81,10 +97,16 @@ bool lpar_disk_overlap(const struct list_head *a, const struct list_head *b, con
 	return false;
 }
 
+static void release(struct lpar_disk *disk)
+{
+	if (disk->claim)
+		bdev_file_close(disk->claim, true);
+	disk->claim = NULL;
+}
+
 static int claim(struct lpar_disk *disk, struct lpar_report *report)
 {
-	struct file *file = filp_open(disk->path, O_RDONLY | O_EXCL | O_LARGEFILE, 0);
-	struct inode *inode;
+	struct file *file = bdev_file_open_by_dev(disk->dev, BLK_OPEN_READ, disk, NULL);
 
 	if (file == ERR_PTR(-EBUSY))
 		return lpar_problem(report, -EBUSY,
@@ -93,32 +115,27 @@ static int claim(struct lpar_disk *disk, struct lpar_report *report)
 	if (IS_ERR(file))
 		return lpar_problem(report, PTR_ERR(file), "disk %s cannot be opened (error %ld)",
 				    disk->path, PTR_ERR(file));
-	inode = file_inode(file);
-	if (!S_ISBLK(inode->i_mode) || inode->i_rdev != disk->dev) {
-		fput(file);
-		return lpar_problem(report, -ENODEV,
-				    "%s is now another device than when it was defined; set the disk again",
-				    disk->path);
-	}
 	disk->claim = file;
-	return 0;
+	if (file_bdev(file)->bd_disk->diskseq == disk->diskseq)
+		return 0;
+	release(disk);
+	return lpar_problem(report, -ENODEV,
+			    "disk %s (%u:%u) is another device than when it was defined; set the disk again",
+			    disk->path, MAJOR(disk->dev), MINOR(disk->dev));
 }
 
 /**
  * lpar_disk_release_all() - let the disks of an LPAR go
  * @disks: list of struct lpar_disk, claimed or not
  *
- * Context: may sleep. The claims are gone when the caller is back in user space.
+ * Context: may sleep. The claims are gone on return.
  */
 void lpar_disk_release_all(struct list_head *disks)
 {
 	struct lpar_disk *disk;
 
-	list_for_each_entry(disk, disks, node) {
-		if (disk->claim)
-			fput(disk->claim);
-		disk->claim = NULL;
-	}
+	list_for_each_entry(disk, disks, node)
+		release(disk);
 }
 
 /**
@@ -126,7 +143,7 @@ void lpar_disk_release_all(struct list_head *disks)
  * @disks: list of struct lpar_disk
  * @report: for the refusal
  *
- * Context: may sleep; the paths are resolved in the caller's mount namespace.
+ * Context: may sleep.
  * Return: 0, -EBUSY, -ENODEV or what opening the device gave.
  */
 int lpar_disk_claim_all(struct list_head *disks, struct lpar_report *report)
@@ -161,9 +178,7 @@ int lpar_disk_check(const struct list_head *disks, struct lpar_report *report)
 		err = claim(disk, report);
 		if (err)
 			return err;
-		if (disk->claim)
-			fput(disk->claim);
-		disk->claim = NULL;
+		release(disk);
 	}
 	return 0;
 }

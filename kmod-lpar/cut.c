@@ -17,9 +17,12 @@
 /* Reports of this many cuts that are over are kept. */
 #define KEPT_CUTS	16
 
-/* Guards the classes, the list of cuts and their states. */
+/* Guards the list of cuts, their states and their reports; never held over what participants do. */
 DEFINE_MUTEX(lpar_cut_mutex);
 LIST_HEAD(lpar_cuts);
+
+/* Guards the classes, and the points of cuts; held while these get ready and finish. */
+static DEFINE_MUTEX(points_mutex);
 static LIST_HEAD(classes);
 static u32 last_id;
 
@@ -35,9 +38,9 @@ int lpar_cut_register(struct lpar_cut_class *class)
 	if (!class->kind || !class->collect || !class->fire || !class->finish ||
 	    !class->release || class->order >= LPAR_CUT_ORDERS)
 		return -EINVAL;
-	mutex_lock(&lpar_cut_mutex);
+	mutex_lock(&points_mutex);
 	list_add_tail(&class->node, &classes);
-	mutex_unlock(&lpar_cut_mutex);
+	mutex_unlock(&points_mutex);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(lpar_cut_register);
@@ -50,9 +53,9 @@ EXPORT_SYMBOL_GPL(lpar_cut_register);
  */
 void lpar_cut_unregister(struct lpar_cut_class *class)
 {
-	mutex_lock(&lpar_cut_mutex);
+	mutex_lock(&points_mutex);
 	list_del(&class->node);
-	mutex_unlock(&lpar_cut_mutex);
+	mutex_unlock(&points_mutex);
 }
 EXPORT_SYMBOL_GPL(lpar_cut_unregister);
 
@@ -204,15 +207,17 @@ static bool finish(struct lpar_cut *cut, enum lpar_cut_state state)
 {
 	struct lpar_cut_point *point;
 
-	lockdep_assert_held(&lpar_cut_mutex);
+	lockdep_assert_held(&points_mutex);
 	if (cut->state != LPAR_CUT_ARMED)
 		return false;
 	list_for_each_entry(point, &cut->points, node)
 		point->class->finish(point, cut->action, state == LPAR_CUT_FIRED);
+	mutex_lock(&lpar_cut_mutex);
 	if (state == LPAR_CUT_FIRED)
 		note_results(cut);
-	free_points(cut);
 	cut->state = state;
+	mutex_unlock(&lpar_cut_mutex);
+	free_points(cut);
 	return true;
 }
 
@@ -222,12 +227,14 @@ static void trim(void)
 	struct lpar_cut *cut, *next;
 	unsigned int over = 0;
 
+	mutex_lock(&lpar_cut_mutex);
 	list_for_each_entry_safe_reverse(cut, next, &lpar_cuts, list) {
 		if (cut->state == LPAR_CUT_ARMED || ++over <= KEPT_CUTS)
 			continue;
 		list_del(&cut->list);
 		lpar_cut_put(cut);
 	}
+	mutex_unlock(&lpar_cut_mutex);
 }
 
 static void finish_fired(struct work_struct *work)
@@ -235,10 +242,10 @@ static void finish_fired(struct work_struct *work)
 	struct lpar_cut *cut = container_of(work, struct lpar_cut, finish);
 	bool won;
 
-	mutex_lock(&lpar_cut_mutex);
+	mutex_lock(&points_mutex);
 	won = finish(cut, LPAR_CUT_FIRED);
 	trim();
-	mutex_unlock(&lpar_cut_mutex);
+	mutex_unlock(&points_mutex);
 	if (won)
 		announce(cut, LPAR_EVENT_CUT_FIRED);
 	lpar_cut_put(cut);	/* the timer's */
@@ -308,6 +315,20 @@ static int check_in_no_cut(const struct lpar *lpar, struct lpar_report *report)
 	return 0;
 }
 
+static int take_lpar(struct lpar_cut *cut, struct lpar *lpar, struct lpar_report *report)
+{
+	int err;
+
+	mutex_lock(&lpar_cut_mutex);
+	err = check_in_no_cut(lpar, report);
+	if (!err) {
+		lpar_ref(lpar);
+		cut->lpars[cut->nr_lpars++] = lpar;
+	}
+	mutex_unlock(&lpar_cut_mutex);
+	return err;
+}
+
 /* Takes one LPAR into the cut. Its op is held, so it stays active meanwhile. */
 static int add_lpar(struct lpar_cut *cut, const char *name, struct lpar_report *report)
 {
@@ -317,15 +338,11 @@ static int add_lpar(struct lpar_cut *cut, const char *name, struct lpar_report *
 
 	if (IS_ERR(lpar))
 		return PTR_ERR(lpar);
-	mutex_lock(&lpar_cut_mutex);
+	mutex_lock(&points_mutex);
 	if (!lpar_state_is_active(lpar->state))
 		err = lpar_problem(report, -EINVAL, "LPAR \"%s\" is %s; activate it before a cut",
 				   name, lpar_state_name(lpar->state));
-	err = err ?: check_in_no_cut(lpar, report);
-	if (!err) {
-		lpar_ref(lpar);
-		cut->lpars[cut->nr_lpars++] = lpar;
-	}
+	err = err ?: take_lpar(cut, lpar, report);
 	list_for_each_entry(class, &classes, node) {
 		if (err)
 			break;
@@ -334,7 +351,7 @@ static int add_lpar(struct lpar_cut *cut, const char *name, struct lpar_report *
 			lpar_problem(report, err, "%s: cannot take part in a cut of \"%s\"",
 				     class->kind, name);
 	}
-	mutex_unlock(&lpar_cut_mutex);
+	mutex_unlock(&points_mutex);
 	lpar_unlock(lpar);
 	return err;
 }
@@ -390,8 +407,10 @@ static void publish(struct lpar_cut *cut)
 /* Undoes publish() and what was collected; drops the caller's reference too. */
 static void retract(struct lpar_cut *cut)
 {
-	mutex_lock(&lpar_cut_mutex);
+	mutex_lock(&points_mutex);
 	finish(cut, LPAR_CUT_CANCELLED);
+	mutex_unlock(&points_mutex);
+	mutex_lock(&lpar_cut_mutex);
 	list_del(&cut->list);
 	mutex_unlock(&lpar_cut_mutex);
 	lpar_cut_put(cut);
@@ -436,6 +455,7 @@ struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
 		return ERR_PTR(err);
 	}
 
+	mutex_lock(&points_mutex);
 	mutex_lock(&lpar_cut_mutex);
 	sort_points(cut);
 	cut->deadline = deadline;
@@ -446,17 +466,45 @@ struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
 		cut->deadline = ktime_get_real();
 	hrtimer_start(&cut->timer, cut->deadline, HRTIMER_MODE_ABS_HARD);
 	mutex_unlock(&lpar_cut_mutex);
+	mutex_unlock(&points_mutex);
 	return cut;
 }
 
-static struct lpar_cut *find_cut(u32 id)
+/* A cut with a reference, or NULL. */
+static struct lpar_cut *get_cut(u32 id)
 {
-	struct lpar_cut *cut;
+	struct lpar_cut *cut, *found = NULL;
 
-	list_for_each_entry(cut, &lpar_cuts, list)
-		if (cut->id == id)
-			return cut;
-	return NULL;
+	mutex_lock(&lpar_cut_mutex);
+	list_for_each_entry(cut, &lpar_cuts, list) {
+		if (cut->id == id) {
+			kref_get(&cut->ref);
+			found = cut;
+			break;
+		}
+	}
+	mutex_unlock(&lpar_cut_mutex);
+	return found;
+}
+
+/* Ends an armed cut whose timer has not fired, and drops the timer's reference. */
+static bool disarm(struct lpar_cut *cut)
+{
+	bool armed;
+
+	mutex_lock(&points_mutex);
+	armed = cut->state == LPAR_CUT_ARMED && hrtimer_cancel(&cut->timer) == 1;
+	if (armed) {
+		finish(cut, LPAR_CUT_CANCELLED);
+		trim();
+	}
+	mutex_unlock(&points_mutex);
+	if (!armed)
+		return false;
+	announce(cut, LPAR_EVENT_CUT_CANCELLED);
+	lpar_cut_put(cut);
+	module_put(THIS_MODULE);
+	return true;
 }
 
 /**
@@ -469,28 +517,15 @@ static struct lpar_cut *find_cut(u32 id)
  */
 int lpar_cut_cancel(u32 id, struct lpar_report *report)
 {
-	struct lpar_cut *cut;
+	struct lpar_cut *cut = get_cut(id);
 	int err = 0;
 
-	mutex_lock(&lpar_cut_mutex);
-	cut = find_cut(id);
 	if (!cut)
-		err = lpar_problem(report, -ENOENT, "no cut %u", id);
-	else if (cut->state != LPAR_CUT_ARMED || hrtimer_cancel(&cut->timer) != 1)
+		return lpar_problem(report, -ENOENT, "no cut %u", id);
+	if (!disarm(cut))
 		err = lpar_problem(report, -EALREADY, "cut %u is over already", id);
-	if (err) {
-		mutex_unlock(&lpar_cut_mutex);
-		return err;
-	}
-	finish(cut, LPAR_CUT_CANCELLED);
-	kref_get(&cut->ref);
-	trim();
-	mutex_unlock(&lpar_cut_mutex);
-	announce(cut, LPAR_EVENT_CUT_CANCELLED);
 	lpar_cut_put(cut);
-	lpar_cut_put(cut);	/* the timer's */
-	module_put(THIS_MODULE);
-	return 0;
+	return err;
 }
 
 /**

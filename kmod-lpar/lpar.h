@@ -32,6 +32,7 @@ struct pt_regs;
 struct sk_buff;
 
 #define LPAR_REASON_MAX		127
+#define LPAR_PROBLEM_MAX	255
 /* Memory is reserved, mapped and zeroed in pieces of one PMD. */
 #define LPAR_PIECE_SIZE		PMD_SIZE
 #define LPAR_PIECE_ORDER	(PMD_SHIFT - PAGE_SHIFT)
@@ -39,8 +40,9 @@ struct sk_buff;
 
 /**
  * struct lpar_report - where the reasons for a refusal go
- * @extack: netlink caller to tell the first problem, or NULL
+ * @extack: netlink caller to tell the first problem
  * @skb: CHECK reply that takes every problem, or NULL
+ * @text: the last problem; @extack points to it
  *
  * With @skb set, a problem is noted and the check goes on; otherwise the
  * first problem ends the operation.
@@ -48,6 +50,7 @@ struct sk_buff;
 struct lpar_report {
 	struct netlink_ext_ack *extack;
 	struct sk_buff *skb;
+	char text[LPAR_PROBLEM_MAX + 1];
 };
 
 /**
@@ -272,14 +275,23 @@ int lpar_memdev_add(struct lpar *lpar);
 void lpar_memdev_del(struct lpar *lpar);
 
 /* block.c */
+/**
+ * struct lpar_disk - a disk of an LPAR
+ * @node: in lpar_config.disks
+ * @dev: its number
+ * @diskseq: of which device, as another may get the number
+ * @claim: exclusive open while active
+ * @path: what its user calls it
+ */
 struct lpar_disk {
 	struct list_head node;
 	dev_t dev;
-	struct file *claim;	/* exclusive open while active */
+	u64 diskseq;
+	struct file *claim;
 	char path[LPAR_PATH_MAX + 1];
 };
 
-int lpar_disk_add(struct list_head *disks, const char *path, struct lpar_report *report);
+int lpar_disk_add(struct list_head *disks, dev_t dev, const char *path, struct lpar_report *report);
 void lpar_disk_free_all(struct list_head *disks);
 bool lpar_disk_overlap(const struct list_head *a, const struct list_head *b, const char **path);
 int lpar_disk_claim_all(struct list_head *disks, struct lpar_report *report);
@@ -362,7 +374,7 @@ struct lpar_cut {
 	struct lpar **lpars;
 };
 
-extern struct mutex lpar_cut_mutex;
+extern struct mutex lpar_cut_mutex;	/* never held for long */
 extern struct list_head lpar_cuts;
 int lpar_cut_deadline_check(ktime_t now, ktime_t deadline);
 u64 lpar_cut_skew_ns(const struct lpar_cut *cut);

@@ -17,6 +17,14 @@ static const struct nla_policy stage_policy[LPAR_A_STAGE_MAX + 1] = {
 	[LPAR_A_STAGE_DIRTY_BYTES]	= { .type = NLA_U64 },
 };
 
+static struct netlink_range_validation minor_range = { .max = LPAR_DISK_MINOR_MAX };
+
+static const struct nla_policy disk_policy[LPAR_A_DISK_MAX + 1] = {
+	[LPAR_A_DISK_PATH]		= { .type = NLA_NUL_STRING, .len = LPAR_PATH_MAX },
+	[LPAR_A_DISK_MAJOR]		= NLA_POLICY_MAX(NLA_U32, LPAR_DISK_MAJOR_MAX),
+	[LPAR_A_DISK_MINOR]		= NLA_POLICY_FULL_RANGE(NLA_U32, &minor_range),
+};
+
 /* Attributes of requests; what only replies carry is refused. */
 static const struct nla_policy lpar_policy[LPAR_A_MAX + 1] = {
 	[LPAR_A_NAME]		= { .type = NLA_NUL_STRING, .len = LPAR_NAME_MAX },
@@ -26,7 +34,7 @@ static const struct nla_policy lpar_policy[LPAR_A_MAX + 1] = {
 	[LPAR_A_NODE]		= NLA_POLICY_MIN(NLA_S32, LPAR_NODE_ANY),
 	[LPAR_A_OWNER_UID]	= { .type = NLA_U32 },
 	[LPAR_A_OWNER_GID]	= { .type = NLA_U32 },
-	[LPAR_A_DISK]		= { .type = NLA_NUL_STRING, .len = LPAR_PATH_MAX },
+	[LPAR_A_DISK]		= NLA_POLICY_NESTED(disk_policy),
 	[LPAR_A_MEMBER]		= NLA_POLICY_MIN(NLA_U32, 1),
 	[LPAR_A_GATE_TIMEOUT_MS] = { .type = NLA_U32 },
 	[LPAR_A_STAGE]		= NLA_POLICY_NESTED(stage_policy),
@@ -37,23 +45,6 @@ static const struct nla_policy lpar_policy[LPAR_A_MAX + 1] = {
 	[LPAR_A_CUT_DEADLINE_NS] = { .type = NLA_U64 },
 	[LPAR_A_CUT_LPAR]	= { .type = NLA_NUL_STRING, .len = LPAR_NAME_MAX },
 };
-
-/**
- * lpar_netlink_may_change() - may the sender of this request change anything?
- * @skb: request
- * @report: for the refusal
- *
- * GENL_ADMIN_PERM has checked CAP_NET_ADMIN; fences and guest memory are the
- * host administrator's business as well.
- *
- * Return: 0 or -EPERM.
- */
-int lpar_netlink_may_change(struct sk_buff *skb, struct lpar_report *report)
-{
-	if (netlink_capable(skb, CAP_SYS_ADMIN))
-		return 0;
-	return lpar_problem(report, -EPERM, "CAP_SYS_ADMIN is needed; run as root");
-}
 
 static const char *get_name(struct genl_info *info, struct lpar_report *report)
 {
@@ -70,15 +61,6 @@ static struct lpar *lock_named(struct genl_info *info, struct lpar_report *repor
 	const char *name = get_name(info, report);
 
 	return name ? lpar_lock(name, report) : ERR_PTR(-EINVAL);
-}
-
-/* The same for a request that changes something. */
-static struct lpar *lock_to_change(struct sk_buff *skb, struct genl_info *info,
-				   struct lpar_report *report)
-{
-	int err = lpar_netlink_may_change(skb, report);
-
-	return err ? ERR_PTR(err) : lock_named(info, report);
 }
 
 static int put_members(struct sk_buff *skb, struct lpar *lpar)
@@ -110,6 +92,18 @@ static int put_cpus(struct sk_buff *skb, const struct cpumask *cpus)
 	return err;
 }
 
+static int put_disk(struct sk_buff *skb, const struct lpar_disk *disk)
+{
+	struct nlattr *nest = nla_nest_start(skb, LPAR_A_DISK);
+
+	if (!nest || nla_put_string(skb, LPAR_A_DISK_PATH, disk->path) ||
+	    nla_put_u32(skb, LPAR_A_DISK_MAJOR, MAJOR(disk->dev)) ||
+	    nla_put_u32(skb, LPAR_A_DISK_MINOR, MINOR(disk->dev)))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
 static int put_config(struct sk_buff *skb, const struct lpar_config *config)
 {
 	const struct lpar_disk *disk;
@@ -122,7 +116,7 @@ static int put_config(struct sk_buff *skb, const struct lpar_config *config)
 	    nla_put_u32(skb, LPAR_A_GATE_TIMEOUT_MS, config->gate_timeout_ms))
 		return -EMSGSIZE;
 	list_for_each_entry(disk, &config->disks, node)
-		if (nla_put_string(skb, LPAR_A_DISK, disk->path))
+		if (put_disk(skb, disk))
 			return -EMSGSIZE;
 	return 0;
 }
@@ -203,10 +197,9 @@ static int put_message(struct sk_buff *skb, struct lpar *lpar, u32 portid, u32 s
 	return 0;
 }
 
-static int get_doit(struct sk_buff *skb, struct genl_info *info)
+static int get_run(struct genl_info *info, struct lpar_report *report)
 {
-	struct lpar_report report = { .extack = info->extack };
-	const char *name = get_name(info, &report);
+	const char *name = get_name(info, report);
 	struct lpar *lpar = name ? lpar_get(name) : NULL;
 	struct sk_buff *reply;
 	int err;
@@ -214,7 +207,7 @@ static int get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!name)
 		return -EINVAL;
 	if (!lpar)
-		return lpar_problem(&report, -ENOENT, "no LPAR named \"%s\"; create it first",
+		return lpar_problem(report, -ENOENT, "no LPAR named \"%s\"; create it first",
 				    name);
 	reply = genlmsg_new(LPAR_REPLY_SIZE, GFP_KERNEL);
 	if (!reply) {
@@ -278,7 +271,27 @@ static int parse_cpus(struct cpumask *cpus, const struct nlattr *attr, struct lp
 			    (char *)nla_data(attr));
 }
 
-/* A DISK of "" stands for an empty list. */
+/*
+ * Generic netlink has validated nested attributes too, and said what is wrong with one.
+ * Here extack must not point to an attribute: netlink is past this message.
+ */
+static int parse_disk(struct list_head *disks, const struct nlattr *attr,
+		      struct lpar_report *report)
+{
+	struct nlattr *attrs[LPAR_A_DISK_MAX + 1];
+	int err = nla_parse_nested(attrs, LPAR_A_DISK_MAX, attr, disk_policy, NULL);
+
+	if (err)
+		return err;
+	if (!attrs[LPAR_A_DISK_PATH] || !attrs[LPAR_A_DISK_MAJOR] || !attrs[LPAR_A_DISK_MINOR])
+		return lpar_problem(report, -EINVAL,
+				    "a disk needs a path, and the major and minor number of its device");
+	return lpar_disk_add(disks, MKDEV(nla_get_u32(attrs[LPAR_A_DISK_MAJOR]),
+					  nla_get_u32(attrs[LPAR_A_DISK_MINOR])),
+			     nla_data(attrs[LPAR_A_DISK_PATH]), report);
+}
+
+/* An empty DISK stands for an empty list. */
 static int parse_disks(struct list_head *disks, struct genl_info *info,
 		       struct lpar_report *report)
 {
@@ -288,12 +301,12 @@ static int parse_disks(struct list_head *disks, struct genl_info *info,
 
 	lpar_disk_free_all(disks);
 	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
-		if (nla_type(attr) != LPAR_A_DISK || !*(char *)nla_data(attr))
+		if (nla_type(attr) != LPAR_A_DISK || !nla_len(attr))
 			continue;
 		if (++n > LPAR_DISKS_MAX)
 			return lpar_problem(report, -E2BIG, "an LPAR has %d disks at most",
 					    LPAR_DISKS_MAX);
-		err = lpar_disk_add(disks, nla_data(attr), report);
+		err = parse_disk(disks, attr, report);
 		if (err)
 			return err;
 	}
@@ -341,36 +354,31 @@ static int check_timeout(struct genl_info *info, u32 *timeout_ms, struct lpar_re
 	return lpar_gate_timeout_check(*timeout_ms, report);
 }
 
-static int create_doit(struct sk_buff *skb, struct genl_info *info)
+static int create_run(struct genl_info *info, struct lpar_report *report)
 {
-	struct lpar_report report = { .extack = info->extack };
-	const char *name = get_name(info, &report);
+	const char *name = get_name(info, report);
 	struct lpar_config *config;
-	int err = lpar_netlink_may_change(skb, &report);
+	int err;
 
-	if (err || !name)
-		return err ?: -EINVAL;
+	if (!name)
+		return -EINVAL;
 	config = kmalloc(sizeof(*config), GFP_KERNEL);
 	if (!config)
 		return -ENOMEM;
 	lpar_config_init(config);
-	err = check_timeout(info, &config->gate_timeout_ms, &report);
-	err = err ?: parse_config(config, info, &report);
-	err = err ?: lpar_create(name, config, &report);
+	err = check_timeout(info, &config->gate_timeout_ms, report);
+	err = err ?: parse_config(config, info, report);
+	err = err ?: lpar_create(name, config, report);
 	lpar_disk_free_all(&config->disks);
 	kfree(config);
 	return err;
 }
 
-static int delete_doit(struct sk_buff *skb, struct genl_info *info)
+static int delete_run(struct genl_info *info, struct lpar_report *report)
 {
-	struct lpar_report report = { .extack = info->extack };
-	const char *name = get_name(info, &report);
-	int err = lpar_netlink_may_change(skb, &report);
+	const char *name = get_name(info, report);
 
-	if (err || !name)
-		return err ?: -EINVAL;
-	return lpar_delete(name, &report);
+	return name ? lpar_delete(name, report) : -EINVAL;
 }
 
 static bool changes_resources(struct genl_info *info)
@@ -413,120 +421,114 @@ static int change_resources(struct lpar *lpar, struct genl_info *info, struct lp
 	return err;
 }
 
-static int set_doit(struct sk_buff *skb, struct genl_info *info)
+static int set_run(struct genl_info *info, struct lpar_report *report)
 {
-	struct lpar_report report = { .extack = info->extack };
-	struct lpar *lpar = lock_to_change(skb, info, &report);
+	struct lpar *lpar = lock_named(info, report);
 	u32 timeout_ms = 0;
 	int err;
 
 	if (IS_ERR(lpar))
 		return PTR_ERR(lpar);
-	err = check_timeout(info, &timeout_ms, &report);
+	err = check_timeout(info, &timeout_ms, report);
 	if (!err && changes_resources(info))
-		err = change_resources(lpar, info, &report);
-	err = err ?: set_timeout(lpar, info, &report);
+		err = change_resources(lpar, info, report);
+	err = err ?: set_timeout(lpar, info, report);
 	lpar_unlock(lpar);
 	return err;
 }
 
-static int check_doit(struct sk_buff *skb, struct genl_info *info)
+static int check_run(struct genl_info *info, struct lpar_report *report)
 {
-	struct lpar_report report = { .extack = info->extack };
-	struct lpar *lpar = lock_named(info, &report);
+	struct lpar *lpar = lock_named(info, report);
 	void *header = NULL;
 	int err;
 
 	if (IS_ERR(lpar))
 		return PTR_ERR(lpar);
-	report.skb = genlmsg_new(LPAR_REPLY_SIZE, GFP_KERNEL);
-	if (report.skb)
-		header = genlmsg_put_reply(report.skb, info, &lpar_genl_family, 0, LPAR_CMD_CHECK);
-	err = header ? lpar_check(lpar, &report) : -ENOMEM;
+	report->skb = genlmsg_new(LPAR_REPLY_SIZE, GFP_KERNEL);
+	if (report->skb)
+		header = genlmsg_put_reply(report->skb, info, &lpar_genl_family, 0,
+					   LPAR_CMD_CHECK);
+	err = header ? lpar_check(lpar, report) : -ENOMEM;
 	lpar_unlock(lpar);
 	if (err) {
-		nlmsg_free(report.skb);
+		nlmsg_free(report->skb);
 		return err;
 	}
-	genlmsg_end(report.skb, header);
-	return genlmsg_reply(report.skb, info);
+	genlmsg_end(report->skb, header);
+	return genlmsg_reply(report->skb, info);
 }
 
-static int activate_doit(struct sk_buff *skb, struct genl_info *info)
+static int activate_run(struct genl_info *info, struct lpar_report *report)
 {
-	struct lpar_report report = { .extack = info->extack };
-	struct lpar *lpar = lock_to_change(skb, info, &report);
+	struct lpar *lpar = lock_named(info, report);
 	int err;
 
 	if (IS_ERR(lpar))
 		return PTR_ERR(lpar);
-	err = lpar_activate(lpar, &report);
+	err = lpar_activate(lpar, report);
 	lpar_unlock(lpar);
 	return err;
 }
 
-static int deactivate_doit(struct sk_buff *skb, struct genl_info *info)
+static int deactivate_run(struct genl_info *info, struct lpar_report *report)
 {
-	struct lpar_report report = { .extack = info->extack };
-	struct lpar *lpar = lock_to_change(skb, info, &report);
+	struct lpar *lpar = lock_named(info, report);
 	int err;
 
 	if (IS_ERR(lpar))
 		return PTR_ERR(lpar);
-	err = lpar_deactivate(lpar, info->attrs[LPAR_A_FORCE], &report);
+	err = lpar_deactivate(lpar, info->attrs[LPAR_A_FORCE], report);
 	lpar_unlock(lpar);
 	return err;
 }
 
 /* Applies @change to each MEMBER; stops at the first that fails. */
-static int change_members(struct sk_buff *skb, struct genl_info *info,
+static int change_members(struct genl_info *info, struct lpar_report *report,
 			  int (*change)(struct lpar *lpar, pid_t nr, struct lpar_report *report))
 {
-	struct lpar_report report = { .extack = info->extack };
-	struct lpar *lpar = lock_to_change(skb, info, &report);
+	struct lpar *lpar = lock_named(info, report);
 	const struct nlattr *attr;
 	int rem, err = 0;
 
 	if (IS_ERR(lpar))
 		return PTR_ERR(lpar);
 	if (!info->attrs[LPAR_A_MEMBER])
-		err = lpar_problem(&report, -EINVAL, "the process id of a member is missing");
+		err = lpar_problem(report, -EINVAL, "the process id of a member is missing");
 	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
 		if (!err && nla_type(attr) == LPAR_A_MEMBER)
-			err = change(lpar, nla_get_u32(attr), &report);
+			err = change(lpar, nla_get_u32(attr), report);
 	lpar_unlock(lpar);
 	return err;
 }
 
-static int member_add_doit(struct sk_buff *skb, struct genl_info *info)
+static int member_add_run(struct genl_info *info, struct lpar_report *report)
 {
-	return change_members(skb, info, lpar_member_add);
+	return change_members(info, report, lpar_member_add);
 }
 
-static int member_del_doit(struct sk_buff *skb, struct genl_info *info)
+static int member_del_run(struct genl_info *info, struct lpar_report *report)
 {
-	return change_members(skb, info, lpar_member_del);
+	return change_members(info, report, lpar_member_del);
 }
 
-static int gate_close_doit(struct sk_buff *skb, struct genl_info *info)
+static int gate_close_run(struct genl_info *info, struct lpar_report *report)
 {
-	struct lpar_report report = { .extack = info->extack };
-	struct lpar *lpar = lock_to_change(skb, info, &report);
+	struct lpar *lpar = lock_named(info, report);
 	u32 timeout_ms = 0;
 	int err;
 
 	if (IS_ERR(lpar))
 		return PTR_ERR(lpar);
-	err = check_timeout(info, &timeout_ms, &report);
-	err = err ?: lpar_gate_close(lpar, timeout_ms, &report);
+	err = check_timeout(info, &timeout_ms, report);
+	err = err ?: lpar_gate_close(lpar, timeout_ms, report);
 	lpar_unlock(lpar);
 	return err;
 }
 
-static int gate_open_doit(struct sk_buff *skb, struct genl_info *info)
+static int gate_open_run(struct genl_info *info, struct lpar_report *report)
 {
-	struct lpar_report report = { .extack = info->extack };
-	struct lpar *lpar = lock_to_change(skb, info, &report);
+	struct lpar *lpar = lock_named(info, report);
 
 	if (IS_ERR(lpar))
 		return PTR_ERR(lpar);
@@ -549,9 +551,8 @@ static void parse_stage(struct lpar_stage *stage, struct nlattr *const *attrs)
 		stage->dirty_bytes = nla_get_u64(attrs[LPAR_A_STAGE_DIRTY_BYTES]);
 }
 
-static int stage_set_doit(struct sk_buff *skb, struct genl_info *info)
+static int stage_set_run(struct genl_info *info, struct lpar_report *report)
 {
-	struct lpar_report report = { .extack = info->extack };
 	struct nlattr *attrs[LPAR_A_STAGE_MAX + 1];
 	enum lpar_state state;
 	struct lpar_stage stage;
@@ -559,12 +560,12 @@ static int stage_set_doit(struct sk_buff *skb, struct genl_info *info)
 	int err;
 
 	if (!info->attrs[LPAR_A_STAGE])
-		return lpar_problem(&report, -EINVAL, "the stage is missing");
+		return lpar_problem(report, -EINVAL, "the stage is missing");
 	err = nla_parse_nested(attrs, LPAR_A_STAGE_MAX, info->attrs[LPAR_A_STAGE], stage_policy,
-			       info->extack);
+			       NULL);
 	if (err)
 		return err;
-	lpar = lock_to_change(skb, info, &report);
+	lpar = lock_named(info, report);
 	if (IS_ERR(lpar))
 		return PTR_ERR(lpar);
 	stage = lpar->stage;
@@ -572,29 +573,65 @@ static int stage_set_doit(struct sk_buff *skb, struct genl_info *info)
 	stage.portid = info->attrs[LPAR_A_TRANSIENT] ? info->snd_portid : 0;
 	if (info->attrs[LPAR_A_STATE])
 		state = nla_get_u32(info->attrs[LPAR_A_STATE]);
-	err = lpar_set_stage(lpar, &stage, info->attrs[LPAR_A_STATE] ? &state : NULL, &report);
+	err = lpar_set_stage(lpar, &stage, info->attrs[LPAR_A_STATE] ? &state : NULL, report);
 	lpar_unlock(lpar);
 	return err;
 }
 
+static lpar_request_run *const runs[] = {
+	[LPAR_CMD_GET]		= get_run,
+	[LPAR_CMD_CREATE]	= create_run,
+	[LPAR_CMD_DELETE]	= delete_run,
+	[LPAR_CMD_SET]		= set_run,
+	[LPAR_CMD_CHECK]	= check_run,
+	[LPAR_CMD_ACTIVATE]	= activate_run,
+	[LPAR_CMD_DEACTIVATE]	= deactivate_run,
+	[LPAR_CMD_MEMBER_ADD]	= member_add_run,
+	[LPAR_CMD_MEMBER_DEL]	= member_del_run,
+	[LPAR_CMD_GATE_CLOSE]	= gate_close_run,
+	[LPAR_CMD_GATE_OPEN]	= gate_open_run,
+	[LPAR_CMD_STAGE_SET]	= stage_set_run,
+	[LPAR_CMD_CUT_ARM]	= lpar_cut_arm_run,
+	[LPAR_CMD_CUT_CANCEL]	= lpar_cut_cancel_run,
+	[LPAR_CMD_CUT_GET]	= lpar_cut_get_run,
+};
+
+/*
+ * Whoever may change something. GENL_ADMIN_PERM has checked CAP_NET_ADMIN; fences and
+ * guest memory are the host administrator's business as well.
+ */
+static int change_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	if (!netlink_capable(skb, CAP_SYS_ADMIN)) {
+		NL_SET_ERR_MSG(info->extack, "CAP_SYS_ADMIN is needed; run as root");
+		return -EPERM;
+	}
+	return lpar_request_defer(skb, info, runs[info->genlhdr->cmd]);
+}
+
+static int ask_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return lpar_request_defer(skb, info, runs[info->genlhdr->cmd]);
+}
+
 static const struct genl_ops lpar_ops[] = {
-	{ .cmd = LPAR_CMD_GET, .doit = get_doit, .start = lpar_netlink_dump_start,
+	{ .cmd = LPAR_CMD_GET, .doit = ask_doit, .start = lpar_netlink_dump_start,
 	  .dumpit = get_dumpit },
-	{ .cmd = LPAR_CMD_CREATE, .doit = create_doit, .flags = GENL_ADMIN_PERM },
-	{ .cmd = LPAR_CMD_DELETE, .doit = delete_doit, .flags = GENL_ADMIN_PERM },
-	{ .cmd = LPAR_CMD_SET, .doit = set_doit, .flags = GENL_ADMIN_PERM },
-	{ .cmd = LPAR_CMD_CHECK, .doit = check_doit },
-	{ .cmd = LPAR_CMD_ACTIVATE, .doit = activate_doit, .flags = GENL_ADMIN_PERM },
-	{ .cmd = LPAR_CMD_DEACTIVATE, .doit = deactivate_doit, .flags = GENL_ADMIN_PERM },
-	{ .cmd = LPAR_CMD_MEMBER_ADD, .doit = member_add_doit, .flags = GENL_ADMIN_PERM },
-	{ .cmd = LPAR_CMD_MEMBER_DEL, .doit = member_del_doit, .flags = GENL_ADMIN_PERM },
-	{ .cmd = LPAR_CMD_GATE_CLOSE, .doit = gate_close_doit, .flags = GENL_ADMIN_PERM },
-	{ .cmd = LPAR_CMD_GATE_OPEN, .doit = gate_open_doit, .flags = GENL_ADMIN_PERM },
-	{ .cmd = LPAR_CMD_STAGE_SET, .doit = stage_set_doit, .flags = GENL_ADMIN_PERM },
-	{ .cmd = LPAR_CMD_CUT_ARM, .doit = lpar_cut_arm_doit, .flags = GENL_ADMIN_PERM },
-	{ .cmd = LPAR_CMD_CUT_CANCEL, .doit = lpar_cut_cancel_doit, .flags = GENL_ADMIN_PERM },
-	{ .cmd = LPAR_CMD_CUT_GET, .doit = lpar_cut_get_doit,
-	  .start = lpar_netlink_dump_start, .dumpit = lpar_cut_get_dumpit },
+	{ .cmd = LPAR_CMD_CREATE, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_DELETE, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_SET, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_CHECK, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_ACTIVATE, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_DEACTIVATE, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_MEMBER_ADD, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_MEMBER_DEL, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_GATE_CLOSE, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_GATE_OPEN, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_STAGE_SET, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_CUT_ARM, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_CUT_CANCEL, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_CUT_GET, .doit = ask_doit, .start = lpar_netlink_dump_start,
+	  .dumpit = lpar_cut_get_dumpit },
 };
 
 static const struct genl_multicast_group lpar_groups[] = {
@@ -607,7 +644,7 @@ struct genl_family lpar_genl_family = {
 	.maxattr	= LPAR_A_MAX,
 	.policy		= lpar_policy,
 	.module		= THIS_MODULE,
-	/* Zeroing memory takes long and must not hold up other families. */
+	/* Dumps lock what they read themselves; request.c is about the rest. */
 	.parallel_ops	= true,
 	.ops		= lpar_ops,
 	.n_ops		= ARRAY_SIZE(lpar_ops),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What netlink.c and netlink_cut.c share. */
+/* What request.c, netlink.c and netlink_cut.c share. */
 #ifndef _KMOD_LPAR_NETLINK_H
 #define _KMOD_LPAR_NETLINK_H
 
@@ -15,11 +15,17 @@ struct sk_buff;
 /* More members than this are counted by sysfs and listed in part. */
 #define LPAR_MEMBERS_SHOWN	512
 
-int lpar_netlink_may_change(struct sk_buff *skb, struct lpar_report *report);
+/* Carries a command out: sends the reply, if any; returns 0 or a negative errno. */
+typedef int lpar_request_run(struct genl_info *info, struct lpar_report *report);
+
+/* request.c */
+int lpar_request_defer(struct sk_buff *skb, struct genl_info *info, lpar_request_run *run);
+
+/* netlink.c, netlink_cut.c */
 int lpar_netlink_dump_start(struct netlink_callback *cb);
-int lpar_cut_arm_doit(struct sk_buff *skb, struct genl_info *info);
-int lpar_cut_cancel_doit(struct sk_buff *skb, struct genl_info *info);
-int lpar_cut_get_doit(struct sk_buff *skb, struct genl_info *info);
+int lpar_cut_arm_run(struct genl_info *info, struct lpar_report *report);
+int lpar_cut_cancel_run(struct genl_info *info, struct lpar_report *report);
+int lpar_cut_get_run(struct genl_info *info, struct lpar_report *report);
 int lpar_cut_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 
 #endif /* _KMOD_LPAR_NETLINK_H */

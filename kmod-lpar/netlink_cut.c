@@ -124,26 +124,23 @@ static struct lpar_cut *arm(struct genl_info *info, struct lpar_report *report)
 }
 
 /**
- * lpar_cut_arm_doit() - LPAR_CMD_CUT_ARM
- * @skb: request
- * @info: its attributes
+ * lpar_cut_arm_run() - LPAR_CMD_CUT_ARM
+ * @info: request
+ * @report: for the refusal
  *
  * Return: 0 or a negative errno.
  */
-int lpar_cut_arm_doit(struct sk_buff *skb, struct genl_info *info)
+int lpar_cut_arm_run(struct genl_info *info, struct lpar_report *report)
 {
-	struct lpar_report report = { .extack = info->extack };
-	int err = lpar_netlink_may_change(skb, &report);
 	struct sk_buff *reply;
 	struct lpar_cut *cut;
+	int err;
 
-	if (err)
-		return err;
 	/* First the room for the reply: an armed cut nobody knows of would be a trap. */
 	reply = genlmsg_new(LPAR_REPLY_SIZE, GFP_KERNEL);
 	if (!reply)
 		return -ENOMEM;
-	cut = arm(info, &report);
+	cut = arm(info, report);
 	if (IS_ERR(cut)) {
 		nlmsg_free(reply);
 		return PTR_ERR(cut);
@@ -160,41 +157,35 @@ int lpar_cut_arm_doit(struct sk_buff *skb, struct genl_info *info)
 }
 
 /**
- * lpar_cut_cancel_doit() - LPAR_CMD_CUT_CANCEL
- * @skb: request
- * @info: its attributes
+ * lpar_cut_cancel_run() - LPAR_CMD_CUT_CANCEL
+ * @info: request
+ * @report: for the refusal
  *
  * Return: 0 or a negative errno.
  */
-int lpar_cut_cancel_doit(struct sk_buff *skb, struct genl_info *info)
+int lpar_cut_cancel_run(struct genl_info *info, struct lpar_report *report)
 {
-	struct lpar_report report = { .extack = info->extack };
-	int err = lpar_netlink_may_change(skb, &report);
-
-	if (err)
-		return err;
 	if (!info->attrs[LPAR_A_CUT_ID])
-		return lpar_problem(&report, -EINVAL, "the number of the cut is missing");
-	return lpar_cut_cancel(nla_get_u32(info->attrs[LPAR_A_CUT_ID]), &report);
+		return lpar_problem(report, -EINVAL, "the number of the cut is missing");
+	return lpar_cut_cancel(nla_get_u32(info->attrs[LPAR_A_CUT_ID]), report);
 }
 
 /**
- * lpar_cut_get_doit() - LPAR_CMD_CUT_GET of one cut
- * @skb: request
- * @info: its attributes
+ * lpar_cut_get_run() - LPAR_CMD_CUT_GET of one cut
+ * @info: request
+ * @report: for the refusal
  *
  * Return: 0 or a negative errno.
  */
-int lpar_cut_get_doit(struct sk_buff *skb, struct genl_info *info)
+int lpar_cut_get_run(struct genl_info *info, struct lpar_report *report)
 {
-	struct lpar_report report = { .extack = info->extack };
 	struct sk_buff *reply;
 	struct lpar_cut *cut;
 	int err = -ENOENT;
 	u32 id;
 
 	if (!info->attrs[LPAR_A_CUT_ID])
-		return lpar_problem(&report, -EINVAL, "the number of the cut is missing");
+		return lpar_problem(report, -EINVAL, "the number of the cut is missing");
 	id = nla_get_u32(info->attrs[LPAR_A_CUT_ID]);
 	reply = genlmsg_new(LPAR_REPLY_SIZE, GFP_KERNEL);
 	if (!reply)
@@ -210,7 +201,7 @@ int lpar_cut_get_doit(struct sk_buff *skb, struct genl_info *info)
 	mutex_unlock(&lpar_cut_mutex);
 	if (err) {
 		nlmsg_free(reply);
-		return err == -ENOENT ? lpar_problem(&report, err, "no cut %u", id) : err;
+		return err == -ENOENT ? lpar_problem(report, err, "no cut %u", id) : err;
 	}
 	return genlmsg_reply(reply, info);
 }

@@ -25,19 +25,9 @@ static const char *const state_names[] = {
 	[LPAR_STATE_FAILED]	= "failed",
 };
 
-/*
- * Texts of refusals. extack keeps a pointer that is read after the operation
- * has returned, and 6.1 has no room for formatted texts in it; so they live
- * in a ring that is much longer than the number of callers at one time.
- */
-#define PROBLEM_TEXTS	64
-#define PROBLEM_MAX	256
-static char problem_texts[PROBLEM_TEXTS][PROBLEM_MAX];
-static atomic_t problem_next;
-
 /**
  * lpar_problem() - say why an operation is refused
- * @report: where to say it
+ * @report: where to say it, or NULL
  * @err: negative errno
  * @fmt: one line that names the remedy
  *
@@ -46,17 +36,16 @@ static atomic_t problem_next;
  */
 int lpar_problem(struct lpar_report *report, int err, const char *fmt, ...)
 {
-	unsigned int slot = (unsigned int)atomic_inc_return(&problem_next) % PROBLEM_TEXTS;
-	char *text = problem_texts[slot];
 	va_list args;
 
+	if (!report)
+		return err;
 	va_start(args, fmt);
-	vsnprintf(text, PROBLEM_MAX, fmt, args);
+	vsnprintf(report->text, sizeof(report->text), fmt, args);
 	va_end(args);
-	if (report && report->skb)
-		return nla_put_string(report->skb, LPAR_A_PROBLEM, text);
-	if (report && report->extack)
-		report->extack->_msg = text;
+	if (report->skb)
+		return nla_put_string(report->skb, LPAR_A_PROBLEM, report->text);
+	report->extack->_msg = report->text;
 	return err;
 }
 

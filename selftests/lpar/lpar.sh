@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # What the tests of lpar.ko have in common. They talk to the module through
-# lparcall, not lparctl: a cpuset or an interrupt that lparctl moves would hide
+# lparcall, not lparctl: an interrupt that lparctl moves, or a vCPU, would hide
 # what the module does itself.
 
 # shellcheck source=selftests/lib/rig.sh

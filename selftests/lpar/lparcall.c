@@ -29,7 +29,17 @@
 #define WORDS_MAX 16
 #define PATIENCE_MS 10000
 
-enum type { TYPE_STRING, TYPE_U32, TYPE_U64, TYPE_S32, TYPE_S64, TYPE_FLAG, TYPE_NEST, TYPE_ENUM };
+enum type {
+	TYPE_STRING,
+	TYPE_U32,
+	TYPE_U64,
+	TYPE_S32,
+	TYPE_S64,
+	TYPE_FLAG,
+	TYPE_NEST,
+	TYPE_ENUM,
+	TYPE_DISK,
+};
 
 struct key {
 	const char *name;
@@ -91,7 +101,7 @@ static const struct key keys[LPAR_A_MAX + 2] = {
 	[LPAR_A_NODE] = { "node", TYPE_S32 },
 	[LPAR_A_OWNER_UID] = { "owner_uid", TYPE_U32 },
 	[LPAR_A_OWNER_GID] = { "owner_gid", TYPE_U32 },
-	[LPAR_A_DISK] = { "disk", TYPE_STRING },
+	[LPAR_A_DISK] = { "disk", TYPE_DISK },
 	[LPAR_A_MEMBER] = { "member", TYPE_U32 },
 	[LPAR_A_HOLDER] = { "holder", TYPE_U32 },
 	[LPAR_A_VIOLATIONS] = { "violations", TYPE_U64 },
@@ -212,6 +222,9 @@ static void put_value(unsigned int attr, const struct key *key, const char *word
 	case TYPE_S64:
 		mnl_attr_put_u64(message, attr, number(word));
 		break;
+	case TYPE_DISK:
+		lparnl_put_disk(&nl, word);
+		break;
 	default:
 		usage(key->name);
 	}
@@ -283,6 +296,11 @@ static void print_attr(const struct nlattr *attr, const struct key *table, unsig
 		break;
 	case TYPE_FLAG:
 		printf(" %s", key->name);
+		break;
+	case TYPE_DISK:
+		mnl_attr_for_each_nested(member,
+					 attr) if (mnl_attr_get_type(member) == LPAR_A_DISK_PATH)
+			printf(" %s=\"%s\"", key->name, mnl_attr_get_str(member));
 		break;
 	case TYPE_NEST:
 		mnl_attr_for_each_nested(member, attr) print_attr(

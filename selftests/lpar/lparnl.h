@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The netlink family of lpar.ko for test programs, straight to the kernel:
- * lparctl does more than the module (cpusets, interrupts) and would hide what
+ * lparctl does more than the module (interrupts, vCPUs) and would hide what
  * the module itself does.
  */
 #ifndef SELFTESTS_LPARNL_H
@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "../../include/uapi/lparkit/lpar.h"
 
@@ -158,6 +160,22 @@ static inline void lparnl_open_family(struct lparnl *nl, const char *family)
 static inline void lparnl_open(struct lparnl *nl)
 {
 	lparnl_open_family(nl, LPAR_FAMILY_NAME);
+}
+
+/* Its number; 0:0, which is no device, if it is none. "" empties the list. */
+static inline void lparnl_put_disk(struct lparnl *nl, const char *path)
+{
+	struct nlattr *nest = mnl_attr_nest_start(lparnl_message(nl), LPAR_A_DISK);
+	struct stat st = { .st_rdev = 0 };
+
+	if (*path) {
+		if (stat(path, &st) || !S_ISBLK(st.st_mode))
+			st.st_rdev = 0;
+		mnl_attr_put_strz(lparnl_message(nl), LPAR_A_DISK_PATH, path);
+		mnl_attr_put_u32(lparnl_message(nl), LPAR_A_DISK_MAJOR, major(st.st_rdev));
+		mnl_attr_put_u32(lparnl_message(nl), LPAR_A_DISK_MINOR, minor(st.st_rdev));
+	}
+	mnl_attr_nest_end(lparnl_message(nl), nest);
 }
 
 /* One command that needs nothing but a name; 0 or -errno. */

@@ -99,7 +99,7 @@ static void put_resources(struct nlmsghdr *message)
 	if (one_in(4))
 		mnl_attr_put_u32(message, LPAR_A_OWNER_UID, random_u32());
 	if (one_in(4))
-		mnl_attr_put_strz(message, LPAR_A_DISK, one_in(2) ? disk : "/proc/self/mem");
+		lparnl_put_disk(&nl, one_in(2) ? disk : "/proc/self/mem");
 	if (one_in(4))
 		mnl_attr_put_u32(message, LPAR_A_GATE_TIMEOUT_MS, one_in(2) ? 200 : random_u32());
 }
@@ -175,8 +175,8 @@ static void put_oversize(struct nlmsghdr *message)
 		mnl_attr_put_strz(message, below(LPAR_A_MAX + 1), text);
 		return;
 	}
-	for (unsigned int i = 0; i < OVERSIZE_BYTES / 16; i++)
-		mnl_attr_put_strz(message, LPAR_A_DISK, "/dev/null");
+	for (unsigned int i = 0; i < OVERSIZE_BYTES / 64; i++)
+		lparnl_put_disk(&nl, disk);
 }
 
 static void mutate(struct nlmsghdr *message)

@@ -87,4 +87,4 @@ lparcall deactivate a 2>/dev/null
 lparcall activate a
 check "pull the disk out" pull_out "$two"
 check "deactivate" lparcall deactivate a
-refused ENOENT "activate without it" lparcall activate a
+refused ENXIO "activate without it" lparcall activate a

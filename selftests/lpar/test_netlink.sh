@@ -41,12 +41,12 @@ lparcall create b
 # Not root
 changes=("create c" "delete b" "set b memory 2M" "activate b" "deactivate a" "deactivate a force"
 	"member-add a member $$" "member-del a member $$" "gate-close a" "gate-open a"
-	"stage a number 1" "cut deadline_ns 0 lpar a" "cut-cancel cut 1")
+	"stage a number 1" "check b" "cut deadline_ns 0 lpar a" "cut-cancel cut 1")
 for change in "${changes[@]}"; do
 	# shellcheck disable=SC2086 # words
 	refused EPERM "nobody: $change" as_nobody $change
 done
-for question in "get a" list "check b" cut-list; do
+for question in "get a" list cut-list; do
 	# shellcheck disable=SC2086 # words
 	check "nobody may ask: $question" as_nobody $question
 done

@@ -17,4 +17,35 @@ static inline struct gendisk *compat_alloc_disk(int node)
 #define blk_alloc_disk(limits, node) compat_alloc_disk(node)
 #endif
 
+/*
+ * Since 6.9 a block device that the kernel has opened is a file. Before, here,
+ * that "file" is the device itself; it is given to these functions only, and it
+ * has been opened to read.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+#define BLK_OPEN_READ FMODE_READ
+
+static inline struct file *bdev_file_open_by_dev(dev_t dev, fmode_t mode, void *holder,
+						 const void *hops)
+{
+	return (struct file *)blkdev_get_by_dev(dev, mode | (holder ? FMODE_EXCL : 0), holder);
+}
+
+static inline struct block_device *file_bdev(struct file *file)
+{
+	return (struct block_device *)file;
+}
+
+/* @exclusive: it was opened with a holder, which newer kernels remember. */
+static inline void bdev_file_close(struct file *file, bool exclusive)
+{
+	blkdev_put(file_bdev(file), FMODE_READ | (exclusive ? FMODE_EXCL : 0));
+}
+#else
+static inline void bdev_file_close(struct file *file, bool exclusive)
+{
+	bdev_fput(file);
+}
+#endif
+
 #endif /* _COMPAT_LINUX_BLKDEV_H */

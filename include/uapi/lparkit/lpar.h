@@ -17,6 +17,8 @@
 #define LPAR_CPULIST_MAX	1023
 #define LPAR_PATH_MAX		255
 #define LPAR_DISKS_MAX		32
+#define LPAR_DISK_MAJOR_MAX	4095
+#define LPAR_DISK_MINOR_MAX	1048575
 #define LPAR_STAGE_TEXT_MAX	63
 #define LPAR_CUT_LPARS_MAX	64
 
@@ -86,7 +88,7 @@ enum lpar_attr {
 	LPAR_A_NODE,		/* s32, NUMA node; LPAR_NODE_ANY */
 	LPAR_A_OWNER_UID,	/* u32, owner of /dev/lpar/NAME */
 	LPAR_A_OWNER_GID,	/* u32 */
-	LPAR_A_DISK,		/* string, path of a block device; repeated */
+	LPAR_A_DISK,		/* nest, enum lpar_disk_attr; repeated */
 	LPAR_A_MEMBER,		/* u32, process id; repeated */
 	LPAR_A_HOLDER,		/* u32, process that holds the memory; absent = none */
 	LPAR_A_VIOLATIONS,	/* u64, switches to an intruder on a fenced CPU */
@@ -132,6 +134,17 @@ enum lpar_stage_attr {
 	LPAR_A_STAGE_MAX = __LPAR_A_STAGE_MAX - 1,
 };
 
+/* A disk. In a request all are given. */
+enum lpar_disk_attr {
+	LPAR_A_DISK_UNSPEC,
+	LPAR_A_DISK_PATH,		/* string, what its user calls it; shown, never opened */
+	LPAR_A_DISK_MAJOR,		/* u32, number of the block device */
+	LPAR_A_DISK_MINOR,		/* u32 */
+
+	__LPAR_A_DISK_MAX,
+	LPAR_A_DISK_MAX = __LPAR_A_DISK_MAX - 1,
+};
+
 /* What one participant of a cut did. */
 enum lpar_point_attr {
 	LPAR_A_POINT_UNSPEC,
@@ -153,8 +166,8 @@ enum lpar_cmd {
 	LPAR_CMD_GET,		/* do: NAME -> one LPAR; dump: all */
 	LPAR_CMD_CREATE,	/* NAME, configuration */
 	LPAR_CMD_DELETE,	/* NAME */
-	LPAR_CMD_SET,		/* NAME, configuration; DISK replaces the list, "" empties it */
-	LPAR_CMD_CHECK,		/* NAME -> PROBLEM*: dry run of ACTIVATE */
+	LPAR_CMD_SET,		/* NAME, configuration; DISK replaces the list, or empties it */
+	LPAR_CMD_CHECK,		/* NAME -> PROBLEM*: dry run of ACTIVATE; opens the disks */
 	LPAR_CMD_ACTIVATE,	/* NAME */
 	LPAR_CMD_DEACTIVATE,	/* NAME [FORCE] */
 	LPAR_CMD_MEMBER_ADD,	/* NAME, MEMBER+ */

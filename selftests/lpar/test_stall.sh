@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Nobody stalls generic netlink: not a user without rights, and not a command
+# that has to wait for something.
+# vm: cpus=4 threads=2 mem=1024 timeout=240 kernels=6.1,6.12,7.2,debug long=6.1,debug
+# shellcheck source=selftests/lpar/lpar.sh
+. "$(dirname "$0")/lpar.sh"
+
+# In jiffies: a disk that takes longer to open than all that is tried meanwhile.
+SLOW=5000
+
+# The disk of scsi_debug, when it has come.
+slow_disk() {
+	local model
+
+	for model in /sys/block/sd*/device/model; do
+		grep -qs scsi_debug "$model" || continue
+		echo "/dev/$(cut -d/ -f4 <<<"$model")"
+		return
+	done
+	return 1
+}
+
+answer_slowly() {
+	echo "$1" 2>/dev/null >/sys/bus/pseudo/drivers/scsi_debug/delay
+}
+
+waits_in_open() {
+	grep -q "scsi_execute\|blk_execute_rq\|check_events\|blkdev_get\|bdev_open" "/proc/$1/stack" 2>/dev/null
+}
+
+still_waits() {
+	kill -0 "$1" && is slow state defined
+}
+
+plan 11
+load lpar
+modprobe sd_mod
+modprobe scsi_debug removable=1 delay=0 || bail "no scsi_debug"
+wait_until 20 slow_disk >"$scratch/disk" || bail "no disk of scsi_debug"
+disk=$(cat "$scratch/disk")
+lparcall create slow disk "$disk" cpus 2-3
+lparcall create quick
+
+refused EPERM "a check needs rights" lparcall --user 65534 check slow
+
+# An activation that waits for its disk
+wait_until 20 answer_slowly $SLOW
+start lparcall activate slow
+activation=$pid
+check "an activation waits for a disk" wait_until 10 waits_in_open "$activation"
+check "another family comes" timeout 20 modprobe l2tp_netlink
+check "and goes" timeout 20 rmmod l2tp_netlink
+check "another LPAR can be activated" timeout 20 lparcall activate quick
+check "LPARs can be listed" timeout 20 lparcall list
+check "cuts can be listed" timeout 20 lparcall cut-list
+start lparcall set slow gate_timeout_ms 5000
+check "another family comes while a second command waits for the first" \
+	timeout 20 modprobe l2tp_netlink
+check "the activation waits yet" still_waits "$activation"
+kill -9 "$activation"
+wait_until 60 answer_slowly 0
+check "it ends by a signal, or is done" wait_until 60 lparcall get slow
+lparcall deactivate slow 2>/dev/null
+lparcall deactivate quick
+lparcall delete slow
+lparcall delete quick
+check "the module can go" rmmod lpar
