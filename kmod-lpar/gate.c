@@ -172,7 +172,8 @@ static void announce(struct lpar *lpar, enum lpar_event event)
 /**
  * lpar_gate_close() - stop the vCPUs of an LPAR
  * @lpar: from lpar_lock(), active
- * @timeout_ms: opens by itself after this; 0 = as configured
+ * @timeout_ms: opens by itself after this, counted from now; 0 = as configured, or
+ *	as it is when it was closed before
  * @report: for the refusal
  *
  * Context: may sleep.
@@ -182,6 +183,7 @@ static void announce(struct lpar *lpar, enum lpar_event event)
 int lpar_gate_close(struct lpar *lpar, u32 timeout_ms, struct lpar_report *report)
 {
 	struct lpar_gate *gate = &lpar->gate;
+	bool closes;
 	int err;
 
 	lockdep_assert_held(&lpar->op);
@@ -192,13 +194,15 @@ int lpar_gate_close(struct lpar *lpar, u32 timeout_ms, struct lpar_report *repor
 	err = lpar_gate_watch(lpar);
 	if (err)
 		return err;
-	if (!close_now(gate)) {
-		lpar_gate_unwatch(lpar);
-		return 0;
-	}
+	closes = close_now(gate);
+	/* A cut may have closed it this moment, and its vCPUs be in the guest yet. */
 	leave_guest(gate);
-	start_timeout(gate, timeout_ms ?: lpar->config.gate_timeout_ms);
-	announce(lpar, LPAR_EVENT_GATE_CLOSED);
+	if (closes || timeout_ms)
+		start_timeout(gate, timeout_ms ?: lpar->config.gate_timeout_ms);
+	if (closes)
+		announce(lpar, LPAR_EVENT_GATE_CLOSED);
+	else
+		lpar_gate_unwatch(lpar);
 	return 0;
 }
 
@@ -283,7 +287,7 @@ static bool is_drained(struct lpar_gate *gate)
 
 /**
  * lpar_gate_drain() - leave nothing of the gate behind in any thread
- * @lpar: LPAR that is being deactivated; its members are gone
+ * @lpar: LPAR that is being deactivated, in no armed cut
  *
  * Context: may sleep, for DRAIN_TIMEOUT at the most.
  * Return: 0, or -EBUSY when a thread does not come out of KVM_RUN.
@@ -368,7 +372,9 @@ static void complete_close(struct gate_point *gp)
 	gp->point.done = gate->last_stop_real;
 	gp->point.count = gate->nr_stopped;
 	raw_spin_unlock_irq(&gate->lock);
-	start_timeout(gate, READ_ONCE(gp->lpar->config.gate_timeout_ms));
+	/* Who closed it once more has said for how long. */
+	if (gate->opens_at == KTIME_MAX)
+		start_timeout(gate, READ_ONCE(gp->lpar->config.gate_timeout_ms));
 	announce(gp->lpar, LPAR_EVENT_GATE_CLOSED);
 }
 

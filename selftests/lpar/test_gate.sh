@@ -44,7 +44,7 @@ new_vm_of_member() {
 	started+=("$(cat "$scratch/child.pid")")
 }
 
-plan 66
+plan 69
 load lpar
 load_kvm || bail "no KVM"
 events=$scratch/events
@@ -125,6 +125,9 @@ check "opens by itself" wait_until 5 is a gate open
 check "event" event "$events" gate-timeout 'name="a"'
 check "they run" watch move one 10000
 check "the LPAR's own time-out is as before" is a gate_timeout_ms $PATIENCE_MS
+check "a cut closes it" lparcall cut deadline_ns 0 lpar a
+check "close it once more, with a time-out" lparcall gate-close a gate_timeout_ms 500
+check "that counts" wait_until 5 is a gate open
 
 # Again and again, with others on the CPUs
 start hog spin 0-1
