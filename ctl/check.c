@@ -84,6 +84,21 @@ static void check_cpus(struct report *report, const struct lpar_config *config,
 	check_cores(report, &cpus);
 }
 
+static void check_pin(struct report *report, const struct lpar_config *config)
+{
+	char list[LPAR_CPULIST_MAX + 1];
+	struct cpus cpus, pins;
+
+	if (!config->guest.pin.cpus)
+		return;
+	cpus_parse(config->cpus, &cpus);
+	cpus_parse(config->guest.pin.cpus, &pins);
+	cpus_andnot(&pins, &pins, &cpus);
+	if (!cpus_empty(&pins))
+		problem(report, "vcpu-pin: CPU %s is not in cpus",
+			cpus_format(list, sizeof(list), &pins));
+}
+
 static void check_memory(struct report *report, const struct lpar_config *config)
 {
 	char path[PATH_MAX];
@@ -161,6 +176,7 @@ static void check_config(struct report *report, const struct lpar_config *config
 	size_t i;
 
 	check_cpus(report, config, site);
+	check_pin(report, config);
 	check_memory(report, config);
 	check_disks(report, config);
 	check_file(report, "kernel", config->guest.kernel);
@@ -186,6 +202,8 @@ static int check_kernel(struct report *report)
 	struct lpar lpar;
 	int ret = lpar_get(report->name, &lpar);
 
+	if (!ret && lpar.state == LPAR_STATE_DEGRADED)
+		problem(report, "it is degraded: %s", lpar.reason);
 	if (!ret && (lpar.state == LPAR_STATE_DEFINED || lpar.state == LPAR_STATE_FAILED))
 		ret = nl_send(nl_request(LPAR_CMD_CHECK, report->name), on_problem, report);
 	lpar_free(&lpar);

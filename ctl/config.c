@@ -56,6 +56,7 @@ void config_free(struct lpar_config *config)
 	free(guest->cpu);
 	free(guest->machine);
 	free(guest->accel);
+	free(guest->pin.cpus);
 	free(guest->args);
 	memset(config, 0, sizeof(*config));
 }
@@ -136,6 +137,22 @@ static const char *set_vcpus(struct lpar_config *config, const char *value)
 	return NULL;
 }
 
+static const char *set_vcpu_pin(struct lpar_config *config, const char *value)
+{
+	struct pin_config *pin = &config->guest.pin;
+	struct cpus cpus;
+
+	free(pin->cpus);
+	pin->cpus = NULL;
+	pin->none = !strcmp(value, "none");
+	if (pin->none || !strcmp(value, "auto"))
+		return NULL;
+	if (!*value || cpus_parse(value, &cpus))
+		return "is not 'auto', 'none' or a list of CPUs such as 2-3,6-7";
+	pin->cpus = xstrdup(value);
+	return NULL;
+}
+
 static const char *set_args(struct lpar_config *config, const char *value)
 {
 	if (!*value)
@@ -186,6 +203,7 @@ static const struct key keys[] = {
 	{ "guest", "append", set_append },
 	{ "guest", "args", set_args },
 	{ "guest", "vcpus", set_vcpus },
+	{ "guest", "vcpu-pin", set_vcpu_pin },
 	{ "guest", "accel", set_accel },
 	{ "guest", "binary", set_binary },
 	{ "guest", "cpu", set_cpu },
@@ -259,12 +277,14 @@ static char *read_line(char *buf, int size, void *data)
 	if (!line || reader->failed)
 		return NULL;
 	reader->line++;
-	if (!strchr(line, '\n') && !feof(reader->stream)) {
+	if (strchr(line, '\n') || feof(reader->stream))
+		return line;
+	if (strlen(line) + 1 < (size_t)size)
+		err("%s:%u: the line has a NUL byte", reader->file, reader->line);
+	else
 		err("%s:%u: the line is longer than %d bytes", reader->file, reader->line, size);
-		reader->failed = true;
-		return NULL;
-	}
-	return line;
+	reader->failed = true;
+	return NULL;
 }
 
 /* inih tells the number of a line without "=", but not that it was the reason. */
@@ -274,6 +294,10 @@ static int parse_stream(struct reader *reader)
 
 	if (reader->failed)
 		return -EINVAL;
+	if (ferror(reader->stream)) {
+		err("%s: %s", reader->file, strerror(errno));
+		return -EIO;
+	}
 	if (ret > 0)
 		err("%s:%d: neither [SECTION] nor KEY=VALUE", reader->file, ret);
 	return ret ? -EINVAL : 0;

@@ -2,11 +2,8 @@
 /*
  * start and stop: an LPAR together with its QEMU.
  *
- * start: define, cpuset partition, activate, move interrupts, run QEMU, wait
- * for its QMP socket. What fails undoes what came before, in reverse order.
- * The partition is made before the fence is closed and removed after it is
- * opened, so that what the module gives back to a task is never a CPU that
- * its cpuset does not have.
+ * start: define, activate, move interrupts, run QEMU, wait for its QMP socket,
+ * pin its vCPUs. What fails undoes what came before, in reverse order.
  *
  * /run/lparkit/NAME holds qemu.pid, qmp.sock, qemu.log, irqs, and lpar.conf, the
  * description that the guest was started with; a lock on the directory keeps a
@@ -39,7 +36,6 @@ struct launch {
 	struct lpar lpar;
 	bool incoming; /* QEMU waits for a migration */
 	bool created;
-	bool partition;
 	bool activated;
 	bool irqs;
 	pid_t pid; /* QEMU, our child */
@@ -133,7 +129,6 @@ static int fence(struct launch *launch)
 	const char *cpus = launch->lpar.cpus;
 	int ret;
 
-	launch->partition = cpuset_create(launch->name, cpus);
 	if (!is_fenced(&launch->lpar)) {
 		ret = nl_simple(LPAR_CMD_ACTIVATE, launch->name);
 		if (ret)
@@ -179,7 +174,6 @@ static void become_qemu(const struct launch *launch, char **argv, int report)
 
 	setsid();
 	redirect(launch->name);
-	cpuset_place(launch->name, getpid());
 	nlh = nl_request(LPAR_CMD_MEMBER_ADD, launch->name);
 	mnl_attr_put_u32(nlh, LPAR_A_MEMBER, getpid());
 	ret = nl_send(nlh, NULL, NULL);
@@ -279,7 +273,7 @@ static void kill_child(struct launch *launch)
 /* Undo what was done, last things first; returns the exit code of start. */
 static int undo(struct launch *launch, int code)
 {
-	bool undone = launch->created || launch->partition || launch->activated || launch->irqs;
+	bool undone = launch->created || launch->activated || launch->irqs;
 	int ret = 0;
 
 	kill_child(launch);
@@ -289,8 +283,6 @@ static int undo(struct launch *launch, int code)
 		ret = deactivate(launch->name, true);
 	if (ret)
 		lpar_fail(launch->name, ret);
-	if (launch->partition)
-		cpuset_remove(launch->name);
 	if (launch->created && !ret)
 		ret = nl_simple(LPAR_CMD_DELETE, launch->name);
 	if (!undone || ret)
@@ -336,6 +328,8 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 		ret = run_qemu(launch);
 	if (!ret)
 		ret = wait_ready(launch, timeout_ns);
+	if (!ret)
+		ret = pin_guest(&launch->lpar, &launch->config.guest.pin);
 	if (ret)
 		return undo(launch, ret);
 	report(launch);
@@ -474,7 +468,6 @@ static int stop(const struct lpar *lpar, uint64_t timeout_ns)
 		say("%s: deactivated", lpar->name);
 	}
 	irqs_restore(lpar->name, lpar->cpus);
-	cpuset_remove(lpar->name);
 	return EXIT_OK;
 }
 

@@ -37,6 +37,7 @@ static const struct {
 	  "  freeze NAME... [--timeout TIME]\n"
 	  "  thaw NAME...\n"
 	  "  member add|del NAME PID...\n"
+	  "  pin NAME\n"
 	  "  stage NAME [number N] [text TEXT] [progress PERCENT]\n"
 	  "             [transfer-rate SIZE] [dirty SIZE] [state STATE]\n" },
 	{ "cut",

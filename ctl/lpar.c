@@ -207,6 +207,22 @@ static void show_memory(const struct lpar *lpar)
 	printf(", owner %" PRIu32 ":%" PRIu32 "\n", lpar->owner_uid, lpar->owner_gid);
 }
 
+/* Who has a CPU of its own, and what is left for the others. */
+static void show_pins(const struct lpar *lpar)
+{
+	char list[LPAR_CPULIST_MAX + 1];
+	struct cpus others;
+	size_t i;
+
+	if (!lpar->n_pins)
+		return;
+	printf("  vCPUs        ");
+	for (i = 0; i < lpar->n_pins; i++)
+		printf("%" PRIu32 " on CPU %" PRIu32 ", ", lpar->pin[i].vcpu, lpar->pin[i].cpu);
+	pin_others(lpar, &others);
+	printf("others on %s\n", cpus_format(list, sizeof(list), &others));
+}
+
 static int show_one(const struct lpar *lpar, void *data)
 {
 	if (options.json) {
@@ -217,6 +233,7 @@ static int show_one(const struct lpar *lpar, void *data)
 	       lpar->reason, *lpar->reason ? ")" : "");
 	printf("  cpus         %s, violations %" PRIu64 "\n", *lpar->cpus ? lpar->cpus : "-",
 	       lpar->violations);
+	show_pins(lpar);
 	show_memory(lpar);
 	show_list("members", lpar);
 	show_gate(lpar);
@@ -258,24 +275,18 @@ static int activate_verb(struct args *args)
 {
 	const char *name = next_arg(args);
 	bool host = next_flag(args, "--host");
-	bool partition = false;
 	struct lpar lpar;
 	int ret;
 
 	if (!name || args->argc)
 		return usage("activate NAME [--host]");
 	ret = lpar_get(name, &lpar);
-	if (!ret && host)
-		partition = cpuset_create(name, lpar.cpus);
 	if (!ret)
 		ret = nl_simple(LPAR_CMD_ACTIVATE, name);
-	if (ret) {
+	if (ret)
 		ret = lpar_fail(name, ret);
-		if (partition)
-			cpuset_remove(name);
-	} else if (host) {
+	else if (host)
 		irqs_move(name, lpar.cpus);
-	}
 	lpar_free(&lpar);
 	return ret;
 }
@@ -303,12 +314,10 @@ static int deactivate_verb(struct args *args)
 	ret = lpar_get(name, &lpar);
 	if (!ret)
 		ret = deactivate(name, force);
-	if (ret) {
+	if (ret)
 		ret = lpar_fail(name, ret);
-	} else {
-		cpuset_remove(name);
+	else
 		irqs_restore(name, lpar.cpus);
-	}
 	lpar_free(&lpar);
 	return ret;
 }
@@ -330,6 +339,7 @@ static const struct command verbs[] = {
 	{ "thaw", thaw_verb },
 	{ "member", member_verb },
 	{ "stage", stage_verb },
+	{ "pin", pin_verb },
 	{ NULL, NULL },
 };
 /* clang-format on */

@@ -166,7 +166,7 @@ _lparctl_cluster() {
 _lparctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs='list show create set delete check activate deactivate start stop
-		freeze thaw member stage'
+		freeze thaw member pin stage'
 	local objects='lpar cut netbuf throttle snap cluster monitor'
 	local words first=1
 

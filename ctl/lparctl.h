@@ -76,6 +76,12 @@ enum {
 	KEY_ALL = (1 << 7) - 1,
 };
 
+/* vcpu-pin= */
+struct pin_config {
+	bool none;
+	char *cpus; /* the i-th for vCPU i; NULL = those of the LPAR, if they suffice */
+};
+
 /* How QEMU is to be started; section [guest] of the INI file. */
 struct guest_config {
 	char *kernel;
@@ -86,6 +92,7 @@ struct guest_config {
 	char *machine;
 	char *accel;
 	unsigned int vcpus; /* 0 = one for each CPU of the LPAR */
+	struct pin_config pin;
 	char **args; /* more arguments, already split */
 	size_t n_args;
 };
@@ -114,6 +121,13 @@ struct stage {
 	char text[LPAR_STAGE_TEXT_MAX + 1];
 };
 
+/* A vCPU thread that has a CPU of its own. */
+struct pin {
+	uint32_t vcpu;
+	uint32_t pid;
+	uint32_t cpu;
+};
+
 /* An LPAR as the kernel describes it. */
 struct lpar {
 	char name[LPAR_NAME_MAX + 1];
@@ -137,6 +151,8 @@ struct lpar {
 	uint32_t gate_held;
 	uint64_t gate_stop_ns;
 	struct stage stage;
+	struct pin *pin;
+	size_t n_pins;
 };
 
 /* main.c */
@@ -357,11 +373,10 @@ int qmp_call(int fd, const char *command, struct json_object *arguments, int pas
 	     struct qmp_reply *reply, unsigned int timeout_ms);
 int qmp_command(int fd, const char *command, unsigned int timeout_ms);
 
-/* cpuset.c: isolated cpuset partition of an LPAR */
-bool cpuset_create(const char *name, const char *cpus);
-void cpuset_remove(const char *name);
-void cpuset_place(const char *name, pid_t pid);
-void cpuset_release(const char *name, pid_t pid);
+/* pin.c: vCPUs on CPUs of their own */
+int pin_guest(const struct lpar *lpar, const struct pin_config *config); /* exit code */
+int pin_verb(struct args *args);
+void pin_others(const struct lpar *lpar, struct cpus *others);
 
 /* irq.c: interrupts leave the LPAR's CPUs, and come back */
 void irqs_move(const char *name, const char *cpus);

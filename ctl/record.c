@@ -62,6 +62,21 @@ static void add_disk(struct lpar *lpar, const struct nlattr *nest)
 	lpar->disk[lpar->n_disks++] = xstrdup(path);
 }
 
+static void add_pin(struct lpar *lpar, const struct nlattr *nest)
+{
+	const struct nlattr *tb[LPAR_A_PIN_MAX + 1];
+	struct pin *pin;
+
+	if (nl_parse(tb, ARRAY_SIZE(tb), nest))
+		return;
+	lpar->pin = xrealloc(lpar->pin, (lpar->n_pins + 1) * sizeof(*lpar->pin));
+	pin = &lpar->pin[lpar->n_pins++];
+	memset(pin, 0, sizeof(*pin));
+	get_u32(&pin->vcpu, tb[LPAR_A_PIN_VCPU]);
+	get_u32(&pin->pid, tb[LPAR_A_PIN_PID]);
+	get_u32(&pin->cpu, tb[LPAR_A_PIN_CPU]);
+}
+
 /* Attributes that may come more than once. */
 static void decode_lists(struct lpar *lpar, const struct nlmsghdr *nlh)
 {
@@ -72,6 +87,8 @@ static void decode_lists(struct lpar *lpar, const struct nlmsghdr *nlh)
 			add_member(lpar, attr);
 		else if (mnl_attr_get_type(attr) == LPAR_A_DISK)
 			add_disk(lpar, attr);
+		else if (mnl_attr_get_type(attr) == LPAR_A_PIN)
+			add_pin(lpar, attr);
 	}
 }
 
@@ -164,6 +181,9 @@ void lpar_free(struct lpar *lpar)
 	free(lpar->member);
 	lpar->member = NULL;
 	lpar->n_members = 0;
+	free(lpar->pin);
+	lpar->pin = NULL;
+	lpar->n_pins = 0;
 }
 
 bool lpar_has_member(const struct lpar *lpar, pid_t pid)
@@ -208,7 +228,23 @@ static struct json_object *members_json(const struct lpar *lpar)
 	return json;
 }
 
-/* The keys are the names of the files in sysfs. */
+static struct json_object *pins_json(const struct lpar *lpar)
+{
+	struct json_object *json = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < lpar->n_pins; i++) {
+		struct json_object *pin = json_object_new_object();
+
+		json_put_u64(pin, "vcpu", lpar->pin[i].vcpu);
+		json_put_u64(pin, "pid", lpar->pin[i].pid);
+		json_put_u64(pin, "cpu", lpar->pin[i].cpu);
+		json_object_array_add(json, pin);
+	}
+	return json;
+}
+
+/* The keys are the names of the files in sysfs, where there is such a file. */
 struct json_object *lpar_json(const struct lpar *lpar)
 {
 	struct json_object *json = json_object_new_object();
@@ -233,5 +269,6 @@ struct json_object *lpar_json(const struct lpar *lpar)
 	json_put_u64(json, "gate_held", lpar->gate_held);
 	json_put_u64(json, "gate_stop_ns", lpar->gate_stop_ns);
 	json_object_object_add(json, "stage", stage_json(&lpar->stage));
+	json_object_object_add(json, "pins", pins_json(lpar));
 	return json;
 }

@@ -138,7 +138,7 @@ static int change_members(enum lpar_cmd cmd, struct args *args)
 {
 	const char *name = next_arg(args);
 	struct nlmsghdr *nlh;
-	int i, ret;
+	int ret;
 
 	if (!name || !args->argc)
 		return usage("member add|del NAME PID...");
@@ -147,16 +147,7 @@ static int change_members(enum lpar_cmd cmd, struct args *args)
 	if (ret)
 		return ret;
 	ret = nl_send(nlh, NULL, NULL);
-	if (ret)
-		return lpar_fail(name, ret);
-	/* The partition, where there is one, would take the CPUs away again. */
-	for (i = 0; i < args->argc; i++) {
-		if (cmd == LPAR_CMD_MEMBER_ADD)
-			cpuset_place(name, atoi(args->argv[i]));
-		else
-			cpuset_release(name, atoi(args->argv[i]));
-	}
-	return EXIT_OK;
+	return ret ? lpar_fail(name, ret) : EXIT_OK;
 }
 
 static int member_add(struct args *args)

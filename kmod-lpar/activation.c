@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/netlink.h>
 #include <linux/slab.h>
+#include <linux/topology.h>
 #include "lpar.h"
 
 static enum cpuhp_state hotplug_state;
@@ -174,11 +175,12 @@ int lpar_deactivate(struct lpar *lpar, bool force, struct lpar_report *report)
 	err = lpar_cut_uses(lpar) || !force ? check_unused(lpar, report) : 0;
 	if (err)
 		return err;
-	lpar_member_drop_all(lpar);
+	/* First what may fail: a guest that stays must stay a member. */
 	if (lpar_gate_drain(lpar))
 		return lpar_problem(report, -EBUSY,
 				    "a vCPU of LPAR \"%s\" does not come out of the kernel; stop its process and try again",
 				    lpar->name);
+	lpar_member_drop_all(lpar);
 	lower_fence(lpar);
 	lpar_disk_release_all(&lpar->config.disks);
 	detach_memory(lpar);
@@ -187,29 +189,50 @@ int lpar_deactivate(struct lpar *lpar, bool force, struct lpar_report *report)
 	return 0;
 }
 
-static void degrade(struct lpar *lpar, unsigned int cpu)
+/* A CPU that is not the LPAR's but shares a core with one; nr_cpu_ids = none. */
+static unsigned int find_sharer(const struct lpar *lpar, unsigned int cpu)
 {
-	char reason[LPAR_REASON_MAX + 1];
+	unsigned int sibling;
 
-	if (lpar->state != LPAR_STATE_DEGRADED)
-		lpar->whole_state = lpar->state;
-	snprintf(reason, sizeof(reason), "cpu %u offline", cpu);
-	lpar_set_state(lpar, LPAR_STATE_DEGRADED, reason);
+	for_each_cpu(sibling, topology_sibling_cpumask(cpu))
+		if (!cpumask_test_cpu(sibling, &lpar->config.cpus))
+			return sibling;
+	return nr_cpu_ids;
+}
+
+/* What is wrong with the CPUs of an active LPAR; false = nothing. */
+static bool find_fault(const struct lpar *lpar, char *reason, size_t size)
+{
+	unsigned int cpu, sharer;
+
+	for_each_cpu(cpu, &lpar->config.cpus) {
+		if (!cpu_online(cpu)) {
+			snprintf(reason, size, "cpu %u offline", cpu);
+			return true;
+		}
+		sharer = find_sharer(lpar, cpu);
+		if (sharer < nr_cpu_ids) {
+			snprintf(reason, size,
+				 "cpu %u is online and shares a core with cpu %u; take it offline",
+				 sharer, cpu);
+			return true;
+		}
+	}
+	return false;
 }
 
 /* The state that the CPUs of an active LPAR call for. */
 static void judge_cpus(struct lpar *lpar)
 {
-	unsigned int cpu;
+	char reason[LPAR_REASON_MAX + 1];
 
-	for_each_cpu(cpu, &lpar->config.cpus) {
-		if (!cpu_online(cpu)) {
-			degrade(lpar, cpu);
-			return;
-		}
-	}
-	if (lpar->state == LPAR_STATE_DEGRADED)
+	if (find_fault(lpar, reason, sizeof(reason))) {
+		if (lpar->state != LPAR_STATE_DEGRADED)
+			lpar->whole_state = lpar->state;
+		lpar_set_state(lpar, LPAR_STATE_DEGRADED, reason);
+	} else if (lpar->state == LPAR_STATE_DEGRADED) {
 		lpar_set_state(lpar, lpar->whole_state, NULL);
+	}
 }
 
 /* An LPAR that was not judged since round @round began, with a reference. */

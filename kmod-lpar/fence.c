@@ -8,7 +8,13 @@
  * inherited the narrowed affinity. A task whose affinity somebody else has
  * changed in between keeps that.
  *
- * guard.c notices what slips through; it calls lpar_fence_enforce() again.
+ * Within an LPAR a thread may have a CPU of its own, as vCPUs have: it is pinned
+ * there, and the other members run on the CPUs that are left, or on all of the
+ * LPAR's when none is. A CPU that is offline counts for nobody: who is pinned to
+ * it runs with the others meanwhile, and members of an LPAR that has no CPU left
+ * run where the host does.
+ *
+ * guard.c notices what slips through, and has it evicted here.
  */
 #include <linux/hash.h>
 #include <linux/hashtable.h>
@@ -53,13 +59,17 @@ struct fence_record {
 #define MAX_PASSES	8
 #define MAX_BATCHES	256
 #define MAX_ANCESTORS	64
+/* Records of the dead are looked for each time that the records have doubled. */
+#define PRUNE_MIN	1024U
 
 /* Guards all of the following. */
 static DEFINE_MUTEX(fence_mutex);
 static DEFINE_HASHTABLE(records, 10);
 static LIST_HEAD(masks);
 static struct cpumask fenced;
-static struct cpumask scratch_orig, scratch_target;
+static struct cpumask scratch_orig, scratch_target, scratch_room;
+static unsigned int nr_records;
+static unsigned int prune_at = PRUNE_MIN;
 
 /**
  * lpar_fence_target() - where a task that is no member may run
@@ -168,9 +178,36 @@ static void put_mask(struct fence_mask *mask)
 static void drop_record(struct fence_record *record)
 {
 	hash_del(&record->node);
+	nr_records--;
 	put_mask(record->mask);
 	put_pid(record->pid);
 	kfree(record);
+}
+
+static bool is_gone(struct pid *pid)
+{
+	bool gone;
+
+	rcu_read_lock();
+	gone = !pid_task(pid, PIDTYPE_PID);
+	rcu_read_unlock();
+	return gone;
+}
+
+/* Those who come, are moved and die in great numbers leave no more than they were. */
+static void prune_records(void)
+{
+	struct fence_record *record;
+	struct hlist_node *next;
+	int bucket;
+
+	lockdep_assert_held(&fence_mutex);
+	if (nr_records < prune_at)
+		return;
+	hash_for_each_safe(records, bucket, next, record, node)
+		if (is_gone(record->pid))
+			drop_record(record);
+	prune_at = max(2 * nr_records, PRUNE_MIN);
 }
 
 /* Notes that @pid had @orig and is given @set; replaces what was noted before. */
@@ -197,23 +234,51 @@ static int note(struct pid *pid, const struct cpumask *orig, const struct cpumas
 		put_mask(mask);
 		return -ENOMEM;
 	}
+	prune_records();
 	record->pid = get_pid(pid);
 	record->mask = mask;
 	hash_add(records, &record->node, (unsigned long)pid);
+	nr_records++;
 	return 0;
 }
 
-/* The CPUs that @task must keep to as a member, or NULL. */
-static const struct cpumask *member_cpus(struct task_struct *task)
+/* The LPAR whose CPUs @task has to keep to, or NULL. */
+static struct lpar *home_of(struct task_struct *task)
 {
-	const struct lpar *lpar;
+	struct lpar *lpar;
 
 	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "members are looked up under RCU");
 	lpar = lpar_member_lpar_rcu(task);
-	if (!lpar || cpumask_empty(&lpar->config.cpus) ||
+	if (!lpar || !cpumask_intersects(&lpar->config.cpus, cpu_active_mask) ||
 	    !cpumask_subset(&lpar->config.cpus, &fenced))
 		return NULL;
-	return &lpar->config.cpus;
+	return lpar;
+}
+
+/* Where those run who have no CPU of their own. */
+static void shared_room(const struct lpar *lpar, struct cpumask *room)
+{
+	const struct lpar_pin *pin;
+
+	cpumask_copy(room, &lpar->config.cpus);
+	list_for_each_entry(pin, &lpar->pins, node)
+		cpumask_clear_cpu(pin->cpu, room);
+	if (!cpumask_intersects(room, cpu_active_mask))
+		cpumask_copy(room, &lpar->config.cpus);
+}
+
+static void member_room(const struct lpar *lpar, struct task_struct *task, struct cpumask *room)
+{
+	const struct pid *pid = task_pid(task);
+	const struct lpar_pin *pin;
+
+	list_for_each_entry(pin, &lpar->pins, node) {
+		if (pin->pid == pid && cpumask_test_cpu(pin->cpu, cpu_active_mask)) {
+			cpumask_copy(room, cpumask_of(pin->cpu));
+			return;
+		}
+	}
+	shared_room(lpar, room);
 }
 
 /* Kernel threads have their own reasons to be where they are. */
@@ -223,13 +288,14 @@ static bool is_confined(const struct task_struct *task)
 }
 
 /* Is @task on the wrong side of a fence? */
-static bool trespasses(struct task_struct *task)
+static bool trespasses(struct task_struct *task, const struct lpar *unused)
 {
-	const struct cpumask *home = member_cpus(task);
+	const struct lpar *home = home_of(task);
 
-	if (home)
-		return !cpumask_subset(&task->cpus_mask, home);
-	return cpumask_intersects(&task->cpus_mask, &fenced);
+	if (!home)
+		return cpumask_intersects(&task->cpus_mask, &fenced);
+	member_room(home, task, &scratch_room);
+	return !cpumask_subset(&task->cpus_mask, &scratch_room);
 }
 
 /*
@@ -260,20 +326,33 @@ static struct fence_mask *inherited_mask(struct task_struct *task)
 	return NULL;
 }
 
-static bool inherits(struct task_struct *task)
+static bool inherits(struct task_struct *task, const struct lpar *unused)
 {
 	return inherited_mask(task);
 }
 
+/* Is @task a member that was given less than all of the LPAR's CPUs? */
+static bool is_narrowed(struct task_struct *task, const struct lpar *lpar)
+{
+	const struct fence_record *record;
+
+	if (home_of(task) != lpar || cpumask_equal(&task->cpus_mask, &lpar->config.cpus))
+		return false;
+	record = find_record(task_pid(task));
+	return record && cpumask_equal(&record->mask->set, &task->cpus_mask);
+}
+
+typedef bool task_test(struct task_struct *task, const struct lpar *lpar);
+
 /* Up to BATCH user tasks for which @test holds, with a reference each. */
-static unsigned int gather(struct task_struct **batch, bool (*test)(struct task_struct *task))
+static unsigned int gather(struct task_struct **batch, task_test *test, const struct lpar *lpar)
 {
 	struct task_struct *process, *task;
 	unsigned int n = 0;
 
 	rcu_read_lock();
 	for_each_process_thread(process, task) {
-		if (!is_confined(task) || !test(task))
+		if (!is_confined(task) || !test(task, lpar))
 			continue;
 		get_task_struct(task);
 		batch[n++] = task;
@@ -285,30 +364,41 @@ out:
 	return n;
 }
 
+/*
+ * What @task had before any fence, in scratch_orig. A member's own mask says nothing
+ * of that: the scheduler changes it when CPUs go offline.
+ */
+static void find_orig(struct task_struct *task, const struct pid *pid, bool member)
+{
+	const struct fence_record *record = find_record(pid);
+
+	if (record && (member || cpumask_equal(&record->mask->set, &task->cpus_mask)))
+		cpumask_copy(&scratch_orig, &record->mask->orig);
+	else
+		cpumask_copy(&scratch_orig, &task->cpus_mask);
+}
+
 /* Puts one task on the right side of the fences and notes where it came from. */
 static int send_home(struct task_struct *task)
 {
-	const struct fence_record *record;
-	const struct cpumask *home;
+	const struct lpar *home;
 	struct pid *pid;
+	bool member;
 	int err;
 
 	rcu_read_lock();
 	pid = get_pid(task_pid(task));
-	home = member_cpus(task);
+	member = lpar_member_lpar_rcu(task);
+	home = home_of(task);
 	if (home)
-		cpumask_copy(&scratch_target, home);
+		member_room(home, task, &scratch_target);
 	rcu_read_unlock();
 	if (!pid)
 		return -ESRCH;		/* it has just died */
 
-	record = find_record(pid);
-	if (record && cpumask_equal(&record->mask->set, &task->cpus_mask))
-		cpumask_copy(&scratch_orig, &record->mask->orig);
-	else
-		cpumask_copy(&scratch_orig, &task->cpus_mask);
+	find_orig(task, pid, member);
 	if (!home)
-		lpar_fence_target(&scratch_target, &scratch_orig, &fenced, cpu_online_mask);
+		lpar_fence_target(&scratch_target, &scratch_orig, &fenced, cpu_active_mask);
 
 	err = note(pid, &scratch_orig, &scratch_target);
 	if (!err)
@@ -320,8 +410,8 @@ static int send_home(struct task_struct *task)
 	return err;
 }
 
-/* Until no task trespasses, or none of those left can be moved. */
-static int enforce(void)
+/* Sends tasks home until @test holds for none, or none of those left can be moved. */
+static int sweep(task_test *test, const struct lpar *lpar)
 {
 	struct task_struct **batch;
 	unsigned int n, i, moved, batches = 0, passes = 0;
@@ -332,7 +422,7 @@ static int enforce(void)
 	if (!batch)
 		return -ENOMEM;
 	do {
-		n = gather(batch, trespasses);
+		n = gather(batch, test, lpar);
 		for (i = 0, moved = 0; i < n; i++) {
 			int ret = send_home(batch[i]);
 
@@ -349,6 +439,11 @@ static int enforce(void)
 	return n ? err : 0;
 }
 
+static int enforce(void)
+{
+	return sweep(trespasses, NULL);
+}
+
 /* Gives records to those who inherited a narrowed affinity. */
 static void adopt(void)
 {
@@ -359,7 +454,7 @@ static void adopt(void)
 	if (!batch)
 		return;
 	do {
-		n = gather(batch, inherits);
+		n = gather(batch, inherits, NULL);
 		for (i = 0, adopted = 0; i < n; i++) {
 			struct pid *pid;
 
@@ -388,7 +483,7 @@ static void give_back(struct fence_record *record)
 		return;
 	}
 	rcu_read_lock();
-	at_home = member_cpus(task);
+	at_home = home_of(task);
 	rcu_read_unlock();
 	if (at_home)
 		goto out;
@@ -396,7 +491,7 @@ static void give_back(struct fence_record *record)
 		drop_record(record);	/* somebody else's wish since */
 		goto out;
 	}
-	lpar_fence_target(&scratch_target, &record->mask->orig, &fenced, cpu_online_mask);
+	lpar_fence_target(&scratch_target, &record->mask->orig, &fenced, cpu_active_mask);
 	cpumask_copy(&scratch_orig, &record->mask->orig);
 	if (!set_cpus_allowed_ptr(task, &scratch_target))
 		note(record->pid, &scratch_orig, &scratch_target);
@@ -415,6 +510,28 @@ static void give_back_all(void)
 		give_back(record);
 }
 
+static void lower(const struct lpar *lpar)
+{
+	cpumask_andnot(&fenced, &fenced, &lpar->config.cpus);
+	lpar_guard_keep_off(&fenced, &scratch_target);
+	give_back_all();
+}
+
+/**
+ * lpar_fence_free_pins() - empty a list of pins
+ * @pins: list of struct lpar_pin; that of an LPAR under fence_mutex
+ */
+void lpar_fence_free_pins(struct list_head *pins)
+{
+	struct lpar_pin *pin, *next;
+
+	list_for_each_entry_safe(pin, next, pins, node) {
+		list_del(&pin->node);
+		put_pid(pin->pid);
+		kfree(pin);
+	}
+}
+
 /**
  * lpar_fence_raise() - take the CPUs of an LPAR from everybody else
  * @lpar: LPAR that becomes active
@@ -428,11 +545,10 @@ int lpar_fence_raise(struct lpar *lpar)
 
 	mutex_lock(&fence_mutex);
 	cpumask_or(&fenced, &fenced, &lpar->config.cpus);
+	lpar_guard_keep_off(&fenced, &scratch_target);
 	err = enforce();
-	if (err) {
-		cpumask_andnot(&fenced, &fenced, &lpar->config.cpus);
-		give_back_all();
-	}
+	if (err)
+		lower(lpar);
 	mutex_unlock(&fence_mutex);
 	return err;
 }
@@ -446,8 +562,8 @@ int lpar_fence_raise(struct lpar *lpar)
 void lpar_fence_lower(struct lpar *lpar)
 {
 	mutex_lock(&fence_mutex);
-	cpumask_andnot(&fenced, &fenced, &lpar->config.cpus);
-	give_back_all();
+	lpar_fence_free_pins(&lpar->pins);
+	lower(lpar);
 	mutex_unlock(&fence_mutex);
 }
 
@@ -463,6 +579,114 @@ void lpar_fence_enforce(void)
 	mutex_lock(&fence_mutex);
 	enforce();
 	mutex_unlock(&fence_mutex);
+}
+
+/**
+ * lpar_fence_evict() - put one task on its side of the fences
+ * @task: was seen on a fenced CPU
+ *
+ * Context: may sleep; takes fence_mutex.
+ */
+void lpar_fence_evict(struct task_struct *task)
+{
+	bool trespasser;
+
+	mutex_lock(&fence_mutex);
+	rcu_read_lock();
+	trespasser = is_confined(task) && trespasses(task, NULL);
+	rcu_read_unlock();
+	if (trespasser)
+		send_home(task);
+	mutex_unlock(&fence_mutex);
+}
+
+/* The members of @lpar that still live keep the CPUs that they are pinned to. */
+static bool is_pinned(const struct lpar *lpar, const struct lpar_pin *pin)
+{
+	struct task_struct *task;
+	bool pinned;
+
+	rcu_read_lock();
+	task = pid_task(pin->pid, PIDTYPE_PID);
+	pinned = task && lpar_member_lpar_rcu(task) == lpar;
+	rcu_read_unlock();
+	return pinned;
+}
+
+static int check_pin(const struct lpar *lpar, const struct lpar_pin *pin,
+		     struct lpar_report *report)
+{
+	if (pin->cpu >= nr_cpu_ids || !cpumask_test_cpu(pin->cpu, &lpar->config.cpus))
+		return lpar_problem(report, -EINVAL, "CPU %u is not in LPAR \"%s\"", pin->cpu,
+				    lpar->name);
+	if (!is_pinned(lpar, pin))
+		return lpar_problem(report, -ESRCH,
+				    "the thread of vCPU %u is no member of LPAR \"%s\"",
+				    pin->vcpu, lpar->name);
+	return 0;
+}
+
+/**
+ * lpar_fence_pin() - give threads of an LPAR a CPU each
+ * @lpar: from lpar_lock(), active
+ * @pins: list of struct lpar_pin, which replaces what there was; empty on success
+ * @report: for the refusal
+ *
+ * The other members run on the CPUs that are left, or on all when none is.
+ *
+ * Context: may sleep; takes fence_mutex.
+ * Return: 0, -EINVAL, -ESRCH.
+ */
+int lpar_fence_pin(struct lpar *lpar, struct list_head *pins, struct lpar_report *report)
+{
+	const struct lpar_pin *pin;
+	int err = 0;
+
+	lockdep_assert_held(&lpar->op);
+	if (!lpar_state_is_active(lpar->state))
+		return lpar_problem(report, -EINVAL,
+				    "LPAR \"%s\" is %s; activate it before pinning vCPUs",
+				    lpar->name, lpar_state_name(lpar->state));
+	list_for_each_entry(pin, pins, node) {
+		err = check_pin(lpar, pin, report);
+		if (err)
+			return err;
+	}
+	mutex_lock(&fence_mutex);
+	adopt();
+	lpar_fence_free_pins(&lpar->pins);
+	sweep(is_narrowed, lpar);
+	list_splice_init(pins, &lpar->pins);
+	enforce();
+	mutex_unlock(&fence_mutex);
+	return 0;
+}
+
+/**
+ * lpar_fence_visit_pins() - who has a CPU of its own?
+ * @lpar: LPAR
+ * @visit: called with the number of the vCPU, of its thread in the initial pid namespace,
+ *	and of its CPU; not 0 ends the walk
+ * @data: for @visit
+ *
+ * Context: may sleep; takes fence_mutex.
+ * Return: 0 or what @visit returned.
+ */
+int lpar_fence_visit_pins(struct lpar *lpar, lpar_pin_visit *visit, void *data)
+{
+	const struct lpar_pin *pin;
+	int ret = 0;
+
+	mutex_lock(&fence_mutex);
+	list_for_each_entry(pin, &lpar->pins, node) {
+		if (!is_pinned(lpar, pin))
+			continue;
+		ret = visit(data, pin->vcpu, pid_nr(pin->pid), pin->cpu);
+		if (ret)
+			break;
+	}
+	mutex_unlock(&fence_mutex);
+	return ret;
 }
 
 /**

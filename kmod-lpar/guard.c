@@ -6,41 +6,54 @@
  *
  * It listens to sched_switch while any LPAR with CPUs is active. On a CPU that
  * is not fenced it costs the load of one per-CPU pointer a switch.
+ *
+ * Eviction is the work of a thread that runs elsewhere: on the fenced CPU the
+ * intruder may be of a class that lets no worker of the kernel run.
  */
+#include <linux/kthread.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 #include <trace/events/sched.h>
 #include "lpar.h"
 
-static DEFINE_PER_CPU(struct lpar __rcu *, guarded);
-/* Under the run queue's lock: nothing here may wake a task or allocate. */
-static void note_intruder(struct lpar *lpar, struct task_struct *task)
-{
-	struct lpar_intruder *intruder = &lpar->intruder;
+/**
+ * struct guard - what the guard knows of a CPU
+ * @lpar: whose it is; NULL = it is not fenced
+ * @intruder: seen there since the last eviction; holds a reference
+ */
+struct guard {
+	struct lpar __rcu *lpar;
+	struct task_struct *intruder;
+};
 
+static DEFINE_PER_CPU(struct guard, guards);
+static struct kthread_worker *evictor;
+
+/* Under the run queue's lock: nothing here may wake a task, allocate or free. */
+static void note_intruder(struct lpar *lpar, struct guard *guard, struct task_struct *task)
+{
 	atomic64_inc(&lpar->violations);
-	raw_spin_lock(&intruder->lock);
-	if (!intruder->pid) {
-		intruder->pid = task->pid;
-		intruder->cpu = smp_processor_id();
-		memcpy(intruder->comm, task->comm, sizeof(intruder->comm));
-		intruder->comm[TASK_COMM_LEN - 1] = '\0';
+	get_task_struct(task);
+	if (cmpxchg(&guard->intruder, NULL, task)) {
+		put_task_struct(task);		/* it runs: this reference is not the last */
+		WRITE_ONCE(lpar->missed_intruder, true);
 	}
-	raw_spin_unlock(&intruder->lock);
 	irq_work_queue(&lpar->violation_irq);
 }
 
 static void guard_switch(void *data, bool preempt, struct task_struct *prev,
 			 struct task_struct *next, unsigned int prev_state)
 {
+	struct guard *guard = this_cpu_ptr(&guards);
 	struct lpar *lpar;
 
 	rcu_read_lock();
-	lpar = rcu_dereference(*this_cpu_ptr(&guarded));
+	lpar = rcu_dereference(guard->lpar);
 	if (unlikely(lpar) && !(next->flags & (PF_KTHREAD | PF_EXITING)) &&
 	    lpar_member_lpar_rcu(next) != lpar)
-		note_intruder(lpar, next);
+		note_intruder(lpar, guard, next);
 	rcu_read_unlock();
 }
 
@@ -48,28 +61,37 @@ static void violation_irq(struct irq_work *work)
 {
 	struct lpar *lpar = container_of(work, struct lpar, violation_irq);
 
-	queue_work(system_highpri_wq, &lpar->violation_work);
+	kthread_queue_work(evictor, &lpar->violation_work);
 }
 
-static void violation_work(struct work_struct *work)
+static void report(struct lpar *lpar, struct task_struct *task, int cpu)
 {
-	struct lpar *lpar = container_of(work, struct lpar, violation_work);
-	struct lpar_intruder *intruder = &lpar->intruder;
-	struct lpar_event_info info;
 	char comm[TASK_COMM_LEN];
-
-	lpar_fence_enforce();
-	raw_spin_lock_irq(&intruder->lock);
-	info = (struct lpar_event_info){
-		.pid = intruder->pid, .cpu = intruder->cpu, .comm = comm,
+	const struct lpar_event_info info = {
+		.pid = task->pid, .cpu = cpu, .comm = get_task_comm(comm, task),
 	};
-	memcpy(comm, intruder->comm, sizeof(comm));
-	intruder->pid = 0;
-	raw_spin_unlock_irq(&intruder->lock);
-	if (!info.pid)
-		return;
+
 	lpar_event_send(LPAR_EVENT_VIOLATION, lpar, &info);
 	lpar_event_poll(lpar, NULL, "violations");
+}
+
+static void violation_work(struct kthread_work *work)
+{
+	struct lpar *lpar = container_of(work, struct lpar, violation_work);
+	struct task_struct *task;
+	unsigned int cpu;
+
+	for_each_cpu(cpu, &lpar->config.cpus) {
+		task = xchg(&per_cpu_ptr(&guards, cpu)->intruder, NULL);
+		if (!task)
+			continue;
+		lpar_fence_evict(task);
+		report(lpar, task, cpu);
+		put_task_struct(task);
+	}
+	/* More than one on a CPU at a time: not all are known by name. */
+	if (xchg(&lpar->missed_intruder, false))
+		lpar_fence_enforce();
 }
 
 /**
@@ -78,9 +100,8 @@ static void violation_work(struct work_struct *work)
  */
 void lpar_guard_init(struct lpar *lpar)
 {
-	raw_spin_lock_init(&lpar->intruder.lock);
 	init_irq_work(&lpar->violation_irq, violation_irq);
-	INIT_WORK(&lpar->violation_work, violation_work);
+	kthread_init_work(&lpar->violation_work, violation_work);
 }
 
 static void set_guarded(const struct cpumask *cpus, struct lpar *lpar)
@@ -88,7 +109,7 @@ static void set_guarded(const struct cpumask *cpus, struct lpar *lpar)
 	unsigned int cpu;
 
 	for_each_cpu(cpu, cpus)
-		rcu_assign_pointer(*per_cpu_ptr(&guarded, cpu), lpar);
+		rcu_assign_pointer(per_cpu_ptr(&guards, cpu)->lpar, lpar);
 }
 
 /**
@@ -124,17 +145,46 @@ void lpar_guard_lower(struct lpar *lpar)
 	set_guarded(&lpar->config.cpus, NULL);
 	lpar_hook_put(LPAR_HOOK_SCHED_SWITCH);
 	synchronize_rcu();
-	lpar_guard_flush(lpar);
+	irq_work_sync(&lpar->violation_irq);
+	/* The work once more, for those that it has not seen. */
+	kthread_queue_work(evictor, &lpar->violation_work);
+	kthread_flush_work(&lpar->violation_work);
 }
 
 /**
- * lpar_guard_flush() - wait until no work of the guard is under way
- * @lpar: LPAR that is not watched
+ * lpar_guard_keep_off() - the guard's own thread leaves fenced CPUs
+ * @fenced: CPUs that belong to LPARs
+ * @scratch: any mask
  *
  * Context: may sleep.
  */
-void lpar_guard_flush(struct lpar *lpar)
+void lpar_guard_keep_off(const struct cpumask *fenced, struct cpumask *scratch)
 {
-	irq_work_sync(&lpar->violation_irq);
-	cancel_work_sync(&lpar->violation_work);
+	cpumask_andnot(scratch, cpu_possible_mask, fenced);
+	set_cpus_allowed_ptr(evictor->task, scratch);
+}
+
+/**
+ * lpar_guard_start() - start the guard's thread, at module load
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative errno.
+ */
+int lpar_guard_start(void)
+{
+	evictor = kthread_run_worker(0, "lpar_guard");
+	if (IS_ERR(evictor))
+		return PTR_ERR(evictor);
+	sched_set_normal(evictor->task, MIN_NICE);
+	return 0;
+}
+
+/**
+ * lpar_guard_stop() - end it, at module exit
+ *
+ * Context: may sleep.
+ */
+void lpar_guard_stop(void)
+{
+	kthread_destroy_worker(evictor);
 }

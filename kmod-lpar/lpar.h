@@ -14,6 +14,7 @@
 #include <linux/hrtimer.h>
 #include <linux/irq_work.h>
 #include <linux/kref.h>
+#include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -130,20 +131,6 @@ struct lpar_gate {
 };
 
 /**
- * struct lpar_intruder - the last task that ran on a fenced CPU
- * @lock: raw, taken from the scheduler
- * @pid: its thread id in the initial pid namespace; 0 = none since the last event
- * @cpu: where it ran
- * @comm: its name
- */
-struct lpar_intruder {
-	raw_spinlock_t lock;
-	pid_t pid;
-	int cpu;
-	char comm[TASK_COMM_LEN];
-};
-
-/**
  * struct lpar - a logical partition
  * @ref: the registry, members, an open memory device and callers hold one each
  * @list: in the registry, under lpar_mutex
@@ -157,9 +144,10 @@ struct lpar_intruder {
  * @config: what the operator set
  * @stage: under lpar_mutex
  * @memory: reserved memory while active; under lpar_mutex
+ * @pins: struct lpar_pin; under fence_mutex
  * @gate: see struct lpar_gate
  * @violations: switches to an intruder
- * @intruder: who it was
+ * @missed_intruder: there was one that the guard has not noted
  * @violation_irq: leaves the scheduler's locks
  * @violation_work: evicts and reports
  * @dev: /sys/class/lpar/NAME
@@ -179,11 +167,12 @@ struct lpar {
 	struct lpar_config config;
 	struct lpar_stage stage;
 	struct lpar_memory *memory;
+	struct list_head pins;
 	struct lpar_gate gate;
 	atomic64_t violations;
-	struct lpar_intruder intruder;
+	bool missed_intruder;
 	struct irq_work violation_irq;
-	struct work_struct violation_work;
+	struct kthread_work violation_work;
 	struct device *dev;
 	struct lpar_memdev *memdev;
 	struct work_struct free_work;
@@ -229,19 +218,40 @@ int lpar_hotplug_init(void);
 void lpar_hotplug_exit(void);
 
 /* fence.c */
+/**
+ * struct lpar_pin - a vCPU thread that has a CPU of its own
+ * @node: in lpar->pins
+ * @pid: the thread; holds a reference, so that the number cannot be taken for another
+ * @vcpu: its number in the guest, for people
+ * @cpu: one of the LPAR's
+ */
+struct lpar_pin {
+	struct list_head node;
+	struct pid *pid;
+	u32 vcpu;
+	unsigned int cpu;
+};
+
 int lpar_fence_check(const struct cpumask *cpus, struct lpar_report *report);
 void lpar_fence_target(struct cpumask *target, const struct cpumask *orig,
 		       const struct cpumask *fenced, const struct cpumask *online);
 int lpar_fence_raise(struct lpar *lpar);
 void lpar_fence_lower(struct lpar *lpar);
 void lpar_fence_enforce(void);
+void lpar_fence_evict(struct task_struct *task);
 void lpar_fence_rejoin(void);
+void lpar_fence_free_pins(struct list_head *pins);
+int lpar_fence_pin(struct lpar *lpar, struct list_head *pins, struct lpar_report *report);
+typedef int lpar_pin_visit(void *data, u32 vcpu, pid_t pid, unsigned int cpu);
+int lpar_fence_visit_pins(struct lpar *lpar, lpar_pin_visit *visit, void *data);
 
 /* guard.c */
 int lpar_guard_raise(struct lpar *lpar);
 void lpar_guard_lower(struct lpar *lpar);
 void lpar_guard_init(struct lpar *lpar);
-void lpar_guard_flush(struct lpar *lpar);
+void lpar_guard_keep_off(const struct cpumask *fenced, struct cpumask *scratch);
+int lpar_guard_start(void);
+void lpar_guard_stop(void);
 
 /* member.c */
 int lpar_member_init(void);

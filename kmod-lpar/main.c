@@ -19,9 +19,12 @@ static int __init lpar_init(void)
 	lpar_wq = alloc_workqueue("lpar", WQ_UNBOUND, 0);
 	if (!lpar_wq)
 		return -ENOMEM;
-	err = lpar_memdev_init();
+	err = lpar_guard_start();
 	if (err)
 		goto err_wq;
+	err = lpar_memdev_init();
+	if (err)
+		goto err_guard;
 	err = lpar_sysfs_init();
 	if (err)
 		goto err_memdev;
@@ -54,6 +57,8 @@ err_sysfs:
 	lpar_sysfs_exit();
 err_memdev:
 	lpar_memdev_exit();
+err_guard:
+	lpar_guard_stop();
 err_wq:
 	lpar_hook_exit();
 	destroy_workqueue(lpar_wq);
@@ -70,6 +75,7 @@ static void __exit lpar_exit(void)
 	lpar_delete_all();
 	lpar_member_exit();
 	lpar_hook_exit();
+	lpar_guard_stop();
 	lpar_gate_exit();
 	destroy_workqueue(lpar_wq);
 	lpar_sysfs_exit();

@@ -4,6 +4,7 @@
  * specification is Documentation/netlink/specs/lpar.yaml.
  */
 #include <linux/capability.h>
+#include <linux/pid.h>
 #include <linux/slab.h>
 #include <net/genetlink.h>
 #include "lpar.h"
@@ -25,6 +26,12 @@ static const struct nla_policy disk_policy[LPAR_A_DISK_MAX + 1] = {
 	[LPAR_A_DISK_MINOR]		= NLA_POLICY_FULL_RANGE(NLA_U32, &minor_range),
 };
 
+static const struct nla_policy pin_policy[LPAR_A_PIN_MAX + 1] = {
+	[LPAR_A_PIN_VCPU]		= { .type = NLA_U32 },
+	[LPAR_A_PIN_PID]		= NLA_POLICY_MIN(NLA_U32, 1),
+	[LPAR_A_PIN_CPU]		= { .type = NLA_U32 },
+};
+
 /* Attributes of requests; what only replies carry is refused. */
 static const struct nla_policy lpar_policy[LPAR_A_MAX + 1] = {
 	[LPAR_A_NAME]		= { .type = NLA_NUL_STRING, .len = LPAR_NAME_MAX },
@@ -40,6 +47,7 @@ static const struct nla_policy lpar_policy[LPAR_A_MAX + 1] = {
 	[LPAR_A_STAGE]		= NLA_POLICY_NESTED(stage_policy),
 	[LPAR_A_FORCE]		= { .type = NLA_FLAG },
 	[LPAR_A_TRANSIENT]	= { .type = NLA_FLAG },
+	[LPAR_A_PIN]		= NLA_POLICY_NESTED(pin_policy),
 	[LPAR_A_CUT_ID]		= { .type = NLA_U32 },
 	[LPAR_A_CUT_ACTION]	= NLA_POLICY_MAX(NLA_U32, LPAR_CUT_OPEN),
 	[LPAR_A_CUT_DEADLINE_NS] = { .type = NLA_U64 },
@@ -143,6 +151,18 @@ static int put_memory(struct sk_buff *skb, struct lpar_memory *memory)
 	return nla_put_u64_64bit(skb, LPAR_A_MEMORY_SMALL, lpar_memory_small(memory), LPAR_A_PAD);
 }
 
+static int put_pin(void *data, u32 vcpu, pid_t pid, unsigned int cpu)
+{
+	struct sk_buff *skb = data;
+	struct nlattr *nest = nla_nest_start(skb, LPAR_A_PIN);
+
+	if (!nest || nla_put_u32(skb, LPAR_A_PIN_VCPU, vcpu) ||
+	    nla_put_u32(skb, LPAR_A_PIN_PID, pid) || nla_put_u32(skb, LPAR_A_PIN_CPU, cpu))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
 /**
  * lpar_netlink_put_stage() - a stage as a nested attribute
  * @skb: message
@@ -180,7 +200,8 @@ static int put_lpar(struct sk_buff *skb, struct lpar *lpar)
 	if (put_config(skb, &lpar->config) || put_memory(skb, lpar->memory) ||
 	    put_gate(skb, &lpar->gate) || put_members(skb, lpar))
 		return -EMSGSIZE;
-	return lpar_netlink_put_stage(skb, &lpar->stage);
+	return lpar_netlink_put_stage(skb, &lpar->stage) ?:
+	       lpar_fence_visit_pins(lpar, put_pin, skb);
 }
 
 static int put_message(struct sk_buff *skb, struct lpar *lpar, u32 portid, u32 seq, int flags)
@@ -578,6 +599,49 @@ static int stage_set_run(struct genl_info *info, struct lpar_report *report)
 	return err;
 }
 
+static int parse_pin(struct list_head *pins, const struct nlattr *attr,
+		     struct lpar_report *report)
+{
+	struct nlattr *attrs[LPAR_A_PIN_MAX + 1];
+	struct lpar_pin *pin;
+	int err = nla_parse_nested(attrs, LPAR_A_PIN_MAX, attr, pin_policy, NULL);
+
+	if (err)
+		return err;
+	if (!attrs[LPAR_A_PIN_VCPU] || !attrs[LPAR_A_PIN_PID] || !attrs[LPAR_A_PIN_CPU])
+		return lpar_problem(report, -EINVAL,
+				    "a pin needs the number of a vCPU, its thread and a CPU");
+	pin = kzalloc(sizeof(*pin), GFP_KERNEL);
+	if (!pin)
+		return -ENOMEM;
+	pin->vcpu = nla_get_u32(attrs[LPAR_A_PIN_VCPU]);
+	pin->cpu = nla_get_u32(attrs[LPAR_A_PIN_CPU]);
+	pin->pid = find_get_pid(nla_get_u32(attrs[LPAR_A_PIN_PID]));
+	list_add_tail(&pin->node, pins);
+	if (!pin->pid)
+		return lpar_problem(report, -ESRCH, "no thread %u",
+				    nla_get_u32(attrs[LPAR_A_PIN_PID]));
+	return 0;
+}
+
+static int pin_run(struct genl_info *info, struct lpar_report *report)
+{
+	struct lpar *lpar = lock_named(info, report);
+	const struct nlattr *attr;
+	LIST_HEAD(pins);
+	int rem, err = 0;
+
+	if (IS_ERR(lpar))
+		return PTR_ERR(lpar);
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+		if (!err && nla_type(attr) == LPAR_A_PIN)
+			err = parse_pin(&pins, attr, report);
+	err = err ?: lpar_fence_pin(lpar, &pins, report);
+	lpar_fence_free_pins(&pins);
+	lpar_unlock(lpar);
+	return err;
+}
+
 static lpar_request_run *const runs[] = {
 	[LPAR_CMD_GET]		= get_run,
 	[LPAR_CMD_CREATE]	= create_run,
@@ -593,6 +657,7 @@ static lpar_request_run *const runs[] = {
 	[LPAR_CMD_STAGE_SET]	= stage_set_run,
 	[LPAR_CMD_CUT_ARM]	= lpar_cut_arm_run,
 	[LPAR_CMD_CUT_CANCEL]	= lpar_cut_cancel_run,
+	[LPAR_CMD_PIN]		= pin_run,
 	[LPAR_CMD_CUT_GET]	= lpar_cut_get_run,
 };
 
@@ -630,6 +695,7 @@ static const struct genl_ops lpar_ops[] = {
 	{ .cmd = LPAR_CMD_STAGE_SET, .doit = change_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LPAR_CMD_CUT_ARM, .doit = change_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LPAR_CMD_CUT_CANCEL, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_PIN, .doit = change_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LPAR_CMD_CUT_GET, .doit = ask_doit, .start = lpar_netlink_dump_start,
 	  .dumpit = lpar_cut_get_dumpit },
 };

@@ -300,6 +300,7 @@ static struct lpar *lpar_new(const char *name)
 	strscpy(lpar->name, name, sizeof(lpar->name));
 	mutex_init(&lpar->op);
 	lpar_config_init(&lpar->config);
+	INIT_LIST_HEAD(&lpar->pins);
 	INIT_WORK(&lpar->free_work, free_work);
 	lpar_gate_init(&lpar->gate);
 	lpar_guard_init(lpar);
@@ -378,7 +379,6 @@ static void remove_dead(struct lpar *lpar)
 	lpar_event_send(LPAR_EVENT_DELETED, lpar, NULL);
 	lpar_memdev_del(lpar);
 	lpar_sysfs_del(lpar);
-	lpar_guard_flush(lpar);
 	mutex_lock(&lpar_mutex);
 	list_del_init(&lpar->list);
 	mutex_unlock(&lpar_mutex);

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 15
+plan 16
 load lpar
 disk=$(disk 1)
 guest=$build/guest
@@ -44,8 +44,16 @@ check "start" exits 0 lparctl start web
 pid=$(cat /run/lparkit/web/qemu.pid)
 check "the guest runs" wait_until 280 beats_past 3
 check "on the LPAR's memory" is web holder "$pid"
-check "all threads are on its CPUs" same \
-	"$(for t in /proc/"$pid"/task/*; do taskset -pc "${t##*/}"; done | sed 's/.*: //' | sort -u)" 2,3
+# affinity PATTERN: of the threads with such a name
+affinity() {
+	local task
+
+	for task in /proc/"$pid"/task/*; do
+		grep -q "$1" "$task/comm" && taskset -pc "${task##*/}" | sed 's/.*: //'
+	done | sort -u
+}
+check "each vCPU has a CPU" same "$(affinity "CPU 0") $(affinity "CPU 1")" "2 3"
+check "all threads are on its CPUs" same "$(affinity . | xargs)" "2 2,3 3"
 check "freeze" says 0 "^web: frozen, [0-2] vCPUs held" lparctl freeze web --timeout 10m
 check_fails "no beat while it is frozen" goes_on 3
 check "thaw" exits 0 lparctl thaw web

@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 102
+plan 106
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -111,7 +111,7 @@ check "full disk" says 1 "cannot write" bash -c 'lparctl help >/dev/full'
 # Good INI files
 check "check without files" exits 0 ctl check
 ini a.lpar "# comment" "; comment" "[lpar]" "cpus = 2-3" "memory=1.5G" "node=0" "owner=root:0" \
-	"gate-timeout=500ms" "[guest]" "kernel=" "vcpus=2" "machine=q35" "cpu=max" "accel=tcg" \
+	"gate-timeout=500ms" "[guest]" "kernel=" "vcpus=2" "vcpu-pin=2-3" "machine=q35" "cpu=max" "accel=tcg" \
 	"binary=/usr/bin/true" "initrd=" "append=a=b ; c" "args=-a 'b c' \"d\"" "args=-e \\' f"
 check "good file" says 0 "^a: ok" ctl check a
 check "good file by its path" says 0 "^a: ok" ctl check "$conf/a.lpar"
@@ -147,6 +147,13 @@ check "only the first error" same "$(wrong 2 x "[lpar]" "x=1" "y=2"; wc -l <"$sc
 check "no vCPUs" wrong 2 "vcpus '0'" "[guest]" "vcpus=0"
 check "quote that does not end" wrong 2 "quote" "[guest]" "args=-a 'b"
 check "line that is too long" wrong 2 "longer than" "[guest]" "append=$(printf 'x%.0s' {1..5000})"
+check "bad pin" wrong 2 "vcpu-pin 'all'" "[guest]" "vcpu-pin=all"
+printf '[lpar]\ncpus=2\0-3\n' >"$conf/nul.lpar"
+check "NUL byte" says 3 "nul.lpar:2: the line has a NUL byte" ctl check "$conf/nul.lpar"
+rm "$conf/nul.lpar"
+mkdir "$conf/dir.lpar"
+check "directory" says 3 "dir.lpar: Is a directory" ctl check "$conf/dir.lpar"
+rmdir "$conf/dir.lpar"
 check "bad name" says 3 "no name for an LPAR" ctl check "$conf/UPPER.lpar"
 check "no such file" says 3 "No such file" ctl check "$conf/none.lpar"
 
@@ -162,6 +169,7 @@ check "half a core" problem "CPU 4 is half a core: add its sibling 5" "cpus=4"
 check "offline CPU" problem "CPU 7 is not online" "cpus=6-7"
 check "size" problem "multiple of 2 MiB" "memory=1M"
 check "node" problem "NUMA node 1 does not exist" "node=1"
+check "pin elsewhere" problem "vcpu-pin: CPU 4 is not in cpus" "cpus=2-3" "[guest]" "vcpu-pin=3-4"
 check "disk that is none" problem "no block device" "disk=/dev/null"
 check "CPUs of another file" problem "CPU 2-3 is also in LPAR a" "cpus=2-5"
 check "JSON of problems" same "$(ctl -j check p | json "len(j[0]['problems'])")" 1

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 66
+plan 74
 load lpar
 disk=$(disk 1)
 fake=$(readlink -f "$(dirname "$0")/fake-qemu")
@@ -24,14 +24,21 @@ ini() {
 nothing_left() {
 	same "$(lparctl -j list)" "[]" &&
 		same "$(ls -d /run/lparkit/web/q*.{sock,pid} 2>/dev/null)" "" &&
-		same "$(ls -d /sys/fs/cgroup/lparkit-* 2>/dev/null)" "" &&
 		same "$(cat "/proc/irq/$irq/smp_affinity_list")" 0-3 &&
 		same "$(pgrep -f fake-qemu)" ""
 }
 
+# The CPUs of each thread.
+affinities() {
+	local task
+
+	for task in /proc/"$1"/task/*; do
+		taskset -pc "${task##*/}" | sed 's/.*: //'
+	done
+}
+
 stopped() {
 	is web state defined &&
-		same "$(ls -d /sys/fs/cgroup/lparkit-* 2>/dev/null)" "" &&
 		same "$(cat "/proc/irq/$irq/smp_affinity_list")" 0-3 &&
 		same "$(pgrep -f fake-qemu)" ""
 }
@@ -94,13 +101,15 @@ check "nothing is left of it" nothing_left
 check "start" says 0 "^web: guest runs, pid [0-9]*" lparctl start web
 cp "$scratch/out" "$scratch/said"
 pid=$(cat /run/lparkit/web/qemu.pid)
-check "says what it did: partition" grep -q "lparkit-web with CPUs 2-3: isolated" "$scratch/said"
+check "says what it did: vCPUs" grep -q "2 vCPUs have a CPU each" "$scratch/said"
 check "says what it did: interrupts" grep -q "interrupts moved off CPUs 2-3" "$scratch/said"
 check "active" is web state active
 check "QEMU is a member" is web members "$pid"
 check "QEMU holds the memory" is web holder "$pid"
-check "QEMU is on the CPUs" same "$(taskset -pc "$pid" | sed 's/.*: //')" 2,3
-check "QEMU is in the partition" same "$(cat /sys/fs/cgroup/lparkit-web/cgroup.procs)" "$pid"
+check "each vCPU has a CPU, others share" same "$(affinities "$pid" | sort | xargs)" "2 2,3 3"
+check "show says so" says 0 "vCPUs *0 on CPU 2, 1 on CPU 3, others on 2-3" lparctl show web
+check "pin again" says 0 "2 vCPUs have a CPU each" lparctl pin web
+check "nothing is different" same "$(affinities "$pid" | sort | xargs)" "2 2,3 3"
 check "QEMU is a session of its own" same "$(ps -o sid= -p "$pid" | tr -d ' ')" "$pid"
 check "interrupt was moved" same "$(cat "/proc/irq/$irq/smp_affinity_list")" 0-1
 check "disk is claimed" exits 1 bash -c "exec 3<>$disk && python3 -c '
@@ -124,6 +133,26 @@ check "stop" says 0 "^web: guest powered down" lparctl stop web
 check "all is given back" stopped
 check "stop what is stopped" exits 0 lparctl stop web
 check "stop what is unknown" exits 1 lparctl stop nobody
+check "pin what does not run" exits 1 lparctl pin web
+printf 'vcpus=3\n' >>/etc/lparkit/web.lpar
+check "more vCPUs than CPUs share them" says 0 "share CPUs 2-3: there are more" lparctl start web
+pid=$(cat /run/lparkit/web/qemu.pid)
+check "they do" same "$(affinities "$pid" | sort -u)" 2,3
+lparctl stop web --timeout 0 >/dev/null
+printf 'vcpu-pin=3\n' >>/etc/lparkit/web.lpar
+check "more vCPUs than CPUs to be pinned to" says 5 "vcpu-pin=3: there are more" lparctl start web
+check "nothing is left of it" is web state defined
+printf 'vcpus=1\n' >>/etc/lparkit/web.lpar
+check "a vCPU on the CPU of one's choice" exits 0 lparctl start web
+pid=$(cat /run/lparkit/web/qemu.pid)
+check "it is there, others on what is left" same "$(affinities "$pid" | sort | xargs)" "2 3"
+lparctl stop web --timeout 0 >/dev/null
+printf 'vcpu-pin=none\n' >>/etc/lparkit/web.lpar
+lparctl start web >/dev/null
+pid=$(cat /run/lparkit/web/qemu.pid)
+check "none is pinned if that is wanted" same "$(affinities "$pid" | sort -u)" 2,3
+lparctl stop web --timeout 0 >/dev/null
+ini no
 check "start again" exits 0 lparctl start web
 check "stop without asking the guest" says 0 "^web: QEMU quit" lparctl stop web --timeout 0
 check "all is given back" stopped

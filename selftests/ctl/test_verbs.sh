@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 91
+plan 84
 load lpar
 disk=$(disk 1)
 : "${disk:?no scratch disk}"
@@ -13,10 +13,6 @@ disk=$(disk 1)
 # column NAME N: of the table
 column() {
 	lparctl list | awk -v name="$1" -v n="$2" '$1 == name { print $n }'
-}
-
-in_cgroup() {
-	grep -qx "$1" "/sys/fs/cgroup/lparkit-$2/cgroup.procs"
 }
 
 # Create, list, show, set, delete
@@ -37,7 +33,7 @@ check "JSON: lists" same "$(json "j[0]['disks'], j[0]['members']" <"$scratch/jso
 	"['$disk'] []"
 check "JSON: stage" same "$(json "j[0]['stage']" <"$scratch/json")" \
 	"{'number': 0, 'text': '', 'progress': 0, 'transfer_rate': 0, 'dirty_bytes': 0}"
-check "JSON: as many keys as the kernel has attributes" same "$(json "len(j[0])" <"$scratch/json")" 19
+check "JSON: as many keys as the kernel has attributes" same "$(json "len(j[0])" <"$scratch/json")" 20
 check "show as text" says 0 "^a: defined" lparctl show a
 check "show all" same "$(lparctl show | grep -c '^[a-z]')" 2
 check "indented JSON" same "$(lparctl -p show a | json "j[0]['name']")" a
@@ -82,14 +78,10 @@ lparctl set b memory 2M
 check "activate --host" exits 0 lparctl activate a --host
 cp "$scratch/out" "$scratch/said"
 check "active" is a state active
-check "partition" same "$(cat /sys/fs/cgroup/lparkit-a/cpuset.cpus)" 2-3
-check "it is isolated" same "$(cat /sys/fs/cgroup/lparkit-a/cpuset.cpus.partition)" isolated
-check "it says so" grep -q "cpuset partition lparkit-a with CPUs 2-3: isolated" "$scratch/said"
 check "interrupts were moved" grep -q "[1-9][0-9]* interrupts moved off CPUs 2-3" "$scratch/said"
 irq=$(awk 'NR == 1 { print $1 }' /run/lparkit/a/irqs)
 check "one of them" same "$(cat "/proc/irq/$irq/smp_affinity_list")" 0-1,4-5
 check "activate twice" exits 1 lparctl activate a --host
-check "the partition is still there" test -d /sys/fs/cgroup/lparkit-a
 check "delete while active" says 1 "^lparctl: LPAR \"*a\"*[: ]" lparctl delete a
 
 # A second one, whose CPUs the first one's interrupts must not come back to
@@ -103,13 +95,11 @@ pid=$!
 check "member add" exits 0 lparctl member add a $pid
 check "is a member" is a members "$pid"
 check "is on the CPUs" same "$(taskset -pc $pid | sed 's/.*: //')" 2,3
-check "is in the partition" in_cgroup $pid a
 check "is in the table" same "$(column a 7)" 1
 check "deactivate with members" says 1 "^lparctl: LPAR \"*a\"*[: ]" lparctl deactivate a
 check "member of another" exits 1 lparctl member add e $pid
 check "member del" exits 0 lparctl member del a $pid
 check "is no member" is a members ""
-check_fails "is not in the partition" in_cgroup $pid a
 check "no such process" exits 1 lparctl member add a 4194303
 
 # Freeze, thaw, stages
@@ -132,7 +122,6 @@ check "back to active" exits 0 lparctl stage a number 0 text "" state active
 
 # Deactivate in the order of activation: not the reverse
 check "deactivate" exits 0 lparctl deactivate a
-check_fails "the partition is gone" test -e /sys/fs/cgroup/lparkit-a
 check "interrupts are not on the other's CPUs" \
 	same "$(cat "/proc/irq/$irq/smp_affinity_list")" 0-3
 lparctl member add e $pid

@@ -9,6 +9,8 @@
  *	hog sleep LIST [N]	N sleeping threads, their affinity is LIST
  *	hog intrude CPU MS	goes to CPU and prints the microseconds until it was
  *				evicted; fails if it still runs there after MS
+ *	hog swarm CPU N		N processes, one after another, which go to CPU, are
+ *				evicted and end
  *	hog where PID		the affinity of each thread of PID, one line each
  */
 #define _GNU_SOURCE
@@ -26,6 +28,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+/* More than an eviction takes on the slowest machine. */
+#define SWARM_LIMIT_MS 20000
 
 static void parse_list(const char *list, cpu_set_t *set)
 {
@@ -154,6 +159,21 @@ static int intrude(int cpu, int limit_ms)
 	return 0;
 }
 
+static int swarm(int cpu, int count)
+{
+	int status;
+
+	for (; count; count--) {
+		pid_t child = fork();
+
+		if (!child)
+			_exit(intrude(cpu, SWARM_LIMIT_MS));
+		if (child < 0 || waitpid(child, &status, 0) != child || status)
+			return 1;
+	}
+	return 0;
+}
+
 static int where(const char *pid)
 {
 	char path[64];
@@ -187,6 +207,8 @@ int main(int argc, char **argv)
 		return where(argv[2]);
 	if (!strcmp(verb, "intrude") && argc == 4)
 		return intrude(atoi(argv[2]), atoi(argv[3]));
+	if (!strcmp(verb, "swarm") && argc == 4)
+		return swarm(atoi(argv[2]), atoi(argv[3]));
 	if (argc > 2) {
 		parse_list(argv[2], &set);
 		settle(&set);

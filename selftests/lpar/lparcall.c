@@ -39,6 +39,7 @@ enum type {
 	TYPE_NEST,
 	TYPE_ENUM,
 	TYPE_DISK,
+	TYPE_PIN,
 };
 
 struct key {
@@ -114,6 +115,7 @@ static const struct key keys[LPAR_A_MAX + 2] = {
 	[LPAR_A_PROBLEM] = { "problem", TYPE_STRING },
 	[LPAR_A_FORCE] = { "force", TYPE_FLAG },
 	[LPAR_A_TRANSIENT] = { "transient", TYPE_FLAG },
+	[LPAR_A_PIN] = { "pin", TYPE_PIN },
 	[LPAR_A_EVENT] = { "event", TYPE_ENUM, .values = events },
 	[LPAR_A_EVENT_SEQ] = { "seq", TYPE_U64 },
 	[LPAR_A_EVENT_TIME_NS] = { "time_ns", TYPE_U64 },
@@ -148,6 +150,7 @@ static const struct command {
 	{ "gate-close", LPAR_CMD_GATE_CLOSE, 0, true },
 	{ "gate-open", LPAR_CMD_GATE_OPEN, 0, true },
 	{ "stage", LPAR_CMD_STAGE_SET, 0, true },
+	{ "pin", LPAR_CMD_PIN, 0, true },
 	{ "cut", LPAR_CMD_CUT_ARM, 0, false },
 	{ "cut-cancel", LPAR_CMD_CUT_CANCEL, 0, false },
 	{ "cut-get", LPAR_CMD_CUT_GET, 0, false },
@@ -201,6 +204,20 @@ static uint64_t number(const char *word)
 	return value;
 }
 
+/* VCPU:PID:CPU */
+static void put_pin(const char *word)
+{
+	struct nlattr *nest = mnl_attr_nest_start(lparnl_message(&nl), LPAR_A_PIN);
+	unsigned int vcpu, pid, cpu;
+
+	if (sscanf(word, "%u:%u:%u", &vcpu, &pid, &cpu) != 3)
+		usage(word);
+	mnl_attr_put_u32(lparnl_message(&nl), LPAR_A_PIN_VCPU, vcpu);
+	mnl_attr_put_u32(lparnl_message(&nl), LPAR_A_PIN_PID, pid);
+	mnl_attr_put_u32(lparnl_message(&nl), LPAR_A_PIN_CPU, cpu);
+	mnl_attr_nest_end(lparnl_message(&nl), nest);
+}
+
 static void put_value(unsigned int attr, const struct key *key, const char *word)
 {
 	struct nlmsghdr *message = lparnl_message(&nl);
@@ -224,6 +241,9 @@ static void put_value(unsigned int attr, const struct key *key, const char *word
 		break;
 	case TYPE_DISK:
 		lparnl_put_disk(&nl, word);
+		break;
+	case TYPE_PIN:
+		put_pin(word);
 		break;
 	default:
 		usage(key->name);
@@ -265,6 +285,17 @@ static void put_stage(char **words)
 		mnl_attr_nest_end(lparnl_message(&nl), stage);
 }
 
+static void print_pin(const struct nlattr *nest)
+{
+	uint32_t value[LPAR_A_PIN_MAX + 1] = { 0 };
+	const struct nlattr *member;
+
+	mnl_attr_for_each_nested(member, nest) if (mnl_attr_get_type(member) <= LPAR_A_PIN_MAX)
+		value[mnl_attr_get_type(member)] = mnl_attr_get_u32(member);
+	printf(" pin=%u:%u:%u", value[LPAR_A_PIN_VCPU], value[LPAR_A_PIN_PID],
+	       value[LPAR_A_PIN_CPU]);
+}
+
 static void print_attr(const struct nlattr *attr, const struct key *table, unsigned int max)
 {
 	unsigned int type = mnl_attr_get_type(attr);
@@ -301,6 +332,9 @@ static void print_attr(const struct nlattr *attr, const struct key *table, unsig
 		mnl_attr_for_each_nested(member,
 					 attr) if (mnl_attr_get_type(member) == LPAR_A_DISK_PATH)
 			printf(" %s=\"%s\"", key->name, mnl_attr_get_str(member));
+		break;
+	case TYPE_PIN:
+		print_pin(attr);
 		break;
 	case TYPE_NEST:
 		mnl_attr_for_each_nested(member, attr) print_attr(

@@ -119,6 +119,19 @@ static void put_stage(struct nlmsghdr *message)
 		mnl_attr_put(message, LPAR_A_TRANSIENT, 0, NULL);
 }
 
+static void put_pins(struct nlmsghdr *message)
+{
+	for (unsigned int i = below(3); i; i--) {
+		struct nlattr *nest = mnl_attr_nest_start(message, LPAR_A_PIN);
+
+		mnl_attr_put_u32(message, LPAR_A_PIN_VCPU, below(4));
+		mnl_attr_put_u32(message, LPAR_A_PIN_PID,
+				 one_in(2) ? (uint32_t)getpid() : ~below(100));
+		mnl_attr_put_u32(message, LPAR_A_PIN_CPU, one_in(4) ? random_u32() : below(4));
+		mnl_attr_nest_end(message, nest);
+	}
+}
+
 static void put_cut(struct nlmsghdr *message)
 {
 	struct timespec now;
@@ -158,6 +171,9 @@ static void put_plausible(struct nlmsghdr *message, uint8_t cmd)
 		break;
 	case LPAR_CMD_STAGE_SET:
 		put_stage(message);
+		break;
+	case LPAR_CMD_PIN:
+		put_pins(message);
 		break;
 	case LPAR_CMD_DEACTIVATE:
 		mnl_attr_put(message, LPAR_A_FORCE, 0, NULL);

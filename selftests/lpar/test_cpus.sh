@@ -63,7 +63,7 @@ has_threads() {
 	[ "$(hog where "$1" | wc -l)" = "$2" ]
 }
 
-plan 52
+plan 53
 load lpar
 events=$scratch/events
 listen "$events"
@@ -112,6 +112,12 @@ done | sort -n >"$scratch/took_us"
 took_us=$(sed -n 11p "$scratch/took_us")
 check "half of 21 within $EVICTED_MS ms" below "$took_us" $((EVICTED_MS * 1000))
 diag "evicted after $(sed '1p;11p;21p;d' "$scratch/took_us" | xargs) us (least, median, most)"
+for round in {1..11}; do
+	chrt -f 50 hog intrude 2 5000 || echo 5000000
+done | sort -n >"$scratch/took_us"
+took_us=$(sed -n 6p "$scratch/took_us")
+check "also such as the scheduler prefers to all else" below "$took_us" $((EVICTED_MS * 1000))
+diag "SCHED_FIFO: after $(sed '1p;6p;11p;d' "$scratch/took_us" | xargs) us (least, median, most)"
 check "each one counted" at_least a violations $((before + 21))
 check "get says the same" says " violations=[1-9]" lparcall get a
 start hog storm 0-5

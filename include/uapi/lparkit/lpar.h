@@ -115,6 +115,7 @@ enum lpar_attr {
 	LPAR_A_CUT_SKEW_NS,	/* u64, last minus first participant */
 	LPAR_A_PAD,
 	LPAR_A_TRANSIENT,	/* flag, STAGE_SET: ends with the socket; migrating, too */
+	LPAR_A_PIN,		/* nest, enum lpar_pin_attr; repeated */
 
 	__LPAR_A_MAX,
 	LPAR_A_MAX = __LPAR_A_MAX - 1,
@@ -143,6 +144,17 @@ enum lpar_disk_attr {
 
 	__LPAR_A_DISK_MAX,
 	LPAR_A_DISK_MAX = __LPAR_A_DISK_MAX - 1,
+};
+
+/* A vCPU thread that has a CPU of its own. In a request all are given. */
+enum lpar_pin_attr {
+	LPAR_A_PIN_UNSPEC,
+	LPAR_A_PIN_VCPU,		/* u32, its number in the guest, for people */
+	LPAR_A_PIN_PID,			/* u32, its thread id */
+	LPAR_A_PIN_CPU,			/* u32, one of the LPAR's CPUs */
+
+	__LPAR_A_PIN_MAX,
+	LPAR_A_PIN_MAX = __LPAR_A_PIN_MAX - 1,
 };
 
 /* What one participant of a cut did. */
@@ -179,6 +191,7 @@ enum lpar_cmd {
 	LPAR_CMD_CUT_CANCEL,	/* CUT_ID */
 	LPAR_CMD_CUT_GET,	/* do: CUT_ID; dump: armed ones and the last 16 others */
 	LPAR_CMD_EVENT,		/* multicast only */
+	LPAR_CMD_PIN,		/* NAME, PIN*: replaces what was pinned; members' threads */
 
 	__LPAR_CMD_MAX,
 	LPAR_CMD_MAX = __LPAR_CMD_MAX - 1,

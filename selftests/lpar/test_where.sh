@@ -1,0 +1,169 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Where the threads of an LPAR run and how fast: each on a CPU of its own, and of
+# that it has nearly all, whatever the host does; and what becomes of that when
+# CPUs go offline and come back.
+# vm: cpus=6 threads=2 mem=1024 timeout=360 kernels=6.1,6.12,7.2,debug long=6.1,debug
+# shellcheck source=selftests/lpar/lpar.sh
+. "$(dirname "$0")/lpar.sh"
+
+# Percent of the time that a thread could run. Kernel threads have the rest.
+SHARE=95
+
+set_online() {
+	echo "$2" >"/sys/devices/system/cpu/cpu$1/online"
+}
+
+tasks() {
+	ls "/proc/$1/task"
+}
+
+# On which CPUs the threads were last, each once.
+places() {
+	local task
+
+	for task in $(tasks "$1"); do
+		sed 's/.*) //' "/proc/$1/task/$task/stat" | cut -d' ' -f37
+	done | sort -u
+}
+
+are_apart() {
+	[ "$(places "$1" | wc -l)" = "$2" ]
+}
+
+# snapshot PID: thread, nanoseconds that it ran, nanoseconds that it waited for a CPU
+snapshot() {
+	local task
+
+	for task in $(tasks "$1"); do
+		echo "$task $(cat "/proc/$1/task/$task/schedstat")"
+	done
+}
+
+# Every thread of the process has such a share of the time that it wants to run.
+has_share() {
+	local before least
+
+	before=$(snapshot "$1")
+	sleep 5
+	least=$(join <(echo "$before") <(snapshot "$1") | awk '
+		{ run = $5 - $2; wait = $6 - $3; share = 100 * run / (run + wait) }
+		NR == 1 || share < least { least = share }
+		END { print int(least) }')
+	diag "the least of the threads had $least % of the time that it wanted"
+	[ "$least" -ge $SHARE ]
+}
+
+on_cpu() {
+	same "$(taskset -pc "$1" | sed 's/.*: //')" "$2"
+}
+
+# pins PID CPU...: words that pin its threads to these CPUs
+pins() {
+	local pid=$1 vcpu=0 task
+
+	shift
+	for task in $(tasks "$pid"); do
+		[ $# -gt 0 ] || return
+		echo "pin $vcpu:$task:$1"
+		vcpu=$((vcpu + 1))
+		shift
+	done
+}
+
+# A member of which no thread pins anything itself.
+join_lpar() {
+	start hog spin 0-5 "$2"
+	wait_until 10 has_threads "$pid" "$2"
+	lparctl member add "$1" "$pid"
+}
+
+has_threads() {
+	[ "$(tasks "$1" | wc -l)" = "$2" ]
+}
+
+active_objects() {
+	cut -d' ' -f1 "/sys/kernel/slab/$1/objects"
+}
+
+plan 33
+load lpar
+events=$scratch/events
+listen "$events"
+start hog spin 0-5 4	# what the host does
+noise=$pid
+
+# As many busy threads as CPUs
+lparctl create a cpus 2-5
+check "activate with all that the host can do" lparctl activate a --host
+join_lpar a 4
+busy=$pid
+check "each thread is on a CPU of its own" wait_until 20 are_apart "$busy" 4
+check "and has nearly all of it" has_share "$busy"
+check "the host's are not there" has_affinity "$noise" 0-1
+
+# Pinned one to one
+read -r first second third fourth <<<"$(tasks "$busy" | xargs)"
+# shellcheck disable=SC2046 # words
+check "pin" lparcall pin a $(pins "$busy" 2 3 4 5)
+check "the first" on_cpu "$first" 2
+check "the last" on_cpu "$fourth" 5
+check "get says so" says " pin=2:$third:4" lparcall get a
+check "each has nearly all of its CPU" has_share "$busy"
+set_online 3 0
+check "its CPU is gone: it runs on the LPAR's others" wait_until 10 on_cpu "$second" 2-5
+check "degraded" is a state degraded
+set_online 3 1
+check "it is back, and so is the thread" wait_until 10 on_cpu "$second" 3
+check "active" wait_until 5 is a state active
+# shellcheck disable=SC2046 # words
+check "pin two only" lparcall pin a $(pins "$busy" 2 3)
+check "these stay" on_cpu "$second" 3
+check "the others share what is left" on_cpu "$fourth" 4,5
+refused EINVAL "a CPU that is not the LPAR's" lparcall pin a pin "0:$first:1"
+refused ESRCH "a thread that is no member" lparcall pin a pin "0:$noise:2"
+check "which changed nothing" on_cpu "$fourth" 4,5
+check "pin none" lparcall pin a
+check "all share all" has_affinity "$busy" 2-5
+stop "$busy"
+deactivate_soon a
+check "the host's are everywhere" has_affinity "$noise" 0-5
+
+# No CPU left
+lparcall set a cpus 4-5
+lparcall activate a
+join_lpar a 1
+set_online 4 0
+set_online 5 0
+check "all CPUs of the LPAR offline" wait_until 5 is a state degraded
+check "another LPAR can be activated" make b cpus 2-3
+lparcall deactivate b
+set_online 4 1
+set_online 5 1
+check "the member is back on its CPUs" wait_until 10 has_affinity "$pid" 4-5
+check "remove it" lparcall member-del a member "$pid"
+lparcall deactivate a
+check "it has what it had at first" has_affinity "$pid" 0-5
+stop "$pid"
+lparcall delete b
+
+# Half a core
+set_online 3 0
+lparcall set a cpus 2
+check "a CPU whose sibling is offline" lparcall activate a
+set_online 3 1
+check "the sibling comes: degraded" wait_until 5 is a state degraded
+check "and told" event "$events" state 'state=degraded' 'name="a"'
+set_online 3 0
+check "it goes: active" wait_until 5 is a state active
+set_online 3 1
+lparcall deactivate a
+
+# Many that come and die
+lparcall set a cpus 2-3
+lparcall activate a
+pids_before=$(active_objects pid)
+check "thousands of intruders are evicted" hog swarm 2 2200 >/dev/null
+pids_after=$(active_objects pid)
+check "and leave nothing for good" below $((pids_after - pids_before)) 1500
+lparcall deactivate a
