@@ -82,7 +82,6 @@ struct lpar_config {
  * @progress: percent
  * @transfer_rate: bytes per second
  * @dirty_bytes: memory still to be sent again
- * @portid: netlink socket with which it ends; 0 = it stays
  * @text: for people
  */
 struct lpar_stage {
@@ -90,7 +89,6 @@ struct lpar_stage {
 	u32 progress;
 	u64 transfer_rate;
 	u64 dirty_bytes;
-	u32 portid;
 	char text[LPAR_STAGE_TEXT_MAX + 1];
 };
 
@@ -143,6 +141,8 @@ struct lpar_gate {
  * @reason: why degraded or failed; under lpar_mutex
  * @config: what the operator set
  * @stage: under lpar_mutex
+ * @stage_portid: netlink socket with which it ends; 0 = it stays; under lpar_mutex
+ * @stage_orphaned: that socket is closed, and the stage about to end; under lpar_mutex
  * @memory: reserved memory while active; under lpar_mutex
  * @pins: struct lpar_pin; under fence_mutex
  * @gate: see struct lpar_gate
@@ -166,6 +166,8 @@ struct lpar {
 	char reason[LPAR_REASON_MAX + 1];
 	struct lpar_config config;
 	struct lpar_stage stage;
+	u32 stage_portid;
+	bool stage_orphaned;
 	struct lpar_memory *memory;
 	struct list_head pins;
 	struct lpar_gate gate;
@@ -207,6 +209,8 @@ __printf(3, 4) int lpar_problem(struct lpar_report *report, int err, const char 
 /* stage.c */
 int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
 		   const enum lpar_state *state, struct lpar_report *report);
+void lpar_stage_bind(struct lpar *lpar, u32 portid);
+void lpar_stage_orphan(u32 portid);
 int lpar_stage_init(void);
 void lpar_stage_exit(void);
 

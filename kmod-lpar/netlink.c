@@ -591,10 +591,11 @@ static int stage_set_run(struct genl_info *info, struct lpar_report *report)
 		return PTR_ERR(lpar);
 	stage = lpar->stage;
 	parse_stage(&stage, attrs);
-	stage.portid = info->attrs[LPAR_A_TRANSIENT] ? info->snd_portid : 0;
 	if (info->attrs[LPAR_A_STATE])
 		state = nla_get_u32(info->attrs[LPAR_A_STATE]);
 	err = lpar_set_stage(lpar, &stage, info->attrs[LPAR_A_STATE] ? &state : NULL, report);
+	if (!err)
+		lpar_stage_bind(lpar, info->attrs[LPAR_A_TRANSIENT] ? info->snd_portid : 0);
 	lpar_unlock(lpar);
 	return err;
 }

@@ -91,6 +91,9 @@ static void carry_out(struct request *request)
 	if (current->flags & PF_EXITING)
 		return;
 	err = request->run(&request->info, &request->report);
+	/* Another thread has closed it before the request was carried out. */
+	if (sock_flag(request->sk, SOCK_DEAD))
+		lpar_stage_orphan(request->info.snd_portid);
 	if (err || nlh->nlmsg_flags & NLM_F_ACK)
 		netlink_ack(request->skb, nlh, err, &request->extack);
 }

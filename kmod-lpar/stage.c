@@ -3,7 +3,10 @@
  * Stages: what the operator watches during a long operation.
  *
  * A stage may end with the netlink socket that set it: a controller that is
- * killed leaves no LPAR behind that seems to migrate for ever.
+ * killed leaves no LPAR behind that seems to migrate for ever. Its end waits for
+ * the operation that is under way on the LPAR. Netlink calls with a lock held that
+ * every close of a netlink socket takes, so that nothing may wait there: the
+ * stages of the socket are marked, and a work ends them.
  */
 #include <linux/netlink.h>
 #include <linux/notifier.h>
@@ -60,14 +63,14 @@ int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
 	return 0;
 }
 
-/* An LPAR whose stage is of this socket, with a reference; or NULL. */
-static struct lpar *get_staged(u32 portid)
+/* An LPAR whose stage has lost its socket, with a reference; or NULL. */
+static struct lpar *get_orphaned(void)
 {
 	struct lpar *lpar, *found = NULL;
 
 	mutex_lock(&lpar_mutex);
 	list_for_each_entry(lpar, &lpar_list, list)
-		if (lpar->stage.portid == portid) {
+		if (lpar->stage_orphaned) {
 			lpar_ref(lpar);
 			found = lpar;
 			break;
@@ -76,47 +79,88 @@ static struct lpar *get_staged(u32 portid)
 	return found;
 }
 
-/* Forgets whose stage it was, so that it is found once only; false if it is another's now. */
-static bool disown(struct lpar *lpar, u32 portid)
+/* So that it is found once only; false if it has another stage by now. */
+static bool adopt(struct lpar *lpar)
 {
-	bool mine;
+	bool orphaned;
 
 	mutex_lock(&lpar_mutex);
-	mine = lpar->stage.portid == portid;
-	if (mine)
-		lpar->stage.portid = 0;
+	orphaned = lpar->stage_orphaned;
+	lpar->stage_orphaned = false;
 	mutex_unlock(&lpar_mutex);
-	return mine;
+	return orphaned;
 }
 
-static void end_stage(struct lpar *lpar, u32 portid)
+static void end_stage(struct lpar *lpar)
 {
 	static const struct lpar_stage none;
 	const enum lpar_state active = LPAR_STATE_ACTIVE;
 
-	if (lpar_lock_op(lpar)) {
-		disown(lpar, portid);	/* deleted meanwhile */
-		lpar_put(lpar);
-		return;
-	}
-	if (disown(lpar, portid))
+	mutex_lock(&lpar->op);
+	if (adopt(lpar) && !lpar->dead)
 		lpar_set_stage(lpar, &none,
 			       state_when_whole(lpar) == LPAR_STATE_MIGRATING ? &active : NULL,
 			       NULL);
 	lpar_unlock(lpar);
 }
 
-/* The caller closes its socket and may sleep: see netlink_release(). */
+static void end_stages(struct work_struct *work)
+{
+	struct lpar *lpar;
+
+	while ((lpar = get_orphaned()))
+		end_stage(lpar);
+}
+
+static DECLARE_WORK(end_work, end_stages);
+
+/**
+ * lpar_stage_bind() - say with which socket the stage of an LPAR ends
+ * @lpar: from lpar_lock(), its stage is set
+ * @portid: of the socket; 0 = with none
+ *
+ * Context: may sleep; takes lpar_mutex.
+ */
+void lpar_stage_bind(struct lpar *lpar, u32 portid)
+{
+	lockdep_assert_held(&lpar->op);
+	mutex_lock(&lpar_mutex);
+	lpar->stage_portid = portid;
+	lpar->stage_orphaned = false;
+	mutex_unlock(&lpar_mutex);
+}
+
+/**
+ * lpar_stage_orphan() - a socket is closed: its stages end soon
+ * @portid: of the socket; may be another's next
+ *
+ * Context: may sleep; takes lpar_mutex.
+ */
+void lpar_stage_orphan(u32 portid)
+{
+	struct lpar *lpar;
+
+	if (!portid)
+		return;
+	mutex_lock(&lpar_mutex);
+	list_for_each_entry(lpar, &lpar_list, list) {
+		if (lpar->stage_portid != portid)
+			continue;
+		lpar->stage_portid = 0;
+		lpar->stage_orphaned = true;
+		queue_work(lpar_wq, &end_work);
+	}
+	mutex_unlock(&lpar_mutex);
+}
+
+/* The caller closes its socket and may sleep, but not for long: see netlink_release(). */
 static int on_netlink(struct notifier_block *nb, unsigned long event, void *data)
 {
 	const struct netlink_notify *closed = data;
-	struct lpar *lpar;
 
-	if (event != NETLINK_URELEASE || closed->protocol != NETLINK_GENERIC ||
-	    !net_eq(closed->net, &init_net))
-		return NOTIFY_DONE;
-	while ((lpar = get_staged(closed->portid)))
-		end_stage(lpar, closed->portid);
+	if (event == NETLINK_URELEASE && closed->protocol == NETLINK_GENERIC &&
+	    net_eq(closed->net, &init_net))
+		lpar_stage_orphan(closed->portid);
 	return NOTIFY_DONE;
 }
 
@@ -138,4 +182,5 @@ int lpar_stage_init(void)
 void lpar_stage_exit(void)
 {
 	netlink_unregister_notifier(&netlink_nb);
+	cancel_work_sync(&end_work);
 }

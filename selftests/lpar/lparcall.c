@@ -3,11 +3,15 @@
  * lparcall: one command to lpar.ko, and nothing beside it.
  *
  *	lparcall [--user UID] COMMAND [NAME] [KEY VALUE]...
+ *	lparcall --stay SECONDS COMMAND [NAME] [KEY VALUE]...
  *	lparcall --fail-each UNDO COMMAND [NAME] [KEY VALUE]...
  *	lparcall monitor COUNT SECONDS
  *
  * Prints the reply as "key=value" words, one line for each message. A refusal
  * is printed as "ERRNO: the kernel's words" and ends with status 1.
+ *
+ * With --stay it keeps its socket for so long after the command has succeeded, and
+ * says "stays".
  *
  * With --fail-each the command is given again and again: each time another of its
  * allocations fails, until it needs no more than have failed. Then it has to
@@ -497,10 +501,14 @@ static void become(uid_t uid)
 int main(int argc, char **argv)
 {
 	char **words = argv + 1, *undo = NULL;
+	unsigned int stay_s = 0;
+	int status;
 
 	for (; argc > 2 && words[0] && words[1] && !strncmp(*words, "--", 2); words += 2) {
 		if (!strcmp(*words, "--user"))
 			become(atoi(words[1]));
+		else if (!strcmp(*words, "--stay"))
+			stay_s = atoi(words[1]);
 		else if (!strcmp(*words, "--fail-each"))
 			undo = words[1];
 		else
@@ -511,5 +519,11 @@ int main(int argc, char **argv)
 	lparnl_open(&nl);
 	if (!strcmp(*words, "monitor") && words[1] && words[2])
 		return monitor(atoi(words[1]), atoi(words[2]));
-	return undo ? fail_each(undo, words) : call(words);
+	status = undo ? fail_each(undo, words) : call(words);
+	if (!status && stay_s) {
+		puts("stays");
+		fflush(stdout);
+		sleep(stay_s);
+	}
+	return status;
 }

@@ -51,7 +51,7 @@ check "and back" lparcall stage a number 0 state active
 check "one that ends with its socket" lparcall stage a number 2 text "seventh pass" \
 	state migrating transient
 check "event" event "$events" stage 'name="a"' 'number=2' 'text="seventh pass"'
-check "there is none any more" is a stage/number 0
+check "there is none any more" wait_until 5 is a stage/number 0
 check "nor is the LPAR migrating" is a state active
 
 # What a degraded LPAR goes on with once its CPUs are back.
@@ -77,6 +77,6 @@ check "it does so with its CPU back" wait_until 5 is a state migrating
 echo 0 >$online
 wait_until 5 is a state degraded
 lparcall stage a number 2 state migrating transient
-check "its socket is gone" is a stage/number 0
+check "its socket is gone" wait_until 5 is a stage/number 0
 echo 1 >$online
 check "so it migrates no more" wait_until 5 is a state active

@@ -29,11 +29,15 @@ waits_in_open() {
 	grep -q "scsi_execute\|blk_execute_rq\|check_events\|blkdev_get\|bdev_open" "/proc/$1/stack" 2>/dev/null
 }
 
+gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
 still_waits() {
 	kill -0 "$1" && is slow state defined
 }
 
-plan 11
+plan 15
 load lpar
 modprobe sd_mod
 modprobe scsi_debug removable=1 delay=0 || bail "no scsi_debug"
@@ -44,25 +48,34 @@ lparcall create quick
 
 refused EPERM "a check needs rights" lparcall --user 65534 check slow
 
+# A stage that ends with its socket, which may not wait for the activation below
+start lparcall --stay 600 stage slow number 1 text "about to begin" transient >"$scratch/stage"
+stager=$pid
+check "a stage for as long as its socket is there" wait_until 10 grep -q stays "$scratch/stage"
+
 # An activation that waits for its disk
 wait_until 20 answer_slowly $SLOW
 start lparcall activate slow
 activation=$pid
 check "an activation waits for a disk" wait_until 10 waits_in_open "$activation"
-check "another family comes" timeout 20 modprobe l2tp_netlink
-check "and goes" timeout 20 rmmod l2tp_netlink
+check "another family comes" timeout 20 insmod "$LPARKIT_MODULES/netbuf.ko"
+check "and goes" timeout 20 rmmod netbuf
 check "another LPAR can be activated" timeout 20 lparcall activate quick
 check "LPARs can be listed" timeout 20 lparcall list
 check "cuts can be listed" timeout 20 lparcall cut-list
 start lparcall set slow gate_timeout_ms 5000
 check "another family comes while a second command waits for the first" \
-	timeout 20 modprobe l2tp_netlink
+	timeout 20 insmod "$LPARKIT_MODULES/netbuf.ko"
+kill "$stager"
+check "a socket with a stage can be closed" wait_until 20 gone "$stager"
+check "netlink is told of nothing by us meanwhile" timeout 20 modprobe nfnetlink_log
 check "the activation waits yet" still_waits "$activation"
 kill -9 "$activation"
 wait_until 60 answer_slowly 0
 check "it ends by a signal, or is done" wait_until 60 lparcall get slow
+check "the stage has ended" wait_until 20 is slow stage/number 0
 lparcall deactivate slow 2>/dev/null
 lparcall deactivate quick
 lparcall delete slow
 lparcall delete quick
-check "the module can go" rmmod lpar
+check "the modules can go" rmmod netbuf lpar
