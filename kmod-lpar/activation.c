@@ -261,6 +261,11 @@ static void hotplug_work(struct work_struct *work)
 	/* The change is complete once the hotplug lock is free. */
 	cpus_read_lock();
 	cpus_read_unlock();
+	/*
+	 * The scheduler moves tasks that lost all their CPUs anywhere. They do not
+	 * wait for an operation that is under way on some LPAR.
+	 */
+	lpar_fence_enforce();
 	round++;
 	while ((lpar = next_to_judge(round))) {
 		mutex_lock(&lpar->op);
@@ -269,8 +274,6 @@ static void hotplug_work(struct work_struct *work)
 		mutex_unlock(&lpar->op);
 		lpar_put(lpar);
 	}
-	/* The scheduler moves tasks that lost all their CPUs anywhere. */
-	lpar_fence_enforce();
 }
 
 static DECLARE_WORK(hotplug, hotplug_work);

@@ -255,6 +255,19 @@ static struct lpar *home_of(struct task_struct *task)
 	return lpar;
 }
 
+/* The members of @lpar that still live keep the CPUs that they are pinned to, none else. */
+static bool is_pinned(const struct lpar *lpar, const struct lpar_pin *pin)
+{
+	struct task_struct *task;
+	bool pinned;
+
+	rcu_read_lock();
+	task = pid_task(pin->pid, PIDTYPE_PID);
+	pinned = task && lpar_member_lpar_rcu(task) == lpar;
+	rcu_read_unlock();
+	return pinned;
+}
+
 /* Where those run who have no CPU of their own. */
 static void shared_room(const struct lpar *lpar, struct cpumask *room)
 {
@@ -262,7 +275,8 @@ static void shared_room(const struct lpar *lpar, struct cpumask *room)
 
 	cpumask_copy(room, &lpar->config.cpus);
 	list_for_each_entry(pin, &lpar->pins, node)
-		cpumask_clear_cpu(pin->cpu, room);
+		if (is_pinned(lpar, pin))
+			cpumask_clear_cpu(pin->cpu, room);
 	if (!cpumask_intersects(room, cpu_active_mask))
 		cpumask_copy(room, &lpar->config.cpus);
 }
@@ -598,19 +612,6 @@ void lpar_fence_evict(struct task_struct *task)
 	if (trespasser)
 		send_home(task);
 	mutex_unlock(&fence_mutex);
-}
-
-/* The members of @lpar that still live keep the CPUs that they are pinned to. */
-static bool is_pinned(const struct lpar *lpar, const struct lpar_pin *pin)
-{
-	struct task_struct *task;
-	bool pinned;
-
-	rcu_read_lock();
-	task = pid_task(pin->pid, PIDTYPE_PID);
-	pinned = task && lpar_member_lpar_rcu(task) == lpar;
-	rcu_read_unlock();
-	return pinned;
 }
 
 static int check_pin(const struct lpar *lpar, const struct lpar_pin *pin,

@@ -86,7 +86,7 @@ active_objects() {
 	cut -d' ' -f1 "/sys/kernel/slab/$1/objects"
 }
 
-plan 33
+plan 34
 load lpar
 events=$scratch/events
 listen "$events"
@@ -125,6 +125,12 @@ refused ESRCH "a thread that is no member" lparcall pin a pin "0:$noise:2"
 check "which changed nothing" on_cpu "$fourth" 4,5
 check "pin none" lparcall pin a
 check "all share all" has_affinity "$busy" 2-5
+# shellcheck disable=SC2046 # words
+lparcall pin a $(pins "$busy" 2 3 4)
+stop "$busy"
+join_lpar a 4
+busy=$pid
+check "who comes when the pinned ones are dead has all CPUs" has_affinity "$busy" 2-5
 stop "$busy"
 deactivate_soon a
 check "the host's are everywhere" has_affinity "$noise" 0-5
