@@ -629,14 +629,20 @@ static int pin_run(struct genl_info *info, struct lpar_report *report)
 {
 	struct lpar *lpar = lock_named(info, report);
 	const struct nlattr *attr;
+	unsigned int n = 0;
 	LIST_HEAD(pins);
 	int rem, err = 0;
 
 	if (IS_ERR(lpar))
 		return PTR_ERR(lpar);
-	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
-		if (!err && nla_type(attr) == LPAR_A_PIN)
-			err = parse_pin(&pins, attr, report);
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (err || nla_type(attr) != LPAR_A_PIN)
+			continue;
+		if (++n > LPAR_PINS_MAX)
+			err = lpar_problem(report, -E2BIG, "an LPAR has %d pinned threads at most",
+					   LPAR_PINS_MAX);
+		err = err ?: parse_pin(&pins, attr, report);
+	}
 	err = err ?: lpar_fence_pin(lpar, &pins, report);
 	lpar_fence_free_pins(&pins);
 	lpar_unlock(lpar);

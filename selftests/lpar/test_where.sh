@@ -86,7 +86,7 @@ active_objects() {
 	cut -d' ' -f1 "/sys/kernel/slab/$1/objects"
 }
 
-plan 34
+plan 35
 load lpar
 events=$scratch/events
 listen "$events"
@@ -122,6 +122,9 @@ check "these stay" on_cpu "$second" 3
 check "the others share what is left" on_cpu "$fourth" 4,5
 refused EINVAL "a CPU that is not the LPAR's" lparcall pin a pin "0:$first:1"
 refused ESRCH "a thread that is no member" lparcall pin a pin "0:$noise:2"
+# shellcheck disable=SC2046 # words
+refused E2BIG "more pins than get can show" \
+	lparcall pin a $(for n in $(seq 513); do echo "pin $n:$first:2"; done)
 check "which changed nothing" on_cpu "$fourth" 4,5
 check "pin none" lparcall pin a
 check "all share all" has_affinity "$busy" 2-5
