@@ -47,10 +47,11 @@ static struct json_object *decode_point(const struct nlattr *nest)
 	return json;
 }
 
-static void decode_lists(struct json_object *json, const struct nlmsghdr *nlh)
+/* A cut may be told in several messages, each of which has a part of its lists. */
+static void extend(struct json_object *json, const struct nlmsghdr *nlh)
 {
-	struct json_object *lpars = json_object_new_array();
-	struct json_object *points = json_object_new_array();
+	struct json_object *lpars = json_object_object_get(json, "lpars");
+	struct json_object *points = json_object_object_get(json, "points");
 	const struct nlattr *attr;
 
 	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
@@ -60,8 +61,6 @@ static void decode_lists(struct json_object *json, const struct nlmsghdr *nlh)
 		else if (mnl_attr_get_type(attr) == LPAR_A_CUT_POINT)
 			json_object_array_add(points, decode_point(attr));
 	}
-	json_object_object_add(json, "lpars", lpars);
-	json_object_object_add(json, "points", points);
 }
 
 static struct json_object *decode(const struct nlmsghdr *nlh)
@@ -79,35 +78,38 @@ static struct json_object *decode(const struct nlmsghdr *nlh)
 		json_put_u64(json, "deadline_ns", mnl_attr_get_u64(tb[LPAR_A_CUT_DEADLINE_NS]));
 	if (tb[LPAR_A_CUT_SKEW_NS])
 		json_put_u64(json, "skew_ns", mnl_attr_get_u64(tb[LPAR_A_CUT_SKEW_NS]));
-	decode_lists(json, nlh);
+	json_object_object_add(json, "lpars", json_object_new_array());
+	json_object_object_add(json, "points", json_object_new_array());
 	return json;
 }
 
-static int on_cut(const struct nlmsghdr *nlh, void *data)
+/* The first message about a cut has its state, those that follow have not. */
+static int on_part(const struct nlmsghdr *nlh, void *data)
 {
-	struct json_object **cut = data;
+	struct json_object *cuts = data;
+	size_t n;
 
-	if (*cut)
-		json_object_put(*cut);
-	*cut = decode(nlh);
-	return MNL_CB_OK;
-}
-
-static int on_each_cut(const struct nlmsghdr *nlh, void *data)
-{
-	json_object_array_add(data, decode(nlh));
+	if (nl_attrs(nlh)[LPAR_A_CUT_STATE])
+		json_object_array_add(cuts, decode(nlh));
+	n = json_object_array_length(cuts);
+	if (n)
+		extend(json_object_array_get_idx(cuts, n - 1), nlh);
 	return MNL_CB_OK;
 }
 
 struct json_object *cut_get(uint32_t id, int *error)
 {
-	struct nlmsghdr *nlh = nl_request(LPAR_CMD_CUT_GET, NULL);
+	struct nlmsghdr *nlh = nl_begin(&nl_lpar, LPAR_CMD_CUT_GET, NLM_F_DUMP);
+	struct json_object *cuts = json_object_new_array();
 	struct json_object *cut = NULL;
 
 	mnl_attr_put_u32(nlh, LPAR_A_CUT_ID, id);
-	*error = nl_send(nlh, on_cut, &cut);
-	if (!*error && !cut)
+	*error = nl_send(nlh, on_part, cuts);
+	if (!*error && !json_object_array_length(cuts))
 		*error = -EBADMSG;
+	if (!*error)
+		cut = json_object_get(json_object_array_get_idx(cuts, 0));
+	json_object_put(cuts);
 	return cut;
 }
 
@@ -306,8 +308,7 @@ int cut_arm(int action, uint64_t *deadline_ns, const char *const *lpars, size_t 
 	mnl_attr_put_u64(nlh, LPAR_A_CUT_DEADLINE_NS, *deadline_ns);
 	mnl_attr_put_u32(nlh, LPAR_A_CUT_ACTION, action);
 	for (i = 0; i < n; i++)
-		if (!mnl_attr_put_strz_check(nlh, MNL_SOCKET_BUFFER_SIZE, LPAR_A_CUT_LPAR,
-					     lpars[i])) {
+		if (!mnl_attr_put_strz_check(nlh, NL_REQUEST_BYTES, LPAR_A_CUT_LPAR, lpars[i])) {
 			err("too many LPARs in one cut");
 			return -E2BIG;
 		}
@@ -440,7 +441,7 @@ static int cut_list_verb(struct args *args)
 
 	if (args->argc)
 		return usage("cut list takes no arguments");
-	ret = nl_dump(LPAR_CMD_CUT_GET, on_each_cut, cuts);
+	ret = nl_dump(LPAR_CMD_CUT_GET, on_part, cuts);
 	if (ret) {
 		json_object_put(cuts);
 		return nl_fail("cut list", ret);

@@ -218,6 +218,8 @@ struct nl_family {
 extern struct nl_family nl_lpar, nl_netbuf, nl_throttle;
 bool nl_available(struct nl_family *family);
 struct nlmsghdr *nl_begin(struct nl_family *family, uint8_t cmd, uint16_t flags);
+/* Holds the largest request, a cut of LPAR_CUT_LPARS_MAX long names; a socket sends as much. */
+#define NL_REQUEST_BYTES (192 << 10)
 size_t nl_room(const struct nlmsghdr *nlh);
 const char *nl_warning(void);
 struct nlmsghdr *nl_request(enum lpar_cmd cmd, const char *name);

@@ -122,19 +122,25 @@ static void print_event(struct json_object *json, const struct nlattr **tb)
 	json_object_put(json);
 }
 
-/* An event is about an LPAR also when it is about a cut of it. */
+/*
+ * An event is about an LPAR also when it is about a cut of it. A cut of so many that
+ * an event cannot name them may be one of it.
+ */
 static bool is_about(const struct nlmsghdr *nlh, const char *name)
 {
 	const struct nlattr *attr;
+	bool named = false;
 	uint16_t type;
 
 	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
 		type = mnl_attr_get_type(attr);
-		if ((type == LPAR_A_NAME || type == LPAR_A_CUT_LPAR) &&
-		    !strcmp(mnl_attr_get_str(attr), name))
+		if (type != LPAR_A_NAME && type != LPAR_A_CUT_LPAR)
+			continue;
+		if (!strcmp(mnl_attr_get_str(attr), name))
 			return true;
+		named = true;
 	}
-	return false;
+	return !named;
 }
 
 static bool show_event(const struct nlmsghdr *nlh, void *data)

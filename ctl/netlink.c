@@ -14,8 +14,8 @@
 
 #include "lparctl.h"
 
-/* Holds the largest request, with room to spare. */
-#define REQUEST_BYTES 65536
+/* What is sent in several requests goes in parts of this size. */
+#define PART_BYTES 65536
 /* One LPAR with thousands of members fits. */
 #define REPLY_BYTES 65536
 /* Events pile up while a slow reader of monitor's output is blocked. */
@@ -28,7 +28,7 @@ struct nl_family nl_throttle = { .name = DT_FAMILY_NAME, .version = DT_FAMILY_VE
 static struct {
 	struct mnl_socket *sock;
 	unsigned int seq;
-	char request[REQUEST_BYTES];
+	char request[NL_REQUEST_BYTES];
 	char text[512]; /* extack of the last error */
 } nl;
 
@@ -253,10 +253,10 @@ struct nlmsghdr *nl_request(enum lpar_cmd cmd, const char *name)
 	return nlh;
 }
 
-/* Room that a request has left, in bytes. */
+/* Room that a request which is one of several has left, in bytes. */
 size_t nl_room(const struct nlmsghdr *nlh)
 {
-	return REQUEST_BYTES - nlh->nlmsg_len;
+	return PART_BYTES - nlh->nlmsg_len;
 }
 
 /* What the kernel has to say about a request that it has accepted; "" = nothing. */

@@ -133,8 +133,8 @@ static void free_cut(struct kref *ref)
 	struct lpar_cut *cut = container_of(ref, struct lpar_cut, ref);
 
 	put_lpars(cut);
-	kfree(cut->lpars);
-	kfree(cut->results);
+	kvfree(cut->lpars);
+	kvfree(cut->results);
 	kfree(cut);
 }
 
@@ -258,7 +258,7 @@ static struct lpar_cut *new_cut(enum lpar_cut_action action, unsigned int nr_lpa
 
 	if (!cut)
 		return NULL;
-	cut->lpars = kcalloc(nr_lpars, sizeof(*cut->lpars), GFP_KERNEL);
+	cut->lpars = kvcalloc(nr_lpars, sizeof(*cut->lpars), GFP_KERNEL);
 	if (!cut->lpars) {
 		kfree(cut);
 		return NULL;
@@ -363,7 +363,7 @@ static int alloc_results(struct lpar_cut *cut)
 
 	list_for_each_entry(point, &cut->points, node)
 		n++;
-	cut->results = kcalloc(n, sizeof(*cut->results), GFP_KERNEL);
+	cut->results = kvcalloc(n, sizeof(*cut->results), GFP_KERNEL);
 	return cut->results ? 0 : -ENOMEM;
 }
 
@@ -470,8 +470,14 @@ struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
 	return cut;
 }
 
-/* A cut with a reference, or NULL. */
-static struct lpar_cut *get_cut(u32 id)
+/**
+ * lpar_cut_get() - look a cut up
+ * @id: its number
+ *
+ * Context: may sleep; takes lpar_cut_mutex.
+ * Return: the cut with a reference, or NULL.
+ */
+struct lpar_cut *lpar_cut_get(u32 id)
 {
 	struct lpar_cut *cut, *found = NULL;
 
@@ -517,7 +523,7 @@ static bool disarm(struct lpar_cut *cut)
  */
 int lpar_cut_cancel(u32 id, struct lpar_report *report)
 {
-	struct lpar_cut *cut = get_cut(id);
+	struct lpar_cut *cut = lpar_cut_get(id);
 	int err = 0;
 
 	if (!cut)

@@ -38,6 +38,20 @@ static int put_lpar(struct sk_buff *skb, enum lpar_event event, struct lpar *lpa
 	return 0;
 }
 
+/* All that are cut, or none if they are too many: CUT_GET tells. */
+static void put_names(struct sk_buff *skb, const struct lpar_cut *cut)
+{
+	const void *mark = skb_tail_pointer(skb);
+	unsigned int i;
+
+	for (i = 0; i < cut->nr_lpars; i++) {
+		if (nla_put_string(skb, LPAR_A_CUT_LPAR, cut->lpars[i]->name)) {
+			nlmsg_trim(skb, mark);
+			return;
+		}
+	}
+}
+
 static int put_info(struct sk_buff *skb, const struct lpar_event_info *info)
 {
 	if (info->pid && nla_put_u32(skb, LPAR_A_PID, info->pid))
@@ -46,7 +60,12 @@ static int put_info(struct sk_buff *skb, const struct lpar_event_info *info)
 		return -EMSGSIZE;
 	if (info->cpu >= 0 && nla_put_u32(skb, LPAR_A_CPU, info->cpu))
 		return -EMSGSIZE;
-	return info->cut ? lpar_netlink_put_cut(skb, info->cut) : 0;
+	if (!info->cut)
+		return 0;
+	if (lpar_netlink_put_cut(skb, info->cut))
+		return -EMSGSIZE;
+	put_names(skb, info->cut);
+	return 0;
 }
 
 static int fill(struct sk_buff *skb, enum lpar_event event, struct lpar *lpar,

@@ -396,6 +396,7 @@ struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
 			      const char *const *names, unsigned int nr,
 			      struct lpar_report *report);
 int lpar_cut_cancel(u32 id, struct lpar_report *report);
+struct lpar_cut *lpar_cut_get(u32 id);
 void lpar_cut_put(struct lpar_cut *cut);
 bool lpar_cut_uses(const struct lpar *lpar);
 void lpar_cut_exit(void);

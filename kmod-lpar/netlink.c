@@ -250,8 +250,8 @@ static int get_run(struct genl_info *info, struct lpar_report *report)
  * lpar_netlink_dump_start() - before a dump
  * @cb: dump
  *
- * One LPAR or cut may be longer than a message is by default. A reader needs
- * a buffer of LPAR_REPLY_SIZE bytes, as it does for single replies.
+ * One LPAR may be longer than a message is by default. A reader needs a buffer of
+ * LPAR_REPLY_SIZE bytes, as it does for single replies.
  *
  * Return: 0.
  */
@@ -665,7 +665,6 @@ static lpar_request_run *const runs[] = {
 	[LPAR_CMD_CUT_ARM]	= lpar_cut_arm_run,
 	[LPAR_CMD_CUT_CANCEL]	= lpar_cut_cancel_run,
 	[LPAR_CMD_PIN]		= pin_run,
-	[LPAR_CMD_CUT_GET]	= lpar_cut_get_run,
 };
 
 /*
@@ -703,8 +702,8 @@ static const struct genl_ops lpar_ops[] = {
 	{ .cmd = LPAR_CMD_CUT_ARM, .doit = change_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LPAR_CMD_CUT_CANCEL, .doit = change_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LPAR_CMD_PIN, .doit = change_doit, .flags = GENL_ADMIN_PERM },
-	{ .cmd = LPAR_CMD_CUT_GET, .doit = ask_doit, .start = lpar_netlink_dump_start,
-	  .dumpit = lpar_cut_get_dumpit },
+	{ .cmd = LPAR_CMD_CUT_GET, .start = lpar_cut_dump_start, .dumpit = lpar_cut_dump,
+	  .done = lpar_cut_dump_done },
 };
 
 static const struct genl_multicast_group lpar_groups[] = {

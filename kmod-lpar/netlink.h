@@ -10,7 +10,7 @@ struct lpar_report;
 struct netlink_callback;
 struct sk_buff;
 
-/* Room for all attributes of an LPAR or a cut at their greatest lengths. */
+/* Room for all attributes of an LPAR at their greatest lengths. */
 #define LPAR_REPLY_SIZE		(32 << 10)
 /* More members than this are counted by sysfs and listed in part. */
 #define LPAR_MEMBERS_SHOWN	512
@@ -25,7 +25,8 @@ int lpar_request_defer(struct sk_buff *skb, struct genl_info *info, lpar_request
 int lpar_netlink_dump_start(struct netlink_callback *cb);
 int lpar_cut_arm_run(struct genl_info *info, struct lpar_report *report);
 int lpar_cut_cancel_run(struct genl_info *info, struct lpar_report *report);
-int lpar_cut_get_run(struct genl_info *info, struct lpar_report *report);
-int lpar_cut_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int lpar_cut_dump_start(struct netlink_callback *cb);
+int lpar_cut_dump(struct sk_buff *skb, struct netlink_callback *cb);
+int lpar_cut_dump_done(struct netlink_callback *cb);
 
 #endif /* _KMOD_LPAR_NETLINK_H */

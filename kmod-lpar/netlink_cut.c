@@ -5,13 +5,36 @@
 #include "lpar.h"
 #include "netlink.h"
 
-static int put_result(struct sk_buff *skb, const struct lpar_cut *cut,
-		      const struct lpar_cut_result *result)
-{
-	struct nlattr *nest = nla_nest_start(skb, LPAR_A_CUT_POINT);
+/**
+ * struct cut_dump - how far a dump of cuts has got; in netlink_callback.ctx
+ * @cut: the one that is being told, with a reference, or NULL
+ * @last: number of the last one that was begun
+ * @only: no other is wanted
+ * @begun: what identifies @cut is told
+ * @fired: and that it has fired, so that its report follows
+ * @lpar: the next of its LPARs
+ * @result: the next of its results
+ */
+struct cut_dump {
+	struct lpar_cut *cut;
+	u32 last;
+	bool only;
+	bool begun;
+	bool fired;
+	unsigned int lpar;
+	unsigned int result;
+};
 
-	if (!nest ||
-	    nla_put_string(skb, LPAR_A_POINT_KIND, result->kind) ||
+static struct cut_dump *to_dump(struct netlink_callback *cb)
+{
+	BUILD_BUG_ON(sizeof(struct cut_dump) > sizeof(cb->ctx));
+	return (struct cut_dump *)cb->ctx;
+}
+
+static int fill_result(struct sk_buff *skb, const struct lpar_cut *cut,
+		       const struct lpar_cut_result *result)
+{
+	if (nla_put_string(skb, LPAR_A_POINT_KIND, result->kind) ||
 	    nla_put_string(skb, LPAR_A_POINT_NAME, result->name) ||
 	    nla_put_u64_64bit(skb, LPAR_A_POINT_FIRED_NS, ktime_to_ns(result->fired),
 			      LPAR_A_POINT_PAD) ||
@@ -20,21 +43,25 @@ static int put_result(struct sk_buff *skb, const struct lpar_cut *cut,
 	    nla_put_u32(skb, LPAR_A_POINT_COUNT, result->count) ||
 	    nla_put_s32(skb, LPAR_A_POINT_ERROR, result->error))
 		return -EMSGSIZE;
-	if (result->done && nla_put_u64_64bit(skb, LPAR_A_POINT_DONE_NS, ktime_to_ns(result->done),
-					      LPAR_A_POINT_PAD))
-		return -EMSGSIZE;
-	nla_nest_end(skb, nest);
-	return 0;
+	if (!result->done)
+		return 0;
+	return nla_put_u64_64bit(skb, LPAR_A_POINT_DONE_NS, ktime_to_ns(result->done),
+				 LPAR_A_POINT_PAD);
 }
 
-static int put_report(struct sk_buff *skb, const struct lpar_cut *cut)
+static int put_result(struct sk_buff *skb, const struct lpar_cut *cut,
+		      const struct lpar_cut_result *result)
 {
-	unsigned int i;
+	struct nlattr *nest = nla_nest_start(skb, LPAR_A_CUT_POINT);
 
-	for (i = 0; i < cut->nr_results; i++)
-		if (put_result(skb, cut, &cut->results[i]))
-			return -EMSGSIZE;
-	return nla_put_u64_64bit(skb, LPAR_A_CUT_SKEW_NS, lpar_cut_skew_ns(cut), LPAR_A_PAD);
+	if (!nest)
+		return -EMSGSIZE;
+	if (fill_result(skb, cut, result)) {
+		nla_nest_cancel(skb, nest);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(skb, nest);
+	return 0;
 }
 
 /**
@@ -42,66 +69,201 @@ static int put_report(struct sk_buff *skb, const struct lpar_cut *cut)
  * @skb: message
  * @cut: cut
  *
+ * Context: lpar_cut_mutex is held, or the cut is over.
  * Return: 0 or -EMSGSIZE.
  */
 int lpar_netlink_put_cut(struct sk_buff *skb, const struct lpar_cut *cut)
 {
-	unsigned int i;
-
 	if (nla_put_u32(skb, LPAR_A_CUT_ID, cut->id) ||
 	    nla_put_u32(skb, LPAR_A_CUT_ACTION, cut->action) ||
 	    nla_put_u32(skb, LPAR_A_CUT_STATE, cut->state) ||
 	    nla_put_u64_64bit(skb, LPAR_A_CUT_DEADLINE_NS, ktime_to_ns(cut->deadline), LPAR_A_PAD))
 		return -EMSGSIZE;
-	for (i = 0; i < cut->nr_lpars; i++)
-		if (nla_put_string(skb, LPAR_A_CUT_LPAR, cut->lpars[i]->name))
-			return -EMSGSIZE;
 	return 0;
 }
 
-/* Under lpar_cut_mutex: the points of an armed cut may change at any time. */
-static int put_message(struct sk_buff *skb, const struct lpar_cut *cut, u8 cmd, u32 portid,
-		       u32 seq, int flags)
+static int put_first(struct sk_buff *skb, const struct lpar_cut *cut)
 {
-	void *header = genlmsg_put(skb, portid, seq, &lpar_genl_family, flags, cmd);
+	if (lpar_netlink_put_cut(skb, cut))
+		return -EMSGSIZE;
+	if (cut->state != LPAR_CUT_FIRED)
+		return 0;
+	return nla_put_u64_64bit(skb, LPAR_A_CUT_SKEW_NS, lpar_cut_skew_ns(cut), LPAR_A_PAD);
+}
+
+/* True when there is more than fits. */
+static bool put_lists(struct sk_buff *skb, struct cut_dump *dump)
+{
+	const struct lpar_cut *cut = dump->cut;
+
+	for (; dump->lpar < cut->nr_lpars; dump->lpar++)
+		if (nla_put_string(skb, LPAR_A_CUT_LPAR, cut->lpars[dump->lpar]->name))
+			return true;
+	/* It may have fired since it was told to be armed. */
+	if (!dump->fired)
+		return false;
+	for (; dump->result < cut->nr_results; dump->result++)
+		if (put_result(skb, cut, &cut->results[dump->result]))
+			return true;
+	return false;
+}
+
+/*
+ * A message about the cut that is being told: the first says what it is, those
+ * that follow have its number and go on with its lists.
+ *
+ * Return: 0 when all is told, 1 when there is more, -EMSGSIZE when nothing fitted.
+ */
+static int put_part(struct sk_buff *skb, struct netlink_callback *cb, struct cut_dump *dump)
+{
+	const struct lpar_cut *cut = dump->cut;
+	unsigned int told = dump->lpar + dump->result;
+	void *header;
+	bool more;
 
 	lockdep_assert_held(&lpar_cut_mutex);
+	header = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+			     &lpar_genl_family, NLM_F_MULTI, LPAR_CMD_CUT_GET);
 	if (!header)
 		return -EMSGSIZE;
-	if (lpar_netlink_put_cut(skb, cut) ||
-	    (cut->state == LPAR_CUT_FIRED && put_report(skb, cut))) {
-		genlmsg_cancel(skb, header);
-		return -EMSGSIZE;
-	}
+	if (dump->begun ? nla_put_u32(skb, LPAR_A_CUT_ID, cut->id) : put_first(skb, cut))
+		goto cancel;
+	if (!dump->begun)
+		dump->fired = cut->state == LPAR_CUT_FIRED;
+	more = put_lists(skb, dump);
+	if (more && dump->begun && told == dump->lpar + dump->result)
+		goto cancel;
+	dump->begun = true;
 	genlmsg_end(skb, header);
+	return more;
+
+cancel:
+	genlmsg_cancel(skb, header);
+	return -EMSGSIZE;
+}
+
+/* Numbers rise along the list, so the last one says where to go on. */
+static bool find_next(struct cut_dump *dump)
+{
+	struct lpar_cut *cut;
+
+	lockdep_assert_held(&lpar_cut_mutex);
+	if (dump->cut)
+		return true;
+	if (dump->only)
+		return false;
+	list_for_each_entry(cut, &lpar_cuts, list) {
+		if (cut->id <= dump->last)
+			continue;
+		kref_get(&cut->ref);
+		*dump = (struct cut_dump){ .cut = cut, .last = cut->id };
+		return true;
+	}
+	return false;
+}
+
+static void drop_cut(struct cut_dump *dump)
+{
+	if (dump->cut)
+		lpar_cut_put(dump->cut);
+	dump->cut = NULL;
+}
+
+/**
+ * lpar_cut_dump_start() - before a dump of cuts
+ * @cb: dump; LPAR_A_CUT_ID in the request asks for this one only
+ *
+ * Return: 0, -ENOENT.
+ */
+int lpar_cut_dump_start(struct netlink_callback *cb)
+{
+	const struct nlattr *id = nlmsg_find_attr(cb->nlh, GENL_HDRLEN, LPAR_A_CUT_ID);
+	struct cut_dump *dump = to_dump(cb);
+
+	memset(dump, 0, sizeof(*dump));
+	if (id) {
+		dump->only = true;
+		dump->cut = lpar_cut_get(nla_get_u32(id));
+		if (!dump->cut) {
+			NL_SET_ERR_MSG(cb->extack, "there is no such cut, or none any more");
+			return -ENOENT;
+		}
+	}
+	return lpar_netlink_dump_start(cb);
+}
+
+/**
+ * lpar_cut_dump() - LPAR_CMD_CUT_GET
+ * @skb: reply
+ * @cb: how far it got
+ *
+ * A cut may have more LPARs and participants than a message has room: it is told
+ * in as many messages as that takes.
+ *
+ * Return: length of @skb, or -EMSGSIZE.
+ */
+int lpar_cut_dump(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct cut_dump *dump = to_dump(cb);
+	int ret = 0;
+
+	mutex_lock(&lpar_cut_mutex);
+	while (!ret && find_next(dump)) {
+		ret = put_part(skb, cb, dump);
+		if (!ret)
+			drop_cut(dump);
+	}
+	mutex_unlock(&lpar_cut_mutex);
+	return skb->len ?: min(ret, 0);
+}
+
+/**
+ * lpar_cut_dump_done() - after a dump, also one that was broken off
+ * @cb: dump
+ *
+ * Return: 0.
+ */
+int lpar_cut_dump_done(struct netlink_callback *cb)
+{
+	drop_cut(to_dump(cb));
 	return 0;
 }
 
-/* The LPARs that a request names; nothing when there are none or too many. */
-static unsigned int get_names(struct genl_info *info, const char **names)
+/* How many LPARs a request names. */
+static unsigned int count_names(const struct genl_info *info)
 {
 	const struct nlattr *attr;
 	unsigned int n = 0;
 	int rem;
 
-	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
-		if (nla_type(attr) != LPAR_A_CUT_LPAR)
-			continue;
-		if (n == LPAR_CUT_LPARS_MAX)
-			return 0;
-		names[n++] = nla_data(attr);
-	}
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+		n += nla_type(attr) == LPAR_A_CUT_LPAR;
 	return n;
+}
+
+/* Their names, in an array that the caller frees; NULL if there is no memory. */
+static const char **get_names(const struct genl_info *info, unsigned int n)
+{
+	const char **names = kvcalloc(n, sizeof(*names), GFP_KERNEL);
+	const struct nlattr *attr;
+	unsigned int i = 0;
+	int rem;
+
+	if (!names)
+		return NULL;
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+		if (nla_type(attr) == LPAR_A_CUT_LPAR)
+			names[i++] = nla_data(attr);
+	return names;
 }
 
 static struct lpar_cut *arm(struct genl_info *info, struct lpar_report *report)
 {
 	struct nlattr **attrs = info->attrs;
 	enum lpar_cut_action action = LPAR_CUT_CLOSE;
-	u64 deadline_ns;
+	unsigned int n = count_names(info);
 	const char **names;
 	struct lpar_cut *cut;
-	unsigned int n;
 
 	if (attrs[LPAR_A_CUT_ACTION])
 		action = nla_get_u32(attrs[LPAR_A_CUT_ACTION]);
@@ -109,18 +271,30 @@ static struct lpar_cut *arm(struct genl_info *info, struct lpar_report *report)
 	if (!attrs[LPAR_A_CUT_DEADLINE_NS])
 		return ERR_PTR(lpar_problem(report, -EINVAL,
 					    "the deadline of the cut is missing; give 0 for now"));
-	deadline_ns = nla_get_u64(attrs[LPAR_A_CUT_DEADLINE_NS]);
-	names = kcalloc(LPAR_CUT_LPARS_MAX, sizeof(*names), GFP_KERNEL);
+	if (!n || n > LPAR_CUT_LPARS_MAX)
+		return ERR_PTR(lpar_problem(report, -EINVAL, "name 1 to %d LPARs to be cut",
+					    LPAR_CUT_LPARS_MAX));
+	names = get_names(info, n);
 	if (!names)
 		return ERR_PTR(-ENOMEM);
-	n = get_names(info, names);
-	if (n)
-		cut = lpar_cut_arm(deadline_ns, action, names, n, report);
-	else
-		cut = ERR_PTR(lpar_problem(report, -EINVAL, "name 1 to %d LPARs to be cut",
-					   LPAR_CUT_LPARS_MAX));
-	kfree(names);
+	cut = lpar_cut_arm(nla_get_u64(attrs[LPAR_A_CUT_DEADLINE_NS]), action, names, n, report);
+	kvfree(names);
 	return cut;
+}
+
+/* What identifies it, for whoever has armed it. */
+static int put_armed(struct sk_buff *skb, const struct lpar_cut *cut, struct genl_info *info)
+{
+	void *header = genlmsg_put_reply(skb, info, &lpar_genl_family, 0, LPAR_CMD_CUT_ARM);
+	int err;
+
+	if (!header)
+		return -EMSGSIZE;
+	mutex_lock(&lpar_cut_mutex);
+	err = lpar_netlink_put_cut(skb, cut);
+	mutex_unlock(&lpar_cut_mutex);
+	genlmsg_end(skb, header);
+	return err;
 }
 
 /**
@@ -137,7 +311,7 @@ int lpar_cut_arm_run(struct genl_info *info, struct lpar_report *report)
 	int err;
 
 	/* First the room for the reply: an armed cut nobody knows of would be a trap. */
-	reply = genlmsg_new(LPAR_REPLY_SIZE, GFP_KERNEL);
+	reply = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
 	if (!reply)
 		return -ENOMEM;
 	cut = arm(info, report);
@@ -145,9 +319,7 @@ int lpar_cut_arm_run(struct genl_info *info, struct lpar_report *report)
 		nlmsg_free(reply);
 		return PTR_ERR(cut);
 	}
-	mutex_lock(&lpar_cut_mutex);
-	err = put_message(reply, cut, LPAR_CMD_CUT_ARM, info->snd_portid, info->snd_seq, 0);
-	mutex_unlock(&lpar_cut_mutex);
+	err = put_armed(reply, cut, info);
 	lpar_cut_put(cut);
 	if (err) {
 		nlmsg_free(reply);
@@ -168,67 +340,4 @@ int lpar_cut_cancel_run(struct genl_info *info, struct lpar_report *report)
 	if (!info->attrs[LPAR_A_CUT_ID])
 		return lpar_problem(report, -EINVAL, "the number of the cut is missing");
 	return lpar_cut_cancel(nla_get_u32(info->attrs[LPAR_A_CUT_ID]), report);
-}
-
-/**
- * lpar_cut_get_run() - LPAR_CMD_CUT_GET of one cut
- * @info: request
- * @report: for the refusal
- *
- * Return: 0 or a negative errno.
- */
-int lpar_cut_get_run(struct genl_info *info, struct lpar_report *report)
-{
-	struct sk_buff *reply;
-	struct lpar_cut *cut;
-	int err = -ENOENT;
-	u32 id;
-
-	if (!info->attrs[LPAR_A_CUT_ID])
-		return lpar_problem(report, -EINVAL, "the number of the cut is missing");
-	id = nla_get_u32(info->attrs[LPAR_A_CUT_ID]);
-	reply = genlmsg_new(LPAR_REPLY_SIZE, GFP_KERNEL);
-	if (!reply)
-		return -ENOMEM;
-	mutex_lock(&lpar_cut_mutex);
-	list_for_each_entry(cut, &lpar_cuts, list) {
-		if (cut->id == id) {
-			err = put_message(reply, cut, LPAR_CMD_CUT_GET, info->snd_portid,
-					  info->snd_seq, 0);
-			break;
-		}
-	}
-	mutex_unlock(&lpar_cut_mutex);
-	if (err) {
-		nlmsg_free(reply);
-		return err == -ENOENT ? lpar_problem(report, err, "no cut %u", id) : err;
-	}
-	return genlmsg_reply(reply, info);
-}
-
-/**
- * lpar_cut_get_dumpit() - LPAR_CMD_CUT_GET of all cuts
- * @skb: reply
- * @cb: how far it got
- *
- * Return: length of @skb, or -EMSGSIZE.
- */
-int lpar_cut_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
-{
-	struct lpar_cut *cut;
-	int err = 0;
-
-	mutex_lock(&lpar_cut_mutex);
-	/* Numbers rise along the list, so the last one sent says where to go on. */
-	list_for_each_entry(cut, &lpar_cuts, list) {
-		if (cut->id <= (u32)cb->args[0])
-			continue;
-		err = put_message(skb, cut, LPAR_CMD_CUT_GET, NETLINK_CB(cb->skb).portid,
-				  cb->nlh->nlmsg_seq, NLM_F_MULTI);
-		if (err)
-			break;
-		cb->args[0] = cut->id;
-	}
-	mutex_unlock(&lpar_cut_mutex);
-	return skb->len ?: err;
 }

@@ -121,7 +121,7 @@ static int arm_ahead(const char *name, uint64_t *deadline_ns, struct cut *cut)
 
 static int look(struct cut *cut)
 {
-	lparnl_start(&nl, nl.family, LPAR_CMD_CUT_GET, 0);
+	lparnl_start(&nl, nl.family, LPAR_CMD_CUT_GET, NLM_F_DUMP);
 	mnl_attr_put_u32(lparnl_message(&nl), LPAR_A_CUT_ID, cut->id);
 	return lparnl_call(&nl, take_cut, cut);
 }

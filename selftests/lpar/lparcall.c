@@ -6,6 +6,7 @@
  *	lparcall --stay SECONDS COMMAND [NAME] [KEY VALUE]...
  *	lparcall --fail-each UNDO COMMAND [NAME] [KEY VALUE]...
  *	lparcall monitor COUNT SECONDS
+ *	lparcall -			reads commands, one a line, until one is refused
  *
  * Prints the reply as "key=value" words, one line for each message. A refusal
  * is printed as "ERRNO: the kernel's words" and ends with status 1.
@@ -157,7 +158,7 @@ static const struct command {
 	{ "pin", LPAR_CMD_PIN, 0, true },
 	{ "cut", LPAR_CMD_CUT_ARM, 0, false },
 	{ "cut-cancel", LPAR_CMD_CUT_CANCEL, 0, false },
-	{ "cut-get", LPAR_CMD_CUT_GET, 0, false },
+	{ "cut-get", LPAR_CMD_CUT_GET, NLM_F_DUMP, false },
 	{ "cut-list", LPAR_CMD_CUT_GET, NLM_F_DUMP, false },
 };
 
@@ -445,6 +446,18 @@ static char **split(char *text)
 	return words;
 }
 
+static int call_lines(void)
+{
+	char line[1024];
+	int status = 0;
+
+	while (!status && fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = '\0';
+		status = call(split(line));
+	}
+	return status;
+}
+
 /* One try; *spared: it has not come to the @nth allocation. */
 static int fail_one(int countdown, int nth, char **words, bool *spared)
 {
@@ -519,6 +532,8 @@ int main(int argc, char **argv)
 	lparnl_open(&nl);
 	if (!strcmp(*words, "monitor") && words[1] && words[2])
 		return monitor(atoi(words[1]), atoi(words[2]));
+	if (!strcmp(*words, "-"))
+		return call_lines();
 	status = undo ? fail_each(undo, words) : call(words);
 	if (!status && stay_s) {
 		puts("stays");

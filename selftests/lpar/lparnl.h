@@ -77,6 +77,14 @@ static inline int lparnl_take_ack(struct lparnl *nl, const struct nlmsghdr *head
 	return ack->error;
 }
 
+/* The end of a dump has an errno too, negative. */
+static inline int lparnl_take_done(const struct nlmsghdr *header)
+{
+	if (mnl_nlmsg_get_payload_len(header) < sizeof(int))
+		return 0;
+	return *(const int *)mnl_nlmsg_get_payload(header);
+}
+
 /* Hands replies to the last message to @take until its end; 0 or -errno. */
 static inline int lparnl_receive(struct lparnl *nl, mnl_cb_t take, void *data)
 {
@@ -95,7 +103,7 @@ static inline int lparnl_receive(struct lparnl *nl, mnl_cb_t take, void *data)
 			if (header->nlmsg_type == NLMSG_ERROR)
 				return lparnl_take_ack(nl, header);
 			if (header->nlmsg_type == NLMSG_DONE)
-				return 0;
+				return lparnl_take_done(header);
 			if (take)
 				take(header, data);
 		}

@@ -21,7 +21,7 @@
 #define LPAR_DISK_MAJOR_MAX	4095
 #define LPAR_DISK_MINOR_MAX	1048575
 #define LPAR_STAGE_TEXT_MAX	63
-#define LPAR_CUT_LPARS_MAX	64
+#define LPAR_CUT_LPARS_MAX	4096
 
 #define LPAR_NODE_ANY		(-1)
 
@@ -190,7 +190,7 @@ enum lpar_cmd {
 	LPAR_CMD_STAGE_SET,	/* NAME, STAGE [STATE: active, migrating or saved] */
 	LPAR_CMD_CUT_ARM,	/* CUT_DEADLINE_NS, CUT_LPAR+ [CUT_ACTION] -> CUT_ID */
 	LPAR_CMD_CUT_CANCEL,	/* CUT_ID */
-	LPAR_CMD_CUT_GET,	/* do: CUT_ID; dump: armed ones and the last 16 others */
+	LPAR_CMD_CUT_GET,	/* dump: [CUT_ID] that one; or armed ones and the last 16 others */
 	LPAR_CMD_EVENT,		/* multicast only */
 	LPAR_CMD_PIN,		/* NAME, PIN*: replaces what was pinned; members' threads */
 

@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A cut of more LPARs than one message can name: all are cut, and all are in the report.
+# vm: cpus=4 mem=1024 timeout=300 kernels=6.1,6.12,7.2,debug long=6.1,debug
+# shellcheck source=selftests/lpar/lpar.sh
+. "$(dirname "$0")/lpar.sh"
+
+# With names as long as they may be, a report of so many takes more than one message.
+MANY=400
+[ "$LPARKIT_KERNEL" != debug ] || MANY=320
+
+many() {
+	seq -f "lpar-with-a-name-of-31-char-%03g" 0 $((MANY - 1))
+}
+
+# each VERB: one command for each of them
+each() {
+	many | sed "s/^/$1 /" | lparcall -
+}
+
+# The words of a cut's report that begin with this, one a line.
+report() {
+	lparcall cut-get cut "$cut" | grep -o " $1=[^ ]*"
+}
+
+has_fired() {
+	lparcall cut-get cut "$cut" | grep -q cut_state=fired
+}
+
+# The LPARs in the report are those, each once.
+names_all() {
+	same "$(report "$1" | sort | md5sum)" "$(many | sed "s/.*/ $1=\"&\"/" | sort | md5sum)"
+}
+
+gates_are() {
+	same "$(cat /sys/class/lpar/*/gate | sort | uniq -c | xargs)" "$MANY $1"
+}
+
+plan 16
+load lpar
+events=$scratch/events
+listen "$events"
+check "$MANY LPARs" each create
+check "are activated" each activate
+
+# shellcheck disable=SC2046 # words
+said=$(lparcall cut deadline_ns 0 $(many | sed 's/^/lpar /'))
+cut=$(sed -n 's/.* cut=\([0-9]*\).*/\1/p' <<<"$said")
+check "one cut of them" test -n "$cut"
+check "fired" wait_until 60 has_fired
+check "each gate is closed" gates_are closed
+check "the report takes more than one message" test "$(lparcall cut-get cut "$cut" | wc -l)" -gt 1
+check "each LPAR is in it once" names_all lpar
+check "and has one point" names_all point
+check "the list of cuts has them too" \
+	same "$(lparcall cut-list | grep -o ' point=' | wc -l)" $MANY
+check "lparctl shows them" \
+	same "$(lparctl -j cut show "$cut" | grep -o '"kind": *"gate"' | wc -l)" $MANY
+check "the event has its number" event "$events" cut-fired "cut=$cut"
+check_fails "but not some of the names only" says ' lpar="' grep event=cut-fired "$events"
+refused ENOENT "a report of no cut" lparcall cut-get cut 4000000
+
+# shellcheck disable=SC2046 # words
+check "opened at one instant" lparcall cut deadline_ns 0 action open $(many | sed 's/^/lpar /')
+check "each gate is open" wait_until 60 gates_are open
+each deactivate
+check "and all can go" each delete
