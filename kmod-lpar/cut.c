@@ -73,6 +73,7 @@ void lpar_cut_add(struct lpar_cut *cut, const struct lpar_cut_class *class,
 	__module_get(class->owner);
 	point->class = class;
 	list_add_tail(&point->node, &cut->points);
+	cut->nr_points++;
 }
 EXPORT_SYMBOL_GPL(lpar_cut_add);
 
@@ -149,21 +150,6 @@ void lpar_cut_put(struct lpar_cut *cut)
 	kref_put(&cut->ref, free_cut);
 }
 
-static enum hrtimer_restart fire(struct hrtimer *timer)
-{
-	struct lpar_cut *cut = container_of(timer, struct lpar_cut, timer);
-	struct lpar_cut_point *point;
-
-	if (cut->action == LPAR_CUT_CLOSE)
-		list_for_each_entry(point, &cut->points, node)
-			point->class->fire(point, cut->action);
-	else
-		list_for_each_entry_reverse(point, &cut->points, node)
-			point->class->fire(point, cut->action);
-	queue_work(system_highpri_wq, &cut->finish);
-	return HRTIMER_NORESTART;
-}
-
 static void announce(const struct lpar_cut *cut, enum lpar_event event)
 {
 	const struct lpar_event_info info = { .cpu = -1, .cut = cut };
@@ -188,6 +174,15 @@ static void note_results(struct lpar_cut *cut)
 	cut->nr_results = result - cut->results;
 }
 
+static void settle(enum lpar_cut_action action)
+{
+	struct lpar_cut_class *class;
+
+	list_for_each_entry(class, &classes, node)
+		if (class->fired)
+			class->fired(action);
+}
+
 /* A report may outlive the modules that took part. */
 static void free_points(struct lpar_cut *cut)
 {
@@ -210,6 +205,8 @@ static bool finish(struct lpar_cut *cut, enum lpar_cut_state state)
 	lockdep_assert_held(&points_mutex);
 	if (cut->state != LPAR_CUT_ARMED)
 		return false;
+	if (state == LPAR_CUT_FIRED)
+		settle(cut->action);
 	list_for_each_entry(point, &cut->points, node)
 		point->class->finish(point, cut->action, state == LPAR_CUT_FIRED);
 	mutex_lock(&lpar_cut_mutex);
@@ -218,6 +215,7 @@ static bool finish(struct lpar_cut *cut, enum lpar_cut_state state)
 	cut->state = state;
 	mutex_unlock(&lpar_cut_mutex);
 	free_points(cut);
+	lpar_fire_free(cut);
 	return true;
 }
 
@@ -242,6 +240,7 @@ static void finish_fired(struct work_struct *work)
 	struct lpar_cut *cut = container_of(work, struct lpar_cut, finish);
 	bool won;
 
+	hrtimer_cancel(&cut->timer);	/* it may be on its way out yet */
 	mutex_lock(&points_mutex);
 	won = finish(cut, LPAR_CUT_FIRED);
 	trim();
@@ -268,7 +267,7 @@ static struct lpar_cut *new_cut(enum lpar_cut_action action, unsigned int nr_lpa
 	INIT_LIST_HEAD(&cut->points);
 	INIT_WORK(&cut->finish, finish_fired);
 	cut->action = action;
-	hrtimer_setup(&cut->timer, fire, CLOCK_REALTIME, HRTIMER_MODE_ABS_HARD);
+	hrtimer_setup(&cut->timer, lpar_fire, CLOCK_REALTIME, HRTIMER_MODE_ABS_HARD);
 	return cut;
 }
 
@@ -356,15 +355,23 @@ static int add_lpar(struct lpar_cut *cut, const char *name, struct lpar_report *
 	return err;
 }
 
-static int alloc_results(struct lpar_cut *cut)
+/* Under points_mutex, so that no class goes. */
+static int make_ready(struct lpar_cut *cut, struct lpar_report *report)
 {
-	struct lpar_cut_point *point;
-	unsigned int n = 0;
+	struct lpar_cut_class *class;
+	int err = 0;
 
-	list_for_each_entry(point, &cut->points, node)
-		n++;
-	cut->results = kvcalloc(n, sizeof(*cut->results), GFP_KERNEL);
-	return cut->results ? 0 : -ENOMEM;
+	mutex_lock(&points_mutex);
+	list_for_each_entry(class, &classes, node) {
+		if (!err && class->ready)
+			err = class->ready(cut);
+	}
+	mutex_unlock(&points_mutex);
+	if (err)
+		return lpar_problem(report, err, "not all can take part in the cut (error %d)",
+				    err);
+	cut->results = kvcalloc(cut->nr_points, sizeof(*cut->results), GFP_KERNEL);
+	return cut->results ? lpar_fire_prepare(cut) : -ENOMEM;
 }
 
 /* Stable: participants of one class keep the order of the LPARs. */
@@ -446,7 +453,7 @@ struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
 	publish(cut);
 	for (i = 0; i < nr && !err; i++)
 		err = add_lpar(cut, names[i], report);
-	err = err ?: alloc_results(cut);
+	err = err ?: make_ready(cut, report);
 	/* Getting ready takes time: the deadline must still be ahead. */
 	if (!err && deadline_ns)
 		err = check_deadline(deadline, report);
@@ -455,9 +462,9 @@ struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
 		return ERR_PTR(err);
 	}
 
+	sort_points(cut);
 	mutex_lock(&points_mutex);
 	mutex_lock(&lpar_cut_mutex);
-	sort_points(cut);
 	cut->deadline = deadline;
 	kref_get(&cut->ref);		/* the timer's */
 	__module_get(THIS_MODULE);

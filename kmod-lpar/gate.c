@@ -66,6 +66,28 @@ s64 lpar_gate_stop_ns(struct lpar_gate *gate)
 	return ns;
 }
 
+/*
+ * Listens to entries to KVM_RUN. A thread that passed the entry before that wrote its
+ * registers before; see_all_registers() makes them visible to lpar_vcpu_census().
+ */
+static int listen(struct lpar_gate *gate)
+{
+	int err = lpar_vcpu_watch();
+
+	if (err)
+		return err;
+	raw_spin_lock_irq(&gate->lock);
+	gate->watchers++;
+	raw_spin_unlock_irq(&gate->lock);
+	return 0;
+}
+
+/* Each CPU takes an interrupt. */
+static void see_all_registers(void)
+{
+	kick_all_cpus_sync();
+}
+
 /**
  * lpar_gate_watch() - know the vCPUs of an LPAR from now on
  * @lpar: LPAR
@@ -77,14 +99,11 @@ s64 lpar_gate_stop_ns(struct lpar_gate *gate)
  */
 int lpar_gate_watch(struct lpar *lpar)
 {
-	struct lpar_gate *gate = &lpar->gate;
-	int err = lpar_vcpu_watch();
+	int err = listen(&lpar->gate);
 
 	if (err)
 		return err;
-	raw_spin_lock_irq(&gate->lock);
-	gate->watchers++;
-	raw_spin_unlock_irq(&gate->lock);
+	see_all_registers();
 	err = lpar_vcpu_census(lpar);
 	if (err)
 		lpar_gate_unwatch(lpar);
@@ -149,10 +168,14 @@ static bool open_now(struct lpar_gate *gate)
  * After this no vCPU is in the guest: each CPU has taken an interrupt since
  * the works were queued, and KVM finds these before it enters the guest again.
  */
-static void leave_guest(struct lpar_gate *gate)
+static void leave_guest(void)
 {
 	kick_all_cpus_sync();
-	wait_event_timeout(gate->settled, !READ_ONCE(gate->nr_stopping), SETTLE_TIMEOUT);
+}
+
+static void wait_settled(struct lpar_gate *gate, long timeout)
+{
+	wait_event_timeout(gate->settled, !READ_ONCE(gate->nr_stopping), timeout);
 }
 
 static void start_timeout(struct lpar_gate *gate, u32 timeout_ms)
@@ -196,7 +219,8 @@ int lpar_gate_close(struct lpar *lpar, u32 timeout_ms, struct lpar_report *repor
 		return err;
 	closes = close_now(gate);
 	/* A cut may have closed it this moment, and its vCPUs be in the guest yet. */
-	leave_guest(gate);
+	leave_guest();
+	wait_settled(gate, SETTLE_TIMEOUT);
 	if (closes || timeout_ms)
 		start_timeout(gate, timeout_ms ?: lpar->config.gate_timeout_ms);
 	if (closes)
@@ -251,12 +275,14 @@ int lpar_gate_recensus(struct lpar *lpar)
 
 	if (lpar_gate_state(gate) == LPAR_GATE_OPEN)
 		return 0;
+	see_all_registers();
 	err = lpar_vcpu_census(lpar);
 	raw_spin_lock_irq(&gate->lock);
 	if (gate->closed)
 		lpar_vcpu_stop_all(gate);
 	raw_spin_unlock_irq(&gate->lock);
-	leave_guest(gate);
+	leave_guest();
+	wait_settled(gate, SETTLE_TIMEOUT);
 	return err;
 }
 
@@ -342,7 +368,7 @@ static int gate_collect(struct lpar_cut *cut, const char *lpar_name)
 	if (!lpar)
 		return -ENOENT;
 	gp = kzalloc(sizeof(*gp), GFP_KERNEL);
-	err = gp ? lpar_gate_watch(lpar) : -ENOMEM;
+	err = gp ? listen(&lpar->gate) : -ENOMEM;
 	if (err) {
 		kfree(gp);
 		lpar_put(lpar);
@@ -354,6 +380,19 @@ static int gate_collect(struct lpar_cut *cut, const char *lpar_name)
 	return 0;
 }
 
+/* One interrupt on each CPU does for all gates of the cut. */
+static int gate_ready(struct lpar_cut *cut)
+{
+	struct lpar_cut_point *point;
+	int err = 0;
+
+	see_all_registers();
+	list_for_each_entry(point, &cut->points, node)
+		if (!err && point->class == &lpar_gate_cut_class)
+			err = lpar_vcpu_census(to_gate_point(point)->lpar);
+	return err;
+}
+
 static void gate_fire(struct lpar_cut_point *point, enum lpar_cut_action action)
 {
 	struct gate_point *gp = to_gate_point(point);
@@ -363,11 +402,23 @@ static void gate_fire(struct lpar_cut_point *point, enum lpar_cut_action action)
 	gp->acted = action == LPAR_CUT_CLOSE ? close_now(gate) : open_now(gate);
 }
 
+/* When the last vCPU of a cut should have reported; cuts end one after the other. */
+static unsigned long settled_by;
+
+/* Here as well. */
+static void gates_fired(enum lpar_cut_action action)
+{
+	if (action != LPAR_CUT_CLOSE)
+		return;
+	leave_guest();
+	settled_by = jiffies + SETTLE_TIMEOUT;
+}
+
 static void complete_close(struct gate_point *gp)
 {
 	struct lpar_gate *gate = &gp->lpar->gate;
 
-	leave_guest(gate);
+	wait_settled(gate, max((long)(settled_by - jiffies), 0L));
 	raw_spin_lock_irq(&gate->lock);
 	gp->point.done = gate->last_stop_real;
 	gp->point.count = gate->nr_stopped;
@@ -413,8 +464,11 @@ struct lpar_cut_class lpar_gate_cut_class = {
 	.owner = THIS_MODULE,
 	.kind = "gate",
 	.order = LPAR_CUT_ORDER_GATE,
+	.parallel = true,
 	.collect = gate_collect,
+	.ready = gate_ready,
 	.fire = gate_fire,
+	.fired = gates_fired,
 	.finish = gate_finish,
 	.release = gate_release,
 };

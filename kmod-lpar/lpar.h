@@ -28,6 +28,7 @@
 
 struct genl_family;
 struct lpar;
+struct lpar_firing;
 struct netlink_ext_ack;
 struct pt_regs;
 struct sk_buff;
@@ -367,6 +368,8 @@ struct lpar_cut_result {
  * @timer: fires in hard-irq context
  * @finish: what follows in process context
  * @points: struct lpar_cut_point, in firing order; fixed once armed, gone when over
+ * @nr_points: their number
+ * @firing: what it takes to fire; gone when over
  * @nr_results: number of @results
  * @results: one for each point, in firing order; valid once fired
  * @nr_lpars: number of LPARs
@@ -382,6 +385,8 @@ struct lpar_cut {
 	struct hrtimer timer;
 	struct work_struct finish;
 	struct list_head points;
+	unsigned int nr_points;
+	struct lpar_firing *firing;
 	unsigned int nr_results;
 	struct lpar_cut_result *results;
 	unsigned int nr_lpars;
@@ -400,6 +405,11 @@ struct lpar_cut *lpar_cut_get(u32 id);
 void lpar_cut_put(struct lpar_cut *cut);
 bool lpar_cut_uses(const struct lpar *lpar);
 void lpar_cut_exit(void);
+
+/* fire.c */
+enum hrtimer_restart lpar_fire(struct hrtimer *timer);
+int lpar_fire_prepare(struct lpar_cut *cut);
+void lpar_fire_free(struct lpar_cut *cut);
 
 /* hook.c */
 enum lpar_hook {

@@ -24,7 +24,6 @@
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
-#include <linux/smp.h>
 #include <linux/task_work.h>
 #include <asm/syscall.h>
 #include <trace/events/syscalls.h>
@@ -360,18 +359,14 @@ static int see(struct lpar *lpar, struct task_struct *task)
 
 /**
  * lpar_vcpu_census() - find the vCPU threads that are in KVM_RUN now
- * @lpar: LPAR whose gate is watched, so that later ones are found at entry
+ * @lpar: LPAR whose gate is watched, so that later ones are found at entry; each CPU
+ *	has taken an interrupt since
  *
- * Context: may sleep.
+ * Context: process.
  * Return: 0 or -ENOMEM.
  */
 int lpar_vcpu_census(struct lpar *lpar)
 {
-	/*
-	 * A thread that passed the entry before it was listened to wrote its
-	 * registers before that; an interrupt on each CPU makes them visible.
-	 */
-	kick_all_cpus_sync();
 	return lpar_member_census(lpar, see);
 }
 

@@ -7,8 +7,9 @@
  * lpar.ko asks every class, in process context, for its participants of each
  * LPAR that is cut (->collect()); at the deadline it calls ->fire() of each
  * participant in hard-irq context, in the order of enum lpar_cut_order (in
- * reverse when the action is LPAR_CUT_OPEN); afterwards, or on cancel, it
- * calls ->finish() in process context.
+ * reverse when the action is LPAR_CUT_OPEN): those of one order begin when all
+ * of the former have returned. Afterwards, or on cancel, it calls ->finish() in
+ * process context.
  *
  * Each participant records its own firing time, so that the skew that is
  * reported is measured.
@@ -70,12 +71,19 @@ struct lpar_cut_point {
  * @owner: module that must not go while a cut is armed
  * @kind: shown in reports, LPAR_CUT_KIND_MAX characters at most: "gate", "netbuf", "snapsync"
  * @order: when it acts within a cut
+ * @parallel: ->fire() of several participants may be called at a time, on
+ *	several CPUs; with many of them that is done
  * @collect: adds the participants of one LPAR with lpar_cut_add().
  *	Process context, may sleep. Returns 0 (also when there are none) or a
  *	negative errno, which refuses the cut; what was added before is then
  *	finished with @fired false.
+ * @ready: completes what ->collect() began, for all of the class at once.
+ *	Process context, may sleep. Returns 0 or a negative errno, which refuses
+ *	the cut. May be NULL.
  * @fire: acts. Hard-irq context: must be bounded, must not allocate, may
  *	take raw spinlocks only. Sets point->fired.
+ * @fired: called once for a cut that has fired, before any ->finish(); also when
+ *	the class has no part in it. Process context, may sleep. May be NULL.
  * @finish: completes the report after the cut fired, or undoes ->collect()
  *	when it did not. Process context, may sleep.
  * @release: frees the point. Process context.
@@ -85,8 +93,11 @@ struct lpar_cut_class {
 	struct module *owner;
 	const char *kind;
 	enum lpar_cut_order order;
+	bool parallel;
 	int (*collect)(struct lpar_cut *cut, const char *lpar_name);
+	int (*ready)(struct lpar_cut *cut);
 	void (*fire)(struct lpar_cut_point *point, enum lpar_cut_action action);
+	void (*fired)(enum lpar_cut_action action);
 	void (*finish)(struct lpar_cut_point *point, enum lpar_cut_action action, bool fired);
 	void (*release)(struct lpar_cut_point *point);
 };
