@@ -183,6 +183,23 @@ static void settle(enum lpar_cut_action action)
 			class->fired(action);
 }
 
+/**
+ * lpar_cut_lapse() - the gate of an LPAR that a cut closed has timed out
+ * @name: of the LPAR; what the cut made wait with it goes on
+ *
+ * Context: may sleep.
+ */
+void lpar_cut_lapse(const char *name)
+{
+	struct lpar_cut_class *class;
+
+	mutex_lock(&points_mutex);
+	list_for_each_entry(class, &classes, node)
+		if (class->lapse)
+			class->lapse(name);
+	mutex_unlock(&points_mutex);
+}
+
 /* A report may outlive the modules that took part. */
 static void free_points(struct lpar_cut *cut)
 {

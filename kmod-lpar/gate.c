@@ -128,7 +128,7 @@ void lpar_gate_unwatch(struct lpar *lpar)
 }
 
 /* Closes in any context; false when it was closed already. */
-static bool close_now(struct lpar_gate *gate)
+static bool close_now(struct lpar_gate *gate, bool by_cut)
 {
 	unsigned long flags;
 	bool closes;
@@ -137,6 +137,7 @@ static bool close_now(struct lpar_gate *gate)
 	closes = !gate->closed;
 	if (closes) {
 		WRITE_ONCE(gate->closed, true);
+		gate->by_cut = by_cut;
 		gate->closed_at = ktime_get();
 		gate->last_stop = gate->closed_at;
 		gate->last_stop_real = ktime_get_real();
@@ -217,7 +218,7 @@ int lpar_gate_close(struct lpar *lpar, u32 timeout_ms, struct lpar_report *repor
 	err = lpar_gate_watch(lpar);
 	if (err)
 		return err;
-	closes = close_now(gate);
+	closes = close_now(gate, false);
 	/* A cut may have closed it this moment, and its vCPUs be in the guest yet. */
 	leave_guest();
 	wait_settled(gate, SETTLE_TIMEOUT);
@@ -249,15 +250,18 @@ static void gate_timeout(struct work_struct *work)
 {
 	struct lpar *lpar = container_of(to_delayed_work(work), struct lpar, gate.timeout);
 	struct lpar_gate *gate = &lpar->gate;
-	bool opens;
+	bool opens, by_cut;
 
 	raw_spin_lock_irq(&gate->lock);
+	by_cut = gate->by_cut;
 	/* It may have been opened and closed anew since the timer was set. */
 	opens = gate->closed && ktime_compare(ktime_get(), gate->opens_at) >= 0;
 	raw_spin_unlock_irq(&gate->lock);
 	if (!opens || !open_now(gate))
 		return;
 	lpar_gate_unwatch(lpar);
+	if (by_cut)
+		lpar_cut_lapse(lpar->name);
 	announce(lpar, LPAR_EVENT_GATE_TIMEOUT);
 }
 
@@ -399,7 +403,7 @@ static void gate_fire(struct lpar_cut_point *point, enum lpar_cut_action action)
 	struct lpar_gate *gate = &gp->lpar->gate;
 
 	point->fired = ktime_get_real();
-	gp->acted = action == LPAR_CUT_CLOSE ? close_now(gate) : open_now(gate);
+	gp->acted = action == LPAR_CUT_CLOSE ? close_now(gate, true) : open_now(gate);
 }
 
 /* When the last vCPU of a cut should have reported; cuts end one after the other. */

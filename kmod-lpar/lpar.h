@@ -98,6 +98,7 @@ struct lpar_stage {
  * @lock: raw, because a cut takes it in hard-irq context; guards all below
  * @watchers: armed cuts plus one while closed; vCPUs are known while it is > 0
  * @closed: no vCPU may enter the guest
+ * @by_cut: it was a cut that closed it
  * @closed_at: CLOCK_MONOTONIC of the last close
  * @last_stop: CLOCK_MONOTONIC when the last vCPU that ran at the close stopped
  * @last_stop_real: the same on CLOCK_REALTIME
@@ -115,6 +116,7 @@ struct lpar_gate {
 	raw_spinlock_t lock;
 	unsigned int watchers;
 	bool closed;
+	bool by_cut;
 	ktime_t closed_at;
 	ktime_t last_stop;
 	ktime_t last_stop_real;
@@ -403,6 +405,7 @@ struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
 int lpar_cut_cancel(u32 id, struct lpar_report *report);
 struct lpar_cut *lpar_cut_get(u32 id);
 void lpar_cut_put(struct lpar_cut *cut);
+void lpar_cut_lapse(const char *name);
 bool lpar_cut_uses(const struct lpar *lpar);
 void lpar_cut_exit(void);
 

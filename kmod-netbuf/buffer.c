@@ -360,13 +360,17 @@ enum netbuf_state netbuf_state(const struct netbuf *buf)
  * @buf: buffer
  *
  * Context: any, also hard irq.
+ * Return: true if that is new in either direction.
  */
-void netbuf_hold(struct netbuf *buf)
+bool netbuf_hold(struct netbuf *buf)
 {
+	bool starts = false;
 	unsigned int i;
 
 	for (i = 0; i < NETBUF_DIRECTIONS; i++)
-		atomic_set(&buf->queue[i].state, NETBUF_STATE_HOLD);
+		if (atomic_xchg(&buf->queue[i].state, NETBUF_STATE_HOLD) != NETBUF_STATE_HOLD)
+			starts = true;
+	return starts;
 }
 
 /**
@@ -415,6 +419,8 @@ int netbuf_set_state(struct netbuf *buf, enum netbuf_state state, struct netlink
 		err = -ENODEV;
 		goto out;
 	}
+	/* Whatever a cut did, it is as its user says now. */
+	WRITE_ONCE(buf->held_by_cut, false);
 	if (state == NETBUF_STATE_HOLD)
 		netbuf_hold(buf);
 	else

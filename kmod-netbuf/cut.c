@@ -46,6 +46,20 @@ static int collect(struct lpar_cut *cut, const char *lpar_name)
 	return err;
 }
 
+/* What somebody holds already is not the cut's. */
+static void hold(struct netbuf *buf)
+{
+	if (netbuf_hold(buf))
+		WRITE_ONCE(buf->held_by_cut, true);
+}
+
+static void go_on(struct netbuf *buf)
+{
+	WRITE_ONCE(buf->held_by_cut, false);
+	if (netbuf_release(buf))
+		netbuf_drain_start(buf);
+}
+
 /* Bounded: two atomic operations, and a work item on open. */
 static void fire(struct lpar_cut_point *point, enum lpar_cut_action action)
 {
@@ -55,9 +69,27 @@ static void fire(struct lpar_cut_point *point, enum lpar_cut_action action)
 	if (READ_ONCE(buf->gone))
 		point->error = -ENODEV;
 	else if (action == LPAR_CUT_CLOSE)
-		netbuf_hold(buf);
-	else if (netbuf_release(buf))
-		netbuf_drain_start(buf);
+		hold(buf);
+	else
+		go_on(buf);
+}
+
+/* Whoever made the cut is gone, and the guest runs again: so do its frames. */
+static void lapse(const char *lpar_name)
+{
+	struct netbuf *buf;
+
+	mutex_lock(&netbuf_mutex);
+	list_for_each_entry(buf, &netbuf_list, list) {
+		mutex_lock(&buf->op);
+		if (!buf->gone && READ_ONCE(buf->held_by_cut) &&
+		    !strcmp(buf->settings.lpar, lpar_name)) {
+			go_on(buf);
+			netbuf_announce_state(buf);
+		}
+		mutex_unlock(&buf->op);
+	}
+	mutex_unlock(&netbuf_mutex);
 }
 
 static void finish(struct lpar_cut_point *point, enum lpar_cut_action action, bool fired)
@@ -90,5 +122,6 @@ struct lpar_cut_class netbuf_cut_class = {
 	.collect = collect,
 	.fire = fire,
 	.finish = finish,
+	.lapse = lapse,
 	.release = release,
 };

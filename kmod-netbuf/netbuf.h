@@ -234,6 +234,7 @@ struct netbuf_load {
  * @idle_us: how long the drain last slept for want of progress, in microseconds
  * @idle: where it sleeps
  * @woken: frames have landed since it looked
+ * @held_by_cut: a cut made it hold, and nobody has said otherwise since
  * @announced: state in the last event
  * @events: NETBUF_EVENT_... that the hooks want sent, as bits
  * @event_work: sends them
@@ -261,6 +262,7 @@ struct netbuf {
 	unsigned int idle_us;
 	wait_queue_head_t idle;
 	bool woken;
+	bool held_by_cut;
 	enum netbuf_state announced;
 	unsigned long events;
 	struct work_struct event_work;
@@ -281,7 +283,7 @@ struct netbuf *netbuf_find(struct net *net, const char *ifname);
 struct netbuf *netbuf_get(struct net *net, const char *ifname, struct netlink_ext_ack *extack);
 void netbuf_put(struct netbuf *buf);
 enum netbuf_state netbuf_state(const struct netbuf *buf);
-void netbuf_hold(struct netbuf *buf);
+bool netbuf_hold(struct netbuf *buf);
 bool netbuf_release(struct netbuf *buf);
 int netbuf_set_state(struct netbuf *buf, enum netbuf_state state, struct netlink_ext_ack *extack);
 const char *netbuf_blind_spot(struct net_device *dev);

@@ -86,6 +86,9 @@ struct lpar_cut_point {
  *	the class has no part in it. Process context, may sleep. May be NULL.
  * @finish: completes the report after the cut fired, or undoes ->collect()
  *	when it did not. Process context, may sleep.
+ * @lapse: the gate of an LPAR, which a cut had closed, has opened by its own
+ *	time-out: lets go what the cut made wait. Process context, may sleep. May
+ *	be NULL.
  * @release: frees the point. Process context.
  */
 struct lpar_cut_class {
@@ -99,6 +102,7 @@ struct lpar_cut_class {
 	void (*fire)(struct lpar_cut_point *point, enum lpar_cut_action action);
 	void (*fired)(enum lpar_cut_action action);
 	void (*finish)(struct lpar_cut_point *point, enum lpar_cut_action action, bool fired);
+	void (*lapse)(const char *lpar_name);
 	void (*release)(struct lpar_cut_point *point);
 };
 

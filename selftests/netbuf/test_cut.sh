@@ -63,6 +63,29 @@ check "in reverse: the gate first" same \
 	"$(of 'all(r["points"][-1]["fired_ns"] <= x["fired_ns"] for x in p)')" True
 check "all pass soon" wait_until 10 all_are pass
 
+# Whoever made the cut is gone: the guest goes on by its gate's time-out, and so do its frames
+others_are() {
+	local i
+
+	for ((i = 2; i <= NETDEVS; i++)); do
+		is "n$i" state "$1" || return 1
+	done
+}
+echo 3000 >/sys/class/lpar/web/gate_timeout_ms
+lparctl netbuf hold n1
+check "cut" cut
+check "all hold" all_are hold
+check "the time-out lets go what the cut held" wait_until 60 others_are pass
+check "not what was held before" is n1 state hold
+lparctl netbuf drain n1
+check "cut" cut
+lparctl netbuf hold n2
+check "the time-out lets go" wait_until 60 is n1 state pass
+check "not what somebody has held since" is n2 state hold
+lparctl netbuf drain n2
+check "all pass soon" wait_until 10 all_are pass
+echo 3600000 >/sys/class/lpar/web/gate_timeout_ms
+
 # A netdev goes while a cut is armed
 check "armed" lparctl cut --at +600s --lpar web --no-wait
 check_fails "the module is in use" rmmod netbuf
