@@ -202,6 +202,9 @@ static void show_memory(const struct lpar *lpar)
 	       format_node(node, sizeof(node), lpar->node));
 	if (lpar->memory_small)
 		printf(", in 4 KiB pages %s", format_size(size, sizeof(size), lpar->memory_small));
+	if (lpar->memory_bad)
+		printf(", with hardware errors %s",
+		       format_size(size, sizeof(size), lpar->memory_bad));
 	if (lpar->holder)
 		printf(", held by %" PRIu32, lpar->holder);
 	printf(", owner %" PRIu32 ":%" PRIu32 "\n", lpar->owner_uid, lpar->owner_gid);

@@ -136,6 +136,7 @@ struct lpar {
 	uint32_t state;
 	uint64_t memory;
 	uint64_t memory_small;
+	uint64_t memory_bad;
 	int32_t node;
 	uint32_t owner_uid;
 	uint32_t owner_gid;

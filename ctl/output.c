@@ -51,6 +51,7 @@ static const char *const event_names[] = {
 	[LPAR_EVENT_CUT_ARMED] = "cut-armed",
 	[LPAR_EVENT_CUT_FIRED] = "cut-fired",
 	[LPAR_EVENT_CUT_CANCELLED] = "cut-cancelled",
+	[LPAR_EVENT_MEMORY_FAILED] = "memory-failed",
 };
 /* clang-format on */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Activation: all resources of an LPAR are fenced, or none is. And what
- * becomes of an active LPAR when one of its CPUs goes away.
+ * becomes of an active LPAR when it loses a resource.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
@@ -200,9 +200,10 @@ static unsigned int find_sharer(const struct lpar *lpar, unsigned int cpu)
 	return nr_cpu_ids;
 }
 
-/* What is wrong with the CPUs of an active LPAR; false = nothing. */
+/* What is wrong with an active LPAR; false = nothing. */
 static bool find_fault(const struct lpar *lpar, char *reason, size_t size)
 {
+	u64 bad = lpar->memory ? lpar_memory_bad(lpar->memory) : 0;
 	unsigned int cpu, sharer;
 
 	for_each_cpu(cpu, &lpar->config.cpus) {
@@ -218,11 +219,14 @@ static bool find_fault(const struct lpar *lpar, char *reason, size_t size)
 			return true;
 		}
 	}
-	return false;
+	if (bad)
+		snprintf(reason, size, "%llu MiB of memory have hardware errors; restart the guest",
+			 bad >> 20);
+	return bad;
 }
 
-/* The state that the CPUs of an active LPAR call for. */
-static void judge_cpus(struct lpar *lpar)
+/* The state that the resources of an active LPAR call for. */
+static void judge(struct lpar *lpar)
 {
 	char reason[LPAR_REASON_MAX + 1];
 
@@ -253,12 +257,12 @@ static struct lpar *next_to_judge(unsigned int round)
 	return next;
 }
 
-static void hotplug_work(struct work_struct *work)
+static void judge_work(struct work_struct *work)
 {
 	static unsigned int round;
 	struct lpar *lpar;
 
-	/* The change is complete once the hotplug lock is free. */
+	/* The change of a CPU is complete once the hotplug lock is free. */
 	cpus_read_lock();
 	cpus_read_unlock();
 	/*
@@ -270,18 +274,28 @@ static void hotplug_work(struct work_struct *work)
 	while ((lpar = next_to_judge(round))) {
 		mutex_lock(&lpar->op);
 		if (lpar_state_is_active(lpar->state))
-			judge_cpus(lpar);
+			judge(lpar);
 		mutex_unlock(&lpar->op);
 		lpar_put(lpar);
 	}
 }
 
-static DECLARE_WORK(hotplug, hotplug_work);
+static DECLARE_WORK(judgment, judge_work);
+
+/**
+ * lpar_judge_all() - a resource has changed: see whether each active LPAR is whole
+ *
+ * Context: any; a work item does it.
+ */
+void lpar_judge_all(void)
+{
+	queue_work(lpar_wq, &judgment);
+}
 
 /* Under the hotplug lock, which lpar->op may be held around: judged elsewhere. */
 static int cpu_changed(unsigned int cpu)
 {
-	schedule_work(&hotplug);
+	lpar_judge_all();
 	return 0;
 }
 
@@ -307,5 +321,5 @@ int lpar_hotplug_init(void)
 void lpar_hotplug_exit(void)
 {
 	cpuhp_remove_state_nocalls(hotplug_state);
-	cancel_work_sync(&hotplug);
+	cancel_work_sync(&judgment);
 }

@@ -33,6 +33,9 @@ static struct hook hooks[LPAR_HOOKS] = {
 	[LPAR_HOOK_PROCESS_FORK]	= { .name = "sched_process_fork" },
 	[LPAR_HOOK_PROCESS_EXIT]	= { .name = "sched_process_exit" },
 	[LPAR_HOOK_SYS_ENTER]		= { .name = "sys_enter" },
+#ifdef CONFIG_MEMORY_FAILURE
+	[LPAR_HOOK_MEMORY_FAILURE]	= { .name = "memory_failure_event" },
+#endif
 };
 
 static void note_tracepoint(struct tracepoint *tp, void *priv)
@@ -72,7 +75,7 @@ int lpar_hook_init(void)
 		mutex_init(&hooks[i].lock);
 		INIT_DELAYED_WORK(&hooks[i].idle, withdraw);
 		if (!hooks[i].tp) {
-			pr_err("lpar: this kernel has no tracepoint %s (CONFIG_FTRACE_SYSCALLS)\n",
+			pr_err("lpar: this kernel has no tracepoint %s (CONFIG_FTRACE_SYSCALLS, CONFIG_RAS)\n",
 			       hooks[i].name);
 			return -EOPNOTSUPP;
 		}

@@ -27,6 +27,7 @@
 #include <lparkit/lpar.h>
 
 struct genl_family;
+struct inode;
 struct lpar;
 struct lpar_firing;
 struct netlink_ext_ack;
@@ -221,6 +222,7 @@ void lpar_stage_exit(void);
 int lpar_check(struct lpar *lpar, struct lpar_report *report);
 int lpar_activate(struct lpar *lpar, struct lpar_report *report);
 int lpar_deactivate(struct lpar *lpar, bool force, struct lpar_report *report);
+void lpar_judge_all(void);
 int lpar_hotplug_init(void);
 void lpar_hotplug_exit(void);
 
@@ -279,11 +281,29 @@ void lpar_memory_put(struct lpar_memory *memory);
 u64 lpar_memory_size(const struct lpar_memory *memory);
 u64 lpar_memory_small(const struct lpar_memory *memory);
 pid_t lpar_memory_holder(struct lpar_memory *memory);
-struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory);
+u64 lpar_memory_bad(const struct lpar_memory *memory);
+struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, struct inode *inode);
+struct inode *lpar_memory_inode(const struct lpar_hold *hold);
 void lpar_memory_release(struct lpar_hold *hold);
 struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold);
 bool lpar_memory_may_map(const struct lpar_hold *hold);
 struct page *lpar_memory_page(struct lpar_memory *memory, pgoff_t pgoff);
+struct lpar *lpar_memory_fail_page(unsigned long pfn);
+
+/* poison.c */
+#ifdef CONFIG_MEMORY_FAILURE
+int lpar_poison_init(void);
+void lpar_poison_exit(void);
+#else
+static inline int lpar_poison_init(void)
+{
+	return 0;
+}
+
+static inline void lpar_poison_exit(void)
+{
+}
+#endif
 
 /* memdev.c */
 int lpar_memdev_init(void);
@@ -420,6 +440,9 @@ enum lpar_hook {
 	LPAR_HOOK_PROCESS_FORK,
 	LPAR_HOOK_PROCESS_EXIT,
 	LPAR_HOOK_SYS_ENTER,
+#ifdef CONFIG_MEMORY_FAILURE
+	LPAR_HOOK_MEMORY_FAILURE,
+#endif
 	LPAR_HOOKS,
 };
 

@@ -37,9 +37,12 @@ static int __init lpar_init(void)
 	err = lpar_cut_register(&lpar_gate_cut_class);
 	if (err)
 		goto err_hotplug;
-	err = lpar_stage_init();
+	err = lpar_poison_init();
 	if (err)
 		goto err_cut;
+	err = lpar_stage_init();
+	if (err)
+		goto err_poison;
 	err = lpar_netlink_init();
 	if (err)
 		goto err_stage;
@@ -47,6 +50,8 @@ static int __init lpar_init(void)
 
 err_stage:
 	lpar_stage_exit();
+err_poison:
+	lpar_poison_exit();
 err_cut:
 	lpar_cut_unregister(&lpar_gate_cut_class);
 err_hotplug:
@@ -74,6 +79,7 @@ static void __exit lpar_exit(void)
 	lpar_cut_unregister(&lpar_gate_cut_class);
 	lpar_delete_all();
 	lpar_member_exit();
+	lpar_poison_exit();
 	lpar_hook_exit();
 	lpar_guard_stop();
 	lpar_gate_exit();

@@ -37,7 +37,10 @@ static vm_fault_t memdev_fault(struct vm_fault *vmf)
 {
 	struct lpar_memory *memory = vmf->vma->vm_private_data;
 
-	/* finish_fault() maps a folio of PMD size by one PMD where it can. */
+	/*
+	 * finish_fault() maps a folio of PMD size by one PMD where it can. A page with
+	 * a hardware error is refused by the kernel: SIGBUS with its address.
+	 */
 	vmf->page = lpar_memory_page(memory, vmf->pgoff);
 	return vmf->page ? 0 : VM_FAULT_SIGBUS;
 }
@@ -87,11 +90,13 @@ static int memdev_open(struct inode *inode, struct file *file)
 	mutex_unlock(&lpar_mutex);
 	if (!memory)
 		return -ENXIO;
-	hold = lpar_memory_hold(memory);
+	hold = lpar_memory_hold(memory, inode);
 	if (IS_ERR(hold)) {
 		lpar_memory_put(memory);
 		return PTR_ERR(hold);
 	}
+	inode = lpar_memory_inode(hold);
+	file->f_mapping = inode->i_mapping;
 	/* finish_fault() maps nothing in large pieces beyond the size of the inode. */
 	inode_lock(inode);
 	i_size_write(inode, lpar_memory_size(memory));

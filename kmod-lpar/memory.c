@@ -13,12 +13,19 @@
  * One address space at a time holds the memory. When it lets go, the pieces
  * that it could touch are zeroed in the background, those still pinned by a
  * device or by direct I/O last; the next holder waits for that.
+ *
+ * A page with a hardware error is taken from its holder, who gets SIGBUS when it
+ * touches the page. When the memory is nobody's again the piece is retired: it is
+ * neither zeroed nor ever freed, and another takes its place.
  */
+#include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/module.h>
+#include <linux/page-flags.h>
+#include <linux/pagemap.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -36,11 +43,13 @@
  * @folio: one folio of PMD size, or NULL
  * @small: LPAR_PIECE_PAGES folios of one page instead, or NULL
  * @used: was handed out since it was last zeroed
+ * @bad: has a hardware error, or is not whole for want of memory to replace it
  */
 struct piece {
 	struct folio *folio;
 	struct folio **small;
 	bool used;
+	bool bad;
 };
 
 /**
@@ -49,6 +58,7 @@ struct piece {
  * @mm: the address space; holds a reference to the structure, so that no other
  *	address space can be taken for this one, but not to what is mapped
  * @pid: its process
+ * @inode: of the first file that it opened; all its mappings are that inode's
  * @opens: open files; under memory->lock
  *
  * Its files may outlive it in other processes. They are of no use there, and
@@ -58,12 +68,14 @@ struct lpar_hold {
 	struct lpar_memory *memory;
 	struct mm_struct *mm;
 	struct pid *pid;
+	struct inode *inode;
 	unsigned int opens;
 };
 
 /**
  * struct lpar_memory - the memory of an active LPAR
  * @ref: the LPAR and each open file hold one
+ * @node_in_all: in memories, under memories_mutex
  * @lpar: holds a reference
  * @node: NUMA node, or NUMA_NO_NODE
  * @nr_pieces: number of @pieces
@@ -74,10 +86,13 @@ struct lpar_hold {
  * @dirty: a former holder's contents are still there
  * @free: the LPAR is gone: free the pieces once they are zeroed
  * @scrub: zeroes and frees
+ * @pieces_lock: held while a piece is zeroed, freed, retired or replaced
+ * @nr_bad: how many pieces are bad; under @pieces_lock
  * @pieces: what it is made of
  */
 struct lpar_memory {
 	struct kref ref;
+	struct list_head node_in_all;
 	struct lpar *lpar;
 	int node;
 	unsigned long nr_pieces;
@@ -88,8 +103,14 @@ struct lpar_memory {
 	bool dirty;
 	bool free;
 	struct delayed_work scrub;
+	struct mutex pieces_lock;	/* changes of pieces */
+	unsigned long nr_bad;
 	struct piece pieces[];
 };
+
+/* All memory that there is, also of LPARs that are active no more. */
+static DEFINE_MUTEX(memories_mutex);
+static LIST_HEAD(memories);
 
 /**
  * lpar_memory_size() - size in bytes
@@ -111,6 +132,17 @@ u64 lpar_memory_size(const struct lpar_memory *memory)
 u64 lpar_memory_small(const struct lpar_memory *memory)
 {
 	return memory->small_bytes;
+}
+
+/**
+ * lpar_memory_bad() - how much of it is in pieces with a hardware error
+ * @memory: memory
+ *
+ * Return: bytes.
+ */
+u64 lpar_memory_bad(const struct lpar_memory *memory)
+{
+	return (u64)READ_ONCE(memory->nr_bad) * LPAR_PIECE_SIZE;
 }
 
 static int check_node(const struct lpar_config *config, struct lpar_report *report)
@@ -196,22 +228,30 @@ static void zero_folio(struct folio *folio)
 	}
 }
 
-static int alloc_small(struct lpar_memory *memory, struct piece *piece)
+/* What is missing of a piece of small pages. */
+static int fill_small(struct lpar_memory *memory, struct piece *piece)
 {
 	pgoff_t pgoff = (piece - memory->pieces) * LPAR_PIECE_PAGES;
 	unsigned int i;
 
-	piece->small = kvcalloc(LPAR_PIECE_PAGES, sizeof(*piece->small), GFP_KERNEL);
-	if (!piece->small)
-		return -ENOMEM;
 	for (i = 0; i < LPAR_PIECE_PAGES; i++) {
+		if (piece->small[i])
+			continue;
 		piece->small[i] = alloc_folio(memory, pgoff + i, 0, __GFP_RETRY_MAYFAIL);
 		if (!piece->small[i])
 			return -ENOMEM;
 		zero_folio(piece->small[i]);
 	}
-	memory->small_bytes += LPAR_PIECE_SIZE;
 	return 0;
+}
+
+static int alloc_small(struct lpar_memory *memory, struct piece *piece)
+{
+	piece->small = kvcalloc(LPAR_PIECE_PAGES, sizeof(*piece->small), GFP_KERNEL);
+	if (!piece->small)
+		return -ENOMEM;
+	memory->small_bytes += LPAR_PIECE_SIZE;
+	return fill_small(memory, piece);
 }
 
 /*
@@ -239,15 +279,41 @@ static bool is_ours_alone(const struct folio *folio)
 	return folio_ref_count(folio) == 1;
 }
 
-static bool scrub_folio(struct folio **slot, bool used, bool free)
+static bool is_poisoned(struct folio *folio)
+{
+	long i;
+
+	for (i = 0; i < folio_nr_pages(folio); i++)
+		if (PageHWPoison(folio_page(folio, i)))
+			return true;
+	return false;
+}
+
+static void note_bad(struct lpar_memory *memory, struct piece *piece, bool bad)
+{
+	lockdep_assert_held(&memory->pieces_lock);
+	if (piece->bad == bad)
+		return;
+	piece->bad = bad;
+	WRITE_ONCE(memory->nr_bad, memory->nr_bad + (bad ? 1 : -1));
+}
+
+static bool scrub_folio(struct lpar_memory *memory, struct piece *piece, struct folio **slot,
+			bool free)
 {
 	struct folio *folio = *slot;
 
 	if (!folio)
 		return true;
+	/* Nobody may ever get it: it keeps our reference, whoever else refers to it. */
+	if (is_poisoned(folio)) {
+		note_bad(memory, piece, true);
+		*slot = NULL;
+		return true;
+	}
 	if (!is_ours_alone(folio))
 		return false;
-	if (used)
+	if (piece->used)
 		zero_folio(folio);
 	if (free) {
 		folio_put(folio);
@@ -256,17 +322,28 @@ static bool scrub_folio(struct folio **slot, bool used, bool free)
 	return true;
 }
 
+/* Makes a piece whole again that has lost pages to hardware errors. */
+static void mend_piece(struct lpar_memory *memory, struct piece *piece)
+{
+	bool fragmented = true;		/* no compaction for the sake of one piece */
+	int err = piece->small ? fill_small(memory, piece) :
+		  piece->folio ? 0 : alloc_piece(memory, piece, &fragmented);
+
+	if (!err)
+		note_bad(memory, piece, false);
+}
+
 /* False when a part of the piece is still in use by somebody. */
-static bool scrub_piece(struct piece *piece, bool free)
+static bool scrub_piece(struct lpar_memory *memory, struct piece *piece, bool free)
 {
 	bool done = true;
 	unsigned int i;
 
 	if (piece->folio || !piece->small) {
-		done = scrub_folio(&piece->folio, piece->used, free);
+		done = scrub_folio(memory, piece, &piece->folio, free);
 	} else {
 		for (i = 0; i < LPAR_PIECE_PAGES; i++)
-			done &= scrub_folio(&piece->small[i], piece->used, free);
+			done &= scrub_folio(memory, piece, &piece->small[i], free);
 	}
 	if (!done)
 		return false;
@@ -274,6 +351,8 @@ static bool scrub_piece(struct piece *piece, bool free)
 	if (free) {
 		kvfree(piece->small);
 		piece->small = NULL;
+	} else if (piece->bad) {
+		mend_piece(memory, piece);
 	}
 	return true;
 }
@@ -283,14 +362,23 @@ static bool scrub_pieces(struct lpar_memory *memory, bool free)
 	bool done = true;
 	unsigned long i;
 
-	for (i = 0; i < memory->nr_pieces; i++)
-		if (memory->pieces[i].used || free)
-			done &= scrub_piece(&memory->pieces[i], free);
+	for (i = 0; i < memory->nr_pieces; i++) {
+		struct piece *piece = &memory->pieces[i];
+
+		if (!piece->used && !piece->bad && !free)
+			continue;
+		mutex_lock(&memory->pieces_lock);
+		done &= scrub_piece(memory, piece, free);
+		mutex_unlock(&memory->pieces_lock);
+	}
 	return done;
 }
 
 static void destroy(struct lpar_memory *memory)
 {
+	mutex_lock(&memories_mutex);
+	list_del(&memory->node_in_all);
+	mutex_unlock(&memories_mutex);
 	lpar_put(memory->lpar);
 	kvfree(memory);
 	module_put(THIS_MODULE);
@@ -300,6 +388,7 @@ static void scrub(struct work_struct *work)
 {
 	struct lpar_memory *memory = container_of(to_delayed_work(work), struct lpar_memory, scrub);
 	bool free = READ_ONCE(memory->free);
+	u64 bad = lpar_memory_bad(memory);
 
 	if (!scrub_pieces(memory, free)) {
 		queue_delayed_work(lpar_wq, &memory->scrub, PINNED_RETRY);
@@ -315,6 +404,8 @@ static void scrub(struct work_struct *work)
 	wake_up_all(&memory->clean);
 	lpar_event_send(LPAR_EVENT_MEMORY_RELEASED, memory->lpar, NULL);
 	lpar_event_poll(memory->lpar, NULL, "holder");
+	if (bad != lpar_memory_bad(memory))
+		lpar_judge_all();
 	lpar_memory_put(memory);
 }
 
@@ -358,6 +449,7 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 		return NULL;
 	kref_init(&memory->ref);
 	mutex_init(&memory->lock);
+	mutex_init(&memory->pieces_lock);
 	init_waitqueue_head(&memory->clean);
 	INIT_DELAYED_WORK(&memory->scrub, scrub);
 	memory->nr_pieces = nr_pieces;
@@ -365,6 +457,9 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 	memory->lpar = lpar;
 	lpar_ref(lpar);
 	__module_get(THIS_MODULE);
+	mutex_lock(&memories_mutex);
+	list_add(&memory->node_in_all, &memories);
+	mutex_unlock(&memories_mutex);
 	return memory;
 }
 
@@ -432,7 +527,7 @@ pid_t lpar_memory_holder(struct lpar_memory *memory)
 	return pid;
 }
 
-static struct lpar_hold *new_hold(struct lpar_memory *memory)
+static struct lpar_hold *new_hold(struct lpar_memory *memory, struct inode *inode)
 {
 	struct lpar_hold *hold = kzalloc(sizeof(*hold), GFP_KERNEL);
 
@@ -442,6 +537,8 @@ static struct lpar_hold *new_hold(struct lpar_memory *memory)
 	hold->mm = current->mm;
 	mmgrab(hold->mm);
 	hold->pid = get_pid(task_tgid(current));
+	hold->inode = inode;
+	ihold(inode);		/* the caller has it open */
 	return hold;
 }
 
@@ -449,6 +546,7 @@ static void free_hold(struct lpar_hold *hold)
 {
 	mmdrop(hold->mm);
 	put_pid(hold->pid);
+	iput(hold->inode);
 	kfree(hold);
 }
 
@@ -483,6 +581,7 @@ static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *
 /**
  * lpar_memory_hold() - the current process opens the memory
  * @memory: memory, referenced
+ * @inode: of the file that it opens
  *
  * Waits until a former holder's contents are gone.
  *
@@ -490,14 +589,14 @@ static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *
  * Return: what lpar_memory_release() ends, or ERR_PTR of -EBUSY when another process
  * holds it, -EINVAL, -ENOMEM, -ERESTARTSYS.
  */
-struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory)
+struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, struct inode *inode)
 {
 	struct lpar_event_info info = { .pid = task_tgid_nr(current), .cpu = -1 };
 	struct lpar_hold *hold, *fresh;
 
 	if (!current->mm)
 		return ERR_PTR(-EINVAL);	/* a kernel thread */
-	fresh = new_hold(memory);
+	fresh = new_hold(memory, inode);
 	if (!fresh)
 		return ERR_PTR(-ENOMEM);
 	info.comm = current->comm;
@@ -553,6 +652,20 @@ struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold)
 }
 
 /**
+ * lpar_memory_inode() - whose mappings a holder's are
+ * @hold: of the file
+ *
+ * A device node may have several inodes. So that what is mapped can be found again,
+ * the mappings of all files of a holder are one inode's.
+ *
+ * Return: inode, which the file keeps.
+ */
+struct inode *lpar_memory_inode(const struct lpar_hold *hold)
+{
+	return hold->inode;
+}
+
+/**
  * lpar_memory_may_map() - may the current process map the memory by a file?
  * @hold: of the file, which may have been passed on
  *
@@ -576,22 +689,126 @@ bool lpar_memory_may_map(const struct lpar_hold *hold)
  * @pgoff: which
  *
  * Context: any.
- * Return: the page with a reference, or NULL beyond the end.
+ * Return: the page with a reference, or NULL beyond the end, or when it was lost to
+ * a hardware error and there was none to replace it.
  */
 struct page *lpar_memory_page(struct lpar_memory *memory, pgoff_t pgoff)
 {
 	unsigned long nr = pgoff / LPAR_PIECE_PAGES;
+	struct folio *folio;
 	struct piece *piece;
 	struct page *page;
 
 	if (nr >= memory->nr_pieces)
 		return NULL;
 	piece = &memory->pieces[nr];
+	folio = piece->folio;
+	if (!folio && piece->small)
+		folio = piece->small[pgoff % LPAR_PIECE_PAGES];
+	if (!folio)
+		return NULL;
 	WRITE_ONCE(piece->used, true);
-	if (piece->folio)
-		page = folio_page(piece->folio, pgoff % LPAR_PIECE_PAGES);
-	else
-		page = folio_page(piece->small[pgoff % LPAR_PIECE_PAGES], 0);
+	page = folio_page(folio, piece->folio ? pgoff % LPAR_PIECE_PAGES : 0);
 	get_page(page);
 	return page;
+}
+
+static bool has_pfn(struct folio *folio, unsigned long pfn)
+{
+	return folio && pfn >= folio_pfn(folio) && pfn - folio_pfn(folio) < folio_nr_pages(folio);
+}
+
+/* The folio of @piece with this page, or NULL. */
+static struct folio *find_folio(const struct piece *piece, unsigned long pfn)
+{
+	unsigned int i;
+
+	if (has_pfn(piece->folio, pfn))
+		return piece->folio;
+	for (i = 0; piece->small && i < LPAR_PIECE_PAGES; i++)
+		if (has_pfn(piece->small[i], pfn))
+			return piece->small[i];
+	return NULL;
+}
+
+/*
+ * Under its lock, which a fault holds while it maps: from now on no fault maps the
+ * folio as a whole, which finish_fault() does only up to the end of the file.
+ */
+static void map_by_page(const struct lpar_memory *memory, struct folio *folio)
+{
+	if (!folio_test_large(folio))
+		return;
+	folio_lock(folio);
+	folio_set_has_hwpoisoned(folio);
+	folio->index = memory->nr_pieces * LPAR_PIECE_PAGES;
+	folio_unlock(folio);
+}
+
+/*
+ * Takes a piece out of the holder's page tables, and KVM's; it may fault it in again.
+ * If there is none, it is replaced before there is one.
+ */
+static void unmap_piece(struct lpar_memory *memory, unsigned long nr)
+{
+	struct inode *inode = NULL;
+
+	mutex_lock(&memory->lock);
+	if (memory->hold) {
+		inode = memory->hold->inode;
+		ihold(inode);
+	} else if (!memory->dirty && kref_get_unless_zero(&memory->ref)) {
+		memory->dirty = true;
+		queue_delayed_work(lpar_wq, &memory->scrub, 0);
+	}
+	mutex_unlock(&memory->lock);
+	if (!inode)
+		return;
+	unmap_mapping_range(inode->i_mapping, (loff_t)nr * LPAR_PIECE_SIZE, LPAR_PIECE_SIZE, 1);
+	iput(inode);
+}
+
+/* True if the page is of this memory. */
+static bool fail_page(struct lpar_memory *memory, unsigned long pfn)
+{
+	struct folio *folio = NULL;
+	unsigned long i;
+
+	mutex_lock(&memory->pieces_lock);
+	for (i = 0; i < memory->nr_pieces; i++) {
+		folio = find_folio(&memory->pieces[i], pfn);
+		if (!folio)
+			continue;
+		note_bad(memory, &memory->pieces[i], true);
+		map_by_page(memory, folio);
+		break;
+	}
+	mutex_unlock(&memory->pieces_lock);
+	if (folio)
+		unmap_piece(memory, i);
+	return folio;
+}
+
+/**
+ * lpar_memory_fail_page() - a page has a hardware error
+ * @pfn: page, marked by the kernel; may be of any memory
+ *
+ * Context: may sleep.
+ * Return: the LPAR whose memory it is, with a reference, or NULL.
+ */
+struct lpar *lpar_memory_fail_page(unsigned long pfn)
+{
+	struct lpar_memory *memory;
+	struct lpar *lpar = NULL;
+
+	mutex_lock(&memories_mutex);
+	list_for_each_entry(memory, &memories, node_in_all) {
+		if (!fail_page(memory, pfn))
+			continue;
+		lpar = memory->lpar;
+		lpar_ref(lpar);
+		break;
+	}
+	mutex_unlock(&memories_mutex);
+	return lpar;
 }

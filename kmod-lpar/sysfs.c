@@ -62,6 +62,18 @@ static ssize_t memory_small_show(struct device *dev, struct device_attribute *at
 }
 static DEVICE_ATTR_RO(memory_small);
 
+static ssize_t memory_bad_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct lpar *lpar = to_lpar(dev);
+	u64 bad;
+
+	mutex_lock(&lpar_mutex);
+	bad = lpar->memory ? lpar_memory_bad(lpar->memory) : 0;
+	mutex_unlock(&lpar_mutex);
+	return sysfs_emit(buf, "%llu\n", bad);
+}
+static DEVICE_ATTR_RO(memory_bad);
+
 static ssize_t node_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%d\n", READ_ONCE(to_lpar(dev)->config.node));
@@ -194,6 +206,7 @@ static struct attribute *lpar_attrs[] = {
 	&dev_attr_cpus.attr,
 	&dev_attr_memory.attr,
 	&dev_attr_memory_small.attr,
+	&dev_attr_memory_bad.attr,
 	&dev_attr_node.attr,
 	&dev_attr_members.attr,
 	&dev_attr_holder.attr,

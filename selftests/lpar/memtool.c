@@ -9,6 +9,8 @@
  *	memtool pmd PATH		prints the KiB that are mapped by huge entries
  *	memtool zero PATH		each byte is zero
  *	memtool rw|partial|advise|fork|others|pinned|abandoned PATH
+ *	memtool poison PATH		a page of it gets a hardware error; says "poisoned" and
+ *					stays when that page gives SIGBUS and no other does
  *	memtool direct PATH DISK	O_DIRECT to and from the mapping
  *	memtool exclusive DISK		opens it with O_EXCL
  *	memtool dirty MIB		writes to that much memory and frees it
@@ -20,6 +22,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,6 +40,7 @@
 #define DISK_BYTES (1UL << 20)
 
 #define NEXT_HOLDER_SECONDS 3
+#define POISON_SECONDS 20
 #define HEIRS 100
 
 #define OURS 0x5a
@@ -448,6 +453,59 @@ static int do_pinned(const char *path, char **words)
 	return 0;
 }
 
+static sigjmp_buf on_sigbus;
+static siginfo_t sigbus;
+
+static void take_sigbus(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)context;
+	sigbus = *info;
+	siglongjmp(on_sigbus, 1);
+}
+
+/* Does reading from there give SIGBUS for a hardware error, with that address? */
+static bool is_poisoned(uint8_t *page)
+{
+	if (sigsetjmp(on_sigbus, 1)) {
+		require(sigbus.si_code == BUS_MCEERR_AR, "SIGBUS is not for a hardware error");
+		require((uintptr_t)sigbus.si_addr / PAGE == (uintptr_t)page / PAGE,
+			"SIGBUS has not the address of the page");
+		return true;
+	}
+	(void)*(volatile uint8_t *)page;
+	return false;
+}
+
+/* The kernel tells lpar.ko of the error, which takes the page from us soon after. */
+static int __attribute__((noreturn)) do_poison(const char *path, char **words)
+{
+	struct sigaction action = { .sa_sigaction = take_sigbus, .sa_flags = SA_SIGINFO };
+	struct mapping map = map_aligned(path);
+	uint8_t *bad = map.start + HUGE + 5 * PAGE;
+
+	(void)words;
+	memset(map.start, OURS, map.bytes);
+	sigaction(SIGBUS, &action, NULL);
+	/* It may say that the kernel itself could not recover from it. */
+	madvise(bad, PAGE, MADV_HWPOISON);
+	for (int i = 0; i < POISON_SECONDS * 100 && !is_poisoned(bad); i++)
+		usleep(10000);
+	require(is_poisoned(bad), "the page can be read yet");
+	require(is_poisoned(bad), "the page can be read again");
+	for (uint8_t *page = map.start; page < map.start + map.bytes; page += PAGE) {
+		if (page == bad)
+			continue;
+		require(!is_poisoned(page), "another page gives SIGBUS");
+		require(filled_with(page, PAGE, OURS), "another page has lost its contents");
+	}
+	require(!writable(bad), "the kernel writes to the page");
+	puts("poisoned");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
 static int do_direct(const char *path, char **words)
 {
 	struct mapping map = map_all(path);
@@ -533,6 +591,7 @@ int main(int argc, char **argv)
 		{ "others", do_others, 0 },
 		{ "pinned", do_pinned, 0 },
 		{ "abandoned", do_abandoned, 0 },
+		{ "poison", do_poison, 0 },
 		{ "direct", do_direct, 1 },
 		{ "exclusive", do_exclusive, 0 },
 		{ "dirty", do_dirty, 0 },
