@@ -11,6 +11,7 @@
 #include <linux/device.h>
 #include <linux/fs.h>
 #include <linux/idr.h>
+#include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -45,8 +46,28 @@ static vm_fault_t memdev_fault(struct vm_fault *vmf)
 	return vmf->page ? 0 : VM_FAULT_SIGBUS;
 }
 
+#ifdef CONFIG_NUMA
+/*
+ * NUMA balancing takes mappings away to see from which node they are used, and cannot
+ * migrate these pages: a guest would take the faults for nothing. Only a policy
+ * without MPOL_F_MOF keeps it off, as NULL stands for that of the task.
+ */
+static struct mempolicy in_place = {
+	.refcnt = ATOMIC_INIT(1),
+	.mode = MPOL_LOCAL,
+};
+
+static struct mempolicy *memdev_policy(GET_POLICY_PROTO)
+{
+	return &in_place;
+}
+#endif
+
 static const struct vm_operations_struct memdev_vm_ops = {
 	.fault = memdev_fault,
+#ifdef CONFIG_NUMA
+	.get_policy = memdev_policy,
+#endif
 };
 
 static int memdev_mmap(struct file *file, struct vm_area_struct *vma)

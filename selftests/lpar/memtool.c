@@ -12,6 +12,8 @@
  *	memtool poison PATH		a page of it gets a hardware error; says "poisoned" and
  *					stays when that page gives SIGBUS and no other does
  *	memtool direct PATH DISK	O_DIRECT to and from the mapping
+ *	memtool busy PATH|anonymous SECONDS	reads 32 MiB of it again and again; prints how
+ *					many faults NUMA balancing made of that
  *	memtool exclusive DISK		opens it with O_EXCL
  *	memtool dirty MIB		writes to that much memory and frees it
  *	memtool fragment MIB		pins a page in each 2 MiB of that much, frees the rest,
@@ -33,6 +35,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE 4096UL
@@ -41,6 +44,7 @@
 
 #define NEXT_HOLDER_SECONDS 3
 #define POISON_SECONDS 20
+#define BUSY_BYTES (32UL << 20)
 #define HEIRS 100
 
 #define OURS 0x5a
@@ -522,14 +526,6 @@ static int do_direct(const char *path, char **words)
 	return 0;
 }
 
-static int do_exclusive(const char *path, char **words)
-{
-	(void)words;
-	if (open(path, O_RDWR | O_EXCL) < 0)
-		refused("open");
-	return 0;
-}
-
 static uint8_t *anonymous(size_t bytes)
 {
 	uint8_t *start =
@@ -537,6 +533,54 @@ static uint8_t *anonymous(size_t bytes)
 
 	require(start != MAP_FAILED, "anonymous memory");
 	return start;
+}
+
+/* Of this task since not long ago. */
+static long numa_faults(void)
+{
+	FILE *sched = fopen("/proc/self/sched", "r");
+	char line[256];
+	long faults = -1;
+
+	require(sched, "open sched");
+	while (fgets(line, sizeof(line), sched))
+		if (sscanf(line, "total_numa_faults : %ld", &faults) == 1)
+			break;
+	fclose(sched);
+	require(faults >= 0, "the kernel does not count NUMA faults");
+	return faults;
+}
+
+static int do_busy(const char *path, char **words)
+{
+	bool ours = strcmp(path, "anonymous");
+	struct mapping map = { .bytes = BUSY_BYTES };
+	time_t end = time(NULL) + atoi(words[0]);
+	long faults = 0;
+
+	if (ours)
+		map = map_aligned(path);
+	else
+		map.start = anonymous(map.bytes);
+	require(map.bytes >= BUSY_BYTES, "needs 32 MiB");
+	memset(map.start, OURS, BUSY_BYTES);
+	while (time(NULL) < end) {
+		long now = numa_faults();
+
+		faults = now > faults ? now : faults;
+		for (size_t at = 0; at < BUSY_BYTES; at += PAGE)
+			(void)*(volatile uint8_t *)(map.start + at);
+	}
+	printf("%ld\n", faults);
+	return 0;
+}
+
+static int do_exclusive(const char *path, char **words)
+{
+	(void)words;
+	if (open(path, O_RDWR | O_EXCL) < 0)
+		refused("open");
+	return 0;
 }
 
 static int do_dirty(const char *mib, char **words)
@@ -593,6 +637,7 @@ int main(int argc, char **argv)
 		{ "abandoned", do_abandoned, 0 },
 		{ "poison", do_poison, 0 },
 		{ "direct", do_direct, 1 },
+		{ "busy", do_busy, 1 },
 		{ "exclusive", do_exclusive, 0 },
 		{ "dirty", do_dirty, 0 },
 		{ "fragment", do_fragment, 0 },

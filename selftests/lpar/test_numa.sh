@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# NUMA balancing takes no mappings of LPAR memory away, of which it can migrate nothing.
+# vm: cpus=4 nodes=2 mem=1024 timeout=240 kernels=6.1,6.12,7.2 long=6.12
+# shellcheck source=selftests/lpar/lpar.sh
+. "$(dirname "$0")/lpar.sh"
+
+# A sweep over other memory makes thousands of faults; the stack has some.
+FEW=512
+
+tunables=/sys/kernel/debug/sched/numa_balancing
+
+plan 4
+load lpar
+mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+echo 1 >/proc/sys/kernel/numa_balancing
+echo 100 >$tunables/scan_delay_ms
+echo 100 >$tunables/scan_period_min_ms
+echo 200 >$tunables/scan_period_max_ms
+make a memory 32M node 1
+
+other=$(memtool busy anonymous 15)
+diag "anonymous memory: $other faults"
+check "NUMA balancing looks at other memory" test "$other" -gt $FEW
+ours=$(memtool busy /dev/lpar/a 15)
+diag "LPAR memory: $ours faults"
+check "but not at an LPAR's" below "$ours" $FEW
+check "which is in large pieces" same "$(memtool pmd /dev/lpar/a)" $((32 << 10))
+check "deactivate" deactivate_soon a
