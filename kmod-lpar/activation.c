@@ -33,7 +33,7 @@ int lpar_check(struct lpar *lpar, struct lpar_report *report)
 				    lpar_state_name(lpar->state));
 	err = lpar_fence_check(&lpar->config.cpus, report);
 	err = err ?: lpar_memory_check(&lpar->config, report);
-	err = err ?: lpar_memory_check_free(&lpar->config, report);
+	err = err ?: lpar_reserve_check(&lpar->config, lpar->config.memory_bytes, report);
 	return err ?: lpar_disk_check(&lpar->config.disks, report);
 }
 

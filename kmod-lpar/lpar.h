@@ -274,8 +274,6 @@ int lpar_member_census(struct lpar *lpar, int (*see)(struct lpar *lpar, struct t
 
 /* memory.c */
 struct lpar_memory *lpar_memory_alloc(struct lpar *lpar, struct lpar_report *report);
-int lpar_memory_check(const struct lpar_config *config, struct lpar_report *report);
-int lpar_memory_check_free(const struct lpar_config *config, struct lpar_report *report);
 void lpar_memory_ref(struct lpar_memory *memory);
 void lpar_memory_put(struct lpar_memory *memory);
 u64 lpar_memory_size(const struct lpar_memory *memory);
@@ -289,6 +287,12 @@ struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold);
 bool lpar_memory_may_map(const struct lpar_hold *hold);
 struct page *lpar_memory_page(struct lpar_memory *memory, pgoff_t pgoff);
 struct lpar *lpar_memory_fail_page(unsigned long pfn);
+
+/* reserve.c */
+int lpar_memory_check(const struct lpar_config *config, struct lpar_report *report);
+int lpar_reserve_check(const struct lpar_config *config, u64 bytes, struct lpar_report *report);
+int lpar_reserve_lock(void);
+void lpar_reserve_unlock(void);
 
 /* poison.c */
 #ifdef CONFIG_MEMORY_FAILURE

@@ -22,7 +22,6 @@
 #include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
-#include <linux/mmzone.h>
 #include <linux/module.h>
 #include <linux/page-flags.h>
 #include <linux/pagemap.h>
@@ -35,8 +34,8 @@
 
 /* How often pieces that are still pinned are looked at again. */
 #define PINNED_RETRY		(HZ / 10)
-/* What activation leaves to the host at least. */
-#define HOST_RESERVE_BYTES	(64UL << 20)
+/* How often the reserve of the host is looked at while memory is taken, in pieces. */
+#define RESERVE_PIECES		256
 
 /**
  * struct piece - 2 MiB of an LPAR's memory
@@ -145,67 +144,11 @@ u64 lpar_memory_bad(const struct lpar_memory *memory)
 	return (u64)READ_ONCE(memory->nr_bad) * LPAR_PIECE_SIZE;
 }
 
-static int check_node(const struct lpar_config *config, struct lpar_report *report)
-{
-	u64 has;
-
-	if (config->node == LPAR_NODE_ANY)
-		return 0;
-	if (config->node < 0 || config->node >= MAX_NUMNODES || !node_online(config->node))
-		return lpar_problem(report, -EINVAL, "no NUMA node %d; see lscpu", config->node);
-	has = (u64)node_present_pages(config->node) << PAGE_SHIFT;
-	if (config->memory_bytes > has)
-		return lpar_problem(report, -ENOMEM,
-				    "node %d has %llu MiB in all, %llu MiB are wanted; take less or another node",
-				    config->node, has >> 20, config->memory_bytes >> 20);
-	return 0;
-}
-
-/**
- * lpar_memory_check() - is the wanted memory of a kind that there can be?
- * @config: size and node
- * @report: for what is wrong
- *
- * Return: 0, -EINVAL, -ENOMEM.
- */
-int lpar_memory_check(const struct lpar_config *config, struct lpar_report *report)
-{
-	u64 has = (u64)totalram_pages() << PAGE_SHIFT;
-
-	if (config->memory_bytes % LPAR_PIECE_SIZE)
-		return lpar_problem(report, -EINVAL,
-				    "memory must be a multiple of %lu MiB", LPAR_PIECE_SIZE >> 20);
-	if (config->memory_bytes > has)
-		return lpar_problem(report, -ENOMEM,
-				    "the host has %llu MiB in all, %llu MiB are wanted; take less",
-				    has >> 20, config->memory_bytes >> 20);
-	return check_node(config, report);
-}
-
-/**
- * lpar_memory_check_free() - could the memory be reserved now?
- * @config: size and node
- * @report: for what is wrong
- *
- * Return: 0 or -ENOMEM.
- */
-int lpar_memory_check_free(const struct lpar_config *config, struct lpar_report *report)
-{
-	u64 available = (u64)max(si_mem_available(), 0L) << PAGE_SHIFT;
-
-	if (!config->memory_bytes || config->memory_bytes + HOST_RESERVE_BYTES <= available)
-		return 0;
-	return lpar_problem(report, -ENOMEM,
-			    "the host has %llu MiB available, %llu MiB are wanted and %lu MiB must stay; free some or take less",
-			    available >> 20, config->memory_bytes >> 20,
-			    HOST_RESERVE_BYTES >> 20);
-}
-
-/* A folio for page @pgoff of the memory and those that follow; not zeroed. */
+/* A folio for page @pgoff of the memory and those that follow; the allocator zeroes it once. */
 static struct folio *alloc_folio(const struct lpar_memory *memory, pgoff_t pgoff,
 				 unsigned int order, gfp_t how)
 {
-	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | how;
+	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | __GFP_ZERO | how;
 	struct folio *folio;
 
 	if (memory->node == NUMA_NO_NODE)
@@ -240,7 +183,6 @@ static int fill_small(struct lpar_memory *memory, struct piece *piece)
 		piece->small[i] = alloc_folio(memory, pgoff + i, 0, __GFP_RETRY_MAYFAIL);
 		if (!piece->small[i])
 			return -ENOMEM;
-		zero_folio(piece->small[i]);
 	}
 	return 0;
 }
@@ -265,10 +207,8 @@ static int alloc_piece(struct lpar_memory *memory, struct piece *piece, bool *fr
 	piece->folio = alloc_folio(memory, pgoff, LPAR_PIECE_ORDER, __GFP_NORETRY);
 	if (!piece->folio && !*fragmented)
 		piece->folio = alloc_folio(memory, pgoff, LPAR_PIECE_ORDER, __GFP_RETRY_MAYFAIL);
-	if (piece->folio) {
-		zero_folio(piece->folio);
+	if (piece->folio)
 		return 0;
-	}
 	*fragmented = true;
 	return alloc_small(memory, piece);
 }
@@ -463,6 +403,32 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 	return memory;
 }
 
+/* Takes all pieces; those that it has got are freed with the memory. */
+static int alloc_pieces(struct lpar_memory *memory, const struct lpar_config *config,
+			struct lpar_report *report)
+{
+	bool fragmented = false;
+	unsigned long i;
+	int err = 0;
+
+	for (i = 0; i < memory->nr_pieces && !err; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		/* Others take memory meanwhile. */
+		if (i && i % RESERVE_PIECES == 0)
+			err = lpar_reserve_check(config, (memory->nr_pieces - i) * LPAR_PIECE_SIZE,
+						 NULL);
+		err = err ?: alloc_piece(memory, &memory->pieces[i], &fragmented);
+		cond_resched();
+	}
+	if (err)
+		lpar_problem(report, err,
+			     "only %lu of %lu MiB could be reserved on the node; take less or another node",
+			     (i - 1) * LPAR_PIECE_SIZE >> 20,
+			     memory->nr_pieces * LPAR_PIECE_SIZE >> 20);
+	return err;
+}
+
 /**
  * lpar_memory_alloc() - reserve the memory of an LPAR
  * @lpar: its config says how much and where
@@ -473,30 +439,24 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
  */
 struct lpar_memory *lpar_memory_alloc(struct lpar *lpar, struct lpar_report *report)
 {
-	unsigned long nr_pieces = lpar->config.memory_bytes / LPAR_PIECE_SIZE;
+	const struct lpar_config *config = &lpar->config;
 	struct lpar_memory *memory;
-	bool fragmented = false;
-	unsigned long i;
-	int err = lpar_memory_check_free(&lpar->config, report);
+	int err = lpar_reserve_lock();
 
 	if (err)
 		return ERR_PTR(err);
-	memory = new_memory(lpar, nr_pieces);
-	if (!memory)
-		return ERR_PTR(-ENOMEM);
-	for (i = 0; i < nr_pieces && !err; i++) {
-		err = fatal_signal_pending(current) ? -EINTR :
-		      alloc_piece(memory, &memory->pieces[i], &fragmented);
-		cond_resched();
-	}
-	if (err == -ENOMEM)
-		lpar_problem(report, err,
-			     "only %lu of %lu MiB could be reserved on the node; take less or another node",
-			     (i - 1) * LPAR_PIECE_SIZE >> 20, nr_pieces * LPAR_PIECE_SIZE >> 20);
+	err = lpar_reserve_check(config, config->memory_bytes, report);
 	if (err) {
-		lpar_memory_put(memory);
+		lpar_reserve_unlock();
 		return ERR_PTR(err);
 	}
+	memory = new_memory(lpar, config->memory_bytes / LPAR_PIECE_SIZE);
+	err = memory ? alloc_pieces(memory, config, report) : -ENOMEM;
+	lpar_reserve_unlock();
+	if (err && memory)
+		lpar_memory_put(memory);
+	if (err)
+		return ERR_PTR(err);
 	if (memory->small_bytes)
 		pr_warn("lpar: %s: %llu of %llu MiB are in 4 KiB pages, as memory is fragmented: expect more TLB misses\n",
 			lpar->name, memory->small_bytes >> 20, lpar_memory_size(memory) >> 20);

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The reserve: how much memory an activation leaves to the host, on each node.
+ *
+ * LPAR memory cannot be reclaimed, nor does killing its holder free any of it. What a
+ * node keeps is in proportion to its size, as the host's own needs are: page tables,
+ * struct pages, slabs, network buffers. One activation takes memory at a time, so that
+ * two do not count on the same.
+ */
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/swap.h>
+#include <linux/vmstat.h>
+#include "lpar.h"
+
+/* A node keeps this part of itself, and so much at least. */
+#define RESERVE_SHARE		32
+#define RESERVE_MIN_BYTES	(64ULL << 20)
+
+static DEFINE_MUTEX(reserving);
+
+static u64 reserve_of(u64 bytes)
+{
+	return max(bytes / RESERVE_SHARE, RESERVE_MIN_BYTES);
+}
+
+static u64 node_reserve(int node)
+{
+	return reserve_of((u64)node_present_pages(node) << PAGE_SHIFT);
+}
+
+static long node_stat(int node, enum node_stat_item item)
+{
+	return atomic_long_read(&NODE_DATA(node)->vm_stat[item]);
+}
+
+/*
+ * What a node can give without need to swap, as si_mem_available() has it for the
+ * host: free pages above the watermarks of the zones that we are given from, and half
+ * of the page cache.
+ */
+static u64 node_available(int node)
+{
+	long cache = node_stat(node, NR_ACTIVE_FILE) + node_stat(node, NR_INACTIVE_FILE);
+	long pages = 0, low = 0;
+	int nr;
+
+	for (nr = 0; nr <= gfp_zone(GFP_KERNEL); nr++) {
+		struct zone *zone = &NODE_DATA(node)->node_zones[nr];
+
+		if (!populated_zone(zone))
+			continue;
+		low += low_wmark_pages(zone);
+		pages += (long)zone_page_state(zone, NR_FREE_PAGES) - (long)high_wmark_pages(zone);
+	}
+	pages += cache - min(cache / 2, low);
+	return (u64)max(pages, 0L) << PAGE_SHIFT;
+}
+
+static u64 host_reserve(void)
+{
+	u64 bytes = 0;
+	int node;
+
+	for_each_online_node(node)
+		if (node_present_pages(node))
+			bytes += node_reserve(node);
+	return bytes;
+}
+
+static int check_node(const struct lpar_config *config, struct lpar_report *report)
+{
+	u64 has;
+
+	if (config->node == LPAR_NODE_ANY)
+		return 0;
+	if (config->node < 0 || config->node >= MAX_NUMNODES || !node_online(config->node))
+		return lpar_problem(report, -EINVAL, "no NUMA node %d; see lscpu", config->node);
+	has = (u64)node_present_pages(config->node) << PAGE_SHIFT;
+	if (config->memory_bytes > has)
+		return lpar_problem(report, -ENOMEM,
+				    "node %d has %llu MiB in all, %llu MiB are wanted; take less or another node",
+				    config->node, has >> 20, config->memory_bytes >> 20);
+	return 0;
+}
+
+/**
+ * lpar_memory_check() - is the wanted memory of a kind that there can be?
+ * @config: size and node
+ * @report: for what is wrong
+ *
+ * Return: 0, -EINVAL, -ENOMEM.
+ */
+int lpar_memory_check(const struct lpar_config *config, struct lpar_report *report)
+{
+	u64 has = (u64)totalram_pages() << PAGE_SHIFT;
+
+	if (config->memory_bytes % LPAR_PIECE_SIZE)
+		return lpar_problem(report, -EINVAL,
+				    "memory must be a multiple of %lu MiB", LPAR_PIECE_SIZE >> 20);
+	if (config->memory_bytes > has)
+		return lpar_problem(report, -ENOMEM,
+				    "the host has %llu MiB in all, %llu MiB are wanted; take less",
+				    has >> 20, config->memory_bytes >> 20);
+	return check_node(config, report);
+}
+
+/**
+ * lpar_reserve_check() - can so much be taken, and the host keep its reserve?
+ * @config: node
+ * @bytes: what is still to be taken
+ * @report: for the refusal
+ *
+ * Context: any. With LPAR_NODE_ANY the host is looked at as a whole.
+ * Return: 0 or -ENOMEM.
+ */
+int lpar_reserve_check(const struct lpar_config *config, u64 bytes, struct lpar_report *report)
+{
+	bool any = config->node == LPAR_NODE_ANY;
+	u64 available, reserve;
+
+	if (!bytes)
+		return 0;
+	available = any ? (u64)max(si_mem_available(), 0L) << PAGE_SHIFT :
+		    node_available(config->node);
+	reserve = any ? host_reserve() : node_reserve(config->node);
+	if (bytes + reserve <= available)
+		return 0;
+	if (any)
+		return lpar_problem(report, -ENOMEM,
+				    "the host has %llu MiB available, %llu MiB are wanted and %llu MiB must stay; free some or take less",
+				    available >> 20, bytes >> 20, reserve >> 20);
+	return lpar_problem(report, -ENOMEM,
+			    "node %d has %llu MiB available, %llu MiB are wanted and %llu MiB must stay; free some, take less or another node",
+			    config->node, available >> 20, bytes >> 20, reserve >> 20);
+}
+
+/**
+ * lpar_reserve_lock() - begin to take memory: one at a time
+ *
+ * Context: may sleep, for as long as another activation zeroes its memory.
+ * Return: 0, or -EINTR for a fatal signal.
+ */
+int lpar_reserve_lock(void)
+{
+	return mutex_lock_killable(&reserving);
+}
+
+/**
+ * lpar_reserve_unlock() - it is taken, or given up
+ */
+void lpar_reserve_unlock(void)
+{
+	mutex_unlock(&reserving);
+}
