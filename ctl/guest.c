@@ -174,6 +174,11 @@ static void become_qemu(const struct launch *launch, char **argv, int report)
 
 	setsid();
 	redirect(launch->name);
+	ret = oom_discount(launch->lpar.memory);
+	if (ret) {
+		dprintf(report, "oom_score_adj of QEMU: %s", strerror(-ret));
+		_exit(EXIT_FAILED);
+	}
 	nlh = nl_request(LPAR_CMD_MEMBER_ADD, launch->name);
 	mnl_attr_put_u32(nlh, LPAR_A_MEMBER, getpid());
 	ret = nl_send(nlh, NULL, NULL);

@@ -196,7 +196,7 @@ static void show_gate(const struct lpar *lpar)
 
 static void show_memory(const struct lpar *lpar)
 {
-	char size[32], node[16];
+	char size[32], node[16], adj[16];
 
 	printf("  memory       %s, node %s", format_size(size, sizeof(size), lpar->memory),
 	       format_node(node, sizeof(node), lpar->node));
@@ -207,6 +207,8 @@ static void show_memory(const struct lpar *lpar)
 		       format_size(size, sizeof(size), lpar->memory_bad));
 	if (lpar->holder)
 		printf(", held by %" PRIu32, lpar->holder);
+	if (lpar->holder && !oom_read(lpar->holder, adj, sizeof(adj)))
+		printf(" (oom_score_adj %s)", adj);
 	printf(", owner %" PRIu32 ":%" PRIu32 "\n", lpar->owner_uid, lpar->owner_gid);
 }
 

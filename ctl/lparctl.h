@@ -381,6 +381,10 @@ int pin_guest(const struct lpar *lpar, const struct pin_config *config); /* exit
 int pin_verb(struct args *args);
 void pin_others(const struct lpar *lpar, struct cpus *others);
 
+/* oom.c: what the OOM killer thinks of an LPAR's memory */
+int oom_discount(uint64_t memory);
+int oom_read(pid_t pid, char *buf, size_t size);
+
 /* irq.c: interrupts leave the LPAR's CPUs, and come back */
 void irqs_move(const char *name, const char *cpus);
 void irqs_restore(const char *name, const char *cpus);

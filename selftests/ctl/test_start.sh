@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 74
+plan 76
 load lpar
 disk=$(disk 1)
 fake=$(readlink -f "$(dirname "$0")/fake-qemu")
@@ -111,6 +111,13 @@ check "show says so" says 0 "vCPUs *0 on CPU 2, 1 on CPU 3, others on 2-3" lparc
 check "pin again" says 0 "2 vCPUs have a CPU each" lparctl pin web
 check "nothing is different" same "$(affinities "$pid" | sort | xargs)" "2 2,3 3"
 check "QEMU is a session of its own" same "$(ps -o sid= -p "$pid" | tr -d ' ')" "$pid"
+discount() {
+	awk '/^(MemTotal|SwapTotal):/ { kib += $2 } END { print -int((65536 * 1000 + kib - 1) / kib) }' \
+		/proc/meminfo
+}
+check "the LPAR's memory does not count for the OOM killer" \
+	same "$(cat "/proc/$pid/oom_score_adj")" "$(discount)"
+check "show says so" says 0 "held by $pid (oom_score_adj $(discount))" lparctl show web
 check "interrupt was moved" same "$(cat "/proc/irq/$irq/smp_affinity_list")" 0-1
 check "disk is claimed" exits 1 bash -c "exec 3<>$disk && python3 -c '
 import os; os.open(\"$disk\", os.O_RDWR | os.O_EXCL)'"
