@@ -197,6 +197,17 @@ static int on_problem(const struct nlmsghdr *nlh, void *data)
 }
 
 /* What the module says; an LPAR that holds its resources has passed already. */
+/* As irqbalance does it, or a driver that sets its interrupts up anew. */
+static void check_interrupts(struct report *report, const struct lpar *lpar)
+{
+	int irq = irqs_strayed(lpar->name, lpar->cpus);
+
+	if (irq >= 0)
+		problem(report,
+			"interrupt %d may come to its CPUs again; keep irqbalance off them and run 'lparctl activate %s --host'",
+			irq, lpar->name);
+}
+
 static int check_kernel(struct report *report)
 {
 	struct lpar lpar;
@@ -204,7 +215,9 @@ static int check_kernel(struct report *report)
 
 	if (!ret && lpar.state == LPAR_STATE_DEGRADED)
 		problem(report, "it is degraded: %s", lpar.reason);
-	if (!ret && (lpar.state == LPAR_STATE_DEFINED || lpar.state == LPAR_STATE_FAILED))
+	if (!ret)
+		check_interrupts(report, &lpar);
+	if (!ret && !lpar_is_fenced(&lpar))
 		ret = nl_send(nl_request(LPAR_CMD_CHECK, report->name), on_problem, report);
 	lpar_free(&lpar);
 	return ret;

@@ -41,11 +41,6 @@ struct launch {
 	pid_t pid; /* QEMU, our child */
 };
 
-static bool is_fenced(const struct lpar *lpar)
-{
-	return lpar->state != LPAR_STATE_DEFINED && lpar->state != LPAR_STATE_FAILED;
-}
-
 /* Returns a file descriptor that holds the lock until it is closed. */
 static int lock_lpar(const char *name)
 {
@@ -115,7 +110,7 @@ static int define(struct launch *launch)
 	if (ret == -ENOENT) {
 		ret = config_apply(LPAR_CMD_CREATE, &launch->config, launch->config.given);
 		launch->created = !ret;
-	} else if (!ret && !is_fenced(&launch->lpar)) {
+	} else if (!ret && !lpar_is_fenced(&launch->lpar)) {
 		ret = config_apply(LPAR_CMD_SET, &launch->config, KEY_ALL);
 	}
 	lpar_free(&launch->lpar);
@@ -129,7 +124,7 @@ static int fence(struct launch *launch)
 	const char *cpus = launch->lpar.cpus;
 	int ret;
 
-	if (!is_fenced(&launch->lpar)) {
+	if (!lpar_is_fenced(&launch->lpar)) {
 		ret = nl_simple(LPAR_CMD_ACTIVATE, launch->name);
 		if (ret)
 			return lpar_fail(launch->name, ret);
@@ -466,7 +461,7 @@ static int stop(const struct lpar *lpar, uint64_t timeout_ns)
 		return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
 	}
 	forget(lpar->name);
-	if (is_fenced(lpar)) {
+	if (lpar_is_fenced(lpar)) {
 		ret = deactivate(lpar->name, false);
 		if (ret)
 			return lpar_fail(lpar->name, ret);

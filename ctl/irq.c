@@ -34,8 +34,7 @@ static int add_fenced(const struct lpar *lpar, void *data)
 {
 	struct cpus cpus;
 
-	if (lpar->state != LPAR_STATE_DEFINED && lpar->state != LPAR_STATE_FAILED &&
-	    !cpus_parse(lpar->cpus, &cpus))
+	if (lpar_is_fenced(lpar) && !cpus_parse(lpar->cpus, &cpus))
 		cpus_or(data, data, &cpus);
 	return 0;
 }
@@ -61,6 +60,19 @@ struct move {
 	unsigned int stuck;
 };
 
+/* What it had at first counts when it is moved once more. */
+static bool is_noted(struct move *move, unsigned int irq)
+{
+	char line[8192 + 16];
+	bool noted = false;
+
+	rewind(move->memory);
+	while (!noted && fgets(line, sizeof(line), move->memory))
+		noted = (unsigned int)atoi(line) == irq;
+	fseek(move->memory, 0, SEEK_END);
+	return noted;
+}
+
 static void move_irq(struct move *move, unsigned int irq)
 {
 	char path[PATH_MAX], list[8192];
@@ -74,7 +86,8 @@ static void move_irq(struct move *move, unsigned int irq)
 		move->stuck++;
 		return;
 	}
-	fprintf(move->memory, "%u %s\n", irq, cpus_format(list, sizeof(list), &now));
+	if (!is_noted(move, irq))
+		fprintf(move->memory, "%u %s\n", irq, cpus_format(list, sizeof(list), &now));
 	move->moved++;
 }
 
@@ -101,7 +114,7 @@ void irqs_move(const char *name, const char *cpus)
 	if (!*cpus || cpus_parse(cpus, &move.mine) || run_make(name))
 		return;
 	host_cpus(&move.host, &move.mine);
-	move.memory = fopen(run_path(path, sizeof(path), name, "irqs"), "ae");
+	move.memory = fopen(run_path(path, sizeof(path), name, "irqs"), "a+e");
 	if (!move.memory) {
 		err("LPAR %s: interrupts stay where they are: %s: %s", name, path, strerror(errno));
 		return;
@@ -112,6 +125,25 @@ void irqs_move(const char *name, const char *cpus)
 	if (move.stuck)
 		say("%s: %u cannot be moved (per-CPU, or managed by their driver)", name,
 		    move.stuck);
+}
+
+/* An interrupt that was moved away and may come to these CPUs again; -1 = none. */
+int irqs_strayed(const char *name, const char *cpus)
+{
+	char path[PATH_MAX], line[8192 + 16];
+	struct cpus mine, now;
+	int strayed = -1;
+	FILE *memory;
+
+	memory = fopen(run_path(path, sizeof(path), name, "irqs"), "re");
+	if (!memory)
+		return -1;
+	while (strayed < 0 && !cpus_parse(cpus, &mine) && fgets(line, sizeof(line), memory))
+		if (!cpus_read(irq_path(path, sizeof(path), atoi(line)), &now) &&
+		    cpus_intersect(&now, &mine))
+			strayed = atoi(line);
+	fclose(memory);
+	return strayed;
 }
 
 static bool restore_irq(unsigned int irq, const struct cpus *old, const struct cpus *mine)

@@ -236,8 +236,8 @@ static int show_one(const struct lpar *lpar, void *data)
 	}
 	printf("%s: %s%s%s%s\n", lpar->name, state_name(lpar->state), *lpar->reason ? " (" : "",
 	       lpar->reason, *lpar->reason ? ")" : "");
-	printf("  cpus         %s, violations %" PRIu64 "\n", *lpar->cpus ? lpar->cpus : "-",
-	       lpar->violations);
+	printf("  cpus         %s, violations %" PRIu64 ", strays %" PRIu64 "\n",
+	       *lpar->cpus ? lpar->cpus : "-", lpar->violations, lpar->strays);
 	show_pins(lpar);
 	show_memory(lpar);
 	show_list("members", lpar);
@@ -286,7 +286,8 @@ static int activate_verb(struct args *args)
 	if (!name || args->argc)
 		return usage("activate NAME [--host]");
 	ret = lpar_get(name, &lpar);
-	if (!ret)
+	/* Interrupts that have come back are moved again. */
+	if (!ret && !(host && lpar_is_fenced(&lpar)))
 		ret = nl_simple(LPAR_CMD_ACTIVATE, name);
 	if (ret)
 		ret = lpar_fail(name, ret);

@@ -19,7 +19,7 @@ _lparctl_files() {
 _lparctl_events() {
 	echo created deleted changed state stage member-added member-removed violation \
 		gate-closed gate-opened gate-timeout memory-held memory-released \
-		cut-armed cut-fired cut-cancelled memory-failed
+		cut-armed cut-fired cut-cancelled memory-failed strayed
 }
 
 # Words that may follow a verb of the object lpar; $1 verb, $2 word before.

@@ -146,6 +146,7 @@ struct lpar {
 	size_t n_members;
 	uint32_t holder; /* 0 = none */
 	uint64_t violations;
+	uint64_t strays;
 	uint32_t gate;
 	uint32_t gate_timeout_ms;
 	uint32_t gate_vcpus;
@@ -270,6 +271,7 @@ int lpar_get(const char *name, struct lpar *lpar);
 int lpar_for_each(int (*visit)(const struct lpar *lpar, void *data), void *data);
 int lpar_fail(const char *name, int error);
 void lpar_free(struct lpar *lpar);
+bool lpar_is_fenced(const struct lpar *lpar);
 bool lpar_has_member(const struct lpar *lpar, pid_t pid);
 void stage_decode(struct stage *stage, const struct nlattr *nest);
 struct json_object *stage_json(const struct stage *stage);
@@ -387,6 +389,7 @@ int oom_read(pid_t pid, char *buf, size_t size);
 
 /* irq.c: interrupts leave the LPAR's CPUs, and come back */
 void irqs_move(const char *name, const char *cpus);
+int irqs_strayed(const char *name, const char *cpus);
 void irqs_restore(const char *name, const char *cpus);
 
 /* JSON that came from outside: missing keys are 0 and "". */

@@ -52,6 +52,7 @@ static const char *const event_names[] = {
 	[LPAR_EVENT_CUT_FIRED] = "cut-fired",
 	[LPAR_EVENT_CUT_CANCELLED] = "cut-cancelled",
 	[LPAR_EVENT_MEMORY_FAILED] = "memory-failed",
+	[LPAR_EVENT_STRAYED] = "strayed",
 };
 /* clang-format on */
 

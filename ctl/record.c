@@ -110,6 +110,7 @@ static void decode(struct lpar *lpar, const struct nlmsghdr *nlh)
 	get_u32(&lpar->owner_gid, tb[LPAR_A_OWNER_GID]);
 	get_u32(&lpar->holder, tb[LPAR_A_HOLDER]);
 	get_u64(&lpar->violations, tb[LPAR_A_VIOLATIONS]);
+	get_u64(&lpar->strays, tb[LPAR_A_STRAYS]);
 	get_u32(&lpar->gate, tb[LPAR_A_GATE]);
 	get_u32(&lpar->gate_timeout_ms, tb[LPAR_A_GATE_TIMEOUT_MS]);
 	get_u32(&lpar->gate_vcpus, tb[LPAR_A_GATE_VCPUS]);
@@ -185,6 +186,12 @@ void lpar_free(struct lpar *lpar)
 	free(lpar->pin);
 	lpar->pin = NULL;
 	lpar->n_pins = 0;
+}
+
+/* Are its resources kept from others? */
+bool lpar_is_fenced(const struct lpar *lpar)
+{
+	return lpar->state != LPAR_STATE_DEFINED && lpar->state != LPAR_STATE_FAILED;
 }
 
 bool lpar_has_member(const struct lpar *lpar, pid_t pid)
@@ -265,6 +272,7 @@ struct json_object *lpar_json(const struct lpar *lpar)
 	json_object_object_add(json, "holder",
 			       lpar->holder ? json_object_new_int64(lpar->holder) : NULL);
 	json_put_u64(json, "violations", lpar->violations);
+	json_put_u64(json, "strays", lpar->strays);
 	json_put(json, "gate", gate_name(lpar->gate));
 	json_put_u64(json, "gate_timeout_ms", lpar->gate_timeout_ms);
 	json_put_u64(json, "gate_vcpus", lpar->gate_vcpus);

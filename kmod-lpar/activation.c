@@ -121,7 +121,10 @@ int lpar_activate(struct lpar *lpar, struct lpar_report *report)
 	if (err)
 		goto err_disks;
 	atomic64_set(&lpar->violations, 0);
+	atomic64_set(&lpar->strays, 0);
+	lpar->lost = false;
 	lpar_set_state(lpar, LPAR_STATE_ACTIVE, NULL);
+	lpar_guard_watch();
 	return 0;
 
 err_disks:
@@ -222,14 +225,24 @@ static bool find_fault(const struct lpar *lpar, char *reason, size_t size)
 	if (bad)
 		snprintf(reason, size, "%llu MiB of memory have hardware errors; restart the guest",
 			 bad >> 20);
-	return bad;
+	else if (lpar->lost)
+		snprintf(reason, size, "a member is off the LPAR's CPUs and cannot be moved back");
+	return bad || lpar->lost;
 }
 
-/* The state that the resources of an active LPAR call for. */
-static void judge(struct lpar *lpar)
+/**
+ * lpar_judge() - give an LPAR the state that its resources call for
+ * @lpar: LPAR, with lpar->op held
+ *
+ * Context: may sleep; takes lpar_mutex.
+ */
+void lpar_judge(struct lpar *lpar)
 {
 	char reason[LPAR_REASON_MAX + 1];
 
+	lockdep_assert_held(&lpar->op);
+	if (!lpar_state_is_active(lpar->state))
+		return;
 	if (find_fault(lpar, reason, sizeof(reason))) {
 		if (lpar->state != LPAR_STATE_DEGRADED)
 			lpar->whole_state = lpar->state;
@@ -273,8 +286,7 @@ static void judge_work(struct work_struct *work)
 	round++;
 	while ((lpar = next_to_judge(round))) {
 		mutex_lock(&lpar->op);
-		if (lpar_state_is_active(lpar->state))
-			judge(lpar);
+		lpar_judge(lpar);
 		mutex_unlock(&lpar->op);
 		lpar_put(lpar);
 	}

@@ -614,6 +614,45 @@ void lpar_fence_evict(struct task_struct *task)
 	mutex_unlock(&fence_mutex);
 }
 
+/* What the census of lpar_fence_call_home() has found; under fence_mutex. */
+static struct lpar_stray *strays;
+static unsigned int nr_strays;
+
+static int note_stray(struct lpar *lpar, struct task_struct *task)
+{
+	if (!is_confined(task) || !trespasses(task, lpar))
+		return 0;
+	strays[nr_strays].task = get_task_struct(task);
+	/* While a CPU is missing the scheduler itself may have done it. */
+	strays[nr_strays].outside = !cpumask_subset(&task->cpus_mask, &lpar->config.cpus) &&
+				    cpumask_subset(&lpar->config.cpus, cpu_active_mask);
+	return ++nr_strays == LPAR_STRAYS_MAX;
+}
+
+/**
+ * lpar_fence_call_home() - bring members back that were moved off their CPUs
+ * @lpar: active, with lpar->op held, so that nobody is just joining
+ * @found: LPAR_STRAYS_MAX of them at most; a reference to each task is the caller's
+ *
+ * Context: may sleep; takes fence_mutex.
+ * Return: number of @found.
+ */
+unsigned int lpar_fence_call_home(struct lpar *lpar, struct lpar_stray *found)
+{
+	unsigned int n, i;
+
+	lockdep_assert_held(&lpar->op);
+	mutex_lock(&fence_mutex);
+	strays = found;
+	nr_strays = 0;
+	lpar_member_census(lpar, note_stray);
+	n = nr_strays;
+	for (i = 0; i < n; i++)
+		found[i].err = send_home(found[i].task);
+	mutex_unlock(&fence_mutex);
+	return n;
+}
+
 static int check_pin(const struct lpar *lpar, const struct lpar_pin *pin,
 		     struct lpar_report *report)
 {

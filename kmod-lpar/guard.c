@@ -9,12 +9,17 @@
  *
  * Eviction is the work of a thread that runs elsewhere: on the fenced CPU the
  * intruder may be of a class that lets no worker of the kernel run.
+ *
+ * A member that leaves, or is taken off, its LPAR's CPUs disturbs nobody there, and no
+ * switch tells of it. The same thread looks for such members once a second, and brings
+ * them back.
  */
 #include <linux/kthread.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
+#include <linux/slab.h>
 #include <trace/events/sched.h>
 #include "lpar.h"
 
@@ -28,8 +33,13 @@ struct guard {
 	struct task_struct *intruder;
 };
 
+#define WATCH_INTERVAL	HZ
+
 static DEFINE_PER_CPU(struct guard, guards);
 static struct kthread_worker *evictor;
+
+static void watch(struct kthread_work *work);
+static DEFINE_KTHREAD_DELAYED_WORK(watch_work, watch);
 
 /* Under the run queue's lock: nothing here may wake a task, allocate or free. */
 static void note_intruder(struct lpar *lpar, struct guard *guard, struct task_struct *task)
@@ -94,6 +104,79 @@ static void violation_work(struct kthread_work *work)
 		lpar_fence_enforce();
 }
 
+/* A fenced LPAR that was not looked at in this round, with its op and a reference. */
+static struct lpar *next_to_watch(unsigned int round, bool *any)
+{
+	struct lpar *lpar, *next = NULL;
+
+	mutex_lock(&lpar_mutex);
+	list_for_each_entry(lpar, &lpar_list, list) {
+		if (!lpar_state_is_active(lpar->state) || cpumask_empty(&lpar->config.cpus))
+			continue;
+		*any = true;
+		if (lpar->watched_in == round)
+			continue;
+		lpar->watched_in = round;
+		/* In an operation, it may have members that are about to be moved. */
+		if (!mutex_trylock(&lpar->op))
+			continue;
+		lpar_ref(lpar);
+		next = lpar;
+		break;
+	}
+	mutex_unlock(&lpar_mutex);
+	return next;
+}
+
+static void report_stray(struct lpar *lpar, const struct lpar_stray *stray)
+{
+	char comm[TASK_COMM_LEN];
+	const struct lpar_event_info info = {
+		.pid = stray->task->pid, .cpu = task_cpu(stray->task),
+		.comm = get_task_comm(comm, stray->task),
+	};
+
+	if (!stray->outside)
+		return;
+	atomic64_inc(&lpar->strays);
+	lpar_event_send(LPAR_EVENT_STRAYED, lpar, &info);
+	lpar_event_poll(lpar, NULL, "strays");
+}
+
+static void watch_one(struct lpar *lpar, struct lpar_stray *found)
+{
+	unsigned int n = lpar_fence_call_home(lpar, found), i;
+	bool lost = false;
+
+	for (i = 0; i < n; i++) {
+		report_stray(lpar, &found[i]);
+		lost |= found[i].err && found[i].err != -ESRCH;
+		put_task_struct(found[i].task);
+	}
+	if (lost != lpar->lost) {
+		lpar->lost = lost;
+		lpar_judge(lpar);
+	}
+}
+
+static void watch(struct kthread_work *work)
+{
+	struct lpar_stray *found = kcalloc(LPAR_STRAYS_MAX, sizeof(*found), GFP_KERNEL);
+	static unsigned int round;
+	struct lpar *lpar;
+	bool any = !found;
+
+	round++;
+	while (found && (lpar = next_to_watch(round, &any))) {
+		watch_one(lpar, found);
+		lpar_unlock(lpar);
+	}
+	kfree(found);
+	/* Who becomes active later starts it again. */
+	if (any)
+		kthread_queue_delayed_work(evictor, &watch_work, WATCH_INTERVAL);
+}
+
 /**
  * lpar_guard_init() - prepare a new LPAR's part
  * @lpar: LPAR
@@ -127,9 +210,10 @@ int lpar_guard_raise(struct lpar *lpar)
 		return 0;
 	check_trace_callback_type_sched_switch(guard_switch);
 	err = lpar_hook_get(LPAR_HOOK_SCHED_SWITCH, guard_switch);
-	if (!err)
-		set_guarded(&lpar->config.cpus, lpar);
-	return err;
+	if (err)
+		return err;
+	set_guarded(&lpar->config.cpus, lpar);
+	return 0;
 }
 
 /**
@@ -149,6 +233,18 @@ void lpar_guard_lower(struct lpar *lpar)
 	/* The work once more, for those that it has not seen. */
 	kthread_queue_work(evictor, &lpar->violation_work);
 	kthread_flush_work(&lpar->violation_work);
+}
+
+/**
+ * lpar_guard_watch() - look for members that stray, from now on
+ *
+ * Called when an LPAR has become active. Ends by itself when none is.
+ *
+ * Context: any.
+ */
+void lpar_guard_watch(void)
+{
+	kthread_queue_delayed_work(evictor, &watch_work, WATCH_INTERVAL);
 }
 
 /**
@@ -186,5 +282,6 @@ int lpar_guard_start(void)
  */
 void lpar_guard_stop(void)
 {
+	kthread_cancel_delayed_work_sync(&watch_work);
 	kthread_destroy_worker(evictor);
 }

@@ -151,6 +151,9 @@ struct lpar_gate {
  * @pins: struct lpar_pin; under fence_mutex
  * @gate: see struct lpar_gate
  * @violations: switches to an intruder
+ * @strays: threads of members that were found off the LPAR's CPUs
+ * @lost: some of them could not be moved back; under @op
+ * @watched_in: round of the last look for them; under lpar_mutex
  * @missed_intruder: there was one that the guard has not noted
  * @violation_irq: leaves the scheduler's locks
  * @violation_work: evicts and reports
@@ -176,6 +179,9 @@ struct lpar {
 	struct list_head pins;
 	struct lpar_gate gate;
 	atomic64_t violations;
+	atomic64_t strays;
+	bool lost;
+	unsigned int watched_in;
 	bool missed_intruder;
 	struct irq_work violation_irq;
 	struct kthread_work violation_work;
@@ -223,6 +229,7 @@ int lpar_check(struct lpar *lpar, struct lpar_report *report);
 int lpar_activate(struct lpar *lpar, struct lpar_report *report);
 int lpar_deactivate(struct lpar *lpar, bool force, struct lpar_report *report);
 void lpar_judge_all(void);
+void lpar_judge(struct lpar *lpar);
 int lpar_hotplug_init(void);
 void lpar_hotplug_exit(void);
 
@@ -241,6 +248,20 @@ struct lpar_pin {
 	unsigned int cpu;
 };
 
+#define LPAR_STRAYS_MAX		64
+
+/**
+ * struct lpar_stray - a thread of a member that was not where it belongs
+ * @task: holds a reference
+ * @outside: it was allowed on CPUs that are not the LPAR's, not just on a pinned one
+ * @err: 0, or why it could not be moved back
+ */
+struct lpar_stray {
+	struct task_struct *task;
+	bool outside;
+	int err;
+};
+
 int lpar_fence_check(const struct cpumask *cpus, struct lpar_report *report);
 void lpar_fence_target(struct cpumask *target, const struct cpumask *orig,
 		       const struct cpumask *fenced, const struct cpumask *online);
@@ -248,6 +269,7 @@ int lpar_fence_raise(struct lpar *lpar);
 void lpar_fence_lower(struct lpar *lpar);
 void lpar_fence_enforce(void);
 void lpar_fence_evict(struct task_struct *task);
+unsigned int lpar_fence_call_home(struct lpar *lpar, struct lpar_stray *found);
 void lpar_fence_rejoin(void);
 void lpar_fence_free_pins(struct list_head *pins);
 int lpar_fence_pin(struct lpar *lpar, struct list_head *pins, struct lpar_report *report);
@@ -257,6 +279,7 @@ int lpar_fence_visit_pins(struct lpar *lpar, lpar_pin_visit *visit, void *data);
 /* guard.c */
 int lpar_guard_raise(struct lpar *lpar);
 void lpar_guard_lower(struct lpar *lpar);
+void lpar_guard_watch(void);
 void lpar_guard_init(struct lpar *lpar);
 void lpar_guard_keep_off(const struct cpumask *fenced, struct cpumask *scratch);
 int lpar_guard_start(void);

@@ -197,7 +197,8 @@ static int put_lpar(struct sk_buff *skb, struct lpar *lpar)
 	    nla_put_u32(skb, LPAR_A_STATE, lpar->state) ||
 	    (*lpar->reason && nla_put_string(skb, LPAR_A_REASON, lpar->reason)) ||
 	    nla_put_u64_64bit(skb, LPAR_A_VIOLATIONS, atomic64_read(&lpar->violations),
-			      LPAR_A_PAD))
+			      LPAR_A_PAD) ||
+	    nla_put_u64_64bit(skb, LPAR_A_STRAYS, atomic64_read(&lpar->strays), LPAR_A_PAD))
 		return -EMSGSIZE;
 	if (put_config(skb, &lpar->config) || put_memory(skb, lpar->memory) ||
 	    put_gate(skb, &lpar->gate) || put_members(skb, lpar))

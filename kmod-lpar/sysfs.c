@@ -130,6 +130,12 @@ static ssize_t violations_show(struct device *dev, struct device_attribute *attr
 }
 static DEVICE_ATTR_RO(violations);
 
+static ssize_t strays_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lld\n", atomic64_read(&to_lpar(dev)->strays));
+}
+static DEVICE_ATTR_RO(strays);
+
 static ssize_t gate_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	static const char *const names[] = {
@@ -212,6 +218,7 @@ static struct attribute *lpar_attrs[] = {
 	&dev_attr_holder.attr,
 	&dev_attr_disks.attr,
 	&dev_attr_violations.attr,
+	&dev_attr_strays.attr,
 	&dev_attr_gate.attr,
 	&dev_attr_gate_timeout_ms.attr,
 	&dev_attr_gate_vcpus.attr,

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 76
+plan 79
 load lpar
 disk=$(disk 1)
 fake=$(readlink -f "$(dirname "$0")/fake-qemu")
@@ -119,6 +119,11 @@ check "the LPAR's memory does not count for the OOM killer" \
 	same "$(cat "/proc/$pid/oom_score_adj")" "$(discount)"
 check "show says so" says 0 "held by $pid (oom_score_adj $(discount))" lparctl show web
 check "interrupt was moved" same "$(cat "/proc/irq/$irq/smp_affinity_list")" 0-1
+echo 2-3 >"/proc/irq/$irq/smp_affinity_list"
+check "an interrupt that has come back is a problem" \
+	says 3 "interrupt $irq may come to its CPUs again" lparctl check web
+check "moved again" says 0 "interrupts moved off CPUs 2-3" lparctl activate web --host
+check "it is off" same "$(cat "/proc/irq/$irq/smp_affinity_list")" 0-1
 check "disk is claimed" exits 1 bash -c "exec 3<>$disk && python3 -c '
 import os; os.open(\"$disk\", os.O_RDWR | os.O_EXCL)'"
 arguments() {

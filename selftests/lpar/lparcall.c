@@ -77,7 +77,8 @@ static const char *const events[] = {
 	[LPAR_EVENT_CUT_FIRED] = "cut-fired",
 	[LPAR_EVENT_CUT_CANCELLED] = "cut-cancelled",
 	[LPAR_EVENT_MEMORY_FAILED] = "memory-failed",
-	[LPAR_EVENT_MEMORY_FAILED + 1] = NULL,
+	[LPAR_EVENT_STRAYED] = "strayed",
+	[LPAR_EVENT_STRAYED + 1] = NULL,
 };
 
 static const struct key stage_keys[LPAR_A_STAGE_MAX + 2] = {
@@ -106,6 +107,7 @@ static const struct key keys[LPAR_A_MAX + 2] = {
 	[LPAR_A_MEMORY] = { "memory", TYPE_U64 },
 	[LPAR_A_MEMORY_SMALL] = { "memory_small", TYPE_U64 },
 	[LPAR_A_MEMORY_BAD] = { "memory_bad", TYPE_U64 },
+	[LPAR_A_STRAYS] = { "strays", TYPE_U64 },
 	[LPAR_A_NODE] = { "node", TYPE_S32 },
 	[LPAR_A_OWNER_UID] = { "owner_uid", TYPE_U32 },
 	[LPAR_A_OWNER_GID] = { "owner_gid", TYPE_U32 },

@@ -86,7 +86,7 @@ active_objects() {
 	cut -d' ' -f1 "/sys/kernel/slab/$1/objects"
 }
 
-plan 35
+plan 41
 load lpar
 events=$scratch/events
 listen "$events"
@@ -110,6 +110,9 @@ check "the first" on_cpu "$first" 2
 check "the last" on_cpu "$fourth" 5
 check "get says so" says " pin=2:$third:4" lparcall get a
 check "each has nearly all of its CPU" has_share "$busy"
+taskset -pc 5 "$first" >/dev/null
+check "one that is taken to another's CPU comes back" wait_until 10 on_cpu "$first" 2
+check "which is no stray: the CPU is the LPAR's" is a strays 0
 set_online 3 0
 check "its CPU is gone: it runs on the LPAR's others" wait_until 10 on_cpu "$second" 2-5
 check "degraded" is a state degraded
@@ -128,6 +131,12 @@ refused E2BIG "more pins than get can show" \
 check "which changed nothing" on_cpu "$fourth" 4,5
 check "pin none" lparcall pin a
 check "all share all" has_affinity "$busy" 2-5
+taskset -pc 0 "$second" >/dev/null
+check "one that is taken off the LPAR's CPUs comes back" wait_until 10 on_cpu "$second" 2-5
+check "and is told" event "$events" strayed 'name="a"' "pid=$second"
+check "and counted" at_least a strays 1
+taskset -apc 0-1 "$busy" >/dev/null
+check "all of them come back" wait_until 10 has_affinity "$busy" 2-5
 # shellcheck disable=SC2046 # words
 lparcall pin a $(pins "$busy" 2 3 4)
 stop "$busy"

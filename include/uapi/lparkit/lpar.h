@@ -77,6 +77,7 @@ enum lpar_event {
 	LPAR_EVENT_CUT_FIRED,
 	LPAR_EVENT_CUT_CANCELLED,
 	LPAR_EVENT_MEMORY_FAILED,	/* a page of its memory has a hardware error */
+	LPAR_EVENT_STRAYED,		/* a member was off the LPAR's CPUs; moved back */
 };
 
 enum lpar_attr {
@@ -119,6 +120,7 @@ enum lpar_attr {
 	LPAR_A_TRANSIENT,	/* flag, STAGE_SET: ends with the socket; migrating, too */
 	LPAR_A_PIN,		/* nest, enum lpar_pin_attr; repeated */
 	LPAR_A_MEMORY_BAD,	/* u64, bytes in 2 MiB pieces with a hardware error */
+	LPAR_A_STRAYS,		/* u64, members found off the LPAR's CPUs since activation */
 
 	__LPAR_A_MAX,
 	LPAR_A_MAX = __LPAR_A_MAX - 1,
