@@ -149,11 +149,100 @@ bench_switches() {
 	figure switch_rate_without_guard "$(median <"$run/outside.without")" 1/s
 }
 
+# --- CPUs ---
+
+# vcpu_threads QMP-SOCKET
+vcpu_threads() {
+	talk "$1" '{"execute":"query-cpus-fast"}' 60 | grep -o '"thread-id": *[0-9]*' | grep -o '[0-9]*$'
+}
+
+# ran PID THREAD...: nanoseconds that these have run, and the time
+ran() {
+	local pid=$1 thread sum=0 one
+
+	shift
+	for thread; do
+		read -r one _ <"/proc/$pid/task/$thread/schedstat" || die "vCPU $thread has gone"
+		sum=$((sum + one))
+	done
+	echo $sum "$(date +%s%N)"
+}
+
+# cpu_use NAME PID THREAD...: what part of the time its vCPUs run while they want all of it
+cpu_use() {
+	local name=$1 pid=$2 before
+
+	shift 2
+	guest_say "$name" "spin 1" >/dev/null || die "the guest $name does not spin"
+	sleep 1
+	before=$(ran "$pid" "$@")
+	sleep 5
+	echo "$before $(ran "$pid" "$@")" | awk -v n=$# '{ printf "%.4f\n", ($3 - $1) / ($4 - $2) / n }'
+	guest_say "$name" "spin 0" >/dev/null
+}
+
+# The same guest once as "lparctl start" has it, once with each vCPU on a CPU by taskset.
+start_lpar_guest() {
+	mkdir -p /etc/lparkit
+	cat >/etc/lparkit/use.lpar <<EOT
+[lpar]
+cpus=$1
+memory=${guest_mib}M
+[guest]
+machine=$guest_machine
+kernel=$guest_kernel
+initrd=$guest_initrd
+append=$guest_append
+args=-no-reboot $(guest_lines use)
+EOT
+	lparctl start use >/dev/null || die "the guest of the LPAR does not start"
+	wait_until 300 guest_is_up use || die "the guest of the LPAR does not boot"
+}
+
+start_taskset_guest() {
+	local thread cpu=6
+
+	guest_start peer $guest_mib "$1" "memory-backend-memfd,share=on"
+	wait_until 300 guest_is_up peer || die "the guest with taskset does not boot"
+	for thread in $(vcpu_threads "$run/peer.qmp"); do
+		taskset -pc $cpu "$thread" >/dev/null || die "no taskset"
+		cpu=$((cpu + 1))
+	done
+}
+
+# 1, 2 and 4 vCPUs, all busy. CPUs 2-5 are the LPAR's, 6-9 the peer's.
+bench_cpu_use() {
+	local n cpus round lpar peer
+
+	for n in 1 2 4; do
+		cpus=2-$((n + 1))
+		start_lpar_guest "$cpus"
+		start_taskset_guest $n
+		rm -f "$run"/use.{lpar,taskset}
+		for ((round = 0; round < rounds; round += 3)); do
+			# shellcheck disable=SC2046 # words
+			cpu_use use "$(cat /run/lparkit/use/qemu.pid)" \
+				$(vcpu_threads /run/lparkit/use/qmp.sock) >>"$run/use.lpar"
+			# shellcheck disable=SC2046 # words
+			cpu_use peer "$guest_pid" $(vcpu_threads "$run/peer.qmp") >>"$run/use.taskset"
+		done
+		lpar=$(median <"$run/use.lpar")
+		peer=$(median <"$run/use.taskset")
+		figure "cpu_use_${n}vcpu" "$lpar" ratio
+		figure "cpu_use_vs_taskset_${n}vcpu" "$(ratio "$lpar" "$peer")" ratio
+		guest_kill "$guest_pid"
+		lparctl stop use --timeout 0 >/dev/null || die "the guest of the LPAR does not end"
+		lparctl delete use
+	done
+	rm /etc/lparkit/use.lpar
+}
+
 # It takes all there are, and leaves none.
 [ "$(cat /proc/sys/vm/nr_hugepages)" = 0 ] || die "huge pages are reserved: echo 0 >/proc/sys/vm/nr_hugepages"
 load lpar
 guest_prepare || die "the host VM has no KVM"
-wanted=" ${*:-memory activation switches} "
+wanted=" ${*:-memory activation switches cpus} "
 case $wanted in *" memory "*) bench_memory ;; esac
 case $wanted in *" activation "*) bench_activation ;; esac
 case $wanted in *" switches "*) bench_switches ;; esac
+case $wanted in *" cpus "*) bench_cpu_use ;; esac
