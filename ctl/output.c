@@ -14,7 +14,6 @@ static const char *const state_names[] = {
 	[LPAR_STATE_MIGRATING] = "migrating",
 	[LPAR_STATE_SAVED] = "saved",
 	[LPAR_STATE_DEGRADED] = "degraded",
-	[LPAR_STATE_FAILED] = "failed",
 };
 
 static const char *const gate_names[] = {

@@ -191,7 +191,7 @@ void lpar_free(struct lpar *lpar)
 /* Are its resources kept from others? */
 bool lpar_is_fenced(const struct lpar *lpar)
 {
-	return lpar->state != LPAR_STATE_DEFINED && lpar->state != LPAR_STATE_FAILED;
+	return lpar->state != LPAR_STATE_DEFINED;
 }
 
 bool lpar_has_member(const struct lpar *lpar, pid_t pid)

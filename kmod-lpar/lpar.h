@@ -142,7 +142,7 @@ struct lpar_gate {
  * @state: under lpar_mutex
  * @whole_state: what a degraded LPAR returns to; under @op
  * @judged_in: round of the last look at its CPUs; under lpar_mutex
- * @reason: why degraded or failed; under lpar_mutex
+ * @reason: why degraded; under lpar_mutex
  * @config: what the operator set
  * @stage: under lpar_mutex
  * @stage_portid: netlink socket with which it ends; 0 = it stays; under lpar_mutex

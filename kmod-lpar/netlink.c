@@ -35,7 +35,7 @@ static const struct nla_policy pin_policy[LPAR_A_PIN_MAX + 1] = {
 /* Attributes of requests; what only replies carry is refused. */
 static const struct nla_policy lpar_policy[LPAR_A_MAX + 1] = {
 	[LPAR_A_NAME]		= { .type = NLA_NUL_STRING, .len = LPAR_NAME_MAX },
-	[LPAR_A_STATE]		= NLA_POLICY_MAX(NLA_U32, LPAR_STATE_FAILED),
+	[LPAR_A_STATE]		= NLA_POLICY_MAX(NLA_U32, LPAR_STATE_DEGRADED),
 	[LPAR_A_CPUS]		= { .type = NLA_NUL_STRING, .len = LPAR_CPULIST_MAX },
 	[LPAR_A_MEMORY]		= { .type = NLA_U64 },
 	[LPAR_A_NODE]		= NLA_POLICY_MIN(NLA_S32, LPAR_NODE_ANY),

@@ -22,7 +22,6 @@ static const char *const state_names[] = {
 	[LPAR_STATE_MIGRATING]	= "migrating",
 	[LPAR_STATE_SAVED]	= "saved",
 	[LPAR_STATE_DEGRADED]	= "degraded",
-	[LPAR_STATE_FAILED]	= "failed",
 };
 
 /**
@@ -87,7 +86,7 @@ const char *lpar_state_name(enum lpar_state state)
  */
 bool lpar_state_is_active(enum lpar_state state)
 {
-	return state != LPAR_STATE_DEFINED && state != LPAR_STATE_FAILED;
+	return state != LPAR_STATE_DEFINED;
 }
 
 /**

@@ -40,7 +40,6 @@ static void states_of_operations(struct kunit *test)
 static void states_that_fence(struct kunit *test)
 {
 	KUNIT_EXPECT_FALSE(test, lpar_state_is_active(LPAR_STATE_DEFINED));
-	KUNIT_EXPECT_FALSE(test, lpar_state_is_active(LPAR_STATE_FAILED));
 	KUNIT_EXPECT_TRUE(test, lpar_state_is_active(LPAR_STATE_SAVED));
 	KUNIT_EXPECT_TRUE(test, lpar_state_is_active(LPAR_STATE_DEGRADED));
 }

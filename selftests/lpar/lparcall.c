@@ -54,8 +54,7 @@ struct key {
 	const char *const *values; /* of an enum */
 };
 
-static const char *const states[] = { "defined",  "active", "migrating", "saved",
-				      "degraded", "failed", NULL };
+static const char *const states[] = { "defined", "active", "migrating", "saved", "degraded", NULL };
 static const char *const gates[] = { "open", "armed", "closed", NULL };
 static const char *const cut_actions[] = { "close", "open", NULL };
 static const char *const cut_states[] = { "armed", "fired", "cancelled", NULL };

@@ -39,7 +39,6 @@ enum lpar_state {
 	LPAR_STATE_MIGRATING,	/* active, a migration is under way */
 	LPAR_STATE_SAVED,	/* fenced, its guest is saved and gone */
 	LPAR_STATE_DEGRADED,	/* fenced, but a resource was lost: see the reason */
-	LPAR_STATE_FAILED,	/* activation or release failed: see the reason */
 };
 
 enum lpar_gate_state {
