@@ -3,8 +3,8 @@
  * lpar.ko: logical partitions. Objects, locks and lifetimes are drawn in
  * Documentation/lpar.md.
  *
- * Locking order: lpar->op, lpar_mutex, fence_mutex, then the spinlocks
- * (members_lock, gate->lock), none of which is held over another.
+ * The order of the mutexes is there as well. The spinlocks (members_lock,
+ * gate->lock) come last, and none is held over another.
  */
 #ifndef _KMOD_LPAR_H
 #define _KMOD_LPAR_H
