@@ -34,12 +34,18 @@ struct guard {
 };
 
 #define WATCH_INTERVAL	HZ
+/* After a look at all tasks the thread rests for so many times as long as that took. */
+#define SCAN_REST	3
 
 static DEFINE_PER_CPU(struct guard, guards);
 static struct kthread_worker *evictor;
 
 static void watch(struct kthread_work *work);
 static DEFINE_KTHREAD_DELAYED_WORK(watch_work, watch);
+
+static void scan(struct kthread_work *work);
+static DEFINE_KTHREAD_DELAYED_WORK(scan_work, scan);
+static unsigned long next_scan;		/* used by the thread only */
 
 /* Under the run queue's lock: nothing here may wake a task, allocate or free. */
 static void note_intruder(struct lpar *lpar, struct guard *guard, struct task_struct *task)
@@ -85,6 +91,26 @@ static void report(struct lpar *lpar, struct task_struct *task, int cpu)
 	lpar_event_poll(lpar, NULL, "violations");
 }
 
+/*
+ * Looks at all tasks. Anybody may make it necessary, by two tasks that go to one fenced
+ * CPU again and again, but not keep a CPU of the host busy with it.
+ */
+static void scan(struct kthread_work *work)
+{
+	unsigned long begin = jiffies;
+
+	lpar_fence_enforce();
+	next_scan = jiffies + SCAN_REST * (jiffies - begin + 1);
+}
+
+static void scan_soon(void)
+{
+	unsigned long now = jiffies;
+
+	kthread_queue_delayed_work(evictor, &scan_work,
+				   time_after(next_scan, now) ? next_scan - now : 0);
+}
+
 static void violation_work(struct kthread_work *work)
 {
 	struct lpar *lpar = container_of(work, struct lpar, violation_work);
@@ -101,7 +127,7 @@ static void violation_work(struct kthread_work *work)
 	}
 	/* More than one on a CPU at a time: not all are known by name. */
 	if (xchg(&lpar->missed_intruder, false))
-		lpar_fence_enforce();
+		scan_soon();
 }
 
 /* A fenced LPAR that was not looked at in this round, with its op and a reference. */
@@ -283,5 +309,6 @@ int lpar_guard_start(void)
 void lpar_guard_stop(void)
 {
 	kthread_cancel_delayed_work_sync(&watch_work);
+	kthread_cancel_delayed_work_sync(&scan_work);
 	kthread_destroy_worker(evictor);
 }

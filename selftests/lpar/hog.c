@@ -6,6 +6,7 @@
  *	hog fork LIST		forks a child that forks a child; all sleep
  *	hog later LIST		the same upon SIGUSR1; sleeps until then
  *	hog storm LIST		forks children as fast as it can, all on LIST
+ *	hog back LIST		goes to LIST again and again, whoever takes it off
  *	hog sleep LIST [N]	N sleeping threads, their affinity is LIST
  *	hog intrude CPU MS	goes to CPU and prints the microseconds until it was
  *				evicted; fails if it still runs there after MS
@@ -219,6 +220,8 @@ int main(int argc, char **argv)
 		wait_for_usr1();
 	if (!strcmp(verb, "fork") || !strcmp(verb, "later"))
 		family();
+	while (!strcmp(verb, "back"))
+		settle(&set);
 	if (!strcmp(verb, "storm"))
 		fork_storm();
 	if (!strcmp(verb, "sleep"))

@@ -86,7 +86,7 @@ active_objects() {
 	cut -d' ' -f1 "/sys/kernel/slab/$1/objects"
 }
 
-plan 41
+plan 43
 load lpar
 events=$scratch/events
 listen "$events"
@@ -185,3 +185,27 @@ check "thousands of intruders are evicted" hog swarm 2 2200 >/dev/null
 pids_after=$(active_objects pid)
 check "and leave nothing for good" below $((pids_after - pids_before)) 1500
 lparcall deactivate a
+
+# Anybody may send intruders, several to a CPU, so that all tasks have to be looked at;
+# but not make the host look all the time.
+share_of() {
+	local before after began ended
+
+	before=$(cut -d' ' -f1 "/proc/$1/schedstat")
+	began=$(date +%s%N)
+	sleep 10
+	after=$(cut -d' ' -f1 "/proc/$1/schedstat")
+	ended=$(date +%s%N)
+	echo $((100 * (after - before) / (ended - began)))
+}
+start hog sleep 0-5 3000
+wait_until 60 has_threads "$pid" 3000
+lparcall activate a
+for _ in 1 2 3; do
+	start setpriv --reuid 65534 --regid 65534 --clear-groups "$(command -v hog)" back 2
+done
+wait_until 20 at_least a violations 100
+share=$(share_of "$(pgrep -x lpar_guard)")
+diag "the guard had $share % of a CPU"
+check "intruders without end: the guard leaves the host its CPUs" below "$share" 70
+check "and the LPAR can be deactivated" lparcall deactivate a
