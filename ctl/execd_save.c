@@ -338,6 +338,20 @@ static void forget_cut_states(struct json_object *cut)
 	}
 }
 
+/*
+ * Writing takes longer than a gate stays closed. Guests that are halted do not run on
+ * when it opens, but frames that only the cut holds would be sent: they are ours now.
+ */
+static int hold_frames(struct session *session)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < session->n_guests; i++)
+		ret = guest_hold(&session->guest[i]);
+	return ret;
+}
+
 static struct json_object *halted(const struct session *session)
 {
 	struct json_object *json = json_object_new_object();
@@ -364,6 +378,9 @@ int save_stop(struct session *session, struct json_object *request, struct json_
 		return ret;
 	json_object_object_add(*result, "cut", cut);
 	ret = check_points(cut);
+	if (!ret)
+		ret = hold_frames(session);
+	/* If a gate is closed yet, nothing was sent before. */
 	if (!ret)
 		ret = check_gates(session);
 	if (ret)
