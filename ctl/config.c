@@ -94,6 +94,17 @@ static const char *set_node(struct lpar_config *config, const char *value)
 	return NULL;
 }
 
+static const char *set_pages(struct lpar_config *config, const char *value)
+{
+	int pages = pages_number(value);
+
+	if (pages < 0)
+		return "is not 'any' or 'large'";
+	config->pages = pages;
+	config->given |= KEY_PAGES;
+	return NULL;
+}
+
 static const char *set_owner(struct lpar_config *config, const char *value)
 {
 	return parse_owner(value, config) ? "is not a known USER[:GROUP]" : NULL;
@@ -195,6 +206,7 @@ static const struct key keys[] = {
 	{ "lpar", "cpus", set_cpus },
 	{ "lpar", "memory", set_memory },
 	{ "lpar", "node", set_node },
+	{ "lpar", "pages", set_pages },
 	{ "lpar", "owner", set_owner },
 	{ "lpar", "disk", set_disk },
 	{ "lpar", "gate-timeout", set_gate_timeout },
@@ -470,6 +482,8 @@ int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned i
 		mnl_attr_put_u64(nlh, LPAR_A_MEMORY, config->memory);
 	if (keys & KEY_NODE)
 		mnl_attr_put_u32(nlh, LPAR_A_NODE, config->node);
+	if (keys & KEY_PAGES)
+		mnl_attr_put_u32(nlh, LPAR_A_PAGES, config->pages);
 	if (keys & KEY_OWNER_UID)
 		mnl_attr_put_u32(nlh, LPAR_A_OWNER_UID, config->owner_uid);
 	if (keys & KEY_OWNER_GID)

@@ -200,6 +200,8 @@ static void show_memory(const struct lpar *lpar)
 
 	printf("  memory       %s, node %s", format_size(size, sizeof(size), lpar->memory),
 	       format_node(node, sizeof(node), lpar->node));
+	if (lpar->pages == LPAR_PAGES_LARGE)
+		printf(", large pages only");
 	if (lpar->memory_small)
 		printf(", in 4 KiB pages %s", format_size(size, sizeof(size), lpar->memory_small));
 	if (lpar->memory_bad)

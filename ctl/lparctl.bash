@@ -35,7 +35,7 @@ _lparctl_lpar() {
 	member,member) echo add del ;;
 	create,* | set,*)
 		[[ $2 == set ]] && _lparctl_lpars && return
-		echo cpus memory node owner disk gate-timeout
+		echo cpus memory node pages owner disk gate-timeout
 		;;
 	stage,stage) _lparctl_lpars ;;
 	stage,*) echo number text progress transfer-rate dirty state ;;

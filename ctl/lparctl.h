@@ -73,7 +73,8 @@ enum {
 	KEY_OWNER_GID = 1 << 4,
 	KEY_DISK = 1 << 5,
 	KEY_GATE_TIMEOUT = 1 << 6,
-	KEY_ALL = (1 << 7) - 1,
+	KEY_PAGES = 1 << 7,
+	KEY_ALL = (1 << 8) - 1,
 };
 
 /* vcpu-pin= */
@@ -105,6 +106,7 @@ struct lpar_config {
 	char cpus[LPAR_CPULIST_MAX + 1];
 	uint64_t memory;
 	int32_t node;
+	uint32_t pages;
 	uint32_t owner_uid;
 	uint32_t owner_gid;
 	uint32_t gate_timeout_ms;
@@ -138,6 +140,7 @@ struct lpar {
 	uint64_t memory_small;
 	uint64_t memory_bad;
 	int32_t node;
+	uint32_t pages;
 	uint32_t owner_uid;
 	uint32_t owner_gid;
 	char *disk[LPAR_DISKS_MAX];
@@ -279,6 +282,8 @@ struct json_object *lpar_json(const struct lpar *lpar);
 
 /* output.c: names of numbers, tables and JSON */
 const char *state_name(uint32_t state);
+const char *pages_name(uint32_t pages);
+int pages_number(const char *name);
 const char *gate_name(uint32_t gate);
 const char *cut_action_name(uint32_t action);
 const char *cut_state_name(uint32_t state);

@@ -22,6 +22,11 @@ static const char *const gate_names[] = {
 	[LPAR_GATE_CLOSED] = "closed",
 };
 
+static const char *const pages_names[] = {
+	[LPAR_PAGES_ANY] = "any",
+	[LPAR_PAGES_LARGE] = "large",
+};
+
 static const char *const cut_action_names[] = {
 	[LPAR_CUT_CLOSE] = "close",
 	[LPAR_CUT_OPEN] = "open",
@@ -68,6 +73,16 @@ static int number_of(const char *const *names, size_t n, const char *name)
 		if (!strcmp(names[i], name))
 			return i;
 	return -1;
+}
+
+const char *pages_name(uint32_t pages)
+{
+	return name_of(pages_names, ARRAY_SIZE(pages_names), pages);
+}
+
+int pages_number(const char *name)
+{
+	return number_of(pages_names, ARRAY_SIZE(pages_names), name);
 }
 
 const char *state_name(uint32_t state)

@@ -61,6 +61,7 @@ struct lpar_report {
  * @cpus: CPUs owned; empty = none
  * @memory_bytes: multiple of LPAR_PIECE_SIZE; 0 = none
  * @node: NUMA node of the memory, or LPAR_NODE_ANY
+ * @pages: of which size its pages have to be
  * @uid: owner of /dev/lpar/NAME
  * @gid: group of /dev/lpar/NAME
  * @gate_timeout_ms: after this long a closed gate opens by itself
@@ -72,6 +73,7 @@ struct lpar_config {
 	struct cpumask cpus;
 	u64 memory_bytes;
 	int node;
+	enum lpar_pages pages;
 	kuid_t uid;
 	kgid_t gid;
 	u32 gate_timeout_ms;

@@ -77,6 +77,7 @@ struct lpar_hold {
  * @node_in_all: in memories, under memories_mutex
  * @lpar: holds a reference
  * @node: NUMA node, or NUMA_NO_NODE
+ * @large_only: no piece may be made of small pages
  * @nr_pieces: number of @pieces
  * @small_bytes: how much is in 4 KiB pages
  * @lock: guards @hold, @dirty
@@ -94,6 +95,7 @@ struct lpar_memory {
 	struct list_head node_in_all;
 	struct lpar *lpar;
 	int node;
+	bool large_only;
 	unsigned long nr_pieces;
 	u64 small_bytes;
 	struct mutex lock;	/* the holder */
@@ -209,6 +211,8 @@ static int alloc_piece(struct lpar_memory *memory, struct piece *piece, bool *fr
 		piece->folio = alloc_folio(memory, pgoff, LPAR_PIECE_ORDER, __GFP_RETRY_MAYFAIL);
 	if (piece->folio)
 		return 0;
+	if (memory->large_only)
+		return -ENOMEM;
 	*fragmented = true;
 	return alloc_small(memory, piece);
 }
@@ -394,6 +398,7 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 	INIT_DELAYED_WORK(&memory->scrub, scrub);
 	memory->nr_pieces = nr_pieces;
 	memory->node = lpar->config.node == LPAR_NODE_ANY ? NUMA_NO_NODE : lpar->config.node;
+	memory->large_only = lpar->config.pages == LPAR_PAGES_LARGE;
 	memory->lpar = lpar;
 	lpar_ref(lpar);
 	__module_get(THIS_MODULE);
@@ -423,9 +428,10 @@ static int alloc_pieces(struct lpar_memory *memory, const struct lpar_config *co
 	}
 	if (err)
 		lpar_problem(report, err,
-			     "only %lu of %lu MiB could be reserved on the node; take less or another node",
+			     "only %lu of %lu MiB could be reserved on the node%s; take less or another node",
 			     (i - 1) * LPAR_PIECE_SIZE >> 20,
-			     memory->nr_pieces * LPAR_PIECE_SIZE >> 20);
+			     memory->nr_pieces * LPAR_PIECE_SIZE >> 20,
+			     memory->large_only ? " in pages of 2 MiB" : "");
 	return err;
 }
 

@@ -39,6 +39,7 @@ static const struct nla_policy lpar_policy[LPAR_A_MAX + 1] = {
 	[LPAR_A_CPUS]		= { .type = NLA_NUL_STRING, .len = LPAR_CPULIST_MAX },
 	[LPAR_A_MEMORY]		= { .type = NLA_U64 },
 	[LPAR_A_NODE]		= NLA_POLICY_MIN(NLA_S32, LPAR_NODE_ANY),
+	[LPAR_A_PAGES]		= NLA_POLICY_MAX(NLA_U32, LPAR_PAGES_LARGE),
 	[LPAR_A_OWNER_UID]	= { .type = NLA_U32 },
 	[LPAR_A_OWNER_GID]	= { .type = NLA_U32 },
 	[LPAR_A_DISK]		= NLA_POLICY_NESTED(disk_policy),
@@ -119,6 +120,7 @@ static int put_config(struct sk_buff *skb, const struct lpar_config *config)
 	if (put_cpus(skb, &config->cpus) ||
 	    nla_put_u64_64bit(skb, LPAR_A_MEMORY, config->memory_bytes, LPAR_A_PAD) ||
 	    nla_put_s32(skb, LPAR_A_NODE, config->node) ||
+	    nla_put_u32(skb, LPAR_A_PAGES, config->pages) ||
 	    nla_put_u32(skb, LPAR_A_OWNER_UID, from_kuid(&init_user_ns, config->uid)) ||
 	    nla_put_u32(skb, LPAR_A_OWNER_GID, from_kgid(&init_user_ns, config->gid)) ||
 	    nla_put_u32(skb, LPAR_A_GATE_TIMEOUT_MS, config->gate_timeout_ms))
@@ -352,6 +354,8 @@ static int parse_config(struct lpar_config *config, struct genl_info *info,
 		config->memory_bytes = nla_get_u64(attrs[LPAR_A_MEMORY]);
 	if (attrs[LPAR_A_NODE])
 		config->node = nla_get_s32(attrs[LPAR_A_NODE]);
+	if (attrs[LPAR_A_PAGES])
+		config->pages = nla_get_u32(attrs[LPAR_A_PAGES]);
 	if (attrs[LPAR_A_OWNER_UID])
 		config->uid = make_kuid(&init_user_ns, nla_get_u32(attrs[LPAR_A_OWNER_UID]));
 	if (attrs[LPAR_A_OWNER_GID])
@@ -408,8 +412,9 @@ static int delete_run(struct genl_info *info, struct lpar_report *report)
 static bool changes_resources(struct genl_info *info)
 {
 	return info->attrs[LPAR_A_CPUS] || info->attrs[LPAR_A_MEMORY] ||
-	       info->attrs[LPAR_A_NODE] || info->attrs[LPAR_A_OWNER_UID] ||
-	       info->attrs[LPAR_A_OWNER_GID] || info->attrs[LPAR_A_DISK];
+	       info->attrs[LPAR_A_NODE] || info->attrs[LPAR_A_PAGES] ||
+	       info->attrs[LPAR_A_OWNER_UID] || info->attrs[LPAR_A_OWNER_GID] ||
+	       info->attrs[LPAR_A_DISK];
 }
 
 /* The present configuration as a start; disks are copied too. */

@@ -80,6 +80,14 @@ static ssize_t node_show(struct device *dev, struct device_attribute *attr, char
 }
 static DEVICE_ATTR_RO(node);
 
+static ssize_t pages_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	bool large = READ_ONCE(to_lpar(dev)->config.pages) == LPAR_PAGES_LARGE;
+
+	return sysfs_emit(buf, "%s\n", large ? "large" : "any");
+}
+static DEVICE_ATTR_RO(pages);
+
 static ssize_t members_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	const unsigned int max = PAGE_SIZE / sizeof(pid_t);
@@ -214,6 +222,7 @@ static struct attribute *lpar_attrs[] = {
 	&dev_attr_memory_small.attr,
 	&dev_attr_memory_bad.attr,
 	&dev_attr_node.attr,
+	&dev_attr_pages.attr,
 	&dev_attr_members.attr,
 	&dev_attr_holder.attr,
 	&dev_attr_disks.attr,

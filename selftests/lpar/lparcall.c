@@ -55,6 +55,7 @@ struct key {
 };
 
 static const char *const states[] = { "defined", "active", "migrating", "saved", "degraded", NULL };
+static const char *const pages[] = { "any", "large", NULL };
 static const char *const gates[] = { "open", "armed", "closed", NULL };
 static const char *const cut_actions[] = { "close", "open", NULL };
 static const char *const cut_states[] = { "armed", "fired", "cancelled", NULL };
@@ -108,6 +109,7 @@ static const struct key keys[LPAR_A_MAX + 2] = {
 	[LPAR_A_MEMORY_BAD] = { "memory_bad", TYPE_U64 },
 	[LPAR_A_STRAYS] = { "strays", TYPE_U64 },
 	[LPAR_A_NODE] = { "node", TYPE_S32 },
+	[LPAR_A_PAGES] = { "pages", TYPE_ENUM, .values = pages },
 	[LPAR_A_OWNER_UID] = { "owner_uid", TYPE_U32 },
 	[LPAR_A_OWNER_GID] = { "owner_gid", TYPE_U32 },
 	[LPAR_A_DISK] = { "disk", TYPE_DISK },

@@ -39,7 +39,7 @@ activated_or_not() {
 	lparcall activate "$1" || is "$1" state defined
 }
 
-plan 65
+plan 67
 load lpar
 events=$scratch/events
 listen "$events"
@@ -164,7 +164,10 @@ check "nothing is lost" wait_until 30 back 1 "$free_1"
 start taskset -c 2 memtool fragment 500 >"$scratch/fragment"
 fragments=$pid
 wait_until 20 grep -q held "$scratch/fragment"
-lparcall create small memory 300M node 1
+lparcall create small memory 300M node 1 pages large
+refused ENOMEM "a fragmented node, and large pages are asked for" lparcall activate small
+check "which is shown" is small pages large
+lparcall set small pages any
 check "a fragmented node: done or refused" activated_or_not small
 echo "# $(value small state), $(value small memory_small) bytes in small pages"
 if is small state active; then

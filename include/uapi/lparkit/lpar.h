@@ -41,6 +41,11 @@ enum lpar_state {
 	LPAR_STATE_DEGRADED,	/* fenced, but a resource was lost: see the reason */
 };
 
+enum lpar_pages {
+	LPAR_PAGES_ANY,		/* of 4 KiB where there are no larger ones */
+	LPAR_PAGES_LARGE,	/* of 2 MiB, or the LPAR does not become active */
+};
+
 enum lpar_gate_state {
 	LPAR_GATE_OPEN,
 	LPAR_GATE_ARMED,	/* open, a cut will close it */
@@ -119,6 +124,7 @@ enum lpar_attr {
 	LPAR_A_TRANSIENT,	/* flag, STAGE_SET: ends with the socket; migrating, too */
 	LPAR_A_PIN,		/* nest, enum lpar_pin_attr; repeated */
 	LPAR_A_MEMORY_BAD,	/* u64, bytes in 2 MiB pieces with a hardware error */
+	LPAR_A_PAGES,		/* u32, enum lpar_pages */
 	LPAR_A_STRAYS,		/* u64, members found off the LPAR's CPUs since activation */
 
 	__LPAR_A_MAX,
