@@ -333,8 +333,11 @@ static void scrub(struct work_struct *work)
 	struct lpar_memory *memory = container_of(to_delayed_work(work), struct lpar_memory, scrub);
 	bool free = READ_ONCE(memory->free);
 	u64 bad = lpar_memory_bad(memory);
+	bool done = scrub_pieces(memory, free);
 
-	if (!scrub_pieces(memory, free)) {
+	if (!free && bad != lpar_memory_bad(memory))
+		lpar_judge_all();
+	if (!done) {
 		queue_delayed_work(lpar_wq, &memory->scrub, PINNED_RETRY);
 		return;
 	}
@@ -348,8 +351,6 @@ static void scrub(struct work_struct *work)
 	wake_up_all(&memory->clean);
 	lpar_event_send(LPAR_EVENT_MEMORY_RELEASED, memory->lpar, NULL);
 	lpar_event_poll(memory->lpar, NULL, "holder");
-	if (bad != lpar_memory_bad(memory))
-		lpar_judge_all();
 	lpar_memory_put(memory);
 }
 
