@@ -453,18 +453,17 @@ static int sweep(task_test *test, const struct lpar *lpar)
 	return n ? err : 0;
 }
 
-static int enforce(void)
-{
-	return sweep(trespasses, NULL);
-}
-
 /* Gives records to those who inherited a narrowed affinity. */
 static void adopt(void)
 {
-	struct task_struct **batch = kmalloc_array(BATCH, sizeof(*batch), GFP_KERNEL);
-	struct fence_mask *mask;
 	unsigned int n, i, adopted, batches = 0, passes = 0;
+	struct task_struct **batch;
+	struct fence_mask *mask;
 
+	lockdep_assert_held(&fence_mutex);
+	if (!nr_records)
+		return;
+	batch = kmalloc_array(BATCH, sizeof(*batch), GFP_KERNEL);
 	if (!batch)
 		return;
 	do {
@@ -484,6 +483,16 @@ static void adopt(void)
 		passes += n < BATCH;
 	} while (adopted && passes < MAX_PASSES && ++batches < MAX_BATCHES);
 	kfree(batch);
+}
+
+/*
+ * Those who inherited an affinity are known before any is changed: they are no more
+ * like their parents afterwards, and would get back what the fence had left them.
+ */
+static int enforce(void)
+{
+	adopt();
+	return sweep(trespasses, NULL);
 }
 
 /* Widens one recorded affinity as far as the remaining fences allow. */
@@ -584,7 +593,7 @@ void lpar_fence_lower(struct lpar *lpar)
 /**
  * lpar_fence_enforce() - put every task on its side of the fences
  *
- * Called when a member joined or an intruder was seen.
+ * Called when a member joined or left, a CPU came or went, or intruders were seen.
  *
  * Context: may sleep; takes fence_mutex.
  */
@@ -727,17 +736,4 @@ int lpar_fence_visit_pins(struct lpar *lpar, lpar_pin_visit *visit, void *data)
 	}
 	mutex_unlock(&fence_mutex);
 	return ret;
-}
-
-/**
- * lpar_fence_rejoin() - former members go back to where they came from
- *
- * Context: may sleep; takes fence_mutex.
- */
-void lpar_fence_rejoin(void)
-{
-	mutex_lock(&fence_mutex);
-	adopt();
-	enforce();
-	mutex_unlock(&fence_mutex);
 }

@@ -272,7 +272,6 @@ void lpar_fence_lower(struct lpar *lpar);
 void lpar_fence_enforce(void);
 void lpar_fence_evict(struct task_struct *task);
 unsigned int lpar_fence_call_home(struct lpar *lpar, struct lpar_stray *found);
-void lpar_fence_rejoin(void);
 void lpar_fence_free_pins(struct list_head *pins);
 int lpar_fence_pin(struct lpar *lpar, struct list_head *pins, struct lpar_report *report);
 typedef int lpar_pin_visit(void *data, u32 vcpu, pid_t pid, unsigned int cpu);

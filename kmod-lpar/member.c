@@ -261,7 +261,7 @@ int lpar_member_del(struct lpar *lpar, pid_t nr, struct lpar_report *report)
 				    nr, lpar->name);
 	retire(member);
 	lpar_gate_recheck(lpar);
-	lpar_fence_rejoin();
+	lpar_fence_enforce();
 	return 0;
 }
 

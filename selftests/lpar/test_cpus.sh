@@ -63,7 +63,7 @@ has_threads() {
 	[ "$(hog where "$1" | wc -l)" = "$2" ]
 }
 
-plan 53
+plan 55
 load lpar
 events=$scratch/events
 listen "$events"
@@ -99,6 +99,11 @@ check "a family left" is_off "$family" '[23]'
 check "and its child" is_off "$(children "$family" | head -1)" '[23]'
 check "the shell left" is_off $$ '[23]'
 check "no intruder so far" is a violations 0
+
+# Who is born with what the fence has left, and has chosen nothing
+start sleep 1000
+heir=$pid
+check "a child of the shell is off them" has_affinity "$heir" 0-1,4-5
 
 # Intruders
 took_us=$(hog intrude 2 5000)
@@ -183,6 +188,7 @@ check "task that was only there" has_affinity "$alone" 3
 check "wide affinity" has_affinity "$sleeper" 1-5
 check "bystander" has_affinity "$bystander" 0-5
 check "family" has_affinity "$family" 0-5
+check "who was born between the two fences" has_affinity "$heir" 0-5
 check "CPUs can be used again" taskset -c 2 true
 
 # A CPU goes and comes back
