@@ -196,7 +196,6 @@ static int on_problem(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-/* What the module says; an LPAR that holds its resources has passed already. */
 /* As irqbalance does it, or a driver that sets its interrupts up anew. */
 static void check_interrupts(struct report *report, const struct lpar *lpar)
 {
@@ -208,6 +207,7 @@ static void check_interrupts(struct report *report, const struct lpar *lpar)
 			irq, lpar->name);
 }
 
+/* What the module says; an LPAR that holds its resources has passed already. */
 static int check_kernel(struct report *report)
 {
 	struct lpar lpar;

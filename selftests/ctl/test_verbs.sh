@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 84
+plan 86
 load lpar
 disk=$(disk 1)
 : "${disk:?no scratch disk}"
@@ -33,7 +33,7 @@ check "JSON: lists" same "$(json "j[0]['disks'], j[0]['members']" <"$scratch/jso
 	"['$disk'] []"
 check "JSON: stage" same "$(json "j[0]['stage']" <"$scratch/json")" \
 	"{'number': 0, 'text': '', 'progress': 0, 'transfer_rate': 0, 'dirty_bytes': 0}"
-check "JSON: as many keys as the kernel has attributes" same "$(json "len(j[0])" <"$scratch/json")" 20
+check "JSON: as many keys as the kernel has attributes" same "$(json "len(j[0])" <"$scratch/json")" 23
 check "show as text" says 0 "^a: defined" lparctl show a
 check "show all" same "$(lparctl show | grep -c '^[a-z]')" 2
 check "indented JSON" same "$(lparctl -p show a | json "j[0]['name']")" a
@@ -81,7 +81,9 @@ check "active" is a state active
 check "interrupts were moved" grep -q "[1-9][0-9]* interrupts moved off CPUs 2-3" "$scratch/said"
 irq=$(awk 'NR == 1 { print $1 }' /run/lparkit/a/irqs)
 check "one of them" same "$(cat "/proc/irq/$irq/smp_affinity_list")" 0-1,4-5
-check "activate twice" exits 1 lparctl activate a --host
+check "activate twice" exits 1 lparctl activate a
+check "once more with what the host can do: interrupts only" exits 0 lparctl activate a --host
+check "each is noted once" same "$(cut -d' ' -f1 /run/lparkit/a/irqs | sort | uniq -d)" ""
 check "delete while active" says 1 "^lparctl: LPAR \"*a\"*[: ]" lparctl delete a
 
 # A second one, whose CPUs the first one's interrupts must not come back to

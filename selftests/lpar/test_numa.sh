@@ -9,14 +9,30 @@
 FEW=512
 
 tunables=/sys/kernel/debug/sched/numa_balancing
+settings=(/proc/sys/kernel/numa_balancing "$tunables"/scan_{delay,period_min,period_max}_ms)
+
+# tune VALUE...
+tune() {
+	local setting
+
+	for setting in "${settings[@]}"; do
+		echo "$1" >"$setting"
+		shift
+	done
+}
+
+put_back() {
+	# shellcheck disable=SC2086 # words
+	tune $had
+	remove_rest
+}
 
 plan 4
 load lpar
 mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
-echo 1 >/proc/sys/kernel/numa_balancing
-echo 100 >$tunables/scan_delay_ms
-echo 100 >$tunables/scan_period_min_ms
-echo 200 >$tunables/scan_period_max_ms
+had=$(cat "${settings[@]}")
+trap 'leave put_back' EXIT
+tune 1 100 100 200
 make a memory 32M node 1
 
 other=$(memtool busy anonymous 15)
