@@ -7,7 +7,9 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lparctl.h"
 
@@ -32,16 +34,25 @@ static uint64_t host_bytes(void)
 	return sum;
 }
 
-/* For this process, which is about to be the QEMU of an LPAR with so much memory. */
+/*
+ * For this process, which is about to be the QEMU of an LPAR with so much memory. What
+ * it was born with, as a unit's OOMScoreAdjust, stays beneath.
+ */
 int oom_discount(uint64_t memory)
 {
 	uint64_t host = host_bytes();
 	char path[PATH_MAX], text[16];
-	int adj;
+	int adj, ret;
 
 	if (!host)
 		return -EIO;
-	adj = -(int)((memory * OOM_UNITS + host - 1) / host);
+	ret = oom_read(getpid(), text, sizeof(text));
+	if (ret)
+		return ret;
+	adj = atoi(text);
+	if (adj <= OOM_LOWEST)
+		return 0;
+	adj -= (int)((memory * OOM_UNITS + host - 1) / host);
 	snprintf(text, sizeof(text), "%d", adj < OOM_LOWEST ? OOM_LOWEST : adj);
 	return write_text(rooted(path, sizeof(path), "/proc/self/oom_score_adj"), text);
 }

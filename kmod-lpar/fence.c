@@ -44,11 +44,13 @@ struct fence_mask {
  * @node: in records, by @pid
  * @pid: the thread; holds a reference, so that the number cannot be taken for another
  * @mask: what to give back
+ * @member: it was changed as a member's, whose present affinity is no wish to be kept
  */
 struct fence_record {
 	struct hlist_node node;
 	struct pid *pid;
 	struct fence_mask *mask;
+	bool member;
 };
 
 #define BATCH		512
@@ -67,7 +69,7 @@ static DEFINE_MUTEX(fence_mutex);
 static DEFINE_HASHTABLE(records, 10);
 static LIST_HEAD(masks);
 static struct cpumask fenced;
-static struct cpumask scratch_orig, scratch_target, scratch_room;
+static struct cpumask scratch_orig, scratch_target, scratch_room, scratch_was;
 static unsigned int nr_records;
 static unsigned int prune_at = PRUNE_MIN;
 
@@ -211,7 +213,8 @@ static void prune_records(void)
 }
 
 /* Notes that @pid had @orig and is given @set; replaces what was noted before. */
-static int note(struct pid *pid, const struct cpumask *orig, const struct cpumask *set)
+static int note(struct pid *pid, const struct cpumask *orig, const struct cpumask *set,
+		bool member)
 {
 	struct fence_record *record = find_record(pid);
 	struct fence_mask *mask;
@@ -227,6 +230,7 @@ static int note(struct pid *pid, const struct cpumask *orig, const struct cpumas
 	if (record) {
 		put_mask(record->mask);
 		record->mask = mask;
+		record->member = member;
 		return 0;
 	}
 	record = kmalloc(sizeof(*record), GFP_KERNEL);
@@ -237,6 +241,7 @@ static int note(struct pid *pid, const struct cpumask *orig, const struct cpumas
 	prune_records();
 	record->pid = get_pid(pid);
 	record->mask = mask;
+	record->member = member;
 	hash_add(records, &record->node, (unsigned long)pid);
 	nr_records++;
 	return 0;
@@ -379,14 +384,19 @@ out:
 }
 
 /*
- * What @task had before any fence, in scratch_orig. A member's own mask says nothing
- * of that: the scheduler changes it when CPUs go offline.
+ * What @task had before any fence, in scratch_orig. The mask of one that has been a
+ * member says nothing of that: the scheduler changes it when CPUs go offline. A thread
+ * that was born in @home, maybe of one that is pinned, has what its process had.
  */
-static void find_orig(struct task_struct *task, const struct pid *pid, bool member)
+static void find_orig(struct task_struct *task, const struct pid *pid, const struct lpar *home)
 {
 	const struct fence_record *record = find_record(pid);
 
-	if (record && (member || cpumask_equal(&record->mask->set, &task->cpus_mask)))
+	if (record && !record->member && !cpumask_equal(&record->mask->set, &task->cpus_mask))
+		record = NULL;
+	else if (!record && home && cpumask_subset(&task->cpus_mask, &home->config.cpus))
+		record = find_record(task_tgid(task));
+	if (record)
 		cpumask_copy(&scratch_orig, &record->mask->orig);
 	else
 		cpumask_copy(&scratch_orig, &task->cpus_mask);
@@ -406,20 +416,21 @@ static int send_home(struct task_struct *task)
 	home = home_of(task);
 	if (home)
 		member_room(home, task, &scratch_target);
+	if (pid)
+		find_orig(task, pid, home);
 	rcu_read_unlock();
 	if (!pid)
 		return -ESRCH;		/* it has just died */
 
-	find_orig(task, pid, member);
 	if (!home)
 		lpar_fence_target(&scratch_target, &scratch_orig, &fenced, cpu_active_mask);
 
-	err = note(pid, &scratch_orig, &scratch_target);
+	err = note(pid, &scratch_orig, &scratch_target, member);
 	if (!err)
 		err = set_cpus_allowed_ptr(task, &scratch_target);
 	/* A task with an affinity of its own user's may have got a part only. */
 	if (!err && !cpumask_equal(&task->cpus_mask, &scratch_target))
-		err = note(pid, &scratch_orig, &task->cpus_mask);
+		err = note(pid, &scratch_orig, &task->cpus_mask, member);
 	put_pid(pid);
 	return err;
 }
@@ -438,10 +449,13 @@ static int sweep(task_test *test, const struct lpar *lpar)
 	do {
 		n = gather(batch, test, lpar);
 		for (i = 0, moved = 0; i < n; i++) {
-			int ret = send_home(batch[i]);
+			int ret;
 
+			cpumask_copy(&scratch_was, &batch[i]->cpus_mask);
+			ret = send_home(batch[i]);
+			/* The kernel may know of a wish of its user's, and leave it there. */
 			if (!ret)
-				moved++;
+				moved += !cpumask_equal(&scratch_was, &batch[i]->cpus_mask);
 			else if (ret != -ESRCH)
 				err = ret;
 			put_task_struct(batch[i]);
@@ -470,12 +484,14 @@ static void adopt(void)
 		n = gather(batch, inherits, NULL);
 		for (i = 0, adopted = 0; i < n; i++) {
 			struct pid *pid;
+			bool member;
 
 			rcu_read_lock();
 			mask = inherited_mask(batch[i]);
 			pid = get_pid(task_pid(batch[i]));
+			member = lpar_member_lpar_rcu(batch[i]);
 			rcu_read_unlock();
-			if (mask && pid && !note(pid, &mask->orig, &mask->set))
+			if (mask && pid && !note(pid, &mask->orig, &mask->set, member))
 				adopted++;
 			put_pid(pid);
 			put_task_struct(batch[i]);
@@ -517,7 +533,7 @@ static void give_back(struct fence_record *record)
 	lpar_fence_target(&scratch_target, &record->mask->orig, &fenced, cpu_active_mask);
 	cpumask_copy(&scratch_orig, &record->mask->orig);
 	if (!set_cpus_allowed_ptr(task, &scratch_target))
-		note(record->pid, &scratch_orig, &scratch_target);
+		note(record->pid, &scratch_orig, &scratch_target, false);
 out:
 	put_task_struct(task);
 }

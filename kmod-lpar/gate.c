@@ -21,6 +21,7 @@
 #define DRAIN_TIMEOUT	(10 * HZ)
 
 static void gate_timeout(struct work_struct *work);
+static void lapse(struct work_struct *work);
 
 /**
  * lpar_gate_init() - an open gate
@@ -32,6 +33,7 @@ void lpar_gate_init(struct lpar_gate *gate)
 	INIT_LIST_HEAD(&gate->vcpus);
 	init_waitqueue_head(&gate->settled);
 	INIT_DELAYED_WORK(&gate->timeout, gate_timeout);
+	INIT_WORK(&gate->lapse, lapse);
 }
 
 /**
@@ -137,7 +139,7 @@ static bool close_now(struct lpar_gate *gate, bool by_cut)
 	closes = !gate->closed;
 	if (closes) {
 		WRITE_ONCE(gate->closed, true);
-		gate->by_cut = by_cut;
+		gate->by_cut = false;
 		gate->closed_at = ktime_get();
 		gate->last_stop = gate->closed_at;
 		gate->last_stop_real = ktime_get_real();
@@ -145,6 +147,7 @@ static bool close_now(struct lpar_gate *gate, bool by_cut)
 		gate->nr_stopped = 0;
 		lpar_vcpu_stop_all(gate);
 	}
+	gate->by_cut |= by_cut;
 	raw_spin_unlock_irqrestore(&gate->lock, flags);
 	return closes;
 }
@@ -246,6 +249,22 @@ void lpar_gate_open(struct lpar *lpar)
 	announce(lpar, LPAR_EVENT_GATE_OPENED);
 }
 
+/* A work of its own: it may have to wait for disks of another cut. */
+static void lapse(struct work_struct *work)
+{
+	struct lpar *lpar = container_of(work, struct lpar, gate.lapse);
+	struct lpar_gate *gate = &lpar->gate;
+	bool cut_anew;
+
+	raw_spin_lock_irq(&gate->lock);
+	cut_anew = gate->closed && gate->by_cut;
+	raw_spin_unlock_irq(&gate->lock);
+	/* What a new cut holds waits for that one's time-out. */
+	if (!cut_anew)
+		lpar_cut_lapse(lpar->name);
+	lpar_put(lpar);
+}
+
 static void gate_timeout(struct work_struct *work)
 {
 	struct lpar *lpar = container_of(to_delayed_work(work), struct lpar, gate.timeout);
@@ -260,8 +279,11 @@ static void gate_timeout(struct work_struct *work)
 	if (!opens || !open_now(gate))
 		return;
 	lpar_gate_unwatch(lpar);
-	if (by_cut)
-		lpar_cut_lapse(lpar->name);
+	if (by_cut) {
+		lpar_ref(lpar);
+		if (!queue_work(lpar_wq, &gate->lapse))
+			lpar_put(lpar);
+	}
 	announce(lpar, LPAR_EVENT_GATE_TIMEOUT);
 }
 

@@ -101,7 +101,7 @@ struct lpar_stage {
  * @lock: raw, because a cut takes it in hard-irq context; guards all below
  * @watchers: armed cuts plus one while closed; vCPUs are known while it is > 0
  * @closed: no vCPU may enter the guest
- * @by_cut: it was a cut that closed it
+ * @by_cut: a cut closed it, or would have; means something while @closed
  * @closed_at: CLOCK_MONOTONIC of the last close
  * @last_stop: CLOCK_MONOTONIC when the last vCPU that ran at the close stopped
  * @last_stop_real: the same on CLOCK_REALTIME
@@ -114,6 +114,7 @@ struct lpar_stage {
  * @nr_queued: those with work on its way to them
  * @settled: woken when @nr_stopping or @nr_queued falls to 0
  * @timeout: opens the gate by itself
+ * @lapse: then lets go what a cut made wait; holds a reference to the LPAR
  */
 struct lpar_gate {
 	raw_spinlock_t lock;
@@ -132,6 +133,7 @@ struct lpar_gate {
 	unsigned int nr_queued;
 	wait_queue_head_t settled;
 	struct delayed_work timeout;
+	struct work_struct lapse;
 };
 
 /**

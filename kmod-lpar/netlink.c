@@ -223,18 +223,22 @@ static int put_message(struct sk_buff *skb, struct lpar *lpar, u32 portid, u32 s
 	return 0;
 }
 
-static int get_run(struct genl_info *info, struct lpar_report *report)
+/* At once: anybody may ask, and must not have more of the kernel's memory for it than one reply. */
+static int get_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	const char *name = get_name(info, report);
-	struct lpar *lpar = name ? lpar_get(name) : NULL;
 	struct sk_buff *reply;
+	struct lpar *lpar;
 	int err;
 
-	if (!name)
+	if (!info->attrs[LPAR_A_NAME]) {
+		NL_SET_ERR_MSG(info->extack, "the name of the LPAR is missing");
 		return -EINVAL;
-	if (!lpar)
-		return lpar_problem(report, -ENOENT, "no LPAR named \"%s\"; create it first",
-				    name);
+	}
+	lpar = lpar_get(nla_data(info->attrs[LPAR_A_NAME]));
+	if (!lpar) {
+		NL_SET_ERR_MSG(info->extack, "no LPAR has this name; create it first");
+		return -ENOENT;
+	}
 	reply = genlmsg_new(LPAR_REPLY_SIZE, GFP_KERNEL);
 	if (!reply) {
 		lpar_put(lpar);
@@ -658,7 +662,6 @@ static int pin_run(struct genl_info *info, struct lpar_report *report)
 }
 
 static lpar_request_run *const runs[] = {
-	[LPAR_CMD_GET]		= get_run,
 	[LPAR_CMD_CREATE]	= create_run,
 	[LPAR_CMD_DELETE]	= delete_run,
 	[LPAR_CMD_SET]		= set_run,
@@ -688,13 +691,8 @@ static int change_doit(struct sk_buff *skb, struct genl_info *info)
 	return lpar_request_defer(skb, info, runs[info->genlhdr->cmd]);
 }
 
-static int ask_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return lpar_request_defer(skb, info, runs[info->genlhdr->cmd]);
-}
-
 static const struct genl_ops lpar_ops[] = {
-	{ .cmd = LPAR_CMD_GET, .doit = ask_doit, .start = lpar_netlink_dump_start,
+	{ .cmd = LPAR_CMD_GET, .doit = get_doit, .start = lpar_netlink_dump_start,
 	  .dumpit = get_dumpit },
 	{ .cmd = LPAR_CMD_CREATE, .doit = change_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LPAR_CMD_DELETE, .doit = change_doit, .flags = GENL_ADMIN_PERM },

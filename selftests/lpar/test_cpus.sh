@@ -63,7 +63,7 @@ has_threads() {
 	[ "$(hog where "$1" | wc -l)" = "$2" ]
 }
 
-plan 55
+plan 57
 load lpar
 events=$scratch/events
 listen "$events"
@@ -103,6 +103,8 @@ check "no intruder so far" is a violations 0
 # Who is born with what the fence has left, and has chosen nothing
 start sleep 1000
 heir=$pid
+start sleep 1000
+chooser=$pid
 check "a child of the shell is off them" has_affinity "$heir" 0-1,4-5
 
 # Intruders
@@ -167,6 +169,11 @@ stop "$later"
 check "remove the member" lparcall member-del a member "$member"
 check "it has its affinity back, less the fence" is_off "$member" '[2345]'
 check "event" event "$events" member-removed 'name="a"' "pid=$member"
+taskset -pc 0 "$chooser" >/dev/null
+lparcall member-add a member "$chooser"
+check "one that has chosen a CPU since it was moved" has_affinity "$chooser" 2-3
+lparcall member-del a member "$chooser"
+check "has that choice back" has_affinity "$chooser" 0
 stop "$parent"
 check "dead members leave by themselves" wait_until 5 is a members ""
 

@@ -13,9 +13,9 @@ many() {
 	seq -f "lpar-with-a-name-of-31-char-%03g" 0 $((MANY - 1))
 }
 
-# each VERB: one command for each of them
+# each VERB [WORD]...: one command for each of them
 each() {
-	many | sed "s/^/$1 /" | lparcall -
+	many | sed "s/^/$1 /; s/$/ ${*:2}/" | lparcall -
 }
 
 # The words of a cut's report that begin with this, one a line.
@@ -40,7 +40,7 @@ plan 16
 load lpar
 events=$scratch/events
 listen "$events"
-check "$MANY LPARs" each create
+check "$MANY LPARs" each create gate_timeout_ms 3600000
 check "are activated" each activate
 
 # shellcheck disable=SC2046 # words

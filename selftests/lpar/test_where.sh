@@ -118,7 +118,7 @@ taskset -pc 2-5 "$first" >/dev/null
 check "one that may run on all of them comes back as well" wait_until 10 on_cpu "$first" 2
 set_online 3 0
 check "its CPU is gone: it runs on the LPAR's others" wait_until 10 on_cpu "$second" 2,4,5
-check "degraded" is a state degraded
+check "degraded" wait_until 5 is a state degraded
 set_online 3 1
 check "it is back, and so is the thread" wait_until 10 on_cpu "$second" 3
 check "active" wait_until 5 is a state active

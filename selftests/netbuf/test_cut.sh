@@ -71,7 +71,7 @@ others_are() {
 		is "n$i" state "$1" || return 1
 	done
 }
-echo 3000 >/sys/class/lpar/web/gate_timeout_ms
+echo 10000 >/sys/class/lpar/web/gate_timeout_ms
 lparctl netbuf hold n1
 check "cut" cut
 check "all hold" all_are hold
