@@ -556,6 +556,13 @@ static void lower(const struct lpar *lpar)
 	give_back_all();
 }
 
+static void free_pin(struct lpar_pin *pin)
+{
+	list_del(&pin->node);
+	put_pid(pin->pid);
+	kfree(pin);
+}
+
 /**
  * lpar_fence_free_pins() - empty a list of pins
  * @pins: list of struct lpar_pin; that of an LPAR under fence_mutex
@@ -564,11 +571,8 @@ void lpar_fence_free_pins(struct list_head *pins)
 {
 	struct lpar_pin *pin, *next;
 
-	list_for_each_entry_safe(pin, next, pins, node) {
-		list_del(&pin->node);
-		put_pid(pin->pid);
-		kfree(pin);
-	}
+	list_for_each_entry_safe(pin, next, pins, node)
+		free_pin(pin);
 }
 
 /**
@@ -654,6 +658,22 @@ static int note_stray(struct lpar *lpar, struct task_struct *task)
 	return ++nr_strays == LPAR_STRAYS_MAX;
 }
 
+/* The CPUs of pinned threads that are gone are everybody's. */
+static void free_dead_pins(struct lpar *lpar)
+{
+	struct lpar_pin *pin, *next;
+	bool any = false;
+
+	list_for_each_entry_safe(pin, next, &lpar->pins, node) {
+		if (is_pinned(lpar, pin))
+			continue;
+		free_pin(pin);
+		any = true;
+	}
+	if (any)
+		sweep(is_narrowed, lpar);
+}
+
 /**
  * lpar_fence_call_home() - bring members back that were moved off their CPUs
  * @lpar: active, with lpar->op held, so that nobody is just joining
@@ -668,6 +688,7 @@ unsigned int lpar_fence_call_home(struct lpar *lpar, struct lpar_stray *found)
 
 	lockdep_assert_held(&lpar->op);
 	mutex_lock(&fence_mutex);
+	free_dead_pins(lpar);
 	strays = found;
 	nr_strays = 0;
 	lpar_member_census(lpar, note_stray);

@@ -86,7 +86,7 @@ active_objects() {
 	cut -d' ' -f1 "/sys/kernel/slab/$1/objects"
 }
 
-plan 44
+plan 46
 load lpar
 events=$scratch/events
 listen "$events"
@@ -142,10 +142,15 @@ taskset -apc 0-1 "$busy" >/dev/null
 check "all of them come back" wait_until 10 has_affinity "$busy" 2-5
 # shellcheck disable=SC2046 # words
 lparcall pin a $(pins "$busy" 2 3 4)
+join_lpar a 1
+other=$pid
+check "another has what is left" has_affinity "$other" 5
 stop "$busy"
+check "and all when the pinned ones are dead" wait_until 10 has_affinity "$other" 2-5
+stop "$other"
 join_lpar a 4
 busy=$pid
-check "who comes when the pinned ones are dead has all CPUs" has_affinity "$busy" 2-5
+check "who comes then has all CPUs" has_affinity "$busy" 2-5
 stop "$busy"
 deactivate_soon a
 check "the host's are everywhere" has_affinity "$noise" 0-5

@@ -84,6 +84,10 @@ check "the time-out lets go" wait_until 60 is n1 state pass
 check "not what somebody has held since" is n2 state hold
 lparctl netbuf drain n2
 check "all pass soon" wait_until 10 all_are pass
+lparctl freeze web
+lparctl cut --at now --lpar web --no-wait
+check "a cut of a gate that is closed: all hold" wait_until 9 all_are hold
+check "the time-out of the gate lets go what the cut held" wait_until 60 all_are pass
 echo 3600000 >/sys/class/lpar/web/gate_timeout_ms
 
 # A netdev goes while a cut is armed
