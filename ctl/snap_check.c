@@ -34,6 +34,7 @@ struct store {
 	uint32_t chunk_sectors;
 	uint32_t running;
 	uint32_t blocks[SS_KINDS];
+	uint64_t max_blocks[SS_KINDS];
 	bool has_digest;
 	uint64_t digest; /* as the superblock says */
 	uint64_t found_digest;
@@ -45,7 +46,8 @@ struct store {
 	size_t n_versions;
 	uint64_t n_places;
 	size_t count[SS_KIND_LAYER];
-	size_t n_stale;
+	size_t n_stale; /* slots from a transaction that never committed */
+	size_t n_damaged; /* slots */
 	struct json_object *problems; /* activation is refused */
 	struct json_object *damages; /* activation repairs them */
 };
@@ -124,17 +126,18 @@ static uint64_t mix(uint64_t x)
 }
 
 /* As the module takes it, what cannot be read is damaged. */
-static void read_block(struct store *store, uint64_t block, uint8_t *into)
+static bool read_block(struct store *store, uint64_t block, uint8_t *into)
 {
 	ssize_t ret;
 
 	errno = 0;
 	ret = pread(store->fd, into, SS_BLOCK_SIZE, block * SS_BLOCK_SIZE);
 	if (ret == SS_BLOCK_SIZE)
-		return;
+		return true;
 	say("cannot read block %" PRIu64 ": %s", block,
 	    ret < 0 ? strerror(errno) : "the device ends there");
 	memset(into, 0xff, SS_BLOCK_SIZE);
+	return false;
 }
 
 static bool super_is_sound(const struct ss_super *super, unsigned int which, uint64_t block)
@@ -166,7 +169,7 @@ static uint64_t versions_in(const struct store *store)
 
 static void check_sizes(struct store *store)
 {
-	uint64_t per_block = (uint64_t)store->per_sector * SS_BLOCK_SECTORS, blocks;
+	uint64_t per_block = (uint64_t)store->per_sector * SS_BLOCK_SECTORS;
 	unsigned int kind;
 
 	if (lseek(store->fd, 0, SEEK_END) / SS_SECTOR_SIZE < (off_t)store->store_sectors)
@@ -177,9 +180,10 @@ static void check_sizes(struct store *store)
 	if (!store->n_places)
 		problem(store, "the store is too small");
 	for (kind = 0; kind < SS_KINDS; kind++) {
-		blocks = kind == SS_KIND_LAYER ? SS_LAYERS_MAX / SS_LAYERS_PER_BLOCK
-					       : (store->n_places + per_block - 1) / per_block;
-		if (store->blocks[kind] > blocks)
+		store->max_blocks[kind] = kind == SS_KIND_LAYER
+						  ? SS_LAYERS_MAX / SS_LAYERS_PER_BLOCK
+						  : (store->n_places + per_block - 1) / per_block;
+		if (store->blocks[kind] > store->max_blocks[kind])
 			problem(store, "there cannot be %u blocks of kind %u", store->blocks[kind],
 				kind);
 	}
@@ -303,8 +307,10 @@ static const uint8_t *pick_slot(struct store *store, unsigned int kind, uint32_t
 	for (slot = 0; slot < 2; slot++) {
 		state[slot] =
 			judge_slot(store, pair + slot * SS_BLOCK_SIZE, block + slot, &seq[slot]);
-		if (state[slot] < 0)
+		if (state[slot] < 0) {
 			damage(store, "block %" PRIu64 " is damaged", block + slot);
+			store->n_damaged++;
+		}
 		if (!state[slot])
 			store->n_stale++;
 	}
@@ -377,11 +383,39 @@ static void check_kind(struct store *store, unsigned int kind)
 	}
 }
 
+/* As load.c has it: did a later transaction begin to use more blocks? */
+static bool later_beyond(struct store *store, unsigned int kind)
+{
+	static uint8_t image[SS_BLOCK_SIZE] __attribute__((aligned(8)));
+	uint64_t block = first_slot(store, kind, store->blocks[kind]);
+	unsigned int i;
+
+	if (store->blocks[kind] >= store->max_blocks[kind])
+		return false;
+	if (!read_block(store, block, image))
+		return true;
+	for (i = 0; i < SS_BLOCK_SECTORS; i++) {
+		const uint8_t *sector = image + i * SS_SECTOR_SIZE;
+
+		if (sector_is_sound(store->uuid, sector, block) &&
+		    le64toh(((const struct ss_head *)sector)->seq) > store->seq)
+			return true;
+	}
+	return false;
+}
+
+/* May the superblock that is lost have committed something? */
+static bool may_be_newer(struct store *store)
+{
+	return store->n_stale || store->n_damaged || later_beyond(store, SS_KIND_DATA) ||
+	       later_beyond(store, SS_KIND_ZERO) || later_beyond(store, SS_KIND_LAYER);
+}
+
 static void check_proof(struct store *store)
 {
 	if (store->has_digest && store->found_digest != store->digest)
 		problem(store, "a block lacks what was committed");
-	if (store->super_is_doubtful && store->n_stale)
+	if (store->super_is_doubtful && may_be_newer(store))
 		problem(store, "the damaged superblock may have been the newer one");
 }
 

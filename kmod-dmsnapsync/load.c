@@ -289,8 +289,41 @@ static int load_kind(struct ss_volume *volume, struct load *load, enum ss_kind k
 	return err;
 }
 
+/*
+ * Has a transaction after the superblock's begun to use more blocks? It writes
+ * the first of them, whose slots were never written before. If that cannot be
+ * read, nobody can tell.
+ */
+static bool later_beyond(struct ss_volume *volume, enum ss_kind kind)
+{
+	u32 block = volume->nr_blocks[kind];
+	sector_t sector;
+	unsigned int i;
+
+	if (block >= volume->max_blocks[kind])
+		return false;
+	sector = ss_meta_sector(volume, kind, block, 0);
+	if (ss_block_read(volume, volume->buffer, sector))
+		return true;
+	for (i = 0; i < SS_BLOCK_SECTORS; i++) {
+		const struct ss_head *head = volume->buffer + i * SS_SECTOR_SIZE;
+
+		if (ss_sector_is_sound(volume->uuid, head, sector) &&
+		    le64_to_cpu(head->seq) > volume->seq)
+			return true;
+	}
+	return false;
+}
+
+/* May the superblock that is lost have committed something? A damaged slot may be of that. */
+static bool may_be_newer(struct ss_volume *volume, const struct load *load)
+{
+	return load->later || load->nr_damaged || later_beyond(volume, SS_KIND_DATA) ||
+	       later_beyond(volume, SS_KIND_ZERO) || later_beyond(volume, SS_KIND_LAYER);
+}
+
 /* Are the slots that were picked those that were committed? */
-static int check_proof(const struct ss_volume *volume, const struct load *load)
+static int check_proof(struct ss_volume *volume, const struct load *load)
 {
 	const struct ss_super_state *super = &load->super;
 
@@ -302,8 +335,7 @@ static int check_proof(const struct ss_volume *volume, const struct load *load)
 		DMERR("%s: STORE: nothing proves that the damaged blocks are old", volume->name);
 		return -EINVAL;
 	}
-	/* The superblock that is lost may have committed them. */
-	if (super->is_doubtful && load->later) {
+	if (super->is_doubtful && may_be_newer(volume, load)) {
 		DMERR("%s: STORE: the damaged superblock may have been the newer one",
 		      volume->name);
 		return -EINVAL;

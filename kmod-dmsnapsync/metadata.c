@@ -19,6 +19,7 @@
  * @pending: writes under way, and one
  * @done: @pending fell to 0
  * @error: any of them failed
+ * @copy_failed: the copy of the superblock did, which is no harm
  * @cleaned: dirty blocks in this transaction
  */
 struct batch {
@@ -29,6 +30,7 @@ struct batch {
 	atomic_t pending;
 	struct completion done;
 	unsigned long error;
+	bool copy_failed;
 	unsigned int cleaned;
 };
 
@@ -128,8 +130,20 @@ static DM_IO_NOTIFY(batch_written)
 	one_written(context, error);
 }
 
+/* The superblock is there all the same; if that is lost, the blocks have to tell (load.c). */
+static DM_IO_NOTIFY(copy_written)
+{
+	struct batch *batch = context;
+
+	if (error)
+		WRITE_ONCE(batch->copy_failed, true);
+	one_written(batch, 0);
+}
+
+/* With @notify it does not wait. */
 static int start_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t opf,
-		    void *memory, sector_t sector, sector_t sectors, struct batch *batch)
+		    void *memory, sector_t sector, sector_t sectors, io_notify_fn notify,
+		    struct batch *batch)
 {
 	struct dm_io_region region = {
 		.bdev = disk, .sector = sector, .count = sectors,
@@ -137,7 +151,7 @@ static int start_io(struct ss_volume *volume, struct block_device *disk, blk_opf
 	struct dm_io_request request = {
 		.bi_opf = opf,
 		.mem = { .type = DM_IO_VMA, .ptr.vma = memory },
-		.notify = { .fn = batch ? batch_written : NULL, .context = batch },
+		.notify = { .fn = notify, .context = batch },
 		.client = volume->io,
 	};
 
@@ -158,7 +172,7 @@ static int start_io(struct ss_volume *volume, struct block_device *disk, blk_opf
 int ss_buffer_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t opf,
 		 sector_t sector, sector_t sectors)
 {
-	return start_io(volume, disk, opf, volume->buffer, sector, sectors, NULL) ? -EIO : 0;
+	return start_io(volume, disk, opf, volume->buffer, sector, sectors, NULL, NULL) ? -EIO : 0;
 }
 
 /**
@@ -173,22 +187,22 @@ int ss_buffer_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t 
 int ss_block_read(struct ss_volume *volume, void *image, sector_t sector)
 {
 	return start_io(volume, volume->store, REQ_OP_READ, image, sector, SS_BLOCK_SECTORS,
-			NULL) ? -EIO : 0;
+			NULL, NULL) ? -EIO : 0;
 }
 
-static void batch_start(struct batch *batch)
+static void batch_begin(struct batch *batch)
 {
-	struct ss_volume *volume = batch->volume;
-	unsigned int i;
-
 	init_completion(&batch->done);
-	atomic_set(&batch->pending, batch->count + 1);
-	for (i = 0; i < batch->count; i++)
-		if (start_io(volume, volume->store, REQ_OP_WRITE | REQ_SYNC | REQ_META,
-			     volume->buffer + i * SS_BLOCK_SIZE, batch->sector[i],
-			     SS_BLOCK_SECTORS, batch))
-			one_written(batch, 1);
-	batch->count = 0;
+	atomic_set(&batch->pending, 1);
+}
+
+static void batch_start(struct batch *batch, blk_opf_t opf, void *image, sector_t sector,
+			io_notify_fn notify)
+{
+	atomic_inc(&batch->pending);
+	if (start_io(batch->volume, batch->volume->store, opf | REQ_SYNC | REQ_META, image, sector,
+		     SS_BLOCK_SECTORS, notify, batch))
+		one_written(batch, 1);
 }
 
 static void batch_wait(struct batch *batch)
@@ -199,8 +213,14 @@ static void batch_wait(struct batch *batch)
 
 static void batch_flush(struct batch *batch)
 {
-	batch_start(batch);
+	unsigned int i;
+
+	batch_begin(batch);
+	for (i = 0; i < batch->count; i++)
+		batch_start(batch, REQ_OP_WRITE, batch->volume->buffer + i * SS_BLOCK_SIZE,
+			    batch->sector[i], batch_written);
 	batch_wait(batch);
+	batch->count = 0;
 }
 
 /* Of one version; @image is zero, and stays so unless something of the version is valid. */
@@ -347,25 +367,30 @@ static void write_kind(struct batch *batch, enum ss_kind kind)
 	}
 }
 
+static void start_super(struct batch *batch, void *image, u32 block, io_notify_fn notify)
+{
+	ss_super_put(batch->volume, image, batch->seq, block);
+	batch_start(batch, REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA, image,
+		    (sector_t)block * SS_BLOCK_SECTORS, notify);
+}
+
 /*
- * What decides, and its copy along with it. The copy needs no flush: unless it
- * tells what the blocks are like, it is not believed.
+ * What decides, and its copy beside it. Each comes after a flush of its own, so
+ * that whichever is there after a crash, what it tells of is there as well, data
+ * included. Nobody is told that the transaction is durable before both are: if
+ * one of them is lost, the other still says so.
  */
 static int write_super(struct ss_volume *volume, struct batch *batch)
 {
 	u32 which = batch->seq & 1;
-	int err;
 
-	ss_super_put(volume, volume->buffer, batch->seq, SS_COPY_BLOCK + which);
-	batch->sector[batch->count++] = (SS_COPY_BLOCK + which) * SS_BLOCK_SECTORS;
-	batch_start(batch);
-	ss_super_put(volume, volume->buffer + SS_BLOCK_SIZE, batch->seq, which);
-	err = start_io(volume, volume->store,
-		       REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA | REQ_SYNC | REQ_META,
-		       volume->buffer + SS_BLOCK_SIZE, which * SS_BLOCK_SECTORS, SS_BLOCK_SECTORS,
-		       NULL);
+	batch_begin(batch);
+	start_super(batch, volume->buffer, which, batch_written);
+	start_super(batch, volume->buffer + SS_BLOCK_SIZE, SS_COPY_BLOCK + which, copy_written);
 	batch_wait(batch);
-	return err || batch->error ? -EIO : 0;
+	if (batch->copy_failed)
+		DMWARN_LIMIT("%s: STORE: a copy of a superblock cannot be written", volume->name);
+	return batch->error ? -EIO : 0;
 }
 
 /*
@@ -384,9 +409,7 @@ static int write_transaction(struct ss_volume *volume, struct batch *batch)
 	write_kind(batch, SS_KIND_LAYER);
 	if (batch->count)
 		batch_flush(batch);
-	if (batch->error)
-		return -EIO;
-	return write_super(volume, batch);
+	return batch->error ? -EIO : write_super(volume, batch);
 }
 
 /**

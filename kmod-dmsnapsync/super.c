@@ -3,9 +3,10 @@
  * Superblocks: two that take turns, and a copy of each.
  *
  * The newest one says what counts. Should one of the two be lost, its copy
- * stands in. A copy is written along with its superblock, but without a flush,
- * so that it may be an older one after a crash: then the superblock that is
- * lost may have been the newest, and only the blocks can tell (see load.c).
+ * stands in: nothing was acknowledged before both were durable. If the copy is
+ * lost as well, or could not be written, or comes from a module that did not
+ * wait for it, the superblock that is lost may have been the newest, and only
+ * the blocks can tell (see load.c).
  */
 #include <linux/uuid.h>
 #include "snapsync.h"

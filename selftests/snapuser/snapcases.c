@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * snapcases: single cases of dm-snapsync's own code, on disks in memory.
+ */
+#include "../lib/tap.h"
+#include "volume.h"
+
+#define BASE_SECTORS 2048
+#define STORE_SECTORS 20480
+
+static struct block_device *base, *store;
+static struct test_volume vol;
+
+/* Nothing is on either. */
+static void wipe(void)
+{
+	store->n_written = 0;
+	store->bad_from = 0;
+	store->bad_to = 0;
+	memset(store->now, 0, STORE_SECTORS * 512);
+	memset(store->media, 0, STORE_SECTORS * 512);
+}
+
+static int open_with_chunk(unsigned int chunk_sectors)
+{
+	struct ss_volume_args args = { .chunk_sectors = chunk_sectors };
+
+	return volume_open(&vol, "vol", base, store, &args);
+}
+
+static bool fill(u8 byte, sector_t sector, unsigned int sectors)
+{
+	u8 *data = malloc(sectors * 512);
+	int err;
+
+	memset(data, byte, sectors * 512);
+	err = volume_io(&vol, REQ_OP_WRITE, sector, data, sectors);
+	free(data);
+	return !err;
+}
+
+static bool shows(u8 byte, sector_t sector)
+{
+	u8 data[512];
+
+	return !volume_io(&vol, REQ_OP_READ, sector, data, 1) && !memchr_inv(data, byte, 512);
+}
+
+/* Each superblock has a copy: without it, it is one of its kind. */
+static void copies_cannot_be_written(void)
+{
+	wipe();
+	tap_check(!open_with_chunk(8), "a volume");
+	store->bad_from = SS_COPY_BLOCK * SS_BLOCK_SECTORS;
+	store->bad_to = store->bad_from + 2 * SS_BLOCK_SECTORS;
+	fill('a', 0, 8);
+	tap_check(!volume_message(&vol, "take one"), "copies cannot be written: a take succeeds");
+	fill('b', 0, 8);
+	tap_check(vol.volume->mode == SS_MODE_WRITE, "the volume can be written");
+	volume_close(&vol);
+	tap_check(!open_with_chunk(8), "it is activated");
+	tap_check(shows('b', 0), "with what was written last");
+	volume_message(&vol, "restore one");
+	tap_check(shows('a', 0), "and the state");
+	/* The newest superblock is lost, and nothing says that it was the newest. */
+	volume_message(&vol, "take two");
+	memset(store->now + vol.volume->seq % 2 * SS_BLOCK_SIZE, 0xff, SS_BLOCK_SIZE);
+	volume_close(&vol);
+	tap_check(open_with_chunk(8), "a superblock without a copy is missed");
+}
+
+int main(void)
+{
+	base = disk_new(BASE_SECTORS);
+	store = disk_new(STORE_SECTORS);
+	tap_plan(7);
+	copies_cannot_be_written();
+	disk_free(base);
+	disk_free(store);
+	return tap_done();
+}
