@@ -456,8 +456,7 @@ void ss_gate_open(struct ss_group *group, unsigned long flags);
 /* volume.c */
 extern struct mutex ss_registry;
 struct ss_volume_args;
-struct ss_volume *ss_volume_get(struct dm_target *ti, const struct ss_volume_args *args,
-				char **error);
+struct ss_volume *ss_volume_get(struct dm_target *ti, struct ss_volume_args *args, char **error);
 int ss_volume_start(struct ss_volume *volume, const struct ss_volume_args *args);
 struct ss_volume *ss_volume_find(dev_t dev);
 void ss_volume_forget(struct ss_volume *volume);
@@ -496,7 +495,7 @@ struct ss_super_state {
  * struct ss_volume_args - what a table says about a volume
  * @base: disk below
  * @store: disk with data and metadata
- * @chunk_sectors: 0 = as formatted, or the default
+ * @chunk_sectors: 0 = as formatted, or the default; set once the table is loaded
  * @group: name, empty = own group
  * @hold_ms: how long writes are held on a full store
  * @low_water: chunks

@@ -21,6 +21,11 @@ static void wipe(void)
 	memset(store->media, 0, STORE_SECTORS * 512);
 }
 
+static bool is_wiped(void)
+{
+	return !memchr_inv(store->now, 0, STORE_SECTORS * 512);
+}
+
 static int open_with_chunk(unsigned int chunk_sectors)
 {
 	struct ss_volume_args args = { .chunk_sectors = chunk_sectors };
@@ -69,12 +74,36 @@ static void copies_cannot_be_written(void)
 	tap_check(open_with_chunk(8), "a superblock without a copy is missed");
 }
 
+/* A table is loaded, STORE wiped, and only then the table resumed. */
+static void chunk_of_a_wiped_store(void)
+{
+	struct ss_volume_args args = { .base = base, .store = store };
+	char *error;
+
+	wipe();
+	open_with_chunk(8);
+	volume_close(&vol);
+	memset(&vol, 0, sizeof(vol));
+	vol.md.name = "vol";
+	vol.table.md = &vol.md;
+	vol.ti.table = &vol.table;
+	vol.ti.len = BASE_SECTORS;
+	vol.volume = ss_volume_get(&vol.ti, &args, &error);
+	tap_check(!IS_ERR(vol.volume), "a table for a store of 4 KiB chunks");
+	wipe();
+	tap_check(!ss_volume_start(vol.volume, &args) == !is_wiped(),
+		  "of a store that was wiped meanwhile: in use and formatted, or neither");
+	tap_check(is_wiped() || vol.volume->chunk_sectors == 8, "with no other chunk");
+	volume_close(&vol);
+}
+
 int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(7);
+	tap_plan(10);
 	copies_cannot_be_written();
+	chunk_of_a_wiped_store();
 	disk_free(base);
 	disk_free(store);
 	return tap_done();
