@@ -576,6 +576,7 @@ int ss_group_take(struct ss_group *group, const char *name, const char *note)
 /**
  * struct armed - a group in an armed cut
  * @group: group
+ * @points: members, those that came last first
  * @nr_points: that share this
  * @fired: the instant is over
  * @finished: the state is durable, or undone
@@ -585,6 +586,7 @@ int ss_group_take(struct ss_group *group, const char *name, const char *note)
  */
 struct armed {
 	struct ss_group *group;
+	struct ss_point *points;
 	unsigned int nr_points;
 	bool fired;
 	bool finished;
@@ -598,10 +600,12 @@ struct armed {
  * @point: for lpar.ko
  * @volume: which may have gone before the instant
  * @armed: what the members share
+ * @next: in armed->points
  * @gone: it had
  */
 struct ss_point {
 	struct lpar_cut_point point;
+	struct ss_point *next;
 	struct ss_volume *volume;
 	struct armed *armed;
 	bool gone;
@@ -622,22 +626,58 @@ static void put_armed(struct armed *armed)
 
 static struct lpar_cut_class ss_cut_class;
 
+static bool has_point(const struct armed *armed, const struct ss_volume *volume)
+{
+	const struct ss_point *point;
+
+	for (point = armed->points; point; point = point->next)
+		if (point->volume == volume)
+			return true;
+	return false;
+}
+
+/* A member without a point yet, with a reference, or NULL. */
+static struct ss_volume *next_member(const struct armed *armed)
+{
+	struct ss_volume *volume, *found = NULL;
+
+	mutex_lock(&ss_registry);
+	list_for_each_entry(volume, &armed->group->volumes, group_node) {
+		if (!has_point(armed, volume)) {
+			ss_volume_ref(volume);
+			found = volume;
+			break;
+		}
+	}
+	mutex_unlock(&ss_registry);
+	return found;
+}
+
+/* Takes the reference over, also if there is no memory. */
 static int add_point(struct lpar_cut *cut, struct armed *armed, struct ss_volume *volume)
 {
 	struct ss_point *point = kzalloc(sizeof(*point), GFP_KERNEL);
 
-	if (!point)
+	if (!point) {
+		ss_volume_put(volume);
 		return -ENOMEM;
-	ss_volume_ref(volume);
+	}
 	point->volume = volume;
 	point->armed = armed;
+	point->next = armed->points;
+	armed->points = point;
 	armed->nr_points++;
 	ss_volume_name(volume, point->point.name, sizeof(point->point.name));
 	lpar_cut_add(cut, &ss_cut_class, &point->point);
 	return 0;
 }
 
-/* The members of the group that has the LPAR's name. */
+/*
+ * The members of the group that has the LPAR's name. Whoever arms a cut holds
+ * what all cuts need: an operation of the group, which may be waiting for a disk,
+ * is not waited for. So they are found one by one, with memory for each got
+ * outside the registry.
+ */
 static int ss_cut_collect(struct lpar_cut *cut, const char *lpar_name)
 {
 	struct ss_volume *volume;
@@ -661,10 +701,8 @@ static int ss_cut_collect(struct lpar_cut *cut, const char *lpar_name)
 	}
 	armed->group = group;
 	armed->nr_points = 1;	/* ours */
-	mutex_lock(&group->op);
-	list_for_each_entry(volume, &group->volumes, group_node)
-		err = err ?: add_point(cut, armed, volume);
-	mutex_unlock(&group->op);
+	while (!err && (volume = next_member(armed)))
+		err = add_point(cut, armed, volume);
 	put_armed(armed);
 	return err;
 }

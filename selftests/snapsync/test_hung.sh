@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A STORE that does not answer keeps its own volume waiting, and nobody else.
-# vm: cpus=2 mem=768 disks=4M,12M,12M,12M timeout=300 long=6.1,7.2,debug
+# vm: cpus=4 mem=768 disks=4M,12M,12M,12M timeout=300 long=6.1,7.2,debug
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
@@ -14,7 +14,7 @@ hang() {
 	dmsetup suspend --noflush --nolockfs hung
 }
 
-plan 16
+plan 22
 for i in 0 1 2; do
 	dmsetup create base$i --table "0 2048 linear $base $((i * 2048))"
 done
@@ -51,4 +51,25 @@ check "and loses it" answers dmsetup remove wv
 dmsetup resume hung
 check "the state is there in the end" wait $take
 check "and the volume is as it should be" status_is v 5 1
+dmsetup remove v && dmsetup remove w
+
+# A cut of its group, and one of another LPAR, are armed while an operation waits.
+base=/dev/mapper/base0 store=/dev/mapper/hung volume v group v
+base=/dev/mapper/base1 store=/dev/vdc volume w group w
+load lpar
+if ! lparctl create v cpus 1 || ! lparctl activate v; then bail "no LPAR"; fi
+if ! lparctl create w cpus 2 || ! lparctl activate w; then bail "no LPAR"; fi
+fill /dev/mapper/v 102 0 4
+hang
+message v take b &
+take=$!
+sleep 2
+check "while a state is taken, a cut of that group is armed" answers lparctl -j cut --at +1800s --lpar v --no-wait
+check "and cancelled" answers lparctl cut cancel "$(grep -o '"id": *[0-9]*' "$scratch/answer" | tr -dc 0-9)"
+check "another LPAR is cut" answers lparctl cut --at now --lpar w
+check "which is a state" wait_until 60 sh -c 'dmsetup message w 0 list | grep -q ^cut-'
+dmsetup resume hung
+check "the state is there in the end" wait $take
+check "and the volume is as it should be" status_is v 5 2
+lparctl deactivate v && lparctl deactivate w && lparctl delete v && lparctl delete w
 dmsetup remove v && dmsetup remove w && dmsetup remove hung
