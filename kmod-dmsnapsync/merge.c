@@ -48,6 +48,7 @@ static bool all_descend(const struct ss_volume *volume, u32 from)
 static int start(struct ss_volume *volume, const char *name)
 {
 	u32 number = ss_layer_find(volume, name);
+	int err;
 
 	if (!volume->writable_base || volume->mode != SS_MODE_WRITE)
 		return -EROFS;
@@ -65,7 +66,11 @@ static int start(struct ss_volume *volume, const char *name)
 	volume->merge_place = 0;
 	volume->merge_failed = false;
 	ss_layer_mark(volume, number);
-	return ss_commit(volume);
+	err = ss_commit(volume);
+	/* Read-only from now on: BASE is not going to be written. */
+	if (err)
+		ss_volume_leave_base(volume);
+	return err;
 }
 
 /**

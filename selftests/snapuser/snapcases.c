@@ -44,11 +44,16 @@ static bool fill(u8 byte, sector_t sector, unsigned int sectors)
 	return !err;
 }
 
-static bool shows(u8 byte, sector_t sector)
+static bool shows_of(struct test_volume *test, u8 byte, sector_t sector)
 {
 	u8 data[512];
 
-	return !volume_io(&vol, REQ_OP_READ, sector, data, 1) && !memchr_inv(data, byte, 512);
+	return !volume_io(test, REQ_OP_READ, sector, data, 1) && !memchr_inv(data, byte, 512);
+}
+
+static bool shows(u8 byte, sector_t sector)
+{
+	return shows_of(&vol, byte, sector);
 }
 
 /* Each superblock has a copy: without it, it is one of its kind. */
@@ -97,13 +102,39 @@ static void chunk_of_a_wiped_store(void)
 	volume_close(&vol);
 }
 
+/* A merge that cannot begin is none: BASE may be used by others. */
+static void merge_cannot_begin(void)
+{
+	struct ss_volume_args args = { .writable_base = true };
+	struct block_device *other_store = disk_new(STORE_SECTORS);
+	struct test_volume other;
+
+	wipe();
+	volume_open(&vol, "vol", base, store, &args);
+	fill('a', 0, 8);
+	volume_message(&vol, "take one");
+	tap_check(volume_open(&other, "other", base, other_store, &args) == 0,
+		  "two volumes on one BASE");
+	tap_check(volume_message(&vol, "merge one") == -ETXTBSY, "neither merges into it");
+	volume_close(&other);
+	store->bad_to = STORE_SECTORS;
+	tap_check(volume_message(&vol, "merge one") == -EIO, "STORE fails: no merge");
+	tap_check(!volume_open(&other, "other", base, other_store, &args),
+		  "another volume may use BASE");
+	tap_check(shows_of(&other, 0, 0), "which is as it was");
+	volume_close(&other);
+	volume_close(&vol);
+	disk_free(other_store);
+}
+
 int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(10);
+	tap_plan(15);
 	copies_cannot_be_written();
 	chunk_of_a_wiped_store();
+	merge_cannot_begin();
 	disk_free(base);
 	disk_free(store);
 	return tap_done();
