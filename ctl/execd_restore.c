@@ -99,7 +99,14 @@ int restore_check(struct session *session, struct json_object *request, struct j
 	return ret;
 }
 
-static int restore_volumes(const struct session *session)
+static int check_closed(const char *volume, const char *state)
+{
+	(void)state;
+	return snap_check_closed(volume);
+}
+
+static int each_volume(const struct session *session,
+		       int (*step)(const char *volume, const char *state))
 {
 	size_t i, j;
 	int ret = 0;
@@ -108,13 +115,21 @@ static int restore_volumes(const struct session *session)
 		const struct guest *guest = &session->guest[i];
 
 		for (j = 0; !ret && j < guest->n_volumes; j++) {
-			ret = snap_restore(guest->volume[j], session->state);
+			ret = step(guest->volume[j], session->state);
 			if (ret)
 				err("guest %s: cannot restore volume %s: %s", guest->name,
 				    guest->volume[j], snap_reason(ret));
 		}
 	}
 	return ret;
+}
+
+/* All are looked at before the first is changed. */
+static int restore_volumes(const struct session *session)
+{
+	int ret = each_volume(session, check_closed);
+
+	return ret ? ret : each_volume(session, snap_restore);
 }
 
 static int start_guest(struct guest *guest)

@@ -399,6 +399,9 @@ static int check_name(struct ss_volume *volume, const char *name)
 	else if (ss_layer_find(volume, name))
 		err = -EEXIST;
 	ss_meta_unlock(volume, noio);
+	if (err)
+		DMERR("%s: no state \"%s\": %s", volume->name, name,
+		      err == -EROFS ? "the volume is read-only" : "there is one already");
 	return err;
 }
 
