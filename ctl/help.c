@@ -74,7 +74,7 @@ static const struct {
 	  "  snap delete VOLUME NAME [--group]\n"
 	  "  snap rename VOLUME OLD NEW [--group]\n"
 	  "  snap merge VOLUME NAME\n"
-	  "  snap check STORE\n" },
+	  "  snap check STORE [--repair] [--force]\n" },
 	{ "cluster",
 	  "Clusters: guests of several hosts are saved, and restored, at one instant\n"
 	  "  cluster save NAME --hosts HOST[,HOST]... [--lpar NAME[,NAME]...] [--continue]\n"

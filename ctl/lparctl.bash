@@ -138,6 +138,7 @@ _lparctl_snap() {
 		[ "$2" = merge ] || echo --group
 		[ "$2" != restore ] || echo --force
 		;;
+	*,check) echo --repair --force ;;
 	esac
 }
 

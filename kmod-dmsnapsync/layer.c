@@ -3,27 +3,8 @@
  * The tree of layers. A state is a named layer that does not run any more.
  */
 #include <linux/bitmap.h>
-#include <linux/ctype.h>
 #include <linux/slab.h>
 #include "snapsync.h"
-
-/**
- * ss_name_is_valid() - may a state or group be called so?
- * @name: NUL-terminated
- *
- * Return: true if it is 1 to SS_NAME_MAX visible ASCII characters.
- */
-bool ss_name_is_valid(const char *name)
-{
-	size_t length = strnlen(name, SS_NAME_MAX + 1), i;
-
-	if (!length || length > SS_NAME_MAX)
-		return false;
-	for (i = 0; i < length; i++)
-		if (!isascii(name[i]) || !isgraph(name[i]))
-			return false;
-	return true;
-}
 
 /**
  * ss_layer_find() - look a state up

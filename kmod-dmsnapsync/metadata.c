@@ -7,7 +7,6 @@
  * make more blocks dirty, or the same ones again, for the next commit.
  */
 #include <linux/bitmap.h>
-#include <linux/crc32c.h>
 #include "snapsync.h"
 
 /**
@@ -46,75 +45,7 @@ struct batch {
 sector_t ss_meta_sector(const struct ss_volume *volume, enum ss_kind kind, u32 block,
 			unsigned int slot)
 {
-	const struct ss_table *table = &volume->table;
-	u64 group_blocks, at;
-
-	if (kind == SS_KIND_LAYER)
-		return (SS_LAYER_BLOCK + 2 * block + slot) * SS_BLOCK_SECTORS;
-	group_blocks = SS_GROUP_META_BLOCKS +
-		       (u64)table->per_segment * volume->chunk_sectors / SS_BLOCK_SECTORS;
-	at = SS_GROUP_BLOCK + block / SS_GROUP_MAPS * group_blocks;
-	at += 2 * (kind * SS_GROUP_MAPS + block % SS_GROUP_MAPS) + slot;
-	return at * SS_BLOCK_SECTORS;
-}
-
-/**
- * ss_meta_crc() - checksum of a metadata sector
- * @uuid: of the store
- * @sector: SS_SECTOR_SIZE bytes
- *
- * Return: CRC-32C.
- */
-u32 ss_meta_crc(const u8 *uuid, const void *sector)
-{
-	u32 crc = crc32c(~0, uuid, SS_UUID_SIZE);
-
-	return crc32c(crc, sector + sizeof(__le32), SS_SECTOR_SIZE - sizeof(__le32));
-}
-
-/* The last step of splitmix64. */
-static u64 mix(u64 x)
-{
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return x ^ x >> 31;
-}
-
-/**
- * ss_block_digest() - what a metadata block adds to the digest
- * @kind: its kind
- * @block: its number among its kind
- * @seq: transaction of the slot that counts
- *
- * Return: a summand.
- */
-u64 ss_block_digest(enum ss_kind kind, u32 block, u64 seq)
-{
-	return mix(mix((u64)kind << 32 | block) + seq);
-}
-
-/**
- * ss_sector_seal() - complete the head of a metadata sector
- * @volume: volume
- * @image: SS_SECTOR_SIZE bytes
- * @sector: where it is going to be written
- * @seq: transaction
- */
-void ss_sector_seal(const struct ss_volume *volume, void *image, sector_t sector, u64 seq)
-{
-	struct ss_head *head = image;
-
-	head->block = cpu_to_le32(sector / SS_BLOCK_SECTORS);
-	head->seq = cpu_to_le64(seq);
-	head->crc = cpu_to_le32(ss_meta_crc(volume->uuid, image));
-}
-
-static void seal_block(const struct ss_volume *volume, void *image, sector_t sector, u64 seq)
-{
-	unsigned int i;
-
-	for (i = 0; i < SS_BLOCK_SECTORS; i++)
-		ss_sector_seal(volume, image + i * SS_SECTOR_SIZE, sector, seq);
+	return ss_slot_block(kind, block, slot, volume->chunk_sectors) * SS_BLOCK_SECTORS;
 }
 
 static void one_written(struct batch *batch, unsigned long error)
@@ -309,7 +240,7 @@ static void batch_add(struct batch *batch, enum ss_kind kind, u32 block, unsigne
 		put_layers(volume, block, image);
 	else if (!empty)
 		put_versions(volume, kind, block, image);
-	seal_block(volume, image, sector, empty ? 0 : batch->seq);
+	ss_block_seal(volume->uuid, image, sector / SS_BLOCK_SECTORS, empty ? 0 : batch->seq);
 	batch->sector[batch->count++] = sector;
 	if (batch->count == SS_BATCH)
 		batch_flush(batch);

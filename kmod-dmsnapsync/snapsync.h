@@ -8,6 +8,7 @@
 
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/crc32c.h>
 #include <linux/device-mapper.h>
 #include <linux/dm-io.h>
 #include <linux/kref.h>
@@ -15,9 +16,10 @@
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
-#include <uapi/lparkit/snapsync.h>
+#include <lparkit/snapsync_format.h>
 
 #define DM_MSG_PREFIX "snapsync"
 
@@ -419,7 +421,6 @@ static inline unsigned int ss_offset_of(const struct ss_volume *volume, sector_t
 /* table.c */
 int ss_table_init(struct ss_table *table, unsigned int chunk_sectors, u32 nr_versions);
 void ss_table_exit(struct ss_table *table);
-unsigned int ss_versions_per_block(unsigned int chunk_sectors);
 int ss_table_prepare(struct ss_table *table, u32 version);
 int ss_table_grow(struct ss_table *table, u32 nr_versions, struct ss_group *group);
 int ss_table_split(struct ss_table *table);
@@ -527,7 +528,6 @@ void ss_mark_version(struct ss_volume *volume, u32 version);
 /* space.c */
 int ss_space_init(struct ss_volume *volume);
 void ss_space_exit(struct ss_volume *volume);
-u32 ss_versions_in(sector_t store_sectors, unsigned int chunk_sectors);
 u32 ss_space_take(struct ss_volume *volume, u32 wanted);
 u32 ss_space_take_zero(struct ss_volume *volume);
 bool ss_space_is_short(const struct ss_volume *volume);
@@ -540,7 +540,6 @@ void ss_space_hold_over(struct work_struct *work);
 u32 ss_space_free_chunks(struct ss_volume *volume);
 
 /* layer.c */
-bool ss_name_is_valid(const char *name);
 u32 ss_layer_find(const struct ss_volume *volume, const char *name);
 u32 ss_layer_new(struct ss_volume *volume);
 void ss_layer_free(struct ss_volume *volume, u32 number);
@@ -572,12 +571,9 @@ sector_t ss_meta_sector(const struct ss_volume *volume, enum ss_kind kind, u32 b
 			unsigned int slot);
 int ss_buffer_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t opf,
 		 sector_t sector, sector_t sectors);
-u32 ss_meta_crc(const u8 *uuid, const void *sector);
 int ss_commit(struct ss_volume *volume);
 void ss_fail(struct ss_volume *volume, const char *reason);
 
-u64 ss_block_digest(enum ss_kind kind, u32 block, u64 seq);
-void ss_sector_seal(const struct ss_volume *volume, void *image, sector_t sector, u64 seq);
 int ss_block_read(struct ss_volume *volume, void *image, sector_t sector);
 
 /* super.c */
@@ -587,7 +583,6 @@ int ss_super_compare(struct ss_volume *volume, char **error);
 void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 block);
 
 /* load.c */
-bool ss_sector_is_sound(const u8 *uuid, const void *image, sector_t sector);
 int ss_load(struct ss_volume *volume, const struct ss_volume_args *args, char **error);
 void ss_unload(struct ss_volume *volume);
 

@@ -9,30 +9,6 @@
 #include <linux/slab.h>
 #include "snapsync.h"
 
-#define LAYER_BLOCKS	(SS_LAYERS_MAX / SS_LAYERS_PER_BLOCK)
-
-/**
- * ss_versions_in() - chunks of data that fit on a STORE
- * @store_sectors: its size
- * @chunk_sectors: size of a chunk
- *
- * Return: their number, 0 if it is too small.
- */
-u32 ss_versions_in(sector_t store_sectors, unsigned int chunk_sectors)
-{
-	u32 per_group = ss_versions_per_block(chunk_sectors) * SS_GROUP_MAPS;
-	u64 meta = SS_GROUP_META_BLOCKS * SS_BLOCK_SECTORS;
-	u64 group = meta + (u64)per_group * chunk_sectors;
-	u64 start = SS_GROUP_BLOCK * SS_BLOCK_SECTORS;
-	u64 groups, rest;
-
-	if (store_sectors <= start)
-		return 0;
-	groups = div64_u64_rem(store_sectors - start, group, &rest);
-	rest = rest > meta ? div_u64(rest - meta, chunk_sectors) : 0;
-	return min_t(u64, groups * per_group + rest, SS_ZERO - 1);
-}
-
 static int grow_bitmap(unsigned long **bitmap, u32 old_bits, u32 new_bits)
 {
 	unsigned long *new = kvcalloc(BITS_TO_LONGS(new_bits), sizeof(long), GFP_KERNEL);
@@ -122,10 +98,10 @@ int ss_space_init(struct ss_volume *volume)
 		return -ENOSPC;
 	err = ss_table_init(&volume->table, volume->chunk_sectors, nr_versions);
 	err = err ?: resize(volume, nr_versions);
-	err = err ?: grow_bitmap(&volume->current_slot[SS_KIND_LAYER], 0, LAYER_BLOCKS);
-	err = err ?: grow_seqs(volume, SS_KIND_LAYER, LAYER_BLOCKS);
-	err = err ?: grow_dirty(volume, SS_KIND_LAYER, LAYER_BLOCKS);
-	volume->max_blocks[SS_KIND_LAYER] = LAYER_BLOCKS;
+	err = err ?: grow_bitmap(&volume->current_slot[SS_KIND_LAYER], 0, SS_LAYER_BLOCKS);
+	err = err ?: grow_seqs(volume, SS_KIND_LAYER, SS_LAYER_BLOCKS);
+	err = err ?: grow_dirty(volume, SS_KIND_LAYER, SS_LAYER_BLOCKS);
+	volume->max_blocks[SS_KIND_LAYER] = SS_LAYER_BLOCKS;
 	return err;
 }
 

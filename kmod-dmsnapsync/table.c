@@ -20,20 +20,6 @@
 #define HEADS_PER_PAGE	(PAGE_SIZE / sizeof(u32))
 #define FIRST_BUCKETS	4096
 
-/**
- * ss_versions_per_block() - versions that a map block describes
- * @chunk_sectors: size of a chunk
- *
- * Return: number.
- */
-unsigned int ss_versions_per_block(unsigned int chunk_sectors)
-{
-	size_t size = sizeof(struct ss_disk_version) +
-		      BITS_TO_LONGS(chunk_sectors) * sizeof(__le64);
-
-	return SS_PAYLOAD_SIZE / size * SS_BLOCK_SECTORS;
-}
-
 static struct ss_segment *segment_of(const struct ss_table *table, u32 version, u32 *index)
 {
 	u32 place = ss_place_of(version);

@@ -2,6 +2,9 @@
 /*
  * Disks in memory; see disk.h.
  */
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "disk.h"
 
 static LIST_HEAD(disks);
@@ -17,7 +20,10 @@ struct block_device *disk_new(sector_t sectors)
 	struct block_device *disk = calloc(1, sizeof(*disk));
 
 	disk->sectors = sectors;
-	disk->now = calloc(sectors, 512);
+	disk->fd = memfd_create("disk", 0);
+	assert(!ftruncate(disk->fd, sectors * 512));
+	disk->now = mmap(NULL, sectors * 512, PROT_READ | PROT_WRITE, MAP_SHARED, disk->fd, 0);
+	assert(disk->now != MAP_FAILED);
 	disk->media = calloc(sectors, 512);
 	list_add_tail(&disk->node, &disks);
 	return disk;
@@ -30,7 +36,8 @@ struct block_device *disk_new(sector_t sectors)
 void disk_free(struct block_device *disk)
 {
 	list_del(&disk->node);
-	free(disk->now);
+	munmap(disk->now, disk->sectors * 512);
+	close(disk->fd);
 	free(disk->media);
 	free(disk->written);
 	free(disk);

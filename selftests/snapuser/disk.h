@@ -19,7 +19,8 @@ struct written {
  * struct block_device - a disk
  * @node: of all disks
  * @sectors: its size
- * @now: what is read
+ * @fd: by which others read it: a file in memory
+ * @now: what is read, the same memory
  * @media: what is durable
  * @written: since the last flush, oldest first
  * @n_written: their number
@@ -30,6 +31,7 @@ struct written {
 struct block_device {
 	struct list_head node;
 	sector_t sectors;
+	int fd;
 	u8 *now;
 	u8 *media;
 	struct written *written;

@@ -28,6 +28,9 @@
 /* Names of the C library that the kernel has not. */
 #define rename test_rename
 
+/* lparctl has one as well. */
+#define crc32c test_crc32c
+
 typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
@@ -58,6 +61,7 @@ typedef struct {
 /* Numbers */
 #define BIT(n) (1UL << (n))
 #define U32_MAX UINT32_MAX
+#define S32_MAX INT32_MAX
 #define S64_MAX INT64_MAX
 #define BITS_PER_LONG 64
 #define BITS_TO_LONGS(n) (((n) + 63) / 64)
