@@ -138,7 +138,8 @@ int ss_io_read(struct ss_volume *volume, struct block_device *base, struct block
 	raw_spin_lock(lock);
 	find_run(volume, line ?: volume->line, sector, bio_sectors(bio), &run);
 	raw_spin_unlock(lock);
-	if (run.where != SS_FROM_ZERO)
+	/* What BASE has is nobody's to free: a BASE that hangs keeps only its readers waiting. */
+	if (run.where == SS_FROM_STORE)
 		ss_count_bio(volume, sb);
 	ss_gate_leave(volume->group, flags);
 

@@ -171,7 +171,7 @@ struct ss_next {
 };
 
 /**
- * struct ss_inflight - bios that this CPU mapped less those that ended here
+ * struct ss_inflight - bios that this CPU mapped to STORE less those that ended here
  * @count: by phase
  */
 struct ss_inflight {
@@ -223,7 +223,7 @@ enum ss_mode {
  * @next: under group->op
  *
  * @phase: counts new bios; gate
- * @inflight: bios under way
+ * @inflight: bios under way to STORE
  * @drained: woken when one ends while somebody waits
  *
  * @meta: layers, removals, commit

@@ -43,7 +43,7 @@ void ss_meta_unlock(struct ss_volume *volume, unsigned int noio)
 }
 
 /**
- * ss_count_bio() - a bio is under way
+ * ss_count_bio() - a bio to STORE is under way
  * @volume: volume
  * @sb: its data
  *
@@ -83,7 +83,7 @@ static bool has_ended(struct ss_volume *volume, unsigned int phase)
 }
 
 /**
- * ss_drain() - wait until all bios that are under way now have ended
+ * ss_drain() - wait until all bios to STORE that are under way now have ended
  * @volume: volume
  *
  * Context: may sleep, volume->meta held.

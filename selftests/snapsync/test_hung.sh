@@ -14,7 +14,7 @@ hang() {
 	dmsetup suspend --noflush --nolockfs hung
 }
 
-plan 22
+plan 32
 for i in 0 1 2; do
 	dmsetup create base$i --table "0 2048 linear $base $((i * 2048))"
 done
@@ -72,4 +72,26 @@ dmsetup resume hung
 check "the state is there in the end" wait $take
 check "and the volume is as it should be" status_is v 5 2
 lparctl deactivate v && lparctl deactivate w && lparctl delete v && lparctl delete w
-dmsetup remove v && dmsetup remove w && dmsetup remove hung
+dmsetup remove v && dmsetup remove w
+
+# A BASE that does not answer.
+dmsetup suspend --noflush --nolockfs base2
+base=/dev/mapper/base2 store=/dev/vdd volume y chunk 4
+dd if=/dev/mapper/y of="$scratch/read" bs=4k count=1 skip=4 iflag=direct &
+reader=$!
+fill /dev/mapper/y 101 0 8
+wait_until 60 test -d /proc/$reader
+sleep 2
+check "while a read of BASE waits, a flush ends" answers dd if=/dev/zero of=/dev/mapper/y bs=4k count=1 oflag=direct conv=fsync
+check "a state is taken" answers dmsetup message y 0 take a
+check "and listed" answers dmsetup message y 0 list
+fill /dev/mapper/y 102 0 8
+check "one more" answers dmsetup message y 0 take b
+check "it is restored" answers dmsetup message y 0 restore a
+check "and deleted" answers dmsetup message y 0 delete b
+check "what it had is freed" reaped y
+check "status is not late" answers dmsetup status y
+check_fails "and says nothing of a disk" grep -q "does not answer" "$scratch/answer"
+dmsetup resume base2
+check "the read ends" wait $reader
+dmsetup remove y && dmsetup remove hung
