@@ -564,13 +564,14 @@ static int take_now(struct ss_group *group, const char *name, const char *note)
  *
  * Context: may sleep.
  * Return: 0, and it is durable; -EEXIST, -EBUSY when a cut is being finished, -ENOSPC when
- * there are too many layers, -EROFS, -EIO.
+ * there are too many layers, -EROFS, -EIO; -EINTR when killed before it began.
  */
 int ss_group_take(struct ss_group *group, const char *name, const char *note)
 {
 	int err;
 
-	mutex_lock(&group->op);
+	if (mutex_lock_killable(&group->op))
+		return -EINTR;
 	err = take_now(group, name, note);
 	mutex_unlock(&group->op);
 	return err;

@@ -10,11 +10,15 @@ answers() {
 	timeout 60 "$@" >"$scratch/answer"
 }
 
+is_over() {
+	! kill -0 "$1" 2>/dev/null
+}
+
 hang() {
 	dmsetup suspend --noflush --nolockfs hung
 }
 
-plan 32
+plan 34
 for i in 0 1 2; do
 	dmsetup create base$i --table "0 2048 linear $base $((i * 2048))"
 done
@@ -66,6 +70,14 @@ take=$!
 sleep 2
 check "while a state is taken, a cut of that group is armed" answers lparctl -j cut --at +1800s --lpar v --no-wait
 check "and cancelled" answers lparctl cut cancel "$(grep -o '"id": *[0-9]*' "$scratch/answer" | tr -dc 0-9)"
+dmsetup message v 0 delete a &
+waiter=$!
+dmsetup message v 0 list &
+reader=$!
+sleep 1
+kill -KILL $waiter $reader
+check "who waits for the operation can be killed" wait_until 60 is_over $waiter
+check "and who waits for the commit" wait_until 60 is_over $reader
 check "another LPAR is cut" answers lparctl cut --at now --lpar w
 check "which is a state" wait_until 60 sh -c 'dmsetup message w 0 list | grep -q ^cut-'
 dmsetup resume hung
