@@ -73,6 +73,7 @@ static const struct {
 	  "  snap restore VOLUME NAME [--group] [--force]\n"
 	  "  snap delete VOLUME NAME [--group]\n"
 	  "  snap rename VOLUME OLD NEW [--group]\n"
+	  "  snap settle VOLUME NAME keep|drop [--group]\n"
 	  "  snap merge VOLUME NAME\n"
 	  "  snap check STORE [--repair] [--force]\n" },
 	{ "cluster",

@@ -98,7 +98,7 @@ const char *snap_reason(int error)
 	case EBUSY:
 		return "a view shows the state, or it is being merged";
 	case EAGAIN:
-		return "the state is undecided until the coordinator of its group is active";
+		return "the state is undecided until the coordinator of its group is active; if that is gone for good, settle it";
 	case EXDEV:
 		return "the states of that name on the members of the group are not from one take";
 	case ETXTBSY:
@@ -368,6 +368,17 @@ static int rename_state(struct args *args)
 	return change_state("rename", args, true);
 }
 
+static int settle_state(struct args *args)
+{
+	struct change change = { .verb = "settle" };
+	int ret = parse_change(&change, args, true);
+
+	if (!ret && strcmp(change.to, "keep") && strcmp(change.to, "drop"))
+		ret = usage(
+			"settle wants a volume, the name of an undecided state, and keep or drop");
+	return ret ? ret : send_change(&change);
+}
+
 static int merge_state(struct args *args)
 {
 	return change_state("merge", args, false);
@@ -577,6 +588,7 @@ static const struct command verbs[] = {
 	{ "restore", restore_state },
 	{ "delete", delete_state },
 	{ "rename", rename_state },
+	{ "settle", settle_state },
 	{ "merge", merge_state },
 	{ "check", snap_check },
 	{ NULL, NULL },

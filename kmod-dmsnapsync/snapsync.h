@@ -556,6 +556,7 @@ int ss_state_restore(struct ss_group *group, struct ss_volume *only, const char 
 int ss_state_delete(struct ss_group *group, struct ss_volume *only, const char *name);
 int ss_state_rename(struct ss_group *group, struct ss_volume *only, const char *from,
 		    const char *to);
+int ss_state_settle(struct ss_group *group, struct ss_volume *only, const char *name, bool keep);
 
 /* reap.c */
 bool ss_reap_is_due(const struct ss_volume *volume);
