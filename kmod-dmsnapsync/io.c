@@ -6,12 +6,13 @@
  * max_io_len), so that one lock covers it. What is contiguous on one device
  * is mapped at once; device mapper brings the rest again.
  *
- * Discards and write-zeroes take something away, so they are done by the
- * worker, which excludes commits; see "What is in one transaction" in
- * Documentation/snapsync.md.
+ * Discards and write-zeroes are done by the worker: see discard.c.
  */
 #include <linux/bitmap.h>
 #include "snapsync.h"
+
+/* Bios of the worker between two looks at whether a flush waits. */
+#define DEFERRED_STEP	256
 
 static struct ss_bio *ss_bio_of(struct bio *bio)
 {
@@ -170,8 +171,10 @@ static u32 version_to_write(struct ss_volume *volume, u32 chunk, u32 wanted)
 {
 	u32 version = ss_table_own(&volume->table, chunk, volume->running, SS_KIND_DATA);
 
-	if (version != SS_NONE)
+	if (version != SS_NONE) {
+		ss_watch_emptied(volume, version);
 		return version;
+	}
 	version = ss_space_take(volume, wanted);
 	if (version == SS_NONE)
 		return SS_NONE;
@@ -286,6 +289,10 @@ int ss_io_map(struct ss_volume *volume, struct bio *bio)
 		return DM_MAPIO_KILL;
 	if (bio->bi_opf & REQ_PREFLUSH)
 		return map_flush(volume, bio);
+	if (bio_op(bio) == REQ_OP_DISCARD && !ss_has_to_discard(volume, bio)) {
+		bio_endio(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
 	if (bio_op(bio) != REQ_OP_WRITE)
 		return defer(volume, &volume->deferred, bio);
 	if (map_write(volume, bio)) {
@@ -350,133 +357,49 @@ int ss_io_end(struct ss_volume *volume, struct bio *bio, blk_status_t *error)
 	return DM_ENDIO_INCOMPLETE;
 }
 
-/* Sectors of the chunk at @sector that [sector, end) covers; all that there are? */
-static unsigned int part_of_chunk(const struct ss_volume *volume, sector_t sector, sector_t end,
-				  bool *whole)
-{
-	unsigned int offset = ss_offset_of(volume, sector);
-	unsigned int size = min_t(sector_t, volume->chunk_sectors,
-				  volume->volume_sectors - (sector - offset));
-	unsigned int sectors = min_t(sector_t, size - offset, end - sector);
-
-	*whole = sectors == size;
-	return sectors;
-}
-
-/* What the running layer has of these sectors goes. Gate, lock and volume->meta held. */
-static void drop(struct ss_volume *volume, u32 chunk, enum ss_kind kind, unsigned int offset,
-		 unsigned int sectors, bool whole)
-{
-	u32 version = ss_table_own(&volume->table, chunk, volume->running, kind);
-
-	if (version == SS_NONE)
-		return;
-	bitmap_clear(ss_table_valid(&volume->table, version), offset, sectors);
-	/* Unless all is gone, a write to another part may be under way. */
-	if (whole) {
-		ss_layer_count(volume, volume->running, kind, -1);
-		ss_table_remove(&volume->table, version);
-		ss_space_free(volume, version);
-	} else {
-		ss_mark_version(volume, version);
-	}
-}
-
-static void discard(struct ss_volume *volume, sector_t sector, unsigned int sectors, bool whole)
-{
-	u32 chunk = ss_chunk_of(volume, sector);
-	unsigned int offset = ss_offset_of(volume, sector);
-	raw_spinlock_t *lock = ss_table_lock(&volume->table, chunk);
-	unsigned long flags = ss_gate_enter(volume->group);
-
-	raw_spin_lock(lock);
-	drop(volume, chunk, SS_KIND_DATA, offset, sectors, whole);
-	drop(volume, chunk, SS_KIND_ZERO, offset, sectors, whole);
-	raw_spin_unlock(lock);
-	ss_gate_leave(volume->group, flags);
-}
-
-/* Returns false if there is no zero version left. */
-static bool write_zeroes(struct ss_volume *volume, sector_t sector, unsigned int sectors,
-			 bool whole)
-{
-	u32 chunk = ss_chunk_of(volume, sector);
-	unsigned int offset = ss_offset_of(volume, sector);
-	raw_spinlock_t *lock = ss_table_lock(&volume->table, chunk);
-	u32 fresh = ss_space_take_zero(volume), version;
-	unsigned long flags;
-
-	if (fresh == SS_NONE)
-		return false;
-	flags = ss_gate_enter(volume->group);
-	raw_spin_lock(lock);
-	version = ss_table_own(&volume->table, chunk, volume->running, SS_KIND_ZERO);
-	if (version == SS_NONE) {
-		swap(version, fresh);
-		ss_table_insert(&volume->table, version, chunk, volume->running);
-		ss_layer_count(volume, volume->running, SS_KIND_ZERO, 1);
-	}
-	bitmap_set(ss_table_valid(&volume->table, version), offset, sectors);
-	ss_mark_version(volume, version);
-	drop(volume, chunk, SS_KIND_DATA, offset, sectors, whole);
-	raw_spin_unlock(lock);
-	ss_gate_leave(volume->group, flags);
-	if (fresh != SS_NONE)
-		ss_space_free(volume, fresh);
-	return true;
-}
-
-static void change_range(struct ss_volume *volume, struct bio *bio)
-{
-	sector_t sector = bio->bi_iter.bi_sector, end = bio_end_sector(bio);
-	blk_status_t status = BLK_STS_OK;
-	bool whole;
-
-	while (sector < end && !status) {
-		unsigned int sectors = part_of_chunk(volume, sector, end, &whole);
-
-		if (bio_op(bio) == REQ_OP_DISCARD)
-			discard(volume, sector, sectors, whole);
-		else if (!write_zeroes(volume, sector, sectors, whole))
-			status = BLK_STS_NOTSUPP;
-		sector += sectors;
-	}
-	bio->bi_status = status;
-	bio_endio(bio);
-}
-
 static void do_deferred(struct ss_volume *volume, struct bio *bio)
 {
 	if (READ_ONCE(volume->mode) != SS_MODE_WRITE)
 		bio_io_error(bio);
 	else if (bio_op(bio) != REQ_OP_WRITE)
-		change_range(volume, bio);
+		ss_change_range(volume, bio);
 	else if (map_write(volume, bio))
 		submit_bio_noacct(bio);
 	else
 		ss_space_hold(volume, bio);
 }
 
-/**
- * ss_io_deferred() - do what ->map() left to the worker
- * @volume: volume
- *
- * Context: worker, volume->meta held.
- */
-void ss_io_deferred(struct ss_volume *volume)
+static struct bio *next_deferred(struct ss_volume *volume)
 {
-	struct bio_list bios = BIO_EMPTY_LIST;
 	struct bio *bio;
 
 	spin_lock_irq(&volume->bio_lock);
-	bio_list_merge(&bios, &volume->deferred);
-	bio_list_init(&volume->deferred);
+	bio = bio_list_pop(&volume->deferred);
 	spin_unlock_irq(&volume->bio_lock);
-	while ((bio = bio_list_pop(&bios))) {
+	return bio;
+}
+
+/**
+ * ss_io_deferred() - do some of what ->map() left to the worker
+ * @volume: volume
+ *
+ * Context: worker, volume->meta held.
+ * Return: true if there may be more: flushes are not to wait for all of it.
+ */
+bool ss_io_deferred(struct ss_volume *volume)
+{
+	struct bio *bio = NULL;
+	unsigned int n;
+
+	for (n = 0; n < DEFERRED_STEP; n++) {
+		bio = next_deferred(volume);
+		if (!bio)
+			break;
 		do_deferred(volume, bio);
 		if (ss_space_is_short(volume))
 			ss_space_refill(volume);
 	}
+	return bio;
 }
 
 /**

@@ -37,6 +37,9 @@
 /* Blocks in one batch of metadata I/O; their buffer is there from the start. */
 #define SS_BATCH	64
 
+/* Versions that a discard has emptied, and that are freed together. */
+#define SS_EMPTIED_MAX	64
+
 /* Chunks ready for use without a look at the map of free ones. */
 #define SS_RESERVE	4096
 
@@ -245,6 +248,9 @@ enum ss_mode {
  * @nr_free: by kind, versions not in @used
  * @cursor: by kind, no version below is free
  * @freed: list of versions freed in this transaction, linked by @next
+ * @emptied: versions that were discarded in pieces
+ * @nr_emptied: their number; @meta, and under the lock of its chunk when one is noted
+ * @emptied_are_used: a write to one of them has begun
  * @reserve_lock: guards @reserve, @reserve_first, @reserve_last
  * @reserve: ring of data versions that are ready for use
  * @reserve_first: next to be taken
@@ -337,6 +343,9 @@ struct ss_volume {
 	u32 nr_free[2];
 	u32 cursor[2];
 	u32 freed;
+	u32 emptied[SS_EMPTIED_MAX];
+	unsigned int nr_emptied;
+	bool emptied_are_used;
 	raw_spinlock_t reserve_lock;
 	u32 reserve[SS_RESERVE];
 	unsigned int reserve_first;
@@ -519,11 +528,18 @@ int ss_io_read(struct ss_volume *volume, struct block_device *base, struct block
 	       const struct ss_line *line, struct bio *bio);
 int ss_io_map(struct ss_volume *volume, struct bio *bio);
 int ss_io_end(struct ss_volume *volume, struct bio *bio, blk_status_t *error);
-void ss_io_deferred(struct ss_volume *volume);
+bool ss_io_deferred(struct ss_volume *volume);
 void ss_io_fail(struct ss_volume *volume, struct bio_list *bios, blk_status_t status);
 sector_t ss_version_sector(const struct ss_volume *volume, u32 version);
 void ss_mark_dirty(struct ss_volume *volume, enum ss_kind kind, u32 block);
 void ss_mark_version(struct ss_volume *volume, u32 version);
+
+/* discard.c */
+void ss_change_range(struct ss_volume *volume, struct bio *bio);
+bool ss_has_to_discard(struct ss_volume *volume, const struct bio *bio);
+void ss_watch_emptied(struct ss_volume *volume, u32 version);
+void ss_forget_emptied(struct ss_volume *volume, u32 version);
+void ss_free_emptied(struct ss_volume *volume);
 
 /* space.c */
 int ss_space_init(struct ss_volume *volume);

@@ -132,6 +132,7 @@ void ss_space_exit(struct ss_volume *volume)
 	memset(volume->nr_free, 0, sizeof(volume->nr_free));
 	memset(volume->cursor, 0, sizeof(volume->cursor));
 	volume->nr_versions = 0;
+	volume->nr_emptied = 0;
 	volume->reserve_first = 0;
 	volume->reserve_last = 0;
 }
@@ -258,6 +259,7 @@ void ss_space_refill(struct ss_volume *volume)
  */
 void ss_space_free(struct ss_volume *volume, u32 version)
 {
+	ss_forget_emptied(volume, version);
 	*ss_table_link(&volume->table, version) = volume->freed;
 	volume->freed = version;
 	ss_mark_version(volume, version);
@@ -322,6 +324,14 @@ int ss_space_extend(struct ss_volume *volume)
 	return 0;
 }
 
+/* What was covered only in part may be by now, and what is free waits for a commit. */
+static void find_space(struct ss_volume *volume)
+{
+	volume->reap_asked++;
+	ss_volume_kick(volume);
+	mod_delayed_work(volume->wq, &volume->commit_work, 0);
+}
+
 /**
  * ss_space_hold() - keep a write until there is space
  * @volume: volume
@@ -336,6 +346,7 @@ void ss_space_hold(struct ss_volume *volume, struct bio *bio)
 	if (!volume->is_full && !delayed_work_pending(&volume->hold_work)) {
 		volume->held_since = jiffies;
 		queue_delayed_work(volume->wq, &volume->hold_work, 0);
+		find_space(volume);
 		ss_volume_event(volume);
 	}
 	spin_lock_irq(&volume->bio_lock);

@@ -141,6 +141,7 @@ static bool background(struct ss_volume *volume)
 
 	if (volume->is_paused || volume->mode != SS_MODE_WRITE)
 		return false;
+	ss_free_emptied(volume);
 	if (ss_table_is_crowded(&volume->table))
 		more |= !ss_table_split(&volume->table);
 	if (ss_reap_is_due(volume))
@@ -157,10 +158,10 @@ static void ss_work(struct work_struct *work)
 
 	if (ss_space_is_short(volume))
 		ss_space_refill(volume);
-	ss_io_deferred(volume);
+	more = ss_io_deferred(volume);
 	if (has_flushes(volume))
 		ss_commit(volume);
-	more = background(volume);
+	more |= background(volume);
 	ss_meta_unlock(volume, noio);
 	if (more)
 		ss_volume_kick(volume);

@@ -127,14 +127,64 @@ static void merge_cannot_begin(void)
 	disk_free(other_store);
 }
 
+static unsigned int used(void)
+{
+	volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
+	test_pass_second();
+	return vol.volume->nr_versions - ss_space_free_chunks(vol.volume);
+}
+
+static bool discard(sector_t sector, unsigned int sectors)
+{
+	return !volume_io(&vol, REQ_OP_DISCARD, sector, NULL, sectors);
+}
+
+/* Chunks are freed in whatever pieces they are discarded. */
+static void discards_in_pieces(void)
+{
+	unsigned int before, sector;
+
+	wipe();
+	open_with_chunk(8);
+	fill('a', 0, 1024);
+	volume_message(&vol, "take one");
+	before = used();
+	fill('b', 0, 1024);
+	tap_check(used() == before + 128, "128 chunks are written");
+	for (sector = 0; sector < 1024; sector += 2)
+		discard(sector, 2);
+	tap_check(used() == before, "and freed, though discarded in pieces");
+	tap_check(shows('a', 0) && shows('a', 1023), "the state shows");
+	fill('b', 0, 1024);
+	discard(0, 3);
+	discard(5, 3);
+	tap_check(shows('a', 0) && shows('b', 3) && shows('b', 4) && shows('a', 5),
+		  "what is left of a chunk stays");
+	discard(3, 1);
+	fill('c', 3, 1);
+	discard(4, 1);
+	tap_check(used() == before + 128 && shows('c', 3) && shows('a', 4),
+		  "so does what is written again");
+	volume_io(&vol, REQ_OP_WRITE_ZEROES, 8, NULL, 3);
+	volume_io(&vol, REQ_OP_WRITE_ZEROES, 11, NULL, 5);
+	tap_check(used() == before + 127 && shows(0, 8) && shows(0, 15),
+		  "zeroes in pieces free a chunk, too");
+	tap_check(discard(0, 1024) && used() == before, "a whole discard frees all");
+	volume_close(&vol);
+	open_with_chunk(8);
+	tap_check(used() == before && shows('a', 3), "for good");
+	volume_close(&vol);
+}
+
 int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(15);
+	tap_plan(23);
 	copies_cannot_be_written();
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
+	discards_in_pieces();
 	disk_free(base);
 	disk_free(store);
 	return tap_done();
