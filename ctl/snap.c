@@ -103,6 +103,8 @@ const char *snap_reason(int error)
 		return "the states of that name on the members of the group are not from one take";
 	case ETXTBSY:
 		return "another active volume has the same BASE";
+	case EMEDIUMTYPE:
+		return "its BASE is another one than its STORE belongs to";
 	case EADDRINUSE:
 		return "a guest, a mount or whoever else uses it would go on with another disk";
 	case EROFS:

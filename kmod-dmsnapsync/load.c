@@ -276,8 +276,22 @@ static int format(struct ss_volume *volume, char **error)
 		return -ENOMEM;
 	volume->mode = SS_MODE_WRITE;
 	ss_layer_run(volume, volume->running, 0);
+	ss_base_note(volume);
 	err = ss_commit(volume);
 	return err ?: ss_commit(volume);
+}
+
+static int check_base(struct ss_volume *volume, const struct ss_volume_args *args, char **error)
+{
+	if (ss_base_is_right(volume))
+		return 0;
+	if (!args->any_base) {
+		*error = "STORE belongs to another BASE; any_base takes this one all the same";
+		return -EMEDIUMTYPE;
+	}
+	DMWARN("%s: BASE is another one than STORE belongs to", volume->name);
+	volume->has_other_base = true;
+	return 0;
 }
 
 /* Nothing is written before all is read and found right. */
@@ -297,6 +311,9 @@ static int load(struct ss_volume *volume, struct load *load)
 		return 0;
 	}
 	volume->mode = SS_MODE_WRITE;
+	/* A store from before it was known: from the next change on. */
+	if (!volume->knows_base && !ss_merging_layer(volume))
+		ss_base_note(volume);
 	if (load->nr_damaged || load->super.is_damaged)
 		DMWARN("%s: STORE: damaged metadata are written anew; nothing is lost",
 		       volume->name);
@@ -334,6 +351,10 @@ static int load_or_format(struct ss_volume *volume, const struct ss_volume_args 
 		*error = "STORE is too small";
 	if (err)
 		return err;
+	if (volume->seq)
+		err = check_base(volume, args, error);
+	if (err)
+		return err;
 	*error = "Cannot read or write the metadata of STORE";
 	err = volume->seq ? load(volume, &found) : format(volume, error);
 	if (err == -EINVAL)
@@ -348,7 +369,8 @@ static int load_or_format(struct ss_volume *volume, const struct ss_volume_args 
  * @error: reason of a refusal
  *
  * Context: may sleep, volume->meta held.
- * Return: 0, -EINVAL when damaged, -ENOMEM, -ENOSPC, -EIO, -EROFS; then nothing is loaded.
+ * Return: 0, -EINVAL when damaged, -EMEDIUMTYPE when BASE is another one, -ENOMEM, -ENOSPC, -EIO,
+ * -EROFS; then nothing is loaded.
  */
 int ss_load(struct ss_volume *volume, const struct ss_volume_args *args, char **error)
 {
@@ -379,6 +401,7 @@ void ss_unload(struct ss_volume *volume)
 	volume->line = NULL;
 	ss_space_exit(volume);
 	memset(volume->reason, 0, sizeof(volume->reason));
+	volume->has_other_base = false;
 	memset(volume->nr_blocks, 0, sizeof(volume->nr_blocks));
 	atomic_set(&volume->unclean, 0);
 	volume->running = 0;

@@ -14,7 +14,14 @@
 /* Versions of one step: the copies that a commit waits for. */
 #define STEP	32
 
-static u32 merging_layer(const struct ss_volume *volume)
+/**
+ * ss_merging_layer() - is a state on its way into BASE?
+ * @volume: volume
+ *
+ * Context: volume->meta held.
+ * Return: its layer, 0 if there is none.
+ */
+u32 ss_merging_layer(const struct ss_volume *volume)
 {
 	u32 number;
 
@@ -52,11 +59,13 @@ static int start(struct ss_volume *volume, const char *name)
 
 	if (!volume->writable_base || volume->mode != SS_MODE_WRITE)
 		return -EROFS;
+	if (volume->has_other_base)
+		return -EMEDIUMTYPE;
 	if (!number)
 		return -ENOENT;
 	if (volume->layers[number]->flags & SS_LAYER_PREPARED)
 		return -EAGAIN;
-	if (merging_layer(volume) && merging_layer(volume) != number)
+	if (ss_merging_layer(volume) && ss_merging_layer(volume) != number)
 		return -EBUSY;
 	if (!all_descend(volume, number))
 		return -EEXIST;
@@ -66,6 +75,7 @@ static int start(struct ss_volume *volume, const char *name)
 	volume->merge_place = 0;
 	volume->merge_failed = false;
 	ss_layer_mark(volume, number);
+	ss_base_forget(volume);
 	err = ss_commit(volume);
 	/* Read-only from now on: BASE is not going to be written. */
 	if (err)
@@ -81,7 +91,7 @@ static int start(struct ss_volume *volume, const char *name)
  * Context: may sleep, group->op held. The worker goes on.
  * Return: 0, -EROFS when the table lacks writable_base or the volume is read-only, -ENOENT,
  * -EEXIST when other states need BASE as it is, -EBUSY when another state is being merged,
- * -EAGAIN when the state is undecided, -ETXTBSY when another active volume uses BASE, -EIO.
+ * -EMEDIUMTYPE when BASE is another one, -EAGAIN when the state is undecided, -ETXTBSY when another active volume uses BASE, -EIO.
  */
 int ss_merge_start(struct ss_volume *volume, const char *name)
 {
@@ -177,6 +187,7 @@ static void end_merge(struct ss_volume *volume, u32 number)
 	volume->layers[number]->flags &= ~SS_LAYER_MERGING;
 	ss_layer_mark(volume, number);
 	volume->reap_asked++;
+	ss_base_note(volume);
 	ss_volume_leave_base(volume);
 	if (!ss_commit(volume))
 		ss_volume_event(volume);
@@ -206,7 +217,7 @@ bool ss_merge_step(struct ss_volume *volume)
 
 	if (!volume->writable_base || volume->merge_failed)
 		return false;
-	number = merging_layer(volume);
+	number = ss_merging_layer(volume);
 	if (!number)
 		return false;
 	/* It may be going on after a crash, when another volume was activated first. */

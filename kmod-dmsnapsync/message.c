@@ -223,6 +223,8 @@ static void make_status(struct ss_volume *volume, char *result, unsigned int max
 	       ss_reap_is_due(volume) || volume->freed != SS_NONE ? "reaping" : "-");
 	if (*volume->reason)
 		DMEMIT(" %s", volume->reason);
+	else if (volume->has_other_base)
+		DMEMIT(" BASE is another one than STORE belongs to");
 }
 
 /* A disk that does not answer keeps a commit waiting, and who asks for all devices. */

@@ -233,6 +233,9 @@ enum ss_mode {
  * @mode: may it be written?
  * @reason: why not
  * @writable_base: a state may be merged into BASE
+ * @has_other_base: BASE is not the one that STORE belongs to, but was wanted
+ * @knows_base: @sample is known
+ * @sample: of BASE, as in the superblock
  * @seq: last transaction that committed
  * @io: metadata I/O
  * @buffer: of a batch
@@ -328,6 +331,9 @@ struct ss_volume {
 	enum ss_mode mode;
 	char reason[SS_REASON_MAX + 1];
 	bool writable_base;
+	bool has_other_base;
+	bool knows_base;
+	u32 sample[SS_SAMPLES];
 	u64 seq;
 	struct dm_io_client *io;
 	void *buffer;
@@ -510,6 +516,7 @@ struct ss_super_state {
  * @hold_ms: how long writes are held on a full store
  * @low_water: chunks
  * @writable_base: merge is allowed
+ * @any_base: BASE may be another one than STORE belongs to
  * @read_only: nothing is written at all
  */
 struct ss_volume_args {
@@ -520,6 +527,7 @@ struct ss_volume_args {
 	unsigned int hold_ms;
 	u32 low_water;
 	bool writable_base;
+	bool any_base;
 	bool read_only;
 };
 
@@ -580,6 +588,7 @@ bool ss_reap(struct ss_volume *volume);
 u64 ss_next_version(const struct ss_volume *volume, u64 place, u32 *version);
 
 /* merge.c */
+u32 ss_merging_layer(const struct ss_volume *volume);
 int ss_merge_start(struct ss_volume *volume, const char *name);
 bool ss_merge_step(struct ss_volume *volume);
 
@@ -598,6 +607,11 @@ int ss_super_read(struct ss_volume *volume, const struct ss_volume_args *args,
 		  struct ss_super_state *state, char **error);
 int ss_super_compare(struct ss_volume *volume, char **error);
 void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 block);
+
+/* base.c */
+void ss_base_note(struct ss_volume *volume);
+void ss_base_forget(struct ss_volume *volume);
+bool ss_base_is_right(struct ss_volume *volume);
 
 /* load.c */
 int ss_load(struct ss_volume *volume, const struct ss_volume_args *args, char **error);

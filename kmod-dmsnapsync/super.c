@@ -87,7 +87,7 @@ static const struct ss_super *choose(struct ss_volume *volume, struct ss_super_s
 static int adopt(struct ss_volume *volume, const struct ss_super *super,
 		 const struct ss_volume_args *args, struct ss_super_state *state, char **error)
 {
-	unsigned int kind;
+	unsigned int kind, i;
 
 	if (le32_to_cpu(super->version) != SS_VERSION)
 		return refuse(error, "STORE has a format of another version");
@@ -106,6 +106,9 @@ static int adopt(struct ss_volume *volume, const struct ss_super *super,
 	volume->seq = le64_to_cpu(super->head.seq);
 	state->has_digest = le32_to_cpu(super->features) & SS_FEATURE_DIGEST;
 	state->digest = le64_to_cpu(super->digest);
+	volume->knows_base = le32_to_cpu(super->features) & SS_FEATURE_BASE;
+	for (i = 0; i < SS_SAMPLES; i++)
+		volume->sample[i] = le32_to_cpu(super->sample[i]);
 	return 0;
 }
 
@@ -225,7 +228,7 @@ int ss_super_compare(struct ss_volume *volume, char **error)
 void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 block)
 {
 	struct ss_super *super = image;
-	unsigned int kind;
+	unsigned int kind, i;
 
 	memset(image, 0, SS_BLOCK_SIZE);
 	memcpy(super->magic, SS_MAGIC, sizeof(super->magic));
@@ -238,6 +241,9 @@ void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 bloc
 		super->blocks[kind] = cpu_to_le32(volume->nr_blocks[kind]);
 	super->running = cpu_to_le32(volume->committing);
 	super->digest = cpu_to_le64(volume->digest);
-	super->features = cpu_to_le32(SS_FEATURE_DIGEST);
+	super->features = cpu_to_le32(SS_FEATURE_DIGEST |
+				      (volume->knows_base ? SS_FEATURE_BASE : 0));
+	for (i = 0; volume->knows_base && i < SS_SAMPLES; i++)
+		super->sample[i] = cpu_to_le32(volume->sample[i]);
 	ss_sector_seal(volume->uuid, image, block, seq);
 }

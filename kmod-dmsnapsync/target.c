@@ -8,7 +8,7 @@
 
 #define DEFAULT_HOLD_MS		60000
 #define HOLD_MS_MAX		3600000
-#define NR_OPTIONS_MAX		9
+#define NR_OPTIONS_MAX		10
 
 /**
  * struct ss_target - one table
@@ -85,9 +85,12 @@ static int parse_option(struct dm_arg_set *as, struct ss_volume_args *args, char
 		return err;
 	}
 	*error = "Unknown option";
-	if (strcasecmp(key, "writable_base"))
+	if (!strcasecmp(key, "writable_base"))
+		args->writable_base = true;
+	else if (!strcasecmp(key, "any_base"))
+		args->any_base = true;
+	else
 		return -EINVAL;
-	args->writable_base = true;
 	return 0;
 }
 
@@ -306,7 +309,7 @@ static void emit_table(const struct ss_target *target, char *result, unsigned in
 	unsigned int sz = 0;
 
 	DMEMIT("%s %s %u", target->base->name, target->store->name,
-	       2 * !!target->given_chunk + 2 * !!*args->group + 4 + !!args->writable_base);
+	       2 * !!target->given_chunk + 2 * !!*args->group + 4 + !!args->writable_base + !!args->any_base);
 	if (target->given_chunk)
 		DMEMIT(" chunk %u", target->given_chunk / 2);
 	if (*args->group)
@@ -314,6 +317,8 @@ static void emit_table(const struct ss_target *target, char *result, unsigned in
 	DMEMIT(" hold_ms %u low_water %u", args->hold_ms, args->low_water);
 	if (args->writable_base)
 		DMEMIT(" writable_base");
+	if (args->any_base)
+		DMEMIT(" any_base");
 }
 
 static void snapsync_status(struct dm_target *ti, status_type_t type, unsigned int flags,

@@ -46,7 +46,7 @@ healthy_store() {
 	dmsetup remove slow && store=$real
 }
 
-plan 34
+plan 39
 modprobe dm-delay || bail "no dm-delay"
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 before=$(sum "$real")
@@ -127,6 +127,17 @@ read -r old new < <(store_file slots 2)
 store_file flip $((old * 4096 + 100))
 check "from then on it has one" volume vol
 data check_is "that proves what counts" "$(shows)" "${good}four,"
+dmsetup remove vol
+
+# BASE is known by its content.
+fill "$base" 170 0 4
+check_fails "another BASE is refused" volume vol
+check "unless it is wanted" volume vol any_base
+check "as the status says" sh -c 'dmsetup status vol | grep -q "BASE is another one"'
+check "and the table" sh -c 'dmsetup table vol | grep -q any_base'
+dmsetup remove vol
+fill "$base" 142 0 4
+check "the right one is taken" volume vol
 dmsetup remove vol
 
 # A store that is wiped after a table was loaded for it, and before that is resumed

@@ -176,15 +176,57 @@ static void discards_in_pieces(void)
 	volume_close(&vol);
 }
 
+/* States are above one BASE, not above any of that size. */
+static void other_base(void)
+{
+	struct ss_volume_args any = { .any_base = true, .writable_base = true };
+	char status[SS_STATUS_MAX];
+	u8 sector[512];
+
+	wipe();
+	open_with_chunk(8);
+	fill('a', 0, 8);
+	volume_message(&vol, "take one");
+	volume_close(&vol);
+	base->now[100] = 'x';
+	tap_check(open_with_chunk(0) == -EMEDIUMTYPE, "another BASE is refused");
+	tap_check(!volume_open(&vol, "vol", base, store, &any), "unless it is wanted");
+	ss_status(vol.volume, status, sizeof(status));
+	tap_check(!!strstr(status, "another"), "as the status says");
+	tap_check(volume_message(&vol, "merge one") == -EMEDIUMTYPE, "nothing is merged into it");
+	fill('b', 8, 8);
+	volume_message(&vol, "take two");
+	volume_close(&vol);
+	tap_check(open_with_chunk(0) == -EMEDIUMTYPE, "it is another one for ever");
+	base->now[100] = 0;
+	base->bad_from = 0;
+	base->bad_to = 8;
+	tap_check(!open_with_chunk(0), "what cannot be read of BASE says nothing");
+	volume_close(&vol);
+	base->bad_to = 0;
+	any.any_base = false;
+	tap_check(!volume_open(&vol, "vol", base, store, &any), "the right one");
+	tap_check(!volume_message(&vol, "merge one"), "is merged into");
+	volume_message(&vol, "delete one");
+	volume_close(&vol);
+	disk_io(base, REQ_OP_READ, 0, sector, 1, true);
+	tap_check(sector[0] == 'a', "which changes it");
+	tap_check(!open_with_chunk(0), "and it is the right one still");
+	volume_close(&vol);
+	memset(base->now, 0, 4096);
+	tap_check(open_with_chunk(0) == -EMEDIUMTYPE, "what it was before is another");
+}
+
 int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(23);
+	tap_plan(34);
 	copies_cannot_be_written();
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
 	discards_in_pieces();
+	other_base();
 	disk_free(base);
 	disk_free(store);
 	return tap_done();

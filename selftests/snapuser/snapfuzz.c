@@ -232,7 +232,7 @@ static int activate(bool read_only, u64 *sum)
 /* What only the module can know. */
 static bool is_of_base(void)
 {
-	return !strstr(test_log, "BASE of another size");
+	return !strstr(test_log, "STORE belongs to");
 }
 
 static const char *check_repair(u64 sum)
