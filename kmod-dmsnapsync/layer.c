@@ -41,7 +41,7 @@ u32 ss_layer_new(struct ss_volume *volume)
 			break;
 	if (number == SS_LAYERS_MAX)
 		return 0;
-	volume->layers[number] = kzalloc(sizeof(*volume->layers[number]), GFP_KERNEL);
+	volume->layers[number] = kzalloc(sizeof(*volume->layers[number]), SS_GFP);
 	return volume->layers[number] ? number : 0;
 }
 

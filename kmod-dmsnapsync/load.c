@@ -138,7 +138,7 @@ static int load_version(struct ss_volume *volume, u32 version, const struct ss_d
 	if (!ss_version_is_sound(image, volume->nr_chunks, volume->chunk_sectors) ||
 	    !version_fits(volume, version, chunk, layer))
 		return -EINVAL;
-	if (ss_table_prepare(table, version))
+	if (ss_table_prepare(table, version, GFP_KERNEL))
 		return -ENOMEM;
 	ss_table_insert(table, version, chunk, layer);
 	for (i = 0; i < table->words; i++)
@@ -333,6 +333,7 @@ static int set_up(struct ss_volume *volume)
 		return -ENOMEM;
 	volume->spare = ss_layer_new(volume);
 	ss_layer_line(volume, volume->running, volume->line);
+	ss_table_restock(&volume->table, GFP_KERNEL);
 	ss_space_refill(volume);
 	volume->reap_asked++;
 	return 0;

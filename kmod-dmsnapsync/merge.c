@@ -91,7 +91,8 @@ static int start(struct ss_volume *volume, const char *name)
  * Context: may sleep, group->op held. The worker goes on.
  * Return: 0, -EROFS when the table lacks writable_base or the volume is read-only, -ENOENT,
  * -EEXIST when other states need BASE as it is, -EBUSY when another state is being merged,
- * -EMEDIUMTYPE when BASE is another one, -EAGAIN when the state is undecided, -ETXTBSY when another active volume uses BASE, -EIO.
+ * -EMEDIUMTYPE when BASE is another one, -EAGAIN when the state is undecided, -ETXTBSY when
+ * another active volume uses BASE, -EIO.
  */
 int ss_merge_start(struct ss_volume *volume, const char *name)
 {

@@ -40,6 +40,12 @@
 /* Versions that a discard has emptied, and that are freed together. */
 #define SS_EMPTIED_MAX	64
 
+/*
+ * Memory that a write waits for may be what the write is to free, when it is
+ * for swap: what cannot be had soon is not waited for.
+ */
+#define SS_GFP		(GFP_NOIO | __GFP_NORETRY)
+
 /* Chunks ready for use without a look at the map of free ones. */
 #define SS_RESERVE	4096
 
@@ -93,6 +99,7 @@ struct ss_segment {
  * @per_segment: versions in a group
  * @nr_segments: length of the arrays @segment
  * @segment: by kind and group, NULL when not in use yet
+ * @spare: for the next one, should there be no memory then
  * @heads: pages of bucket heads
  * @nr_head_pages: length of the array @heads
  * @nr_buckets: in use; a power of two and the part of the next that is split already
@@ -106,6 +113,7 @@ struct ss_table {
 	unsigned int per_segment;
 	unsigned int nr_segments;
 	struct ss_segment **segment[2];
+	struct ss_segment *spare;
 	u32 **heads;
 	unsigned int nr_head_pages;
 	u32 nr_buckets;
@@ -436,7 +444,8 @@ static inline unsigned int ss_offset_of(const struct ss_volume *volume, sector_t
 /* table.c */
 int ss_table_init(struct ss_table *table, unsigned int chunk_sectors, u32 nr_versions);
 void ss_table_exit(struct ss_table *table);
-int ss_table_prepare(struct ss_table *table, u32 version);
+void ss_table_restock(struct ss_table *table, gfp_t gfp);
+int ss_table_prepare(struct ss_table *table, u32 version, gfp_t gfp);
 int ss_table_grow(struct ss_table *table, u32 nr_versions, struct ss_group *group);
 int ss_table_split(struct ss_table *table);
 bool ss_table_is_crowded(const struct ss_table *table);

@@ -189,7 +189,7 @@ static u32 find_free(struct ss_volume *volume, enum ss_kind kind)
 	if (WARN_ON_ONCE(place >= volume->nr_versions))
 		return SS_NONE;
 	version = ss_version_at(kind, place);
-	if (ss_table_prepare(&volume->table, version))
+	if (ss_table_prepare(&volume->table, version, SS_GFP))
 		return SS_NONE;
 	__set_bit(place, volume->used[kind]);
 	volume->cursor[kind] = place + 1;
@@ -247,6 +247,7 @@ void ss_space_refill(struct ss_volume *volume)
 		WRITE_ONCE(volume->reserve_last, volume->reserve_last + 1);
 		raw_spin_unlock_irq(&volume->reserve_lock);
 	}
+	ss_table_restock(&volume->table, SS_GFP);
 	watch_low_water(volume);
 }
 

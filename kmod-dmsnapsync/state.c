@@ -91,7 +91,7 @@ static int prepare_restore(struct ss_volume *volume, struct change *change)
 	next->parent = ss_layer_find(volume, change->name);
 	if (!next->parent)
 		return -ENOENT;
-	next->line = kmalloc(sizeof(*next->line), GFP_KERNEL);
+	next->line = kmalloc(sizeof(*next->line), SS_GFP);
 	if (!next->line)
 		return -ENOMEM;
 	next->layer = ss_layer_new(volume);

@@ -350,15 +350,15 @@ static size_t segment_bytes(const struct ss_table *table)
 				     sizeof(u16));
 }
 
-static struct ss_segment *new_segment(const struct ss_table *table)
+static struct ss_segment *new_segment(const struct ss_table *table, gfp_t gfp)
 {
-	struct ss_segment *segment = kmalloc(sizeof(*segment), GFP_KERNEL);
+	struct ss_segment *segment = kmalloc(sizeof(*segment), gfp);
 	void *memory;
 
 	if (!segment)
 		return NULL;
-	/* Writes are held and this is tried again: no reason to alarm anybody. */
-	memory = __vmalloc(segment_bytes(table), GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+	/* There is a spare one, and this is tried again: no reason to alarm anybody. */
+	memory = __vmalloc(segment_bytes(table), gfp | __GFP_ZERO | __GFP_NOWARN);
 	if (!memory) {
 		kfree(segment);
 		return NULL;
@@ -371,21 +371,45 @@ static struct ss_segment *new_segment(const struct ss_table *table)
 	return segment;
 }
 
+static void free_segment(struct ss_segment *segment)
+{
+	if (!segment)
+		return;
+	vfree(segment->valid);
+	kfree(segment);
+}
+
+/**
+ * ss_table_restock() - have memory for some more versions in reserve
+ * @table: table
+ * @gfp: as ss_table_prepare()
+ *
+ * Context: may sleep, volume->meta held.
+ */
+void ss_table_restock(struct ss_table *table, gfp_t gfp)
+{
+	if (!table->spare)
+		table->spare = new_segment(table, gfp);
+}
+
 /**
  * ss_table_prepare() - provide memory for a version
  * @table: table
  * @version: version
+ * @gfp: without __GFP_NORETRY it may be tried for long
  *
  * Context: may sleep, volume->meta held.
  * Return: 0 or -ENOMEM.
  */
-int ss_table_prepare(struct ss_table *table, u32 version)
+int ss_table_prepare(struct ss_table *table, u32 version, gfp_t gfp)
 {
 	struct ss_segment **slot =
 		&table->segment[ss_kind_of(version)][ss_place_of(version) / table->per_segment];
 
 	if (!*slot)
-		*slot = new_segment(table);
+		*slot = new_segment(table, gfp);
+	if (!*slot)
+		swap(*slot, table->spare);
 	return *slot ? 0 : -ENOMEM;
 }
 
@@ -394,7 +418,8 @@ static int add_heads(struct ss_table *table, unsigned int page)
 {
 	if (table->heads[page])
 		return 0;
-	table->heads[page] = (u32 *)__get_free_page(GFP_KERNEL);
+	/* Without it lookups get slower, that is all. */
+	table->heads[page] = (u32 *)__get_free_page(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
 	if (!table->heads[page])
 		return -ENOMEM;
 	memset(table->heads[page], 0xff, PAGE_SIZE);
@@ -482,6 +507,8 @@ u64 ss_table_bytes(const struct ss_table *table)
 		for (i = 0; i < table->nr_segments; i++)
 			if (table->segment[kind][i])
 				bytes += PAGE_ALIGN(segment_bytes(table));
+	if (table->spare)
+		bytes += PAGE_ALIGN(segment_bytes(table));
 	return bytes;
 }
 
@@ -570,13 +597,10 @@ void ss_table_exit(struct ss_table *table)
 {
 	unsigned int kind, i;
 
+	free_segment(table->spare);
 	for (kind = 0; kind < 2; kind++) {
-		for (i = 0; i < table->nr_segments; i++) {
-			if (!table->segment[kind][i])
-				continue;
-			vfree(table->segment[kind][i]->valid);
-			kfree(table->segment[kind][i]);
-		}
+		for (i = 0; i < table->nr_segments; i++)
+			free_segment(table->segment[kind][i]);
 		kvfree(table->segment[kind]);
 	}
 	for (i = 0; i < table->nr_head_pages; i++)

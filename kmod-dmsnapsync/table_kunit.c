@@ -17,8 +17,8 @@ static int table_test_init(struct kunit *test)
 	for (i = 1; i < 10; i++)
 		table->gen[i] = 10 * i;
 	for (i = 0; i < VERSIONS; i++)
-		KUNIT_ASSERT_EQ(test, ss_table_prepare(table, i), 0);
-	KUNIT_ASSERT_EQ(test, ss_table_prepare(table, SS_ZERO), 0);
+		KUNIT_ASSERT_EQ(test, ss_table_prepare(table, i, GFP_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, ss_table_prepare(table, SS_ZERO, GFP_KERNEL), 0);
 	test->priv = table;
 	return 0;
 }
@@ -126,7 +126,7 @@ static void memory(struct kunit *test)
 		count = 4 * group;
 		KUNIT_EXPECT_EQ(test, ss_table_init(table, chunk, count), 0);
 		for (i = 0; i < count; i++) {
-			KUNIT_EXPECT_EQ(test, ss_table_prepare(table, i), 0);
+			KUNIT_EXPECT_EQ(test, ss_table_prepare(table, i, GFP_KERNEL), 0);
 			ss_table_insert(table, i, i, 1);
 			if (ss_table_is_crowded(table))
 				KUNIT_EXPECT_EQ(test, ss_table_split(table), 0);

@@ -309,7 +309,8 @@ static void emit_table(const struct ss_target *target, char *result, unsigned in
 	unsigned int sz = 0;
 
 	DMEMIT("%s %s %u", target->base->name, target->store->name,
-	       2 * !!target->given_chunk + 2 * !!*args->group + 4 + !!args->writable_base + !!args->any_base);
+	       2 * !!target->given_chunk + 2 * !!*args->group + 4 + args->writable_base +
+	       args->any_base);
 	if (target->given_chunk)
 		DMEMIT(" chunk %u", target->given_chunk / 2);
 	if (*args->group)

@@ -6,6 +6,7 @@
 #include "disk.h"
 
 unsigned int test_locks;
+size_t test_alloc_max;
 unsigned long jiffies;
 char test_log[256];
 
@@ -14,6 +15,8 @@ static LIST_HEAD(delayed_list);
 
 void *test_alloc(size_t size, gfp_t gfp)
 {
+	if (test_alloc_max && size > test_alloc_max)
+		return NULL;
 	return gfp & __GFP_ZERO ? calloc(1, size) : malloc(size);
 }
 

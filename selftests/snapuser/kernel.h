@@ -257,7 +257,8 @@ static inline void *memchr_inv(const void *at, int byte, size_t size)
 }
 
 /* Memory; an allocation fails when the test wants it */
-enum { GFP_KERNEL = 1, GFP_NOIO = 2, __GFP_ZERO = 4, __GFP_NOWARN = 8 };
+enum { GFP_KERNEL = 1, GFP_NOIO = 2, __GFP_ZERO = 4, __GFP_NOWARN = 8, __GFP_NORETRY = 16 };
+extern size_t test_alloc_max; /* larger ones fail, if it is set */
 void *test_alloc(size_t size, gfp_t gfp);
 
 #define kmalloc(size, gfp) test_alloc(size, gfp)

@@ -217,16 +217,38 @@ static void other_base(void)
 	tap_check(open_with_chunk(0) == -EMEDIUMTYPE, "what it was before is another");
 }
 
+/* Writes go on while there is no memory, as those of swap have to. */
+static void no_memory(void)
+{
+	struct ss_volume_args args = { .chunk_sectors = 8 };
+	struct block_device *large = disk_new(72 << 11), *large_store = disk_new(84 << 11);
+	unsigned int mib, failed = 0;
+
+	volume_open(&vol, "vol", large, large_store, &args);
+	test_alloc_max = 1 << 16;
+	for (mib = 0; mib < 72; mib++) {
+		failed += !fill(mib, mib << 11, 1024) || !fill(mib, (mib << 11) + 1024, 1024);
+		volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
+	}
+	tap_check(!failed, "chunks of one group, and of the next, without memory");
+	tap_check(shows(70, (70 << 11) + 5), "are written");
+	test_alloc_max = 0;
+	volume_close(&vol);
+	disk_free(large);
+	disk_free(large_store);
+}
+
 int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(34);
+	tap_plan(36);
 	copies_cannot_be_written();
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
 	discards_in_pieces();
 	other_base();
+	no_memory();
 	disk_free(base);
 	disk_free(store);
 	return tap_done();
