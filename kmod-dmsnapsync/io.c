@@ -28,7 +28,7 @@ static struct ss_bio *ss_bio_of(struct bio *bio)
  */
 sector_t ss_version_sector(const struct ss_volume *volume, u32 version)
 {
-	u32 per_group = volume->table.per_segment;
+	u32 per_group = volume->table.per_group;
 	sector_t group = version / per_group;
 	sector_t group_sectors = SS_GROUP_META_BLOCKS * SS_BLOCK_SECTORS +
 				 (sector_t)per_group * volume->chunk_sectors;
@@ -75,7 +75,7 @@ void ss_mark_version(struct ss_volume *volume, u32 version)
 /* The place after a version in the same group, or SS_NONE. */
 static u32 place_after(const struct ss_volume *volume, u32 version)
 {
-	return (version + 1) % volume->table.per_segment ? version + 1 : SS_NONE;
+	return (version + 1) % volume->table.per_group ? version + 1 : SS_NONE;
 }
 
 static bool continues(const struct ss_volume *volume, const struct ss_source *run, u32 last,

@@ -158,14 +158,18 @@ static void batch_flush(struct batch *batch)
 static void put_version(const struct ss_table *table, u32 version,
 			struct ss_disk_version *image)
 {
-	const unsigned long *valid = ss_table_valid(table, version);
-	u32 layer = ss_table_layer(table, version);
+	const unsigned long *valid;
 	unsigned long any = 0;
 	unsigned int i;
+	u32 layer;
 
+	if (!ss_table_has(table, version))
+		return;
 	/* The bits of a free version are left over from what it was. */
+	layer = ss_table_layer(table, version);
 	if (!layer)
 		return;
+	valid = ss_table_valid(table, version);
 	for (i = 0; i < table->words; i++) {
 		unsigned long word = READ_ONCE(valid[i]);
 
@@ -186,8 +190,6 @@ static void put_versions(const struct ss_volume *volume, enum ss_kind kind, u32 
 	u32 place = block * table->per_block;
 	unsigned int sector, i;
 
-	if (!table->segment[kind][place / table->per_segment])
-		return;
 	for (sector = 0; sector < SS_BLOCK_SECTORS; sector++) {
 		void *at = image + sector * SS_SECTOR_SIZE + sizeof(struct ss_head);
 

@@ -27,6 +27,10 @@
 #define SS_NONE		U32_MAX
 #define SS_ZERO		BIT(31)
 
+/* Versions in one piece of memory: found without a division. */
+#define SS_SEGMENT_SHIFT	13
+#define SS_SEGMENT_SIZE		BIT(SS_SEGMENT_SHIFT)
+
 /* Adjacent chunks that share a bucket lock: the most that one bio covers. */
 #define SS_RUN_CHUNKS	64
 #define SS_LOCKS	256
@@ -77,7 +81,7 @@ struct ss_line {
 };
 
 /**
- * struct ss_segment - versions of one group
+ * struct ss_segment - versions in one piece of memory
  * @chunk: of the volume
  * @older: next older version of the same chunk
  * @next: newest version of another chunk in the same bucket; also links free lists
@@ -96,9 +100,9 @@ struct ss_segment {
  * struct ss_table - versions by address
  * @words: of valid bits
  * @per_block: versions in a map block
- * @per_segment: versions in a group
+ * @per_group: versions in a group of STORE
  * @nr_segments: length of the arrays @segment
- * @segment: by kind and group, NULL when not in use yet
+ * @segment: by kind and high bits of the place, NULL when not in use yet
  * @spare: for the next one, should there be no memory then
  * @heads: pages of bucket heads
  * @nr_head_pages: length of the array @heads
@@ -110,7 +114,7 @@ struct ss_segment {
 struct ss_table {
 	unsigned int words;
 	unsigned int per_block;
-	unsigned int per_segment;
+	unsigned int per_group;
 	unsigned int nr_segments;
 	struct ss_segment **segment[2];
 	struct ss_segment *spare;
@@ -446,6 +450,7 @@ int ss_table_init(struct ss_table *table, unsigned int chunk_sectors, u32 nr_ver
 void ss_table_exit(struct ss_table *table);
 void ss_table_restock(struct ss_table *table, gfp_t gfp);
 int ss_table_prepare(struct ss_table *table, u32 version, gfp_t gfp);
+bool ss_table_has(const struct ss_table *table, u32 version);
 int ss_table_grow(struct ss_table *table, u32 nr_versions, struct ss_group *group);
 int ss_table_split(struct ss_table *table);
 bool ss_table_is_crowded(const struct ss_table *table);

@@ -24,8 +24,8 @@ static struct ss_segment *segment_of(const struct ss_table *table, u32 version, 
 {
 	u32 place = ss_place_of(version);
 
-	*index = place % table->per_segment;
-	return table->segment[ss_kind_of(version)][place / table->per_segment];
+	*index = place & (SS_SEGMENT_SIZE - 1);
+	return table->segment[ss_kind_of(version)][place >> SS_SEGMENT_SHIFT];
 }
 
 /**
@@ -346,7 +346,7 @@ void ss_table_resolve(const struct ss_table *table, const struct ss_line *line, 
 /* Memory of one segment comes as one piece. */
 static size_t segment_bytes(const struct ss_table *table)
 {
-	return table->per_segment * (table->words * sizeof(unsigned long) + 3 * sizeof(u32) +
+	return SS_SEGMENT_SIZE * (table->words * sizeof(unsigned long) + 3 * sizeof(u32) +
 				     sizeof(u16));
 }
 
@@ -364,10 +364,10 @@ static struct ss_segment *new_segment(const struct ss_table *table, gfp_t gfp)
 		return NULL;
 	}
 	segment->valid = memory;
-	segment->chunk = (u32 *)(segment->valid + table->per_segment * table->words);
-	segment->older = segment->chunk + table->per_segment;
-	segment->next = segment->older + table->per_segment;
-	segment->layer = (u16 *)(segment->next + table->per_segment);
+	segment->chunk = (u32 *)(segment->valid + SS_SEGMENT_SIZE * table->words);
+	segment->older = segment->chunk + SS_SEGMENT_SIZE;
+	segment->next = segment->older + SS_SEGMENT_SIZE;
+	segment->layer = (u16 *)(segment->next + SS_SEGMENT_SIZE);
 	return segment;
 }
 
@@ -404,13 +404,28 @@ void ss_table_restock(struct ss_table *table, gfp_t gfp)
 int ss_table_prepare(struct ss_table *table, u32 version, gfp_t gfp)
 {
 	struct ss_segment **slot =
-		&table->segment[ss_kind_of(version)][ss_place_of(version) / table->per_segment];
+		&table->segment[ss_kind_of(version)][ss_place_of(version) >> SS_SEGMENT_SHIFT];
 
 	if (!*slot)
 		*slot = new_segment(table, gfp);
 	if (!*slot)
 		swap(*slot, table->spare);
 	return *slot ? 0 : -ENOMEM;
+}
+
+/**
+ * ss_table_has() - is there memory for a version?
+ * @table: table
+ * @version: below the number of versions
+ *
+ * Context: volume->meta held.
+ * Return: false if it was never prepared, and is free.
+ */
+bool ss_table_has(const struct ss_table *table, u32 version)
+{
+	u32 i;
+
+	return segment_of(table, version, &i);
 }
 
 /* Bucket heads are allocated as the hash grows. */
@@ -532,7 +547,7 @@ static void *grown(const void *old, size_t old_size, size_t new_size)
  */
 int ss_table_grow(struct ss_table *table, u32 nr_versions, struct ss_group *group)
 {
-	unsigned int nr_segments = DIV_ROUND_UP(nr_versions, table->per_segment);
+	unsigned int nr_segments = DIV_ROUND_UP(nr_versions, SS_SEGMENT_SIZE);
 	unsigned int nr_heads = max_t(u32, nr_versions / load_factor(table), FIRST_BUCKETS) /
 				HEADS_PER_PAGE + 1;
 	size_t size = sizeof(void *);
@@ -577,7 +592,7 @@ int ss_table_init(struct ss_table *table, unsigned int chunk_sectors, u32 nr_ver
 
 	table->words = BITS_TO_LONGS(chunk_sectors);
 	table->per_block = ss_versions_per_block(chunk_sectors);
-	table->per_segment = table->per_block * SS_GROUP_MAPS;
+	table->per_group = ss_versions_per_group(chunk_sectors);
 	table->nr_buckets = FIRST_BUCKETS;
 	for (i = 0; i < SS_LOCKS; i++)
 		raw_spin_lock_init(&table->locks[i]);
