@@ -16,7 +16,7 @@ static bool is_empty(const struct ss_table *table, u32 version)
 	return bitmap_empty(ss_table_valid(table, version), table->words * BITS_PER_LONG);
 }
 
-/* Gate, lock and volume->meta held. */
+/* Gate, lock and volume->meta held, within a change. */
 static void forget_version(struct ss_volume *volume, u32 version)
 {
 	ss_layer_count(volume, ss_table_layer(&volume->table, version), ss_kind_of(version), -1);
@@ -76,14 +76,16 @@ static void free_emptied(struct ss_volume *volume)
 {
 	while (volume->nr_emptied) {
 		u32 version = volume->emptied[volume->nr_emptied - 1];
-		raw_spinlock_t *lock;
+		u32 chunk = ss_table_chunk(&volume->table, version);
+		raw_spinlock_t *lock = ss_table_lock(&volume->table, chunk);
 
-		lock = ss_table_lock(&volume->table, ss_table_chunk(&volume->table, version));
 		raw_spin_lock(lock);
+		ss_table_change_begin(&volume->table, chunk);
 		if (is_empty(&volume->table, version))
 			forget_version(volume, version);
 		else
 			ss_forget_emptied(volume, version);
+		ss_table_change_end(&volume->table, chunk);
 		raw_spin_unlock(lock);
 	}
 }
@@ -150,7 +152,7 @@ static unsigned int part_of_chunk(const struct ss_volume *volume, sector_t secto
 	return sectors;
 }
 
-/* What the running layer has of these sectors goes. Gate, lock and volume->meta held. */
+/* What the running layer has of these sectors goes. As forget_version(). */
 static void drop(struct ss_volume *volume, u32 chunk, enum ss_kind kind, unsigned int offset,
 		 unsigned int sectors, bool whole)
 {
@@ -177,8 +179,10 @@ static void discard(struct ss_volume *volume, sector_t sector, unsigned int sect
 	unsigned long flags = ss_gate_enter(volume->group);
 
 	raw_spin_lock(lock);
+	ss_table_change_begin(&volume->table, chunk);
 	drop(volume, chunk, SS_KIND_DATA, offset, sectors, whole);
 	drop(volume, chunk, SS_KIND_ZERO, offset, sectors, whole);
+	ss_table_change_end(&volume->table, chunk);
 	raw_spin_unlock(lock);
 	ss_gate_leave(volume->group, flags);
 }
@@ -197,6 +201,7 @@ static bool write_zeroes(struct ss_volume *volume, sector_t sector, unsigned int
 		return false;
 	flags = ss_gate_enter(volume->group);
 	raw_spin_lock(lock);
+	ss_table_change_begin(&volume->table, chunk);
 	version = ss_table_own(&volume->table, chunk, volume->running, SS_KIND_ZERO);
 	if (version == SS_NONE) {
 		swap(version, fresh);
@@ -206,6 +211,7 @@ static bool write_zeroes(struct ss_volume *volume, sector_t sector, unsigned int
 	bitmap_set(ss_table_valid(&volume->table, version), offset, sectors);
 	ss_mark_version(volume, version);
 	drop(volume, chunk, SS_KIND_DATA, offset, sectors, whole);
+	ss_table_change_end(&volume->table, chunk);
 	raw_spin_unlock(lock);
 	ss_gate_leave(volume->group, flags);
 	if (fresh != SS_NONE)

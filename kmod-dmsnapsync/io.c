@@ -86,25 +86,43 @@ static bool continues(const struct ss_volume *volume, const struct ss_source *ru
 	return run->where != SS_FROM_STORE || place_after(volume, last) == more->version;
 }
 
-/* The longest run from one source. Under the lock of its chunks. */
+/* The longest run from one source; @steps as of ss_table_resolve(). */
 static void find_run(const struct ss_volume *volume, const struct ss_line *line, sector_t sector,
-		     unsigned int sectors, struct ss_source *run)
+		     unsigned int sectors, unsigned int steps, struct ss_source *run)
 {
 	u32 chunk = ss_chunk_of(volume, sector), last;
 	unsigned int offset = ss_offset_of(volume, sector);
 	unsigned int size = volume->chunk_sectors;
 	struct ss_source more;
 
-	ss_table_resolve(&volume->table, line, chunk, offset, min(sectors, size - offset), run);
+	ss_table_resolve(&volume->table, line, chunk, offset, min(sectors, size - offset), steps,
+			 run);
 	last = run->version;
-	while (run->sectors < sectors && !((offset + run->sectors) % size)) {
+	while (run->sectors && run->sectors < sectors && !((offset + run->sectors) % size)) {
 		ss_table_resolve(&volume->table, line, ++chunk, 0,
-				 min(sectors - run->sectors, size), &more);
-		if (!continues(volume, run, last, &more))
+				 min(sectors - run->sectors, size), steps, &more);
+		if (!more.sectors || !continues(volume, run, last, &more))
 			break;
 		run->sectors += more.sectors;
 		last = more.version;
 	}
+}
+
+/* Without the lock, unless something changes meanwhile. Gate entered. */
+static void look_up(struct ss_volume *volume, const struct ss_line *line, sector_t sector,
+		    unsigned int sectors, struct ss_source *run)
+{
+	u32 chunk = ss_chunk_of(volume, sector);
+	unsigned int seq = ss_table_read_begin(&volume->table, chunk);
+	raw_spinlock_t *lock;
+
+	find_run(volume, line, sector, sectors, SS_STEPS, run);
+	if (!ss_table_read_retry(&volume->table, chunk, seq) && run->sectors)
+		return;
+	lock = ss_table_lock(&volume->table, chunk);
+	raw_spin_lock(lock);
+	find_run(volume, line, sector, sectors, SS_STEPS_ANY, run);
+	raw_spin_unlock(lock);
 }
 
 /* Only in ->map(): device mapper comes again with what is left. */
@@ -129,16 +147,13 @@ int ss_io_read(struct ss_volume *volume, struct block_device *base, struct block
 	       const struct ss_line *line, struct bio *bio)
 {
 	sector_t sector = bio->bi_iter.bi_sector;
-	raw_spinlock_t *lock = ss_table_lock(&volume->table, ss_chunk_of(volume, sector));
 	struct ss_bio *sb = ss_bio_of(bio);
 	struct ss_source run;
 	unsigned long flags;
 
 	memset(sb, 0, sizeof(*sb));
 	flags = ss_gate_enter(volume->group);
-	raw_spin_lock(lock);
-	find_run(volume, line ?: volume->line, sector, bio_sectors(bio), &run);
-	raw_spin_unlock(lock);
+	look_up(volume, line ?: volume->line, sector, bio_sectors(bio), &run);
 	/* What BASE has is nobody's to free: a BASE that hangs keeps only its readers waiting. */
 	if (run.where == SS_FROM_STORE)
 		ss_count_bio(volume, sb);
@@ -178,7 +193,9 @@ static u32 version_to_write(struct ss_volume *volume, u32 chunk, u32 wanted)
 	version = ss_space_take(volume, wanted);
 	if (version == SS_NONE)
 		return SS_NONE;
+	ss_table_change_begin(&volume->table, chunk);
 	ss_table_insert(&volume->table, version, chunk, volume->running);
+	ss_table_change_end(&volume->table, chunk);
 	ss_layer_count(volume, volume->running, SS_KIND_DATA, 1);
 	return version;
 }

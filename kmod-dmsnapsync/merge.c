@@ -132,7 +132,8 @@ static int copy_chunk(struct ss_volume *volume, const struct ss_line *line, u32 
 	for (done = 0; done < size && !err; done += run.sectors) {
 		flags = ss_gate_enter(volume->group);
 		raw_spin_lock(lock);
-		ss_table_resolve(&volume->table, line, chunk, done, size - done, &run);
+		ss_table_resolve(&volume->table, line, chunk, done, size - done,
+				 SS_STEPS_ANY, &run);
 		raw_spin_unlock(lock);
 		ss_gate_leave(volume->group, flags);
 		err = copy_run(volume, &run, start + done);
@@ -148,6 +149,8 @@ static void free_chunk(struct ss_volume *volume, const struct ss_line *line, u32
 	u32 version, older, layer;
 
 	raw_spin_lock(lock);
+	/* One change: with the newest gone, and not the older ones, these would be found. */
+	ss_table_change_begin(&volume->table, chunk);
 	for (version = ss_table_newest(&volume->table, chunk); version != SS_NONE;
 	     version = older) {
 		older = ss_table_older(&volume->table, version);
@@ -158,6 +161,7 @@ static void free_chunk(struct ss_volume *volume, const struct ss_line *line, u32
 		ss_layer_count(volume, layer, ss_kind_of(version), -1);
 		ss_space_free(volume, version);
 	}
+	ss_table_change_end(&volume->table, chunk);
 	raw_spin_unlock(lock);
 	ss_gate_leave(volume->group, flags);
 }

@@ -15,6 +15,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/seqlock.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/wait.h>
@@ -34,6 +35,13 @@
 /* Adjacent chunks that share a bucket lock: the most that one bio covers. */
 #define SS_RUN_CHUNKS	64
 #define SS_LOCKS	256
+
+/*
+ * Versions that a lookup without a lock passes at most: while links change it
+ * may go in a circle. With the lock there is no limit.
+ */
+#define SS_STEPS	256
+#define SS_STEPS_ANY	UINT_MAX
 
 /* Words of valid bits in a chunk of SS_CHUNK_SECTORS_MAX. */
 #define SS_WORDS_MAX	2
@@ -62,7 +70,7 @@
  * struct ss_source - where a run of sectors is
  * @where: BASE, STORE or nowhere (zeroes)
  * @version: that holds it, unless BASE
- * @sectors: length of the run, at least 1
+ * @sectors: length of the run, at least 1; 0 = not found without the lock
  */
 struct ss_source {
 	enum { SS_FROM_BASE, SS_FROM_STORE, SS_FROM_ZERO } where;
@@ -110,6 +118,7 @@ struct ss_segment {
  * @nr_chunks: chunks of the volume that have versions
  * @gen: of each layer
  * @locks: of the buckets with the same low bits
+ * @seqs: counts what changes under each; see ss_table_change_begin()
  */
 struct ss_table {
 	unsigned int words;
@@ -124,6 +133,7 @@ struct ss_table {
 	atomic_t nr_chunks;
 	u64 gen[SS_LAYERS_MAX];
 	raw_spinlock_t locks[SS_LOCKS];
+	seqcount_raw_spinlock_t seqs[SS_LOCKS];
 };
 
 /**
@@ -466,8 +476,13 @@ u32 ss_table_chunk(const struct ss_table *table, u32 version);
 u32 ss_table_layer(const struct ss_table *table, u32 version);
 unsigned long *ss_table_valid(const struct ss_table *table, u32 version);
 u32 *ss_table_link(const struct ss_table *table, u32 version);
+void ss_table_change_begin(struct ss_table *table, u32 chunk);
+void ss_table_change_end(struct ss_table *table, u32 chunk);
+unsigned int ss_table_read_begin(struct ss_table *table, u32 chunk);
+bool ss_table_read_retry(struct ss_table *table, u32 chunk, unsigned int seq);
 void ss_table_resolve(const struct ss_table *table, const struct ss_line *line, u32 chunk,
-		      unsigned int offset, unsigned int sectors, struct ss_source *source);
+		      unsigned int offset, unsigned int sectors, unsigned int steps,
+		      struct ss_source *source);
 
 /* group.c */
 int ss_group_init(void);

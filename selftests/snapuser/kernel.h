@@ -335,9 +335,16 @@ static inline void mutex_unlock(struct mutex *lock)
 #define local_irq_restore(flags) ((void)(flags))
 #define lockdep_assert_held(lock) assert((lock)->held)
 
+/* A change within a change is found. */
 typedef struct {
-	int unused;
+	unsigned int sequence;
 } seqcount_raw_spinlock_t;
+
+#define seqcount_raw_spinlock_init(seq, lock) ((seq)->sequence = 0)
+#define write_seqcount_begin(seq) assert(++(seq)->sequence & 1)
+#define write_seqcount_end(seq) assert(!(++(seq)->sequence & 1))
+#define read_seqcount_begin(seq) (assert(!((seq)->sequence & 1)), (seq)->sequence)
+#define read_seqcount_retry(seq, start) ((seq)->sequence != (start))
 
 /* One CPU */
 #define alloc_percpu(type) ((type *)kzalloc(sizeof(type), GFP_KERNEL))
