@@ -88,6 +88,26 @@ void ss_gate_open(struct ss_group *group, unsigned long flags)
 	raw_spin_unlock_irqrestore(&group->closing, flags);
 }
 
+/**
+ * ss_running() - the running layer, at an instant between two cuts
+ * @volume: volume
+ *
+ * What a cut has marked dirty is seen by whoever sees its layer. I/O goes on meanwhile.
+ *
+ * Context: any.
+ * Return: its number.
+ */
+u32 ss_running(struct ss_volume *volume)
+{
+	unsigned long flags;
+	u32 running;
+
+	raw_spin_lock_irqsave(&volume->group->closing, flags);
+	running = volume->running;
+	raw_spin_unlock_irqrestore(&volume->group->closing, flags);
+	return running;
+}
+
 static struct ss_group *find_group(const char *name)
 {
 	struct ss_group *group;

@@ -332,13 +332,9 @@ static int write_super(struct ss_volume *volume, struct batch *batch)
  */
 static int write_transaction(struct ss_volume *volume, struct batch *batch)
 {
-	unsigned long flags;
-
 	write_kind(batch, SS_KIND_DATA);
 	write_kind(batch, SS_KIND_ZERO);
-	flags = ss_gate_close(volume->group);
-	volume->committing = volume->running;
-	ss_gate_open(volume->group, flags);
+	volume->committing = ss_running(volume);
 	write_kind(batch, SS_KIND_LAYER);
 	if (batch->count)
 		batch_flush(batch);

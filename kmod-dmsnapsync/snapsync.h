@@ -497,6 +497,7 @@ unsigned long ss_gate_enter(struct ss_group *group);
 void ss_gate_leave(struct ss_group *group, unsigned long flags);
 unsigned long ss_gate_close(struct ss_group *group);
 void ss_gate_open(struct ss_group *group, unsigned long flags);
+u32 ss_running(struct ss_volume *volume);
 
 /* volume.c */
 extern struct mutex ss_registry;
