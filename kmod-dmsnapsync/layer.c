@@ -140,8 +140,9 @@ void ss_layer_run(struct ss_volume *volume, u32 number, u32 parent)
 	struct ss_layer *layer = volume->layers[number];
 
 	layer->parent = parent;
-	layer->flags = SS_LAYER_USED;
 	volume->table.gen[number] = volume->next_gen++;
+	/* Pairs with put_layers(): a commit may be looking. */
+	smp_store_release(&layer->flags, SS_LAYER_USED);
 	volume->running = number;
 	ss_layer_mark(volume, number);
 }

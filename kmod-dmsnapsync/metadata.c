@@ -201,7 +201,7 @@ static void put_versions(const struct ss_volume *volume, enum ss_kind kind, u32 
 	}
 }
 
-static void put_layer(const struct ss_layer *layer, struct ss_disk_layer *image)
+static void put_layer(const struct ss_layer *layer, u32 flags, struct ss_disk_layer *image)
 {
 	memcpy(image->name, layer->name, sizeof(image->name));
 	memcpy(image->note, layer->note, sizeof(image->note));
@@ -209,7 +209,7 @@ static void put_layer(const struct ss_layer *layer, struct ss_disk_layer *image)
 	memcpy(image->coordinator, layer->coordinator, sizeof(image->coordinator));
 	image->time = cpu_to_le64(layer->time);
 	image->parent = cpu_to_le32(layer->parent);
-	image->flags = cpu_to_le32(layer->flags);
+	image->flags = cpu_to_le32(flags);
 }
 
 static void put_layers(const struct ss_volume *volume, u32 block, void *image)
@@ -222,10 +222,13 @@ static void put_layers(const struct ss_volume *volume, u32 block, void *image)
 		struct ss_disk_layer *at = image + i / SS_LAYERS_PER_SECTOR * SS_SECTOR_SIZE +
 					   sizeof(struct ss_head) +
 					   i % SS_LAYERS_PER_SECTOR * sizeof(*at);
+		u32 flags;
 
-		if (!layer || !(layer->flags & SS_LAYER_USED))
+		/* Pairs with ss_layer_run(): in use, it has its parent and its generation. */
+		flags = layer ? smp_load_acquire(&layer->flags) : 0;
+		if (!(flags & SS_LAYER_USED))
 			continue;
-		put_layer(layer, at);
+		put_layer(layer, flags, at);
 		at->gen = cpu_to_le64(volume->table.gen[number]);
 	}
 }
