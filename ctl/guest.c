@@ -45,7 +45,8 @@ struct launch {
 	pid_t pid; /* QEMU, our child */
 };
 
-static bool is_fenced(const struct lpar *lpar)
+/* Has it its CPUs, memory and disks? */
+bool lpar_is_fenced(const struct lpar *lpar)
 {
 	return lpar->state != LPAR_STATE_DEFINED && lpar->state != LPAR_STATE_FAILED;
 }
@@ -119,7 +120,7 @@ static int define(struct launch *launch)
 	if (ret == -ENOENT) {
 		ret = config_apply(LPAR_CMD_CREATE, &launch->config, launch->config.given);
 		launch->created = !ret;
-	} else if (!ret && !is_fenced(&launch->lpar)) {
+	} else if (!ret && !lpar_is_fenced(&launch->lpar)) {
 		ret = config_apply(LPAR_CMD_SET, &launch->config, KEY_ALL);
 	}
 	lpar_free(&launch->lpar);
@@ -134,7 +135,7 @@ static int fence(struct launch *launch)
 	int ret;
 
 	launch->partition = cpuset_create(launch->name, cpus);
-	if (!is_fenced(&launch->lpar)) {
+	if (!lpar_is_fenced(&launch->lpar)) {
 		ret = nl_simple(LPAR_CMD_ACTIVATE, launch->name);
 		if (ret)
 			return lpar_fail(launch->name, ret);
@@ -467,7 +468,7 @@ static int stop(const struct lpar *lpar, uint64_t timeout_ns)
 		return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
 	}
 	forget(lpar->name);
-	if (is_fenced(lpar)) {
+	if (lpar_is_fenced(lpar)) {
 		ret = deactivate(lpar->name, false);
 		if (ret)
 			return lpar_fail(lpar->name, ret);

@@ -142,7 +142,7 @@ static int forget_pages(const char *volume)
 
 /* What device mapper and the module say of a volume. */
 struct volume_status {
-	bool is_open;
+	unsigned int opens;
 	bool read_only;
 	uint64_t chunk; /* bytes */
 };
@@ -177,7 +177,7 @@ static int read_status(const char *volume, struct volume_status *status)
 	} else if (!dm_task_get_info(task, &info) || !info.exists) {
 		ret = -ENXIO;
 	} else {
-		status->is_open = info.open_count > 0;
+		status->opens = info.open_count;
 		dm_get_next_target(task, NULL, &start, &length, &type, &params);
 		ret = parse_status(type, params, status);
 	}
@@ -317,18 +317,21 @@ static int take_state(struct args *args)
 	return ret ? ret : send_take(volume, name, note);
 }
 
-/* Whoever has it open would find another disk below. Returns 0, -EADDRINUSE or another errno. */
-int snap_check_closed(const char *volume)
+/*
+ * Whoever has it open would find another disk below, but for @claims that only
+ * keep others away. Returns 0, -EADDRINUSE or another errno.
+ */
+int snap_check_closed(const char *volume, unsigned int claims)
 {
 	struct volume_status status;
 	int ret = read_status(volume, &status);
 
-	return ret ? ret : status.is_open ? -EADDRINUSE : 0;
+	return ret ? ret : status.opens > claims ? -EADDRINUSE : 0;
 }
 
 static int insist_on_closed(const char *volume)
 {
-	int ret = snap_check_closed(volume);
+	int ret = snap_check_closed(volume, 0);
 
 	if (ret == -EADDRINUSE)
 		err("%s is open: %s; --force restores all the same", volume, snap_reason(ret));
@@ -446,12 +449,11 @@ int snap_change(const char *volume, const char *verb, const char *state)
 	return ret;
 }
 
-/* Restores a state of a volume that nobody uses. */
+/* Restores a state of a volume that nobody uses, see snap_check_closed(). */
 int snap_restore(const char *volume, const char *state)
 {
-	int ret = snap_check_closed(volume);
+	int ret = forget_pages(volume);
 
-	ret = ret ? ret : forget_pages(volume);
 	ret = ret ? ret : snap_change(volume, "restore", state);
 	return ret ? ret : forget_pages(volume);
 }
