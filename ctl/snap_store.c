@@ -160,7 +160,10 @@ static const struct ss_super *stand_in(struct store *store, unsigned int lost, u
 	return store->is_copy ? copy : other;
 }
 
-/* Both are lost: the module does not believe copies alone, which survive a wipefs. */
+/*
+ * Both are lost. The module does not believe copies alone, which survive a
+ * wipefs, and whatever was written there since; so it takes at least the magic.
+ */
 static const struct ss_super *newest_copy(struct store *store, u8 image[2][SS_BLOCK_SIZE])
 {
 	store->is_copy = true;
@@ -192,7 +195,7 @@ static const struct ss_super *choose(struct store *store, u8 image[2][SS_BLOCK_S
 	else
 		return super[0] ? stand_in(store, 1, image[1], super[0])
 				: stand_in(store, 0, image[0], super[1]);
-	return copies && !super[0] && !super[1] ? newest_copy(store, image) : NULL;
+	return copies && is_ours && !super[0] && !super[1] ? newest_copy(store, image) : NULL;
 }
 
 /* With @copies, one of them will do. Returns true if there is one. */

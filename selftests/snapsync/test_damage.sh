@@ -61,7 +61,7 @@ fates() {
 	done | sort -u | tr '\n' ' '
 }
 
-plan 39
+plan 40
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 volume vol chunk 4
 message vol take one
@@ -118,6 +118,7 @@ mkfs.ext4 -q -F "$real"
 keep
 check_fails "a file system is not overwritten" volume vol
 check_fails "nor taken for a store" lparctl snap check "$real"
+check_fails "nor made one by force" lparctl snap check "$real" --repair --force
 data check "it is as it was" cmp <(head -c 4M "$real") <(head -c 4M "$scratch/store")
 check_fails "STORE is not BASE" dmsetup create vol --table "0 $(sectors "$base") snapsync $base $base"
 check_fails "BASE is not too small" dmsetup create vol --table "0 $(($(sectors "$base") + 8)) snapsync $base $real"

@@ -3,6 +3,7 @@
  * snapcases: single cases of dm-snapsync's own code, on disks in memory.
  */
 #include "../lib/tap.h"
+#include "checker.h"
 #include "volume.h"
 
 #define BASE_SECTORS 2048
@@ -238,17 +239,34 @@ static void no_memory(void)
 	disk_free(large_store);
 }
 
+/* Copies of superblocks survive what is written over a store: that is not made one again. */
+static void data_of_others(void)
+{
+	static u8 before[STORE_SECTORS * 512];
+
+	wipe();
+	open_with_chunk(8);
+	volume_message(&vol, "take one");
+	volume_close(&vol);
+	memset(store->now, 'x', 2 * SS_BLOCK_SIZE);
+	memcpy(before, store->now, sizeof(before));
+	tap_check(checker_check(store->fd) == LOST, "what was written over is no store");
+	tap_check(checker_repair(store->fd, true) && !memcmp(before, store->now, sizeof(before)),
+		  "nor is it made one by force");
+}
+
 int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(36);
+	tap_plan(38);
 	copies_cannot_be_written();
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
 	discards_in_pieces();
 	other_base();
 	no_memory();
+	data_of_others();
 	disk_free(base);
 	disk_free(store);
 	return tap_done();
