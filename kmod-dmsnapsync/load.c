@@ -352,6 +352,8 @@ static int load_or_format(struct ss_volume *volume, const struct ss_volume_args 
 		*error = "STORE is too small";
 	if (err)
 		return err;
+	/* Who has BASE open may have written to it, in memory so far: it is read below that. */
+	sync_blockdev(volume->base);
 	if (volume->seq)
 		err = check_base(volume, args, error);
 	if (err)

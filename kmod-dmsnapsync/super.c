@@ -139,6 +139,8 @@ static int find_super(struct ss_volume *volume, const struct ss_volume_args *arg
 	const struct ss_super *first = volume->buffer, *super;
 	const struct ss_super *second = volume->buffer + SS_BLOCK_SIZE;
 
+	/* What was written to it before may be in memory only, and would overwrite what is ours. */
+	sync_blockdev(volume->store);
 	if (!read_blocks(volume, 0, BLANK_SECTORS / SS_BLOCK_SECTORS)) {
 		*error = "Cannot read STORE";
 		return -EIO;

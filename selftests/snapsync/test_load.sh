@@ -46,7 +46,7 @@ healthy_store() {
 	dmsetup remove slow && store=$real
 }
 
-plan 39
+plan 42
 modprobe dm-delay || bail "no dm-delay"
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 before=$(sum "$real")
@@ -151,4 +151,15 @@ good=$(shows)
 dmsetup remove vol
 check "and can be activated again" volume vol chunk 4
 data check_is "with what was written since" "$(shows)" "$good"
+dmsetup remove vol
+
+# What is written to BASE stays in memory while somebody has it open.
+wipe_store
+exec 9<"$base"
+echo cached | dd of="$base" conv=notrunc status=none
+check "a BASE that is in memory in part is taken" volume vol
+data check_is "with what is there" "$(dd if=$vol bs=512 count=1 iflag=direct status=none | head -c 6)" cached
+dmsetup remove vol
+exec 9<&-
+check "and is the same later" volume vol
 dmsetup remove vol

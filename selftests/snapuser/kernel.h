@@ -649,6 +649,7 @@ static inline void zero_fill_bio(struct bio *bio)
 
 void submit_bio_noacct(struct bio *bio);
 int blkdev_issue_flush(struct block_device *disk);
+#define sync_blockdev(disk) ((void)(disk))
 int blkdev_issue_zeroout(struct block_device *disk, sector_t sector, sector_t sectors, gfp_t gfp,
 			 unsigned int flags);
 
