@@ -24,7 +24,7 @@ static void forget_version(struct ss_volume *volume, u32 version)
 	ss_space_free(volume, version);
 }
 
-/* If there is no room to note it, it stays until it is written, or discarded as a whole. */
+/* If there is no room, as all are in use, it stays until it is written, or discarded as a whole. */
 static void note_emptied(struct ss_volume *volume, u32 version)
 {
 	unsigned int i;
@@ -110,15 +110,31 @@ void ss_free_emptied(struct ss_volume *volume)
 	ss_gate_open(volume->group, flags);
 }
 
-static bool owns(const struct ss_volume *volume, u32 chunk, enum ss_kind kind)
+/* The running layer's version of a chunk, or SS_NONE. Under the lock of that chunk. */
+static u32 own(struct ss_volume *volume, u32 chunk, enum ss_kind kind)
 {
-	return ss_table_own(&volume->table, chunk, volume->running, kind) != SS_NONE;
+	lockdep_assert_held(ss_table_lock(&volume->table, chunk));
+	return ss_table_own(&volume->table, chunk, volume->running, kind);
+}
+
+static bool has_any(struct ss_volume *volume, u32 chunk)
+{
+	raw_spinlock_t *lock = ss_table_lock(&volume->table, chunk);
+	unsigned long flags = ss_gate_enter(volume->group);
+	bool has;
+
+	raw_spin_lock(lock);
+	has = own(volume, chunk, SS_KIND_DATA) != SS_NONE ||
+	      own(volume, chunk, SS_KIND_ZERO) != SS_NONE;
+	raw_spin_unlock(lock);
+	ss_gate_leave(volume->group, flags);
+	return has;
 }
 
 /**
  * ss_has_to_discard() - has the running layer anything there?
  * @volume: volume
- * @bio: discard, within one run
+ * @bio: discard; it is not split by runs, so that several locks may cover it
  *
  * Context: any.
  * Return: false if there is nothing for the worker to do.
@@ -127,16 +143,11 @@ bool ss_has_to_discard(struct ss_volume *volume, const struct bio *bio)
 {
 	u32 chunk = ss_chunk_of(volume, bio->bi_iter.bi_sector);
 	u32 end = ss_chunk_of(volume, bio_end_sector(bio) - 1);
-	raw_spinlock_t *lock = ss_table_lock(&volume->table, chunk);
-	unsigned long flags = ss_gate_enter(volume->group);
-	bool has = false;
 
-	raw_spin_lock(lock);
-	for (; chunk <= end && !has; chunk++)
-		has = owns(volume, chunk, SS_KIND_DATA) || owns(volume, chunk, SS_KIND_ZERO);
-	raw_spin_unlock(lock);
-	ss_gate_leave(volume->group, flags);
-	return has;
+	for (; chunk <= end; chunk++)
+		if (has_any(volume, chunk))
+			return true;
+	return false;
 }
 
 /* Sectors of the chunk at @sector that [sector, end) covers; all that there are? */
@@ -156,7 +167,7 @@ static unsigned int part_of_chunk(const struct ss_volume *volume, sector_t secto
 static void drop(struct ss_volume *volume, u32 chunk, enum ss_kind kind, unsigned int offset,
 		 unsigned int sectors, bool whole)
 {
-	u32 version = ss_table_own(&volume->table, chunk, volume->running, kind);
+	u32 version = own(volume, chunk, kind);
 
 	if (version == SS_NONE)
 		return;
@@ -202,7 +213,7 @@ static bool write_zeroes(struct ss_volume *volume, sector_t sector, unsigned int
 	flags = ss_gate_enter(volume->group);
 	raw_spin_lock(lock);
 	ss_table_change_begin(&volume->table, chunk);
-	version = ss_table_own(&volume->table, chunk, volume->running, SS_KIND_ZERO);
+	version = own(volume, chunk, SS_KIND_ZERO);
 	if (version == SS_NONE) {
 		swap(version, fresh);
 		ss_table_insert(&volume->table, version, chunk, volume->running);
@@ -239,6 +250,9 @@ void ss_change_range(struct ss_volume *volume, struct bio *bio)
 			discard(volume, sector, sectors, whole);
 		else if (!write_zeroes(volume, sector, sectors, whole))
 			status = BLK_STS_NOTSUPP;
+		/* Many come before the worker's next look. */
+		if (volume->nr_emptied == SS_EMPTIED_MAX)
+			ss_free_emptied(volume);
 		sector += sectors;
 	}
 	bio->bi_status = status;

@@ -2,8 +2,8 @@
 /*
  * Bios: what reads find, where writes go.
  *
- * A bio lies within an aligned run of SS_RUN_CHUNKS chunks (the target's
- * max_io_len), so that one lock covers it. What is contiguous on one device
+ * A read or write lies within an aligned run of SS_RUN_CHUNKS chunks (the
+ * target's max_io_len), so that one lock covers it. What is contiguous on one device
  * is mapped at once; device mapper brings the rest again.
  *
  * Discards and write-zeroes are done by the worker: see discard.c.
