@@ -10,12 +10,22 @@
  */
 #include "snapsync.h"
 
+/* Samples lie within chunks. */
+static sector_t sample_sector(const struct ss_volume *volume, unsigned int i)
+{
+	return round_down(div_u64(volume->volume_sectors, SS_SAMPLES) * i, SS_BLOCK_SECTORS);
+}
+
+static unsigned int sample_size(const struct ss_volume *volume, sector_t sector)
+{
+	return min_t(sector_t, SS_BLOCK_SECTORS, volume->volume_sectors - sector);
+}
+
 /* 0 if it cannot be read. */
 static u32 read_sample(struct ss_volume *volume, unsigned int i)
 {
-	sector_t sector = round_down(div_u64(volume->volume_sectors, SS_SAMPLES) * i,
-				     SS_BLOCK_SECTORS);
-	unsigned int sectors = min_t(sector_t, SS_BLOCK_SECTORS, volume->volume_sectors - sector);
+	sector_t sector = sample_sector(volume, i);
+	unsigned int sectors = sample_size(volume, sector);
 
 	if (ss_buffer_io(volume, volume->base, REQ_OP_READ, sector, sectors))
 		return 0;
@@ -39,15 +49,39 @@ void ss_base_note(struct ss_volume *volume)
 	volume->knows_base = true;
 }
 
+static bool is_of_base(struct ss_volume *volume, const struct ss_line *line, sector_t sector)
+{
+	u32 chunk = ss_chunk_of(volume, sector);
+	raw_spinlock_t *lock = ss_table_lock(&volume->table, chunk);
+	unsigned int sectors = sample_size(volume, sector);
+	struct ss_source run;
+	unsigned long flags;
+
+	flags = ss_gate_enter(volume->group);
+	raw_spin_lock(lock);
+	ss_table_resolve(&volume->table, line, chunk, ss_offset_of(volume, sector), sectors,
+			 SS_STEPS_ANY, &run);
+	raw_spin_unlock(lock);
+	ss_gate_leave(volume->group, flags);
+	return run.where == SS_FROM_BASE && run.sectors == sectors;
+}
+
 /**
  * ss_base_forget() - BASE is about to change
  * @volume: volume
+ * @line: what is going to be written to it, by writes that have ended
  *
- * Context: volume->meta held.
+ * The samples of the rest still tell, should it be interrupted.
+ *
+ * Context: may sleep, volume->meta held.
  */
-void ss_base_forget(struct ss_volume *volume)
+void ss_base_forget(struct ss_volume *volume, const struct ss_line *line)
 {
-	volume->knows_base = false;
+	unsigned int i;
+
+	for (i = 0; i < SS_SAMPLES; i++)
+		if (!is_of_base(volume, line, sample_sector(volume, i)))
+			volume->sample[i] = 0;
 }
 
 /**

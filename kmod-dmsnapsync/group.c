@@ -386,11 +386,15 @@ static int cut_members(struct ss_group *group)
 	return err ?: count;
 }
 
-/* The next cut may come; if there is no memory, or no number, it is refused. */
-static void provide_spare(struct ss_volume *volume)
+/**
+ * ss_provide_spare() - the next cut may come
+ * @volume: volume; if there is no memory, or no number, that is refused
+ *
+ * Context: may sleep, volume->meta held.
+ */
+void ss_provide_spare(struct ss_volume *volume)
 {
-	unsigned int noio = ss_meta_lock(volume);
-	u32 spare = volume->spare ? 0 : ss_layer_new(volume);
+	u32 spare = READ_ONCE(volume->spare) ? 0 : ss_layer_new(volume);
 	unsigned long flags;
 
 	if (spare) {
@@ -400,6 +404,13 @@ static void provide_spare(struct ss_volume *volume)
 	}
 	if (spare)
 		ss_layer_free(volume, spare);
+}
+
+static void provide_spare(struct ss_volume *volume)
+{
+	unsigned int noio = ss_meta_lock(volume);
+
+	ss_provide_spare(volume);
 	ss_meta_unlock(volume, noio);
 }
 

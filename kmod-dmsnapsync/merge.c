@@ -75,7 +75,9 @@ static int start(struct ss_volume *volume, const char *name)
 	volume->merge_place = 0;
 	volume->merge_failed = false;
 	ss_layer_mark(volume, number);
-	ss_base_forget(volume);
+	ss_drain(volume);	/* writes that began before the state was taken */
+	ss_layer_line(volume, number, &volume->merge_line);
+	ss_base_forget(volume, &volume->merge_line);
 	err = ss_commit(volume);
 	/* Read-only from now on: BASE is not going to be written. */
 	if (err)
@@ -220,7 +222,7 @@ bool ss_merge_step(struct ss_volume *volume)
 	u32 number, chunks[STEP];
 	int count, i, err;
 
-	if (!volume->writable_base || volume->merge_failed)
+	if (!volume->writable_base || volume->has_other_base || volume->merge_failed)
 		return false;
 	number = ss_merging_layer(volume);
 	if (!number)

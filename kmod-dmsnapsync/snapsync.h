@@ -56,7 +56,7 @@
  * Memory that a write waits for may be what the write is to free, when it is
  * for swap: what cannot be had soon is not waited for.
  */
-#define SS_GFP		(GFP_NOIO | __GFP_NORETRY)
+#define SS_GFP		(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN)
 
 /* Chunks ready for use without a look at the map of free ones. */
 #define SS_RESERVE	4096
@@ -492,6 +492,7 @@ void ss_group_put(struct ss_group *group);
 int ss_group_join(struct ss_group *group, struct ss_volume *volume);
 void ss_group_leave(struct ss_volume *volume);
 void ss_group_settle(struct ss_group *group);
+void ss_provide_spare(struct ss_volume *volume);
 int ss_group_take(struct ss_group *group, const char *name, const char *note);
 unsigned long ss_gate_enter(struct ss_group *group);
 void ss_gate_leave(struct ss_group *group, unsigned long flags);
@@ -640,7 +641,7 @@ void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 bloc
 
 /* base.c */
 void ss_base_note(struct ss_volume *volume);
-void ss_base_forget(struct ss_volume *volume);
+void ss_base_forget(struct ss_volume *volume, const struct ss_line *line);
 bool ss_base_is_right(struct ss_volume *volume);
 
 /* load.c */

@@ -2,6 +2,7 @@
 /* KUnit tests of table.c: order of versions, runs of sectors, growth, lookups without a lock. */
 #include <kunit/test.h>
 #include <linux/kthread.h>
+#include <linux/sched.h>
 #include <linux/vmalloc.h>
 #include "snapsync.h"
 
@@ -201,9 +202,10 @@ static void lookups_without_lock(struct kunit *test)
 			ss_table_split(table);
 	}
 	change_pair(table, true);
-	while (!READ_ONCE(race->found))
-		cond_resched();
+	for (i = 0; i < 10 * HZ && !READ_ONCE(race->found); i++)
+		schedule_timeout_uninterruptible(1);
 	kthread_stop(reader);
+	KUNIT_EXPECT_GT(test, race->found, 0);
 	KUNIT_EXPECT_EQ(test, race->missed, 0);
 }
 

@@ -142,6 +142,8 @@ static bool background(struct ss_volume *volume)
 	if (volume->is_paused || volume->mode != SS_MODE_WRITE)
 		return false;
 	ss_free_emptied(volume);
+	if (!READ_ONCE(volume->spare))
+		ss_provide_spare(volume);
 	if (ss_table_is_crowded(&volume->table))
 		more |= !ss_table_split(&volume->table);
 	if (ss_reap_is_due(volume))
@@ -173,6 +175,9 @@ static void ss_commit_work(struct work_struct *work)
 		container_of(to_delayed_work(work), struct ss_volume, commit_work);
 
 	ss_volume_flush(volume);
+	/* What could not be done yet is tried again, as long as there are writes. */
+	if (READ_ONCE(volume->nr_emptied) || !READ_ONCE(volume->spare))
+		ss_volume_kick(volume);
 }
 
 /**
