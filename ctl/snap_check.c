@@ -7,7 +7,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#include <linux/fs.h>
 
 #include "snap_store.h"
 #include "lparctl.h"
@@ -98,6 +101,9 @@ static int open_store(const char *path, bool writes)
 
 	if (fd < 0)
 		err("%s: %s", path, strerror(errno));
+	/* The module writes past the page cache, where somebody may have left what was there before. */
+	else if (ioctl(fd, BLKFLSBUF) && errno != ENOTTY)
+		say("%s: cannot forget what is in memory: %s", path, strerror(errno));
 	return fd;
 }
 
@@ -106,7 +112,7 @@ int snap_check(struct args *args)
 {
 	const char *path = next_arg(args);
 	bool repairs = next_flag(args, "--repair"), force = repairs && next_flag(args, "--force");
-	int fd, ret;
+	int fd, ret = EXIT_OK, found;
 
 	if (!path || args->argc)
 		return usage("check wants a STORE");
@@ -114,8 +120,8 @@ int snap_check(struct args *args)
 	if (fd < 0)
 		return EXIT_FAILED;
 	if (repairs)
-		repair(fd, path, force);
-	ret = check(fd, path);
+		ret = repair(fd, path, force);
+	found = check(fd, path);
 	close(fd);
-	return ret;
+	return found ? found : ret;
 }

@@ -64,6 +64,21 @@ static void forget_layer(struct store *store, u32 number, const char *why)
 	memset(layer, 0, sizeof(*layer));
 }
 
+/* Chunks that were freed may be in use anew: BASE is not written before somebody has had a look. */
+static void stop_merges(struct store *store)
+{
+	u32 number;
+
+	for (number = 1; number < SS_LAYERS_MAX; number++) {
+		struct ss_disk_layer *layer = &store->layer[number];
+
+		if (!(le32toh(layer->flags) & SS_LAYER_MERGING))
+			continue;
+		say("state \"%.*s\" is not merged any further", SS_NAME_MAX, layer->name);
+		layer->flags &= htole32(~SS_LAYER_MERGING);
+	}
+}
+
 static bool has_parent(const struct store *store, u32 number)
 {
 	u32 parent = le32toh(store->layer[number].parent);
@@ -123,12 +138,25 @@ static void fix_names(struct store *store)
 	}
 }
 
-static u32 newest_state(const struct store *store)
+static bool has_child(const struct store *store, u32 parent)
+{
+	u32 number;
+
+	for (number = 1; number < SS_LAYERS_MAX; number++)
+		if (store_is_used(store, number) && le32toh(store->layer[number].parent) == parent)
+			return true;
+	return false;
+}
+
+/* Of the states, or of what ran and has none above it; 0 if there is none. */
+static u32 newest_layer(const struct store *store, bool named)
 {
 	u32 newest = 0, number;
 
 	for (number = 1; number < SS_LAYERS_MAX; number++)
-		if (le32toh(store->layer[number].flags) & SS_LAYER_NAMED &&
+		if (store_is_used(store, number) &&
+		    !!(le32toh(store->layer[number].flags) & SS_LAYER_NAMED) == named &&
+		    (named || !has_child(store, number)) &&
 		    (!newest ||
 		     le64toh(store->layer[number].gen) > le64toh(store->layer[newest].gen)))
 			newest = number;
@@ -146,15 +174,25 @@ static u64 next_gen(const struct store *store)
 	return gen + 1;
 }
 
-/* If what ran is lost, the volume starts from the newest state, or from BASE. */
+/*
+ * If what ran is lost, what ran before goes on, where that is no state; otherwise
+ * the volume starts from the newest state, or from BASE. No version is the new
+ * layer's: those of layers that are lost are dropped by now.
+ */
 static int fix_running(struct store *store)
 {
-	u32 newest = newest_state(store), number;
+	u32 newest = newest_layer(store, true), number;
 	u64 gen = next_gen(store);
 
 	if (store_is_used(store, store->running) &&
 	    !(le32toh(store->layer[store->running].flags) & SS_LAYER_NAMED))
 		return 0;
+	number = newest_layer(store, false);
+	if (le64toh(store->layer[number].gen) > le64toh(store->layer[newest].gen)) {
+		say("what was written last is lost; the volume shows what ran before");
+		store->running = number;
+		return 0;
+	}
 	for (number = 1; number < SS_LAYERS_MAX; number++)
 		if (!store_is_used(store, number))
 			break;
@@ -387,16 +425,15 @@ static int salvage(struct repair *repair)
 	repair->seq = store->seq + 1;
 	store_read_blocks(store);
 	fix_tree(store);
+	stop_merges(store);
 	fix_names(store);
-	ret = fix_running(store);
-	if (ret)
-		return ret;
 	find_drops(repair);
-	ret = repair_blocks(repair);
+	ret = fix_running(store);
+	ret = ret ? ret : repair_blocks(repair);
 	ret = ret ? ret : write_supers(repair);
 	if (!ret)
-		say("%zu metadata blocks are lost, and %zu chunks were dropped that do not fit; states may show older content",
-		    repair->n_lost, repair->n_drop[SS_KIND_DATA]);
+		say("%zu metadata blocks are lost, %zu may be older, and %zu chunks were dropped that do not fit; states may show older content, or that of other chunks",
+		    repair->n_lost, store->n_older, repair->n_drop[SS_KIND_DATA]);
 	return ret;
 }
 

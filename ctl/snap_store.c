@@ -252,7 +252,7 @@ int store_read_pair(const struct store *store, enum ss_kind kind, u32 number, u8
 }
 
 static void keep_version(struct store *store, enum ss_kind kind, u32 place,
-			 const struct ss_disk_version *disk)
+			 const struct ss_disk_version *disk, bool is_older)
 {
 	struct version *version;
 
@@ -264,10 +264,12 @@ static void keep_version(struct store *store, enum ss_kind kind, u32 place,
 	version->layer = le16toh(disk->layer);
 	version->kind = kind;
 	version->place = place;
+	version->is_older = is_older;
 	store->count[kind]++;
 }
 
-static void read_versions(struct store *store, enum ss_kind kind, u32 number, const u8 *image)
+static void read_versions(struct store *store, enum ss_kind kind, u32 number, const u8 *image,
+			  bool is_older)
 {
 	u32 per_sector = ss_versions_per_sector(store->chunk_sectors), sector, i;
 	size_t size = ss_version_size(store->chunk_sectors);
@@ -283,7 +285,7 @@ static void read_versions(struct store *store, enum ss_kind kind, u32 number, co
 				continue;
 			if (place < store->n_places &&
 			    ss_version_is_sound(disk, store_chunks(store), store->chunk_sectors))
-				keep_version(store, kind, place, disk);
+				keep_version(store, kind, place, disk, is_older);
 			else
 				problem(store, "a version of chunk %u is not valid",
 					le32toh(disk->chunk));
@@ -309,6 +311,7 @@ static void check_block(struct store *store, enum ss_kind kind, u32 number)
 	bool has_digest = le32toh(store->super.features) & SS_FEATURE_DIGEST;
 	enum ss_slot_state state[2];
 	int best = store_read_pair(store, kind, number, pair, state, seq), slot;
+	bool is_older;
 
 	for (slot = 0; slot < 2; slot++) {
 		if (state[slot] == SS_SLOT_DAMAGED) {
@@ -325,10 +328,12 @@ static void check_block(struct store *store, enum ss_kind kind, u32 number)
 		return;
 	}
 	store->found_digest += ss_block_digest(kind, number, seq[best]);
+	is_older = state[!best] == SS_SLOT_DAMAGED;
+	store->n_older += is_older;
 	if (kind == SS_KIND_LAYER)
 		read_layers(store, number, pair + best * SS_BLOCK_SIZE);
 	else
-		read_versions(store, kind, number, pair + best * SS_BLOCK_SIZE);
+		read_versions(store, kind, number, pair + best * SS_BLOCK_SIZE, is_older);
 }
 
 /* Whatever was read before is forgotten. */
@@ -340,6 +345,7 @@ void store_read_blocks(struct store *store)
 	store->n_versions = 0;
 	store->n_stale = 0;
 	store->n_damaged = 0;
+	store->n_older = 0;
 	store->found_digest = 0;
 	memset(store->count, 0, sizeof(store->count));
 	memset(store->layer, 0, sizeof(store->layer));
@@ -450,6 +456,8 @@ static int compare_versions(const void *a, const void *b)
 
 	order = order ? order : x->layer - y->layer;
 	order = order ? order : x->kind - y->kind;
+	/* Of twins the first is believed. */
+	order = order ? order : x->is_older - y->is_older;
 	return order ? order : (x->place > y->place) - (x->place < y->place);
 }
 

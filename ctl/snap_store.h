@@ -33,12 +33,13 @@ const void *memchr_inv(const void *at, int byte, size_t size);
 
 #include <lparkit/snapsync_format.h>
 
-/* One version that was found. */
+/* One version that was found; @is_older: what replaced its block may be lost. */
 struct version {
 	u32 chunk;
 	u16 layer;
 	u16 kind;
 	u32 place;
+	bool is_older;
 };
 
 /**
@@ -62,6 +63,7 @@ struct version {
  * @count: versions by kind
  * @n_stale: slots from a transaction that never committed
  * @n_damaged: damaged slots
+ * @n_older: blocks of which the other slot, which is damaged, may have been the newer one
  * @problems: why activation refuses it
  * @damages: what activation repairs
  */
@@ -86,6 +88,7 @@ struct store {
 	size_t count[SS_KIND_LAYER];
 	size_t n_stale;
 	size_t n_damaged;
+	size_t n_older;
 	struct json_object *problems;
 	struct json_object *damages;
 };

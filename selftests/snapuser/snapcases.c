@@ -171,6 +171,10 @@ static void discards_in_pieces(void)
 	tap_check(used() == before + 127 && shows(0, 8) && shows(0, 15),
 		  "zeroes in pieces free a chunk, too");
 	tap_check(discard(0, 1024) && used() == before, "a whole discard frees all");
+	fill('b', 0, 1024);
+	volume_discards(&vol, 0, 8, 4, 128);
+	volume_discards(&vol, 4, 8, 4, 128);
+	tap_check(used() == before, "and so do many in pieces at once");
 	volume_close(&vol);
 	open_with_chunk(8);
 	tap_check(used() == before && shows('a', 3), "for good");
@@ -218,6 +222,62 @@ static void other_base(void)
 	tap_check(open_with_chunk(0) == -EMEDIUMTYPE, "what it was before is another");
 }
 
+static int open_to_merge(void)
+{
+	struct ss_volume_args args = { .chunk_sectors = 8, .writable_base = true };
+
+	return volume_open(&vol, "vol", base, store, &args);
+}
+
+/* A merge that was interrupted goes on into the disk that it began with. */
+static void merge_goes_on(void)
+{
+	u8 *elsewhere = base->now + BASE_SECTORS / 2 * 512;
+	u8 sector[512];
+
+	wipe();
+	open_to_merge();
+	fill('m', 0, 8);
+	volume_message(&vol, "take one");
+	base->bad_to = 8;
+	tap_check(!volume_message(&vol, "merge one"), "a merge begins, and BASE fails");
+	volume_close(&vol);
+	base->bad_to = 0;
+	*elsewhere ^= 1;
+	tap_check(open_to_merge() == -EMEDIUMTYPE, "it does not go on into another BASE");
+	*elsewhere ^= 1;
+	memset(base->now, 'x', 4096);
+	tap_check(!open_to_merge(), "but where it began, whatever was written there");
+	volume_message(&vol, "delete one");
+	volume_close(&vol);
+	disk_io(base, REQ_OP_READ, 0, sector, 1, true);
+	tap_check(sector[0] == 'm', "until that has all of it");
+}
+
+/* The newest record of a state and of what ran above it is lost. */
+static void salvage(void)
+{
+	unsigned int slot;
+
+	wipe();
+	open_with_chunk(8);
+	fill('a', 0, 8);
+	volume_message(&vol, "take one");
+	fill('b', 0, 8);
+	volume_message(&vol, "take two");
+	fill('c', 8, 8);
+	volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
+	slot = test_bit(0, vol.volume->current_slot[SS_KIND_LAYER]);
+	volume_close(&vol);
+	store->now[(SS_LAYER_BLOCK + slot) * SS_BLOCK_SIZE + 100] ^= 1;
+	tap_check(open_with_chunk(0) == -EINVAL, "a store that lacks what ran is refused");
+	tap_check(!checker_repair(store->fd, true), "by force it is one again");
+	tap_check(!open_with_chunk(0), "that is activated");
+	tap_check(shows('b', 0) && !shows('c', 8), "with what ran before, and nothing else");
+	tap_check(!volume_message(&vol, "restore one") && shows('a', 0), "and the state");
+	volume_close(&vol);
+}
+
 /* Writes go on while there is no memory, as those of swap have to. */
 static void no_memory(void)
 {
@@ -259,12 +319,14 @@ int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(38);
+	tap_plan(48);
 	copies_cannot_be_written();
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
 	discards_in_pieces();
 	other_base();
+	merge_goes_on();
+	salvage();
 	no_memory();
 	data_of_others();
 	disk_free(base);

@@ -195,6 +195,11 @@ int main(int argc, char **argv)
 	}
 	for (i = NONE; i < DAMAGES; i++)
 		printf("# %s: %u right, %u refused\n", damage_name[i], n_right[i], n_refused[i]);
+	/* In the middle of a commit nobody can tell; otherwise the copy stands in. */
+	if (!wrong && n_refused[SUPERBLOCK] > n_right[SUPERBLOCK]) {
+		printf("copies do not stand in for superblocks\n");
+		wrong = "refused";
+	}
 	if (wrong)
 		printf("seed %u, damage %s: %s\n", seed + round - 1, damage_name[damage], wrong);
 	disk_free(base);

@@ -100,7 +100,7 @@ void submit_bio_noacct(struct bio *bio)
 	end_io(test, bio);
 }
 
-static void do_bio(struct test_volume *test, struct bio *bio)
+static void start_bio(struct test_volume *test, struct bio *bio)
 {
 	bio->private[7] = (u64)test;
 	switch (ss_io_map(test->volume, bio)) {
@@ -112,9 +112,40 @@ static void do_bio(struct test_volume *test, struct bio *bio)
 		break;
 	}
 	assert(!test_locks);
+}
+
+static void do_bio(struct test_volume *test, struct bio *bio)
+{
+	start_bio(test, bio);
 	test_run_work();
 	while (!bio->ended)
 		test_pass_second();
+}
+
+/**
+ * volume_discards() - as many discards that are there before the worker comes
+ * @test: volume
+ * @sector: where the first begins
+ * @step: from there to where the next does
+ * @sectors: length of each
+ * @count: of them
+ */
+void volume_discards(struct test_volume *test, sector_t sector, sector_t step, unsigned int sectors,
+		     unsigned int count)
+{
+	struct bio *bios = calloc(count, sizeof(*bios));
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		bios[i].bi_iter.bi_sector = sector + i * step;
+		bios[i].bi_opf = REQ_OP_DISCARD;
+		bios[i].sectors = sectors;
+		start_bio(test, &bios[i]);
+	}
+	test_run_work();
+	for (i = 0; i < count; i++)
+		assert(bios[i].ended);
+	free(bios);
 }
 
 /**
@@ -131,9 +162,11 @@ int volume_io(struct test_volume *test, blk_opf_t opf, sector_t sector, void *da
 	      unsigned int sectors)
 {
 	unsigned int max = test->volume->chunk_sectors * SS_RUN_CHUNKS;
+	bool by_run = (opf & REQ_OP_MASK) == REQ_OP_READ || (opf & REQ_OP_MASK) == REQ_OP_WRITE;
 
 	do {
-		unsigned int in_run = max - sector % max;
+		/* Others are no longer than that, but begin anywhere. */
+		unsigned int in_run = by_run ? max - sector % max : max;
 		struct bio bio = {
 			.bi_iter.bi_sector = sector,
 			.bi_opf = opf,
