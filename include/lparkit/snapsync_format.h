@@ -211,6 +211,7 @@ static inline bool ss_super_is_sound(const struct ss_super *super, unsigned int 
 
 	return ss_super_is_ours(super) && ss_sector_is_sound(super->uuid, super, block) &&
 	       (le64_to_cpu(super->head.seq) & 1) == which &&
+	       le64_to_cpu(super->head.seq) < S64_MAX && /* more are to come */
 	       !memchr_inv(rest, 0, SS_BLOCK_SIZE - SS_SECTOR_SIZE) &&
 	       chunk >= SS_CHUNK_SECTORS_MIN && chunk <= SS_CHUNK_SECTORS_MAX &&
 	       !(chunk & (chunk - 1));
