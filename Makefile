@@ -101,12 +101,13 @@ demo: programs
 	selftests/demo/demo.sh
 
 # Each selftests/DIR/NAME.c is one program.
-PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(filter-out selftests/lib/% selftests/guest/%,$(wildcard selftests/*/*.c)))
+PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(filter-out selftests/lib/% selftests/guest/% selftests/snapuser/%,$(wildcard selftests/*/*.c)))
 HELPERS := $(wildcard selftests/lib/*.c)
 TEST_CFLAGS := -O2 -g -Wall -Wextra -std=gnu11 -MMD -Iinclude/uapi -Iselftests/lib
 
 programs: packages
 	@$(MAKE) --no-print-directory ctl $(PROGRAMS)
+	@$(MAKE) --no-print-directory -C selftests/snapuser BUILD=$(BUILD)/selftests/snapuser
 	@! test -x selftests/guest/build || { $(VM)/kernels.sh fetch 6.1 && selftests/guest/build; }
 
 $(BUILD)/selftests/%: selftests/%.c $(HELPERS) Makefile

@@ -99,7 +99,32 @@ int restore_check(struct session *session, struct json_object *request, struct j
 	return ret;
 }
 
-static int restore_volumes(const struct session *session)
+/* An LPAR that is active without a guest has its disks claimed. */
+static unsigned int claims_of(const struct guest *guest)
+{
+	struct lpar lpar = { .name = "" };
+	unsigned int claims = !lpar_get(guest->name, &lpar) && lpar_is_fenced(&lpar);
+
+	lpar_free(&lpar);
+	return claims;
+}
+
+static int check_closed(const struct session *session, const struct guest *guest,
+			const char *volume)
+{
+	(void)session;
+	return snap_check_closed(volume, claims_of(guest));
+}
+
+static int restore_one(const struct session *session, const struct guest *guest, const char *volume)
+{
+	(void)guest;
+	return snap_restore(volume, session->state);
+}
+
+static int each_volume(const struct session *session,
+		       int (*step)(const struct session *session, const struct guest *guest,
+				   const char *volume))
 {
 	size_t i, j;
 	int ret = 0;
@@ -108,13 +133,21 @@ static int restore_volumes(const struct session *session)
 		const struct guest *guest = &session->guest[i];
 
 		for (j = 0; !ret && j < guest->n_volumes; j++) {
-			ret = snap_restore(guest->volume[j], session->state);
+			ret = step(session, guest, guest->volume[j]);
 			if (ret)
 				err("guest %s: cannot restore volume %s: %s", guest->name,
 				    guest->volume[j], snap_reason(ret));
 		}
 	}
 	return ret;
+}
+
+/* All are looked at before the first is changed. */
+static int restore_volumes(const struct session *session)
+{
+	int ret = each_volume(session, check_closed);
+
+	return ret ? ret : each_volume(session, restore_one);
 }
 
 static int start_guest(struct guest *guest)

@@ -74,8 +74,9 @@ static const struct {
 	  "  snap restore VOLUME NAME [--group] [--force]\n"
 	  "  snap delete VOLUME NAME [--group]\n"
 	  "  snap rename VOLUME OLD NEW [--group]\n"
+	  "  snap settle VOLUME NAME keep|drop [--group]\n"
 	  "  snap merge VOLUME NAME\n"
-	  "  snap check STORE\n" },
+	  "  snap check STORE [--repair] [--force]\n" },
 	{ "cluster",
 	  "Clusters: guests of several hosts are saved, and restored, at one instant\n"
 	  "  cluster save NAME --hosts HOST[,HOST]... [--lpar NAME[,NAME]...] [--continue]\n"

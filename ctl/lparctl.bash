@@ -128,16 +128,17 @@ _lparctl_monitor() {
 # $1 word before, $2 verb.
 _lparctl_snap() {
 	case $1,$2 in
-	snap,*) echo list take restore delete rename merge check ;;
+	snap,*) echo list take restore delete rename settle merge check ;;
 	check,*) compgen -f -- "$cur" ;;
-	list,* | take,* | restore,* | delete,* | rename,* | merge,*)
+	list,* | take,* | restore,* | delete,* | rename,* | settle,* | merge,*)
 		dmsetup ls --target snapsync 2>/dev/null | cut -f 1
 		;;
-	*,restore | *,delete | *,rename | *,merge)
+	*,restore | *,delete | *,rename | *,settle | *,merge)
 		dmsetup message "$1" 0 list 2>/dev/null | cut -d ' ' -f 1 | grep -vx -e -
 		[ "$2" = merge ] || echo --group
 		[ "$2" != restore ] || echo --force
 		;;
+	*,check) echo --repair --force ;;
 	esac
 }
 

@@ -363,6 +363,7 @@ int snap_message(const char *volume, const char *text, char **response);
 int snap_change(const char *volume, const char *verb, const char *state);
 int snap_has_state(const char *volume, const char *state);
 void snap_delete_cut(const char *volume, uint64_t deadline_ns);
+int snap_check_closed(const char *volume, unsigned int claims);
 int snap_restore(const char *volume, const char *state);
 const char *snap_reason(int error);
 int snap_check(struct args *args);

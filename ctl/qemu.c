@@ -97,9 +97,10 @@ static void add_disks(struct words *words, const struct lpar_config *config)
 	size_t i;
 
 	for (i = 0; i < config->n_disks; i++) {
-		add_option(words, "-drive",
-			   "file=%s,format=raw,if=none,id=disk%zu,cache=none,aio=native",
-			   escape(path, sizeof(path), config->disk[i]), i);
+		add_option(
+			words, "-drive",
+			"file=%s,format=raw,if=none,id=disk%zu,cache=none,aio=native,discard=unmap",
+			escape(path, sizeof(path), config->disk[i]), i);
 		add_option(words, "-device", "virtio-blk-pci,drive=disk%zu", i);
 	}
 }

@@ -98,11 +98,15 @@ const char *snap_reason(int error)
 	case EBUSY:
 		return "a view shows the state, or it is being merged";
 	case EAGAIN:
-		return "the state is undecided until the coordinator of its group is active";
+		return "the state is undecided until the coordinator of its group is active; if that is gone for good, settle it";
 	case EXDEV:
 		return "the states of that name on the members of the group are not from one take";
 	case ETXTBSY:
 		return "another active volume has the same BASE";
+	case EMEDIUMTYPE:
+		return "its BASE is another one than its STORE belongs to";
+	case EADDRINUSE:
+		return "a guest, a mount or whoever else uses it would go on with another disk";
 	case EROFS:
 		return "the volume is read-only, or not created with writable_base";
 	case ENOSPC:
@@ -136,21 +140,47 @@ static int forget_pages(const char *volume)
 	return ret;
 }
 
-/* Who has it open would find another disk below: 1 or 0, or a negative errno. */
-static int is_open(const char *volume)
+/* What device mapper and the module say of a volume. */
+struct volume_status {
+	unsigned int opens;
+	bool read_only;
+	uint64_t chunk; /* bytes */
+};
+
+/* "rw 16 ..." */
+static int parse_status(const char *type, const char *params, struct volume_status *status)
 {
-	struct dm_task *task = new_task(DM_DEVICE_INFO, volume);
+	uint64_t kib = 0;
+	char mode[3];
+
+	if (!type || strcmp(type, "snapsync") || !params ||
+	    sscanf(params, "%2s %" SCNu64, mode, &kib) != 2)
+		return -EINVAL;
+	status->read_only = !strcmp(mode, "ro");
+	status->chunk = kib * 1024;
+	return 0;
+}
+
+/* Returns 0 or a negative errno. */
+static int read_status(const char *volume, struct volume_status *status)
+{
+	struct dm_task *task = new_task(DM_DEVICE_STATUS, volume);
+	char *type = NULL, *params = NULL;
+	uint64_t start, length;
 	struct dm_info info;
 	int ret;
 
 	if (!task)
 		return -ENODEV;
-	if (!dm_task_run(task))
+	if (!dm_task_run(task)) {
 		ret = -dm_task_get_errno(task);
-	else if (!dm_task_get_info(task, &info) || !info.exists)
+	} else if (!dm_task_get_info(task, &info) || !info.exists) {
 		ret = -ENXIO;
-	else
-		ret = info.open_count > 0;
+	} else {
+		status->opens = info.open_count;
+		dm_get_next_target(task, NULL, &start, &length, &type, &params);
+		ret = parse_status(type, params, status);
+	}
 	dm_task_destroy(task);
 	return ret;
 }
@@ -232,8 +262,35 @@ static int change_state(const char *verb, struct args *args, bool two_names)
 	return ret ? ret : send_change(&change);
 }
 
+/* A step for the volume, or with --group for all members, until one fails. */
+static int for_volumes(const struct change *change, int (*step)(const char *volume))
+{
+	char *members = NULL, *member, *rest;
+	int ret;
+
+	if (!change->group)
+		return step(change->volume);
+	ret = snap_message(change->volume, "members", &members);
+	for (member = strtok_r(members, "\n", &rest); !ret && member;
+	     member = strtok_r(NULL, "\n", &rest))
+		ret = step(member);
+	free(members);
+	return ret;
+}
+
+static int tell_read_only(const char *volume)
+{
+	struct volume_status status;
+
+	if (!read_status(volume, &status) && status.read_only)
+		err("%s is read-only; dmsetup status says why", volume);
+	return 0;
+}
+
+/* Of all members of the volume's group. */
 static int send_take(const char *volume, const char *name, const char *note)
 {
+	const struct change change = { .volume = volume, .group = true };
 	char *quoted_name = quoted(name), *quoted_note = quoted(note);
 	char *text = xprintf("take %s %s", quoted_name, quoted_note);
 	int ret = snap_message(volume, text, NULL);
@@ -241,6 +298,8 @@ static int send_take(const char *volume, const char *name, const char *note)
 	free(text);
 	free(quoted_note);
 	free(quoted_name);
+	if (ret == -EROFS)
+		for_volumes(&change, tell_read_only);
 	return ret ? fail("take", volume, ret) : EXIT_OK;
 }
 
@@ -258,30 +317,25 @@ static int take_state(struct args *args)
 	return ret ? ret : send_take(volume, name, note);
 }
 
-/* A step for the volume, or with --group for all members, until one fails. */
-static int for_volumes(const struct change *change, int (*step)(const char *volume))
+/*
+ * Whoever has it open would find another disk below, but for @claims that only
+ * keep others away. Returns 0, -EADDRINUSE or another errno.
+ */
+int snap_check_closed(const char *volume, unsigned int claims)
 {
-	char *members = NULL, *member, *rest;
-	int ret;
+	struct volume_status status;
+	int ret = read_status(volume, &status);
 
-	if (!change->group)
-		return step(change->volume);
-	ret = snap_message(change->volume, "members", &members);
-	for (member = strtok_r(members, "\n", &rest); !ret && member;
-	     member = strtok_r(NULL, "\n", &rest))
-		ret = step(member);
-	free(members);
-	return ret;
+	return ret ? ret : status.opens > claims ? -EADDRINUSE : 0;
 }
 
-static int check_closed(const char *volume)
+static int insist_on_closed(const char *volume)
 {
-	int ret = is_open(volume);
+	int ret = snap_check_closed(volume, 0);
 
-	if (ret > 0)
-		err("%s is open: by a guest, a mount or whoever else would go on with another disk; --force restores all the same",
-		    volume);
-	return ret > 0 ? -ETXTBSY : ret;
+	if (ret == -EADDRINUSE)
+		err("%s is open: %s; --force restores all the same", volume, snap_reason(ret));
+	return ret;
 }
 
 /*
@@ -295,15 +349,17 @@ static int restore_state(struct args *args)
 
 	if (ret)
 		return ret;
-	ret = change.force ? 0 : for_volumes(&change, check_closed);
-	if (ret == -ETXTBSY)
+	ret = change.force ? 0 : for_volumes(&change, insist_on_closed);
+	if (ret == -EADDRINUSE)
 		return EXIT_FAILED;
 	ret = ret ? ret : for_volumes(&change, forget_pages);
 	if (ret)
 		return fail("restore", change.volume, ret);
 	ret = send_change(&change);
-	if (!ret)
-		for_volumes(&change, forget_pages);
+	if (!ret && for_volumes(&change, forget_pages)) {
+		err("%s is restored, but what was read before may still show", change.volume);
+		ret = EXIT_FAILED;
+	}
 	return ret;
 }
 
@@ -315,6 +371,17 @@ static int delete_state(struct args *args)
 static int rename_state(struct args *args)
 {
 	return change_state("rename", args, true);
+}
+
+static int settle_state(struct args *args)
+{
+	struct change change = { .verb = "settle" };
+	int ret = parse_change(&change, args, true);
+
+	if (!ret && strcmp(change.to, "keep") && strcmp(change.to, "drop"))
+		ret = usage(
+			"settle wants a volume, the name of an undecided state, and keep or drop");
+	return ret ? ret : send_change(&change);
 }
 
 static int merge_state(struct args *args)
@@ -336,36 +403,13 @@ static int parse_line(const char *line, struct state *state)
 	return 0;
 }
 
-/* Chunk size from the status: "rw 16 ...". */
-static int read_chunk(const char *volume, uint64_t *chunk)
-{
-	struct dm_task *task = new_task(DM_DEVICE_STATUS, volume);
-	char *type = NULL, *params = NULL;
-	uint64_t start, length, kib = 0;
-	struct dm_info info;
-	int ret = 0;
-
-	if (!task)
-		return -ENODEV;
-	if (!dm_task_run(task))
-		ret = -dm_task_get_errno(task);
-	else if (!dm_task_get_info(task, &info) || !info.exists)
-		ret = -ENXIO;
-	else
-		dm_get_next_target(task, NULL, &start, &length, &type, &params);
-	if (!ret && (!type || strcmp(type, "snapsync") || !params ||
-		     sscanf(params, "%*s %" SCNu64, &kib) != 1))
-		ret = -EINVAL;
-	*chunk = kib * 1024;
-	dm_task_destroy(task);
-	return ret;
-}
-
 static int read_states(const char *volume, struct states *states)
 {
 	char *response = NULL, *line, *rest;
-	int ret = read_chunk(volume, &states->chunk);
+	struct volume_status status = { 0 };
+	int ret = read_status(volume, &status);
 
+	states->chunk = status.chunk;
 	states->state = NULL;
 	states->n = 0;
 	ret = ret ? ret : snap_message(volume, "list", &response);
@@ -405,7 +449,7 @@ int snap_change(const char *volume, const char *verb, const char *state)
 	return ret;
 }
 
-/* Restores a state of a volume that nobody uses. */
+/* Restores a state of a volume that nobody uses, see snap_check_closed(). */
 int snap_restore(const char *volume, const char *state)
 {
 	int ret = forget_pages(volume);
@@ -417,8 +461,8 @@ int snap_restore(const char *volume, const char *state)
 /* The name in device mapper of a disk that is a snapsync volume. */
 int snap_volume_of(const char *disk, char *volume, size_t size)
 {
+	struct volume_status status;
 	char path[64];
-	uint64_t chunk;
 	struct stat st;
 	int ret;
 
@@ -427,7 +471,7 @@ int snap_volume_of(const char *disk, char *volume, size_t size)
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/name", major(st.st_rdev),
 		 minor(st.st_rdev));
 	ret = read_text(path, volume, size);
-	return ret ? ret : read_chunk(volume, &chunk);
+	return ret ? ret : read_status(volume, &status);
 }
 
 /* A cut takes a state of the group with the LPAR's name, called after its deadline. */
@@ -548,6 +592,7 @@ static const struct command verbs[] = {
 	{ "restore", restore_state },
 	{ "delete", delete_state },
 	{ "rename", rename_state },
+	{ "settle", settle_state },
 	{ "merge", merge_state },
 	{ "check", snap_check },
 	{ NULL, NULL },

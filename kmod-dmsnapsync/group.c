@@ -88,6 +88,26 @@ void ss_gate_open(struct ss_group *group, unsigned long flags)
 	raw_spin_unlock_irqrestore(&group->closing, flags);
 }
 
+/**
+ * ss_running() - the running layer, at an instant between two cuts
+ * @volume: volume
+ *
+ * What a cut has marked dirty is seen by whoever sees its layer. I/O goes on meanwhile.
+ *
+ * Context: any.
+ * Return: its number.
+ */
+u32 ss_running(struct ss_volume *volume)
+{
+	unsigned long flags;
+	u32 running;
+
+	raw_spin_lock_irqsave(&volume->group->closing, flags);
+	running = volume->running;
+	raw_spin_unlock_irqrestore(&volume->group->closing, flags);
+	return running;
+}
+
 static struct ss_group *find_group(const char *name)
 {
 	struct ss_group *group;
@@ -366,11 +386,15 @@ static int cut_members(struct ss_group *group)
 	return err ?: count;
 }
 
-/* The next cut may come; if there is no memory, or no number, it is refused. */
-static void provide_spare(struct ss_volume *volume)
+/**
+ * ss_provide_spare() - the next cut may come
+ * @volume: volume; if there is no memory, or no number, that is refused
+ *
+ * Context: may sleep, volume->meta held.
+ */
+void ss_provide_spare(struct ss_volume *volume)
 {
-	unsigned int noio = ss_meta_lock(volume);
-	u32 spare = volume->spare ? 0 : ss_layer_new(volume);
+	u32 spare = READ_ONCE(volume->spare) ? 0 : ss_layer_new(volume);
 	unsigned long flags;
 
 	if (spare) {
@@ -380,6 +404,13 @@ static void provide_spare(struct ss_volume *volume)
 	}
 	if (spare)
 		ss_layer_free(volume, spare);
+}
+
+static void provide_spare(struct ss_volume *volume)
+{
+	unsigned int noio = ss_meta_lock(volume);
+
+	ss_provide_spare(volume);
 	ss_meta_unlock(volume, noio);
 }
 
@@ -399,6 +430,9 @@ static int check_name(struct ss_volume *volume, const char *name)
 	else if (ss_layer_find(volume, name))
 		err = -EEXIST;
 	ss_meta_unlock(volume, noio);
+	if (err)
+		DMERR("%s: no state \"%s\": %s", volume->name, name,
+		      err == -EROFS ? "the volume is read-only" : "there is one already");
 	return err;
 }
 
@@ -561,13 +595,14 @@ static int take_now(struct ss_group *group, const char *name, const char *note)
  *
  * Context: may sleep.
  * Return: 0, and it is durable; -EEXIST, -EBUSY when a cut is being finished, -ENOSPC when
- * there are too many layers, -EROFS, -EIO.
+ * there are too many layers, -EROFS, -EIO; -EINTR when killed before it began.
  */
 int ss_group_take(struct ss_group *group, const char *name, const char *note)
 {
 	int err;
 
-	mutex_lock(&group->op);
+	if (mutex_lock_killable(&group->op))
+		return -EINTR;
 	err = take_now(group, name, note);
 	mutex_unlock(&group->op);
 	return err;
@@ -576,6 +611,7 @@ int ss_group_take(struct ss_group *group, const char *name, const char *note)
 /**
  * struct armed - a group in an armed cut
  * @group: group
+ * @points: members, those that came last first
  * @nr_points: that share this
  * @fired: the instant is over
  * @finished: the state is durable, or undone
@@ -585,6 +621,7 @@ int ss_group_take(struct ss_group *group, const char *name, const char *note)
  */
 struct armed {
 	struct ss_group *group;
+	struct ss_point *points;
 	unsigned int nr_points;
 	bool fired;
 	bool finished;
@@ -598,10 +635,12 @@ struct armed {
  * @point: for lpar.ko
  * @volume: which may have gone before the instant
  * @armed: what the members share
+ * @next: in armed->points
  * @gone: it had
  */
 struct ss_point {
 	struct lpar_cut_point point;
+	struct ss_point *next;
 	struct ss_volume *volume;
 	struct armed *armed;
 	bool gone;
@@ -622,22 +661,58 @@ static void put_armed(struct armed *armed)
 
 static struct lpar_cut_class ss_cut_class;
 
+static bool has_point(const struct armed *armed, const struct ss_volume *volume)
+{
+	const struct ss_point *point;
+
+	for (point = armed->points; point; point = point->next)
+		if (point->volume == volume)
+			return true;
+	return false;
+}
+
+/* A member without a point yet, with a reference, or NULL. */
+static struct ss_volume *next_member(const struct armed *armed)
+{
+	struct ss_volume *volume, *found = NULL;
+
+	mutex_lock(&ss_registry);
+	list_for_each_entry(volume, &armed->group->volumes, group_node) {
+		if (!has_point(armed, volume)) {
+			ss_volume_ref(volume);
+			found = volume;
+			break;
+		}
+	}
+	mutex_unlock(&ss_registry);
+	return found;
+}
+
+/* Takes the reference over, also if there is no memory. */
 static int add_point(struct lpar_cut *cut, struct armed *armed, struct ss_volume *volume)
 {
 	struct ss_point *point = kzalloc(sizeof(*point), GFP_KERNEL);
 
-	if (!point)
+	if (!point) {
+		ss_volume_put(volume);
 		return -ENOMEM;
-	ss_volume_ref(volume);
+	}
 	point->volume = volume;
 	point->armed = armed;
+	point->next = armed->points;
+	armed->points = point;
 	armed->nr_points++;
 	ss_volume_name(volume, point->point.name, sizeof(point->point.name));
 	lpar_cut_add(cut, &ss_cut_class, &point->point);
 	return 0;
 }
 
-/* The members of the group that has the LPAR's name. */
+/*
+ * The members of the group that has the LPAR's name. Whoever arms a cut holds
+ * what all cuts need: an operation of the group, which may be waiting for a disk,
+ * is not waited for. So they are found one by one, with memory for each got
+ * outside the registry.
+ */
 static int ss_cut_collect(struct lpar_cut *cut, const char *lpar_name)
 {
 	struct ss_volume *volume;
@@ -661,10 +736,8 @@ static int ss_cut_collect(struct lpar_cut *cut, const char *lpar_name)
 	}
 	armed->group = group;
 	armed->nr_points = 1;	/* ours */
-	mutex_lock(&group->op);
-	list_for_each_entry(volume, &group->volumes, group_node)
-		err = err ?: add_point(cut, armed, volume);
-	mutex_unlock(&group->op);
+	while (!err && (volume = next_member(armed)))
+		err = add_point(cut, armed, volume);
 	put_armed(armed);
 	return err;
 }

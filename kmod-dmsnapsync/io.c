@@ -2,16 +2,17 @@
 /*
  * Bios: what reads find, where writes go.
  *
- * A bio lies within an aligned run of SS_RUN_CHUNKS chunks (the target's
- * max_io_len), so that one lock covers it. What is contiguous on one device
+ * A read or write lies within an aligned run of SS_RUN_CHUNKS chunks (the
+ * target's max_io_len), so that one lock covers it. What is contiguous on one device
  * is mapped at once; device mapper brings the rest again.
  *
- * Discards and write-zeroes take something away, so they are done by the
- * worker, which excludes commits; see "What is in one transaction" in
- * Documentation/snapsync.md.
+ * Discards and write-zeroes are done by the worker: see discard.c.
  */
 #include <linux/bitmap.h>
 #include "snapsync.h"
+
+/* Bios of the worker between two looks at whether a flush waits. */
+#define DEFERRED_STEP	256
 
 static struct ss_bio *ss_bio_of(struct bio *bio)
 {
@@ -27,7 +28,7 @@ static struct ss_bio *ss_bio_of(struct bio *bio)
  */
 sector_t ss_version_sector(const struct ss_volume *volume, u32 version)
 {
-	u32 per_group = volume->table.per_segment;
+	u32 per_group = volume->table.per_group;
 	sector_t group = version / per_group;
 	sector_t group_sectors = SS_GROUP_META_BLOCKS * SS_BLOCK_SECTORS +
 				 (sector_t)per_group * volume->chunk_sectors;
@@ -74,7 +75,7 @@ void ss_mark_version(struct ss_volume *volume, u32 version)
 /* The place after a version in the same group, or SS_NONE. */
 static u32 place_after(const struct ss_volume *volume, u32 version)
 {
-	return (version + 1) % volume->table.per_segment ? version + 1 : SS_NONE;
+	return (version + 1) % volume->table.per_group ? version + 1 : SS_NONE;
 }
 
 static bool continues(const struct ss_volume *volume, const struct ss_source *run, u32 last,
@@ -85,25 +86,43 @@ static bool continues(const struct ss_volume *volume, const struct ss_source *ru
 	return run->where != SS_FROM_STORE || place_after(volume, last) == more->version;
 }
 
-/* The longest run from one source. Under the lock of its chunks. */
+/* The longest run from one source; @steps as of ss_table_resolve(). */
 static void find_run(const struct ss_volume *volume, const struct ss_line *line, sector_t sector,
-		     unsigned int sectors, struct ss_source *run)
+		     unsigned int sectors, unsigned int steps, struct ss_source *run)
 {
 	u32 chunk = ss_chunk_of(volume, sector), last;
 	unsigned int offset = ss_offset_of(volume, sector);
 	unsigned int size = volume->chunk_sectors;
 	struct ss_source more;
 
-	ss_table_resolve(&volume->table, line, chunk, offset, min(sectors, size - offset), run);
+	ss_table_resolve(&volume->table, line, chunk, offset, min(sectors, size - offset), steps,
+			 run);
 	last = run->version;
-	while (run->sectors < sectors && !((offset + run->sectors) % size)) {
+	while (run->sectors && run->sectors < sectors && !((offset + run->sectors) % size)) {
 		ss_table_resolve(&volume->table, line, ++chunk, 0,
-				 min(sectors - run->sectors, size), &more);
-		if (!continues(volume, run, last, &more))
+				 min(sectors - run->sectors, size), steps, &more);
+		if (!more.sectors || !continues(volume, run, last, &more))
 			break;
 		run->sectors += more.sectors;
 		last = more.version;
 	}
+}
+
+/* Without the lock, unless something changes meanwhile. Gate entered. */
+static void look_up(struct ss_volume *volume, const struct ss_line *line, sector_t sector,
+		    unsigned int sectors, struct ss_source *run)
+{
+	u32 chunk = ss_chunk_of(volume, sector);
+	unsigned int seq = ss_table_read_begin(&volume->table, chunk);
+	raw_spinlock_t *lock;
+
+	find_run(volume, line, sector, sectors, SS_STEPS, run);
+	if (!ss_table_read_retry(&volume->table, chunk, seq) && run->sectors)
+		return;
+	lock = ss_table_lock(&volume->table, chunk);
+	raw_spin_lock(lock);
+	find_run(volume, line, sector, sectors, SS_STEPS_ANY, run);
+	raw_spin_unlock(lock);
 }
 
 /* Only in ->map(): device mapper comes again with what is left. */
@@ -128,17 +147,15 @@ int ss_io_read(struct ss_volume *volume, struct block_device *base, struct block
 	       const struct ss_line *line, struct bio *bio)
 {
 	sector_t sector = bio->bi_iter.bi_sector;
-	raw_spinlock_t *lock = ss_table_lock(&volume->table, ss_chunk_of(volume, sector));
 	struct ss_bio *sb = ss_bio_of(bio);
 	struct ss_source run;
 	unsigned long flags;
 
 	memset(sb, 0, sizeof(*sb));
 	flags = ss_gate_enter(volume->group);
-	raw_spin_lock(lock);
-	find_run(volume, line ?: volume->line, sector, bio_sectors(bio), &run);
-	raw_spin_unlock(lock);
-	if (run.where != SS_FROM_ZERO)
+	look_up(volume, line ?: volume->line, sector, bio_sectors(bio), &run);
+	/* What BASE has is nobody's to free: a BASE that hangs keeps only its readers waiting. */
+	if (run.where == SS_FROM_STORE)
 		ss_count_bio(volume, sb);
 	ss_gate_leave(volume->group, flags);
 
@@ -169,12 +186,16 @@ static u32 version_to_write(struct ss_volume *volume, u32 chunk, u32 wanted)
 {
 	u32 version = ss_table_own(&volume->table, chunk, volume->running, SS_KIND_DATA);
 
-	if (version != SS_NONE)
+	if (version != SS_NONE) {
+		ss_watch_emptied(volume, version);
 		return version;
+	}
 	version = ss_space_take(volume, wanted);
 	if (version == SS_NONE)
 		return SS_NONE;
+	ss_table_change_begin(&volume->table, chunk);
 	ss_table_insert(&volume->table, version, chunk, volume->running);
+	ss_table_change_end(&volume->table, chunk);
 	ss_layer_count(volume, volume->running, SS_KIND_DATA, 1);
 	return version;
 }
@@ -285,6 +306,10 @@ int ss_io_map(struct ss_volume *volume, struct bio *bio)
 		return DM_MAPIO_KILL;
 	if (bio->bi_opf & REQ_PREFLUSH)
 		return map_flush(volume, bio);
+	if (bio_op(bio) == REQ_OP_DISCARD && !ss_has_to_discard(volume, bio)) {
+		bio_endio(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
 	if (bio_op(bio) != REQ_OP_WRITE)
 		return defer(volume, &volume->deferred, bio);
 	if (map_write(volume, bio)) {
@@ -349,133 +374,49 @@ int ss_io_end(struct ss_volume *volume, struct bio *bio, blk_status_t *error)
 	return DM_ENDIO_INCOMPLETE;
 }
 
-/* Sectors of the chunk at @sector that [sector, end) covers; all that there are? */
-static unsigned int part_of_chunk(const struct ss_volume *volume, sector_t sector, sector_t end,
-				  bool *whole)
-{
-	unsigned int offset = ss_offset_of(volume, sector);
-	unsigned int size = min_t(sector_t, volume->chunk_sectors,
-				  volume->volume_sectors - (sector - offset));
-	unsigned int sectors = min_t(sector_t, size - offset, end - sector);
-
-	*whole = sectors == size;
-	return sectors;
-}
-
-/* What the running layer has of these sectors goes. Gate, lock and volume->meta held. */
-static void drop(struct ss_volume *volume, u32 chunk, enum ss_kind kind, unsigned int offset,
-		 unsigned int sectors, bool whole)
-{
-	u32 version = ss_table_own(&volume->table, chunk, volume->running, kind);
-
-	if (version == SS_NONE)
-		return;
-	bitmap_clear(ss_table_valid(&volume->table, version), offset, sectors);
-	/* Unless all is gone, a write to another part may be under way. */
-	if (whole) {
-		ss_layer_count(volume, volume->running, kind, -1);
-		ss_table_remove(&volume->table, version);
-		ss_space_free(volume, version);
-	} else {
-		ss_mark_version(volume, version);
-	}
-}
-
-static void discard(struct ss_volume *volume, sector_t sector, unsigned int sectors, bool whole)
-{
-	u32 chunk = ss_chunk_of(volume, sector);
-	unsigned int offset = ss_offset_of(volume, sector);
-	raw_spinlock_t *lock = ss_table_lock(&volume->table, chunk);
-	unsigned long flags = ss_gate_enter(volume->group);
-
-	raw_spin_lock(lock);
-	drop(volume, chunk, SS_KIND_DATA, offset, sectors, whole);
-	drop(volume, chunk, SS_KIND_ZERO, offset, sectors, whole);
-	raw_spin_unlock(lock);
-	ss_gate_leave(volume->group, flags);
-}
-
-/* Returns false if there is no zero version left. */
-static bool write_zeroes(struct ss_volume *volume, sector_t sector, unsigned int sectors,
-			 bool whole)
-{
-	u32 chunk = ss_chunk_of(volume, sector);
-	unsigned int offset = ss_offset_of(volume, sector);
-	raw_spinlock_t *lock = ss_table_lock(&volume->table, chunk);
-	u32 fresh = ss_space_take_zero(volume), version;
-	unsigned long flags;
-
-	if (fresh == SS_NONE)
-		return false;
-	flags = ss_gate_enter(volume->group);
-	raw_spin_lock(lock);
-	version = ss_table_own(&volume->table, chunk, volume->running, SS_KIND_ZERO);
-	if (version == SS_NONE) {
-		swap(version, fresh);
-		ss_table_insert(&volume->table, version, chunk, volume->running);
-		ss_layer_count(volume, volume->running, SS_KIND_ZERO, 1);
-	}
-	bitmap_set(ss_table_valid(&volume->table, version), offset, sectors);
-	ss_mark_version(volume, version);
-	drop(volume, chunk, SS_KIND_DATA, offset, sectors, whole);
-	raw_spin_unlock(lock);
-	ss_gate_leave(volume->group, flags);
-	if (fresh != SS_NONE)
-		ss_space_free(volume, fresh);
-	return true;
-}
-
-static void change_range(struct ss_volume *volume, struct bio *bio)
-{
-	sector_t sector = bio->bi_iter.bi_sector, end = bio_end_sector(bio);
-	blk_status_t status = BLK_STS_OK;
-	bool whole;
-
-	while (sector < end && !status) {
-		unsigned int sectors = part_of_chunk(volume, sector, end, &whole);
-
-		if (bio_op(bio) == REQ_OP_DISCARD)
-			discard(volume, sector, sectors, whole);
-		else if (!write_zeroes(volume, sector, sectors, whole))
-			status = BLK_STS_NOTSUPP;
-		sector += sectors;
-	}
-	bio->bi_status = status;
-	bio_endio(bio);
-}
-
 static void do_deferred(struct ss_volume *volume, struct bio *bio)
 {
 	if (READ_ONCE(volume->mode) != SS_MODE_WRITE)
 		bio_io_error(bio);
 	else if (bio_op(bio) != REQ_OP_WRITE)
-		change_range(volume, bio);
+		ss_change_range(volume, bio);
 	else if (map_write(volume, bio))
 		submit_bio_noacct(bio);
 	else
 		ss_space_hold(volume, bio);
 }
 
-/**
- * ss_io_deferred() - do what ->map() left to the worker
- * @volume: volume
- *
- * Context: worker, volume->meta held.
- */
-void ss_io_deferred(struct ss_volume *volume)
+static struct bio *next_deferred(struct ss_volume *volume)
 {
-	struct bio_list bios = BIO_EMPTY_LIST;
 	struct bio *bio;
 
 	spin_lock_irq(&volume->bio_lock);
-	bio_list_merge(&bios, &volume->deferred);
-	bio_list_init(&volume->deferred);
+	bio = bio_list_pop(&volume->deferred);
 	spin_unlock_irq(&volume->bio_lock);
-	while ((bio = bio_list_pop(&bios))) {
+	return bio;
+}
+
+/**
+ * ss_io_deferred() - do some of what ->map() left to the worker
+ * @volume: volume
+ *
+ * Context: worker, volume->meta held.
+ * Return: true if there may be more: flushes are not to wait for all of it.
+ */
+bool ss_io_deferred(struct ss_volume *volume)
+{
+	struct bio *bio = NULL;
+	unsigned int n;
+
+	for (n = 0; n < DEFERRED_STEP; n++) {
+		bio = next_deferred(volume);
+		if (!bio)
+			break;
 		do_deferred(volume, bio);
 		if (ss_space_is_short(volume))
 			ss_space_refill(volume);
 	}
+	return bio;
 }
 
 /**

@@ -3,27 +3,8 @@
  * The tree of layers. A state is a named layer that does not run any more.
  */
 #include <linux/bitmap.h>
-#include <linux/ctype.h>
 #include <linux/slab.h>
 #include "snapsync.h"
-
-/**
- * ss_name_is_valid() - may a state or group be called so?
- * @name: NUL-terminated
- *
- * Return: true if it is 1 to SS_NAME_MAX visible ASCII characters.
- */
-bool ss_name_is_valid(const char *name)
-{
-	size_t length = strnlen(name, SS_NAME_MAX + 1), i;
-
-	if (!length || length > SS_NAME_MAX)
-		return false;
-	for (i = 0; i < length; i++)
-		if (!isascii(name[i]) || !isgraph(name[i]))
-			return false;
-	return true;
-}
 
 /**
  * ss_layer_find() - look a state up
@@ -60,7 +41,7 @@ u32 ss_layer_new(struct ss_volume *volume)
 			break;
 	if (number == SS_LAYERS_MAX)
 		return 0;
-	volume->layers[number] = kzalloc(sizeof(*volume->layers[number]), GFP_KERNEL);
+	volume->layers[number] = kzalloc(sizeof(*volume->layers[number]), SS_GFP);
 	return volume->layers[number] ? number : 0;
 }
 
@@ -159,8 +140,9 @@ void ss_layer_run(struct ss_volume *volume, u32 number, u32 parent)
 	struct ss_layer *layer = volume->layers[number];
 
 	layer->parent = parent;
-	layer->flags = SS_LAYER_USED;
 	volume->table.gen[number] = volume->next_gen++;
+	/* Pairs with put_layers(): a commit may be looking. */
+	smp_store_release(&layer->flags, SS_LAYER_USED);
 	volume->running = number;
 	ss_layer_mark(volume, number);
 }

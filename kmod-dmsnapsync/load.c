@@ -15,22 +15,6 @@
 #define PAIRS			(SS_BATCH / 2)
 
 /**
- * ss_sector_is_sound() - is it what was written there?
- * @uuid: of the store
- * @image: SS_SECTOR_SIZE bytes
- * @sector: where they were read, or another sector of the same block
- *
- * Return: true if checksum and block agree.
- */
-bool ss_sector_is_sound(const u8 *uuid, const void *image, sector_t sector)
-{
-	const struct ss_head *head = image;
-
-	return le32_to_cpu(head->crc) == ss_meta_crc(uuid, image) &&
-	       le32_to_cpu(head->block) == sector / SS_BLOCK_SECTORS;
-}
-
-/**
  * struct load - what comes to light while STORE is read
  * @super: what the superblock says
  * @nr_damaged: slots that are damaged beside one that is not
@@ -42,34 +26,6 @@ struct load {
 	bool later;
 };
 
-enum slot_state {
-	SLOT_COMMITTED,
-	SLOT_LATER,	/* from a transaction that never committed */
-	SLOT_DAMAGED,
-};
-
-/* A torn slot has whole sectors of two transactions, the later of which never committed. */
-static enum slot_state judge_slot(const struct ss_volume *volume, const void *image,
-				  sector_t sector, u64 *seq)
-{
-	bool later = false, mixed = false;
-	unsigned int i;
-
-	*seq = le64_to_cpu(((const struct ss_head *)image)->seq);
-	for (i = 0; i < SS_BLOCK_SECTORS; i++) {
-		const struct ss_head *head = image + i * SS_SECTOR_SIZE;
-		u64 this = le64_to_cpu(head->seq);
-
-		if (!ss_sector_is_sound(volume->uuid, head, sector))
-			return SLOT_DAMAGED;
-		later |= this > volume->seq;
-		mixed |= this != *seq;
-	}
-	if (later)
-		return SLOT_LATER;
-	return mixed ? SLOT_DAMAGED : SLOT_COMMITTED;
-}
-
 /*
  * Picks the slot that counts, as far as can be told from the block alone.
  * Returns NULL if the block is damaged.
@@ -77,51 +33,29 @@ static enum slot_state judge_slot(const struct ss_volume *volume, const void *im
 static const void *pick_slot(struct ss_volume *volume, struct load *load, enum ss_kind kind,
 			     u32 block, const void *pair)
 {
-	enum slot_state state[2];
-	unsigned int slot, best;
-	u64 seq[2];
+	u64 at = ss_slot_block(kind, block, 0, volume->chunk_sectors), seq[2];
+	enum ss_slot_state state[2];
+	int slot, best;
 
 	for (slot = 0; slot < 2; slot++)
-		state[slot] = judge_slot(volume, pair + slot * SS_BLOCK_SIZE,
-					 ss_meta_sector(volume, kind, block, slot), &seq[slot]);
-	best = state[0] != SLOT_COMMITTED || (state[1] == SLOT_COMMITTED && seq[1] > seq[0]);
-	if (state[best] != SLOT_COMMITTED)
+		state[slot] = ss_slot_judge(volume->uuid, pair + slot * SS_BLOCK_SIZE, at + slot,
+					    volume->seq, &seq[slot]);
+	best = ss_slot_pick(state, seq);
+	if (best < 0)
 		return NULL;
 	__assign_bit(block, volume->current_slot[kind], best);
 	volume->block_seq[kind][block] = seq[best];
 	volume->digest += ss_block_digest(kind, block, seq[best]);
-	load->later |= state[!best] == SLOT_LATER;
-	if (state[!best] == SLOT_DAMAGED) {
+	load->later |= state[!best] == SS_SLOT_LATER;
+	if (state[!best] == SS_SLOT_DAMAGED) {
 		DMWARN("%s: STORE: the metadata block at sector %llu is damaged", volume->name,
-		       (u64)ss_meta_sector(volume, kind, block, !best));
+		       (at + !best) * SS_BLOCK_SECTORS);
 		load->nr_damaged++;
 	}
 	/* Overwritten before its number comes up again, or repaired. */
-	if (state[!best] != SLOT_COMMITTED)
+	if (state[!best] != SS_SLOT_COMMITTED)
 		ss_mark_dirty(volume, kind, block);
 	return pair + best * SS_BLOCK_SIZE;
-}
-
-static bool text_is_sound(const u8 *text, size_t size)
-{
-	size_t length = strnlen(text, size);
-
-	return length < size && !memchr_inv(text + length, 0, size - length);
-}
-
-static bool layer_is_sound(const struct ss_disk_layer *image)
-{
-	u32 flags = le32_to_cpu(image->flags);
-	bool named = flags & SS_LAYER_NAMED;
-
-	if (!(flags & SS_LAYER_USED) || flags & ~SS_LAYER_FLAGS ||
-	    le32_to_cpu(image->parent) >= SS_LAYERS_MAX || !image->gen ||
-	    le64_to_cpu(image->gen) >= S64_MAX)
-		return false;
-	if (!text_is_sound(image->name, sizeof(image->name)) ||
-	    !text_is_sound(image->note, sizeof(image->note)))
-		return false;
-	return named == ss_name_is_valid(image->name) && (named || !(flags & SS_LAYER_PREPARED));
 }
 
 static int load_layer(struct ss_volume *volume, u32 number, const struct ss_disk_layer *image)
@@ -130,7 +64,7 @@ static int load_layer(struct ss_volume *volume, u32 number, const struct ss_disk
 
 	if (!memchr_inv(image, 0, sizeof(*image)))
 		return 0;
-	if (!number || !layer_is_sound(image))
+	if (!number || !ss_layer_is_sound(image))
 		return -EINVAL;
 	layer = kzalloc(sizeof(*layer), GFP_KERNEL);
 	if (!layer)
@@ -185,14 +119,10 @@ static int check_layers(const struct ss_volume *volume)
 	return 0;
 }
 
-static bool version_is_sound(const struct ss_volume *volume, u32 version, u32 chunk, u32 layer,
-			     const unsigned long *valid)
+/* Nobody else may be it, and its layer is there. */
+static bool version_fits(const struct ss_volume *volume, u32 version, u32 chunk, u32 layer)
 {
-	unsigned int bits = volume->table.words * BITS_PER_LONG;
-
-	return chunk < volume->nr_chunks && layer < SS_LAYERS_MAX && volume->layers[layer] &&
-	       ss_place_of(version) < volume->nr_versions && !bitmap_empty(valid, bits) &&
-	       find_next_bit(valid, bits, volume->chunk_sectors) >= bits &&
+	return volume->layers[layer] && ss_place_of(version) < volume->nr_versions &&
 	       ss_table_own(&volume->table, chunk, layer, ss_kind_of(version)) == SS_NONE;
 }
 
@@ -201,23 +131,25 @@ static int load_version(struct ss_volume *volume, u32 version, const struct ss_d
 	struct ss_table *table = &volume->table;
 	enum ss_kind kind = ss_kind_of(version);
 	u32 chunk = le32_to_cpu(image->chunk), layer = le16_to_cpu(image->layer);
-	unsigned long valid[SS_WORDS_MAX];
 	unsigned int i;
 
-	if (!layer)
-		return memchr_inv(image, 0, struct_size(image, valid, table->words)) ? -EINVAL : 0;
-	for (i = 0; i < table->words; i++)
-		valid[i] = le64_to_cpu(image->valid[i]);
-	if (image->reserved || !version_is_sound(volume, version, chunk, layer, valid))
+	if (!memchr_inv(image, 0, ss_version_size(volume->chunk_sectors)))
+		return 0;
+	if (!ss_version_is_sound(image, volume->nr_chunks, volume->chunk_sectors) ||
+	    !version_fits(volume, version, chunk, layer))
 		return -EINVAL;
-	if (ss_table_prepare(table, version))
+	if (ss_table_prepare(table, version, GFP_KERNEL))
 		return -ENOMEM;
 	ss_table_insert(table, version, chunk, layer);
-	bitmap_copy(ss_table_valid(table, version), valid, table->words * BITS_PER_LONG);
+	for (i = 0; i < table->words; i++)
+		ss_table_valid(table, version)[i] = le64_to_cpu(image->valid[i]);
 	__set_bit(ss_place_of(version), volume->used[kind]);
 	volume->nr_free[kind]--;
 	ss_layer_count(volume, layer, kind, 1);
-	return ss_table_is_crowded(table) ? ss_table_split(table) : 0;
+	/* Without memory for it lookups get slower. */
+	if (ss_table_is_crowded(table))
+		ss_table_split(table);
+	return 0;
 }
 
 static int load_versions(struct ss_volume *volume, enum ss_kind kind, u32 block,
@@ -289,8 +221,31 @@ static int load_kind(struct ss_volume *volume, struct load *load, enum ss_kind k
 	return err;
 }
 
+/*
+ * Has a transaction after the superblock's begun to use more blocks? It writes
+ * the first of them, whose slots were never written before. If that cannot be
+ * read, nobody can tell.
+ */
+static bool later_beyond(struct ss_volume *volume, enum ss_kind kind)
+{
+	u32 block = volume->nr_blocks[kind];
+	u64 at = ss_slot_block(kind, block, 0, volume->chunk_sectors);
+
+	if (block >= volume->max_blocks[kind])
+		return false;
+	return ss_block_read(volume, volume->buffer, at * SS_BLOCK_SECTORS) ||
+	       ss_block_is_later(volume->uuid, volume->buffer, at, volume->seq);
+}
+
+/* May the superblock that is lost have committed something? A damaged slot may be of that. */
+static bool may_be_newer(struct ss_volume *volume, const struct load *load)
+{
+	return load->later || load->nr_damaged || later_beyond(volume, SS_KIND_DATA) ||
+	       later_beyond(volume, SS_KIND_ZERO) || later_beyond(volume, SS_KIND_LAYER);
+}
+
 /* Are the slots that were picked those that were committed? */
-static int check_proof(const struct ss_volume *volume, const struct load *load)
+static int check_proof(struct ss_volume *volume, const struct load *load)
 {
 	const struct ss_super_state *super = &load->super;
 
@@ -302,8 +257,7 @@ static int check_proof(const struct ss_volume *volume, const struct load *load)
 		DMERR("%s: STORE: nothing proves that the damaged blocks are old", volume->name);
 		return -EINVAL;
 	}
-	/* The superblock that is lost may have committed them. */
-	if (super->is_doubtful && load->later) {
+	if (super->is_doubtful && may_be_newer(volume, load)) {
 		DMERR("%s: STORE: the damaged superblock may have been the newer one",
 		      volume->name);
 		return -EINVAL;
@@ -325,8 +279,22 @@ static int format(struct ss_volume *volume, char **error)
 		return -ENOMEM;
 	volume->mode = SS_MODE_WRITE;
 	ss_layer_run(volume, volume->running, 0);
+	ss_base_note(volume);
 	err = ss_commit(volume);
 	return err ?: ss_commit(volume);
+}
+
+static int check_base(struct ss_volume *volume, const struct ss_volume_args *args, char **error)
+{
+	if (ss_base_is_right(volume))
+		return 0;
+	if (!args->any_base) {
+		*error = "STORE belongs to another BASE; any_base takes this one all the same";
+		return -EMEDIUMTYPE;
+	}
+	DMWARN("%s: BASE is another one than STORE belongs to", volume->name);
+	volume->has_other_base = true;
+	return 0;
 }
 
 /* Nothing is written before all is read and found right. */
@@ -346,6 +314,9 @@ static int load(struct ss_volume *volume, struct load *load)
 		return 0;
 	}
 	volume->mode = SS_MODE_WRITE;
+	/* A store from before it was known: from the next change on. */
+	if (!volume->knows_base && !ss_merging_layer(volume))
+		ss_base_note(volume);
 	if (load->nr_damaged || load->super.is_damaged)
 		DMWARN("%s: STORE: damaged metadata are written anew; nothing is lost",
 		       volume->name);
@@ -365,6 +336,7 @@ static int set_up(struct ss_volume *volume)
 		return -ENOMEM;
 	volume->spare = ss_layer_new(volume);
 	ss_layer_line(volume, volume->running, volume->line);
+	ss_table_restock(&volume->table, GFP_KERNEL);
 	ss_space_refill(volume);
 	volume->reap_asked++;
 	return 0;
@@ -383,6 +355,12 @@ static int load_or_format(struct ss_volume *volume, const struct ss_volume_args 
 		*error = "STORE is too small";
 	if (err)
 		return err;
+	/* Who has BASE open may have written to it, in memory so far: it is read below that. */
+	sync_blockdev(volume->base);
+	if (volume->seq)
+		err = check_base(volume, args, error);
+	if (err)
+		return err;
 	*error = "Cannot read or write the metadata of STORE";
 	err = volume->seq ? load(volume, &found) : format(volume, error);
 	if (err == -EINVAL)
@@ -397,7 +375,8 @@ static int load_or_format(struct ss_volume *volume, const struct ss_volume_args 
  * @error: reason of a refusal
  *
  * Context: may sleep, volume->meta held.
- * Return: 0, -EINVAL when damaged, -ENOMEM, -ENOSPC, -EIO, -EROFS; then nothing is loaded.
+ * Return: 0, -EINVAL when damaged, -EMEDIUMTYPE when BASE is another one, -ENOMEM, -ENOSPC, -EIO,
+ * -EROFS; then nothing is loaded.
  */
 int ss_load(struct ss_volume *volume, const struct ss_volume_args *args, char **error)
 {
@@ -428,6 +407,7 @@ void ss_unload(struct ss_volume *volume)
 	volume->line = NULL;
 	ss_space_exit(volume);
 	memset(volume->reason, 0, sizeof(volume->reason));
+	volume->has_other_base = false;
 	memset(volume->nr_blocks, 0, sizeof(volume->nr_blocks));
 	atomic_set(&volume->unclean, 0);
 	volume->running = 0;

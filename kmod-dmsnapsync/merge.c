@@ -14,7 +14,14 @@
 /* Versions of one step: the copies that a commit waits for. */
 #define STEP	32
 
-static u32 merging_layer(const struct ss_volume *volume)
+/**
+ * ss_merging_layer() - is a state on its way into BASE?
+ * @volume: volume
+ *
+ * Context: volume->meta held.
+ * Return: its layer, 0 if there is none.
+ */
+u32 ss_merging_layer(const struct ss_volume *volume)
 {
 	u32 number;
 
@@ -48,14 +55,17 @@ static bool all_descend(const struct ss_volume *volume, u32 from)
 static int start(struct ss_volume *volume, const char *name)
 {
 	u32 number = ss_layer_find(volume, name);
+	int err;
 
 	if (!volume->writable_base || volume->mode != SS_MODE_WRITE)
 		return -EROFS;
+	if (volume->has_other_base)
+		return -EMEDIUMTYPE;
 	if (!number)
 		return -ENOENT;
 	if (volume->layers[number]->flags & SS_LAYER_PREPARED)
 		return -EAGAIN;
-	if (merging_layer(volume) && merging_layer(volume) != number)
+	if (ss_merging_layer(volume) && ss_merging_layer(volume) != number)
 		return -EBUSY;
 	if (!all_descend(volume, number))
 		return -EEXIST;
@@ -65,7 +75,14 @@ static int start(struct ss_volume *volume, const char *name)
 	volume->merge_place = 0;
 	volume->merge_failed = false;
 	ss_layer_mark(volume, number);
-	return ss_commit(volume);
+	ss_drain(volume);	/* writes that began before the state was taken */
+	ss_layer_line(volume, number, &volume->merge_line);
+	ss_base_forget(volume, &volume->merge_line);
+	err = ss_commit(volume);
+	/* Read-only from now on: BASE is not going to be written. */
+	if (err)
+		ss_volume_leave_base(volume);
+	return err;
 }
 
 /**
@@ -76,7 +93,8 @@ static int start(struct ss_volume *volume, const char *name)
  * Context: may sleep, group->op held. The worker goes on.
  * Return: 0, -EROFS when the table lacks writable_base or the volume is read-only, -ENOENT,
  * -EEXIST when other states need BASE as it is, -EBUSY when another state is being merged,
- * -EAGAIN when the state is undecided, -ETXTBSY when another active volume uses BASE, -EIO.
+ * -EMEDIUMTYPE when BASE is another one, -EAGAIN when the state is undecided, -ETXTBSY when
+ * another active volume uses BASE, -EIO.
  */
 int ss_merge_start(struct ss_volume *volume, const char *name)
 {
@@ -116,7 +134,8 @@ static int copy_chunk(struct ss_volume *volume, const struct ss_line *line, u32 
 	for (done = 0; done < size && !err; done += run.sectors) {
 		flags = ss_gate_enter(volume->group);
 		raw_spin_lock(lock);
-		ss_table_resolve(&volume->table, line, chunk, done, size - done, &run);
+		ss_table_resolve(&volume->table, line, chunk, done, size - done,
+				 SS_STEPS_ANY, &run);
 		raw_spin_unlock(lock);
 		ss_gate_leave(volume->group, flags);
 		err = copy_run(volume, &run, start + done);
@@ -132,6 +151,8 @@ static void free_chunk(struct ss_volume *volume, const struct ss_line *line, u32
 	u32 version, older, layer;
 
 	raw_spin_lock(lock);
+	/* One change: with the newest gone, and not the older ones, these would be found. */
+	ss_table_change_begin(&volume->table, chunk);
 	for (version = ss_table_newest(&volume->table, chunk); version != SS_NONE;
 	     version = older) {
 		older = ss_table_older(&volume->table, version);
@@ -142,6 +163,7 @@ static void free_chunk(struct ss_volume *volume, const struct ss_line *line, u32
 		ss_layer_count(volume, layer, ss_kind_of(version), -1);
 		ss_space_free(volume, version);
 	}
+	ss_table_change_end(&volume->table, chunk);
 	raw_spin_unlock(lock);
 	ss_gate_leave(volume->group, flags);
 }
@@ -172,6 +194,7 @@ static void end_merge(struct ss_volume *volume, u32 number)
 	volume->layers[number]->flags &= ~SS_LAYER_MERGING;
 	ss_layer_mark(volume, number);
 	volume->reap_asked++;
+	ss_base_note(volume);
 	ss_volume_leave_base(volume);
 	if (!ss_commit(volume))
 		ss_volume_event(volume);
@@ -199,9 +222,9 @@ bool ss_merge_step(struct ss_volume *volume)
 	u32 number, chunks[STEP];
 	int count, i, err;
 
-	if (!volume->writable_base || volume->merge_failed)
+	if (!volume->writable_base || volume->has_other_base || volume->merge_failed)
 		return false;
-	number = merging_layer(volume);
+	number = ss_merging_layer(volume);
 	if (!number)
 		return false;
 	/* It may be going on after a crash, when another volume was activated first. */

@@ -33,9 +33,9 @@ static const char *condition(const struct ss_layer *layer)
 }
 
 /* NAME PARENT TIME_NS OWN_CHUNKS OWN_ZERO_CHUNKS INHERITED_CHUNKS VIEWS CONDITION [NOTE] */
-static void list(struct ss_volume *volume, char *result, unsigned int maxlen)
+static void put_list(const struct ss_volume *volume, char *result, unsigned int maxlen)
 {
-	unsigned int noio = ss_meta_lock(volume), sz = 0;
+	unsigned int sz = 0;
 	u32 number;
 
 	DMEMIT("- %s 0 %u %u %llu 0 running\n",
@@ -54,7 +54,16 @@ static void list(struct ss_volume *volume, char *result, unsigned int maxlen)
 		       atomic_read(&layer->count[SS_KIND_ZERO]), inherited(volume, number),
 		       layer->nr_views, condition(layer), *layer->note ? " " : "", layer->note);
 	}
-	ss_meta_unlock(volume, noio);
+}
+
+/* Who waits for a disk that does not answer may be killed. */
+static int list(struct ss_volume *volume, char *result, unsigned int maxlen)
+{
+	if (mutex_lock_killable(&volume->meta))
+		return -EINTR;
+	put_list(volume, result, maxlen);
+	mutex_unlock(&volume->meta);
+	return 1;
 }
 
 /* The devices of the group's members, one in each line. */
@@ -112,6 +121,16 @@ static int rename_state(struct ss_group *group, struct ss_volume *only, const ch
 	return ss_state_rename(group, only, from, to);
 }
 
+static int settle_state(struct ss_group *group, struct ss_volume *only, const char *name,
+			const char *how)
+{
+	bool keep = !strcasecmp(how, "keep");
+
+	if (!keep && strcasecmp(how, "drop"))
+		return -EINVAL;
+	return ss_state_settle(group, only, name, keep);
+}
+
 /* Operations on states: of one volume, or after "group" of all members. */
 static int change(struct ss_volume *volume, unsigned int argc, char **argv)
 {
@@ -124,13 +143,16 @@ static int change(struct ss_volume *volume, unsigned int argc, char **argv)
 		argc--;
 		argv++;
 	}
-	mutex_lock(&group->op);
+	if (mutex_lock_killable(&group->op))
+		return -EINTR;
 	if (argc == 2 && !strcasecmp(argv[0], "restore"))
 		err = ss_state_restore(group, only, argv[1]);
 	else if (argc == 2 && !strcasecmp(argv[0], "delete"))
 		err = ss_state_delete(group, only, argv[1]);
 	else if (argc == 3 && !strcasecmp(argv[0], "rename"))
 		err = rename_state(group, only, argv[1], argv[2]);
+	else if (argc == 3 && !strcasecmp(argv[0], "settle"))
+		err = settle_state(group, only, argv[1], argv[2]);
 	else if (only && argc == 2 && !strcasecmp(argv[0], "merge"))
 		err = ss_merge_start(volume, argv[1]);
 	else if (only && argc == 1 && !strcasecmp(argv[0], "extend"))
@@ -157,10 +179,8 @@ int ss_message(struct ss_volume *volume, unsigned int argc, char **argv, char *r
 {
 	if (!READ_ONCE(volume->is_member))
 		return -ENXIO;
-	if (argc == 1 && !strcasecmp(argv[0], "list")) {
-		list(volume, result, maxlen);
-		return 1;
-	}
+	if (argc == 1 && !strcasecmp(argv[0], "list"))
+		return list(volume, result, maxlen);
 	if (argc == 1 && !strcasecmp(argv[0], "members")) {
 		members(volume, result, maxlen);
 		return 1;
@@ -203,6 +223,8 @@ static void make_status(struct ss_volume *volume, char *result, unsigned int max
 	       ss_reap_is_due(volume) || volume->freed != SS_NONE ? "reaping" : "-");
 	if (*volume->reason)
 		DMEMIT(" %s", volume->reason);
+	else if (volume->has_other_base)
+		DMEMIT(" BASE is another one than STORE belongs to");
 }
 
 /* A disk that does not answer keeps a commit waiting, and who asks for all devices. */

@@ -7,7 +7,6 @@
  * make more blocks dirty, or the same ones again, for the next commit.
  */
 #include <linux/bitmap.h>
-#include <linux/crc32c.h>
 #include "snapsync.h"
 
 /**
@@ -19,6 +18,7 @@
  * @pending: writes under way, and one
  * @done: @pending fell to 0
  * @error: any of them failed
+ * @copy_failed: the copy of the superblock did, which is no harm
  * @cleaned: dirty blocks in this transaction
  */
 struct batch {
@@ -29,6 +29,7 @@ struct batch {
 	atomic_t pending;
 	struct completion done;
 	unsigned long error;
+	bool copy_failed;
 	unsigned int cleaned;
 };
 
@@ -44,75 +45,7 @@ struct batch {
 sector_t ss_meta_sector(const struct ss_volume *volume, enum ss_kind kind, u32 block,
 			unsigned int slot)
 {
-	const struct ss_table *table = &volume->table;
-	u64 group_blocks, at;
-
-	if (kind == SS_KIND_LAYER)
-		return (SS_LAYER_BLOCK + 2 * block + slot) * SS_BLOCK_SECTORS;
-	group_blocks = SS_GROUP_META_BLOCKS +
-		       (u64)table->per_segment * volume->chunk_sectors / SS_BLOCK_SECTORS;
-	at = SS_GROUP_BLOCK + block / SS_GROUP_MAPS * group_blocks;
-	at += 2 * (kind * SS_GROUP_MAPS + block % SS_GROUP_MAPS) + slot;
-	return at * SS_BLOCK_SECTORS;
-}
-
-/**
- * ss_meta_crc() - checksum of a metadata sector
- * @uuid: of the store
- * @sector: SS_SECTOR_SIZE bytes
- *
- * Return: CRC-32C.
- */
-u32 ss_meta_crc(const u8 *uuid, const void *sector)
-{
-	u32 crc = crc32c(~0, uuid, SS_UUID_SIZE);
-
-	return crc32c(crc, sector + sizeof(__le32), SS_SECTOR_SIZE - sizeof(__le32));
-}
-
-/* The last step of splitmix64. */
-static u64 mix(u64 x)
-{
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return x ^ x >> 31;
-}
-
-/**
- * ss_block_digest() - what a metadata block adds to the digest
- * @kind: its kind
- * @block: its number among its kind
- * @seq: transaction of the slot that counts
- *
- * Return: a summand.
- */
-u64 ss_block_digest(enum ss_kind kind, u32 block, u64 seq)
-{
-	return mix(mix((u64)kind << 32 | block) + seq);
-}
-
-/**
- * ss_sector_seal() - complete the head of a metadata sector
- * @volume: volume
- * @image: SS_SECTOR_SIZE bytes
- * @sector: where it is going to be written
- * @seq: transaction
- */
-void ss_sector_seal(const struct ss_volume *volume, void *image, sector_t sector, u64 seq)
-{
-	struct ss_head *head = image;
-
-	head->block = cpu_to_le32(sector / SS_BLOCK_SECTORS);
-	head->seq = cpu_to_le64(seq);
-	head->crc = cpu_to_le32(ss_meta_crc(volume->uuid, image));
-}
-
-static void seal_block(const struct ss_volume *volume, void *image, sector_t sector, u64 seq)
-{
-	unsigned int i;
-
-	for (i = 0; i < SS_BLOCK_SECTORS; i++)
-		ss_sector_seal(volume, image + i * SS_SECTOR_SIZE, sector, seq);
+	return ss_slot_block(kind, block, slot, volume->chunk_sectors) * SS_BLOCK_SECTORS;
 }
 
 static void one_written(struct batch *batch, unsigned long error)
@@ -128,8 +61,20 @@ static DM_IO_NOTIFY(batch_written)
 	one_written(context, error);
 }
 
+/* The superblock is there all the same; if that is lost, the blocks have to tell (load.c). */
+static DM_IO_NOTIFY(copy_written)
+{
+	struct batch *batch = context;
+
+	if (error)
+		WRITE_ONCE(batch->copy_failed, true);
+	one_written(batch, 0);
+}
+
+/* With @notify it does not wait. */
 static int start_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t opf,
-		    void *memory, sector_t sector, sector_t sectors, struct batch *batch)
+		    void *memory, sector_t sector, sector_t sectors, io_notify_fn notify,
+		    struct batch *batch)
 {
 	struct dm_io_region region = {
 		.bdev = disk, .sector = sector, .count = sectors,
@@ -137,7 +82,7 @@ static int start_io(struct ss_volume *volume, struct block_device *disk, blk_opf
 	struct dm_io_request request = {
 		.bi_opf = opf,
 		.mem = { .type = DM_IO_VMA, .ptr.vma = memory },
-		.notify = { .fn = batch ? batch_written : NULL, .context = batch },
+		.notify = { .fn = notify, .context = batch },
 		.client = volume->io,
 	};
 
@@ -158,7 +103,7 @@ static int start_io(struct ss_volume *volume, struct block_device *disk, blk_opf
 int ss_buffer_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t opf,
 		 sector_t sector, sector_t sectors)
 {
-	return start_io(volume, disk, opf, volume->buffer, sector, sectors, NULL) ? -EIO : 0;
+	return start_io(volume, disk, opf, volume->buffer, sector, sectors, NULL, NULL) ? -EIO : 0;
 }
 
 /**
@@ -173,22 +118,22 @@ int ss_buffer_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t 
 int ss_block_read(struct ss_volume *volume, void *image, sector_t sector)
 {
 	return start_io(volume, volume->store, REQ_OP_READ, image, sector, SS_BLOCK_SECTORS,
-			NULL) ? -EIO : 0;
+			NULL, NULL) ? -EIO : 0;
 }
 
-static void batch_start(struct batch *batch)
+static void batch_begin(struct batch *batch)
 {
-	struct ss_volume *volume = batch->volume;
-	unsigned int i;
-
 	init_completion(&batch->done);
-	atomic_set(&batch->pending, batch->count + 1);
-	for (i = 0; i < batch->count; i++)
-		if (start_io(volume, volume->store, REQ_OP_WRITE | REQ_SYNC | REQ_META,
-			     volume->buffer + i * SS_BLOCK_SIZE, batch->sector[i],
-			     SS_BLOCK_SECTORS, batch))
-			one_written(batch, 1);
-	batch->count = 0;
+	atomic_set(&batch->pending, 1);
+}
+
+static void batch_start(struct batch *batch, blk_opf_t opf, void *image, sector_t sector,
+			io_notify_fn notify)
+{
+	atomic_inc(&batch->pending);
+	if (start_io(batch->volume, batch->volume->store, opf | REQ_SYNC | REQ_META, image, sector,
+		     SS_BLOCK_SECTORS, notify, batch))
+		one_written(batch, 1);
 }
 
 static void batch_wait(struct batch *batch)
@@ -199,22 +144,32 @@ static void batch_wait(struct batch *batch)
 
 static void batch_flush(struct batch *batch)
 {
-	batch_start(batch);
+	unsigned int i;
+
+	batch_begin(batch);
+	for (i = 0; i < batch->count; i++)
+		batch_start(batch, REQ_OP_WRITE, batch->volume->buffer + i * SS_BLOCK_SIZE,
+			    batch->sector[i], batch_written);
 	batch_wait(batch);
+	batch->count = 0;
 }
 
 /* Of one version; @image is zero, and stays so unless something of the version is valid. */
 static void put_version(const struct ss_table *table, u32 version,
 			struct ss_disk_version *image)
 {
-	const unsigned long *valid = ss_table_valid(table, version);
-	u32 layer = ss_table_layer(table, version);
+	const unsigned long *valid;
 	unsigned long any = 0;
 	unsigned int i;
+	u32 layer;
 
+	if (!ss_table_has(table, version))
+		return;
 	/* The bits of a free version are left over from what it was. */
+	layer = ss_table_layer(table, version);
 	if (!layer)
 		return;
+	valid = ss_table_valid(table, version);
 	for (i = 0; i < table->words; i++) {
 		unsigned long word = READ_ONCE(valid[i]);
 
@@ -235,8 +190,6 @@ static void put_versions(const struct ss_volume *volume, enum ss_kind kind, u32 
 	u32 place = block * table->per_block;
 	unsigned int sector, i;
 
-	if (!table->segment[kind][place / table->per_segment])
-		return;
 	for (sector = 0; sector < SS_BLOCK_SECTORS; sector++) {
 		void *at = image + sector * SS_SECTOR_SIZE + sizeof(struct ss_head);
 
@@ -248,7 +201,7 @@ static void put_versions(const struct ss_volume *volume, enum ss_kind kind, u32 
 	}
 }
 
-static void put_layer(const struct ss_layer *layer, struct ss_disk_layer *image)
+static void put_layer(const struct ss_layer *layer, u32 flags, struct ss_disk_layer *image)
 {
 	memcpy(image->name, layer->name, sizeof(image->name));
 	memcpy(image->note, layer->note, sizeof(image->note));
@@ -256,7 +209,7 @@ static void put_layer(const struct ss_layer *layer, struct ss_disk_layer *image)
 	memcpy(image->coordinator, layer->coordinator, sizeof(image->coordinator));
 	image->time = cpu_to_le64(layer->time);
 	image->parent = cpu_to_le32(layer->parent);
-	image->flags = cpu_to_le32(layer->flags);
+	image->flags = cpu_to_le32(flags);
 }
 
 static void put_layers(const struct ss_volume *volume, u32 block, void *image)
@@ -269,10 +222,13 @@ static void put_layers(const struct ss_volume *volume, u32 block, void *image)
 		struct ss_disk_layer *at = image + i / SS_LAYERS_PER_SECTOR * SS_SECTOR_SIZE +
 					   sizeof(struct ss_head) +
 					   i % SS_LAYERS_PER_SECTOR * sizeof(*at);
+		u32 flags;
 
-		if (!layer || !(layer->flags & SS_LAYER_USED))
+		/* Pairs with ss_layer_run(): in use, it has its parent and its generation. */
+		flags = layer ? smp_load_acquire(&layer->flags) : 0;
+		if (!(flags & SS_LAYER_USED))
 			continue;
-		put_layer(layer, at);
+		put_layer(layer, flags, at);
 		at->gen = cpu_to_le64(volume->table.gen[number]);
 	}
 }
@@ -289,7 +245,7 @@ static void batch_add(struct batch *batch, enum ss_kind kind, u32 block, unsigne
 		put_layers(volume, block, image);
 	else if (!empty)
 		put_versions(volume, kind, block, image);
-	seal_block(volume, image, sector, empty ? 0 : batch->seq);
+	ss_block_seal(volume->uuid, image, sector / SS_BLOCK_SECTORS, empty ? 0 : batch->seq);
 	batch->sector[batch->count++] = sector;
 	if (batch->count == SS_BATCH)
 		batch_flush(batch);
@@ -347,25 +303,30 @@ static void write_kind(struct batch *batch, enum ss_kind kind)
 	}
 }
 
+static void start_super(struct batch *batch, void *image, u32 block, io_notify_fn notify)
+{
+	ss_super_put(batch->volume, image, batch->seq, block);
+	batch_start(batch, REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA, image,
+		    (sector_t)block * SS_BLOCK_SECTORS, notify);
+}
+
 /*
- * What decides, and its copy along with it. The copy needs no flush: unless it
- * tells what the blocks are like, it is not believed.
+ * What decides, and its copy beside it. Each comes after a flush of its own, so
+ * that whichever is there after a crash, what it tells of is there as well, data
+ * included. Nobody is told that the transaction is durable before both are: if
+ * one of them is lost, the other still says so.
  */
 static int write_super(struct ss_volume *volume, struct batch *batch)
 {
 	u32 which = batch->seq & 1;
-	int err;
 
-	ss_super_put(volume, volume->buffer, batch->seq, SS_COPY_BLOCK + which);
-	batch->sector[batch->count++] = (SS_COPY_BLOCK + which) * SS_BLOCK_SECTORS;
-	batch_start(batch);
-	ss_super_put(volume, volume->buffer + SS_BLOCK_SIZE, batch->seq, which);
-	err = start_io(volume, volume->store,
-		       REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA | REQ_SYNC | REQ_META,
-		       volume->buffer + SS_BLOCK_SIZE, which * SS_BLOCK_SECTORS, SS_BLOCK_SECTORS,
-		       NULL);
+	batch_begin(batch);
+	start_super(batch, volume->buffer, which, batch_written);
+	start_super(batch, volume->buffer + SS_BLOCK_SIZE, SS_COPY_BLOCK + which, copy_written);
 	batch_wait(batch);
-	return err || batch->error ? -EIO : 0;
+	if (batch->copy_failed)
+		DMWARN_LIMIT("%s: STORE: a copy of a superblock cannot be written", volume->name);
+	return batch->error ? -EIO : 0;
 }
 
 /*
@@ -374,19 +335,13 @@ static int write_super(struct ss_volume *volume, struct batch *batch)
  */
 static int write_transaction(struct ss_volume *volume, struct batch *batch)
 {
-	unsigned long flags;
-
 	write_kind(batch, SS_KIND_DATA);
 	write_kind(batch, SS_KIND_ZERO);
-	flags = ss_gate_close(volume->group);
-	volume->committing = volume->running;
-	ss_gate_open(volume->group, flags);
+	volume->committing = ss_running(volume);
 	write_kind(batch, SS_KIND_LAYER);
 	if (batch->count)
 		batch_flush(batch);
-	if (batch->error)
-		return -EIO;
-	return write_super(volume, batch);
+	return batch->error ? -EIO : write_super(volume, batch);
 }
 
 /**

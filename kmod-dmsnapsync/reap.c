@@ -91,7 +91,7 @@ static bool uncover(const struct ss_table *table, u32 version, u32 cover)
 	return bitmap_andnot(valid, valid, ss_table_valid(table, cover), bits);
 }
 
-/* Gate and lock held. Returns true if something changed. */
+/* Gate and lock held, within a change. Returns true if something changed. */
 static bool hand_down(struct ss_volume *volume, u32 version, u32 from, u32 to)
 {
 	struct ss_table *table = &volume->table;
@@ -123,21 +123,24 @@ static bool hand_down(struct ss_volume *volume, u32 version, u32 from, u32 to)
 
 static void reap_version(struct ss_volume *volume, u32 version, const u16 *fates)
 {
-	u32 layer = ss_table_layer(&volume->table, version), fate = fates[layer];
+	u32 layer = ss_table_layer(&volume->table, version), fate = fates[layer], chunk;
 	raw_spinlock_t *lock;
 	unsigned long flags;
 
 	if (fate == FATE_KEEP)
 		return;
-	lock = ss_table_lock(&volume->table, ss_table_chunk(&volume->table, version));
+	chunk = ss_table_chunk(&volume->table, version);
+	lock = ss_table_lock(&volume->table, chunk);
 	flags = ss_gate_enter(volume->group);
 	raw_spin_lock(lock);
+	ss_table_change_begin(&volume->table, chunk);
 	if (fate == FATE_FREE) {
 		free_version(volume, version, layer);
 		volume->reap_progress = true;
 	} else if (hand_down(volume, version, layer, fate)) {
 		volume->reap_progress = true;
 	}
+	ss_table_change_end(&volume->table, chunk);
 	raw_spin_unlock(lock);
 	ss_gate_leave(volume->group, flags);
 }

@@ -8,16 +8,19 @@
 
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/crc32c.h>
 #include <linux/device-mapper.h>
 #include <linux/dm-io.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/seqlock.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
-#include <uapi/lparkit/snapsync.h>
+#include <lparkit/snapsync_format.h>
 
 #define DM_MSG_PREFIX "snapsync"
 
@@ -25,15 +28,35 @@
 #define SS_NONE		U32_MAX
 #define SS_ZERO		BIT(31)
 
+/* Versions in one piece of memory: found without a division. */
+#define SS_SEGMENT_SHIFT	13
+#define SS_SEGMENT_SIZE		BIT(SS_SEGMENT_SHIFT)
+
 /* Adjacent chunks that share a bucket lock: the most that one bio covers. */
 #define SS_RUN_CHUNKS	64
 #define SS_LOCKS	256
+
+/*
+ * Versions that a lookup without a lock passes at most: while links change it
+ * may go in a circle. With the lock there is no limit.
+ */
+#define SS_STEPS	256
+#define SS_STEPS_ANY	UINT_MAX
 
 /* Words of valid bits in a chunk of SS_CHUNK_SECTORS_MAX. */
 #define SS_WORDS_MAX	2
 
 /* Blocks in one batch of metadata I/O; their buffer is there from the start. */
 #define SS_BATCH	64
+
+/* Versions that a discard has emptied, and that are freed together. */
+#define SS_EMPTIED_MAX	64
+
+/*
+ * Memory that a write waits for may be what the write is to free, when it is
+ * for swap: what cannot be had soon is not waited for.
+ */
+#define SS_GFP		(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN)
 
 /* Chunks ready for use without a look at the map of free ones. */
 #define SS_RESERVE	4096
@@ -47,7 +70,7 @@
  * struct ss_source - where a run of sectors is
  * @where: BASE, STORE or nowhere (zeroes)
  * @version: that holds it, unless BASE
- * @sectors: length of the run, at least 1
+ * @sectors: length of the run, at least 1; 0 = not found without the lock
  */
 struct ss_source {
 	enum { SS_FROM_BASE, SS_FROM_STORE, SS_FROM_ZERO } where;
@@ -66,7 +89,7 @@ struct ss_line {
 };
 
 /**
- * struct ss_segment - versions of one group
+ * struct ss_segment - versions in one piece of memory
  * @chunk: of the volume
  * @older: next older version of the same chunk
  * @next: newest version of another chunk in the same bucket; also links free lists
@@ -85,28 +108,32 @@ struct ss_segment {
  * struct ss_table - versions by address
  * @words: of valid bits
  * @per_block: versions in a map block
- * @per_segment: versions in a group
+ * @per_group: versions in a group of STORE
  * @nr_segments: length of the arrays @segment
- * @segment: by kind and group, NULL when not in use yet
+ * @segment: by kind and high bits of the place, NULL when not in use yet
+ * @spare: for the next one, should there be no memory then
  * @heads: pages of bucket heads
  * @nr_head_pages: length of the array @heads
  * @nr_buckets: in use; a power of two and the part of the next that is split already
  * @nr_chunks: chunks of the volume that have versions
  * @gen: of each layer
  * @locks: of the buckets with the same low bits
+ * @seqs: counts what changes under each; see ss_table_change_begin()
  */
 struct ss_table {
 	unsigned int words;
 	unsigned int per_block;
-	unsigned int per_segment;
+	unsigned int per_group;
 	unsigned int nr_segments;
 	struct ss_segment **segment[2];
+	struct ss_segment *spare;
 	u32 **heads;
 	unsigned int nr_head_pages;
 	u32 nr_buckets;
 	atomic_t nr_chunks;
 	u64 gen[SS_LAYERS_MAX];
 	raw_spinlock_t locks[SS_LOCKS];
+	seqcount_raw_spinlock_t seqs[SS_LOCKS];
 };
 
 /**
@@ -169,7 +196,7 @@ struct ss_next {
 };
 
 /**
- * struct ss_inflight - bios that this CPU mapped less those that ended here
+ * struct ss_inflight - bios that this CPU mapped to STORE less those that ended here
  * @count: by phase
  */
 struct ss_inflight {
@@ -221,13 +248,16 @@ enum ss_mode {
  * @next: under group->op
  *
  * @phase: counts new bios; gate
- * @inflight: bios under way
+ * @inflight: bios under way to STORE
  * @drained: woken when one ends while somebody waits
  *
  * @meta: layers, removals, commit
  * @mode: may it be written?
  * @reason: why not
  * @writable_base: a state may be merged into BASE
+ * @has_other_base: BASE is not the one that STORE belongs to, but was wanted
+ * @knows_base: @sample is known
+ * @sample: of BASE, as in the superblock
  * @seq: last transaction that committed
  * @io: metadata I/O
  * @buffer: of a batch
@@ -243,6 +273,9 @@ enum ss_mode {
  * @nr_free: by kind, versions not in @used
  * @cursor: by kind, no version below is free
  * @freed: list of versions freed in this transaction, linked by @next
+ * @emptied: versions that were discarded in pieces
+ * @nr_emptied: their number; @meta, and under the lock of its chunk when one is noted
+ * @emptied_are_used: a write to one of them has begun
  * @reserve_lock: guards @reserve, @reserve_first, @reserve_last
  * @reserve: ring of data versions that are ready for use
  * @reserve_first: next to be taken
@@ -320,6 +353,9 @@ struct ss_volume {
 	enum ss_mode mode;
 	char reason[SS_REASON_MAX + 1];
 	bool writable_base;
+	bool has_other_base;
+	bool knows_base;
+	u32 sample[SS_SAMPLES];
 	u64 seq;
 	struct dm_io_client *io;
 	void *buffer;
@@ -335,6 +371,9 @@ struct ss_volume {
 	u32 nr_free[2];
 	u32 cursor[2];
 	u32 freed;
+	u32 emptied[SS_EMPTIED_MAX];
+	unsigned int nr_emptied;
+	bool emptied_are_used;
 	raw_spinlock_t reserve_lock;
 	u32 reserve[SS_RESERVE];
 	unsigned int reserve_first;
@@ -419,8 +458,9 @@ static inline unsigned int ss_offset_of(const struct ss_volume *volume, sector_t
 /* table.c */
 int ss_table_init(struct ss_table *table, unsigned int chunk_sectors, u32 nr_versions);
 void ss_table_exit(struct ss_table *table);
-unsigned int ss_versions_per_block(unsigned int chunk_sectors);
-int ss_table_prepare(struct ss_table *table, u32 version);
+void ss_table_restock(struct ss_table *table, gfp_t gfp);
+int ss_table_prepare(struct ss_table *table, u32 version, gfp_t gfp);
+bool ss_table_has(const struct ss_table *table, u32 version);
 int ss_table_grow(struct ss_table *table, u32 nr_versions, struct ss_group *group);
 int ss_table_split(struct ss_table *table);
 bool ss_table_is_crowded(const struct ss_table *table);
@@ -436,8 +476,13 @@ u32 ss_table_chunk(const struct ss_table *table, u32 version);
 u32 ss_table_layer(const struct ss_table *table, u32 version);
 unsigned long *ss_table_valid(const struct ss_table *table, u32 version);
 u32 *ss_table_link(const struct ss_table *table, u32 version);
+void ss_table_change_begin(struct ss_table *table, u32 chunk);
+void ss_table_change_end(struct ss_table *table, u32 chunk);
+unsigned int ss_table_read_begin(struct ss_table *table, u32 chunk);
+bool ss_table_read_retry(struct ss_table *table, u32 chunk, unsigned int seq);
 void ss_table_resolve(const struct ss_table *table, const struct ss_line *line, u32 chunk,
-		      unsigned int offset, unsigned int sectors, struct ss_source *source);
+		      unsigned int offset, unsigned int sectors, unsigned int steps,
+		      struct ss_source *source);
 
 /* group.c */
 int ss_group_init(void);
@@ -447,17 +492,18 @@ void ss_group_put(struct ss_group *group);
 int ss_group_join(struct ss_group *group, struct ss_volume *volume);
 void ss_group_leave(struct ss_volume *volume);
 void ss_group_settle(struct ss_group *group);
+void ss_provide_spare(struct ss_volume *volume);
 int ss_group_take(struct ss_group *group, const char *name, const char *note);
 unsigned long ss_gate_enter(struct ss_group *group);
 void ss_gate_leave(struct ss_group *group, unsigned long flags);
 unsigned long ss_gate_close(struct ss_group *group);
 void ss_gate_open(struct ss_group *group, unsigned long flags);
+u32 ss_running(struct ss_volume *volume);
 
 /* volume.c */
 extern struct mutex ss_registry;
 struct ss_volume_args;
-struct ss_volume *ss_volume_get(struct dm_target *ti, const struct ss_volume_args *args,
-				char **error);
+struct ss_volume *ss_volume_get(struct dm_target *ti, struct ss_volume_args *args, char **error);
 int ss_volume_start(struct ss_volume *volume, const struct ss_volume_args *args);
 struct ss_volume *ss_volume_find(dev_t dev);
 void ss_volume_forget(struct ss_volume *volume);
@@ -496,11 +542,12 @@ struct ss_super_state {
  * struct ss_volume_args - what a table says about a volume
  * @base: disk below
  * @store: disk with data and metadata
- * @chunk_sectors: 0 = as formatted, or the default
+ * @chunk_sectors: 0 = as formatted, or the default; set once the table is loaded
  * @group: name, empty = own group
  * @hold_ms: how long writes are held on a full store
  * @low_water: chunks
  * @writable_base: merge is allowed
+ * @any_base: BASE may be another one than STORE belongs to
  * @read_only: nothing is written at all
  */
 struct ss_volume_args {
@@ -511,6 +558,7 @@ struct ss_volume_args {
 	unsigned int hold_ms;
 	u32 low_water;
 	bool writable_base;
+	bool any_base;
 	bool read_only;
 };
 
@@ -519,16 +567,22 @@ int ss_io_read(struct ss_volume *volume, struct block_device *base, struct block
 	       const struct ss_line *line, struct bio *bio);
 int ss_io_map(struct ss_volume *volume, struct bio *bio);
 int ss_io_end(struct ss_volume *volume, struct bio *bio, blk_status_t *error);
-void ss_io_deferred(struct ss_volume *volume);
+bool ss_io_deferred(struct ss_volume *volume);
 void ss_io_fail(struct ss_volume *volume, struct bio_list *bios, blk_status_t status);
 sector_t ss_version_sector(const struct ss_volume *volume, u32 version);
 void ss_mark_dirty(struct ss_volume *volume, enum ss_kind kind, u32 block);
 void ss_mark_version(struct ss_volume *volume, u32 version);
 
+/* discard.c */
+void ss_change_range(struct ss_volume *volume, struct bio *bio);
+bool ss_has_to_discard(struct ss_volume *volume, const struct bio *bio);
+void ss_watch_emptied(struct ss_volume *volume, u32 version);
+void ss_forget_emptied(struct ss_volume *volume, u32 version);
+void ss_free_emptied(struct ss_volume *volume);
+
 /* space.c */
 int ss_space_init(struct ss_volume *volume);
 void ss_space_exit(struct ss_volume *volume);
-u32 ss_versions_in(sector_t store_sectors, unsigned int chunk_sectors);
 u32 ss_space_take(struct ss_volume *volume, u32 wanted);
 u32 ss_space_take_zero(struct ss_volume *volume);
 bool ss_space_is_short(const struct ss_volume *volume);
@@ -541,7 +595,6 @@ void ss_space_hold_over(struct work_struct *work);
 u32 ss_space_free_chunks(struct ss_volume *volume);
 
 /* layer.c */
-bool ss_name_is_valid(const char *name);
 u32 ss_layer_find(const struct ss_volume *volume, const char *name);
 u32 ss_layer_new(struct ss_volume *volume);
 void ss_layer_free(struct ss_volume *volume, u32 number);
@@ -558,6 +611,7 @@ int ss_state_restore(struct ss_group *group, struct ss_volume *only, const char 
 int ss_state_delete(struct ss_group *group, struct ss_volume *only, const char *name);
 int ss_state_rename(struct ss_group *group, struct ss_volume *only, const char *from,
 		    const char *to);
+int ss_state_settle(struct ss_group *group, struct ss_volume *only, const char *name, bool keep);
 
 /* reap.c */
 bool ss_reap_is_due(const struct ss_volume *volume);
@@ -565,6 +619,7 @@ bool ss_reap(struct ss_volume *volume);
 u64 ss_next_version(const struct ss_volume *volume, u64 place, u32 *version);
 
 /* merge.c */
+u32 ss_merging_layer(const struct ss_volume *volume);
 int ss_merge_start(struct ss_volume *volume, const char *name);
 bool ss_merge_step(struct ss_volume *volume);
 
@@ -573,12 +628,9 @@ sector_t ss_meta_sector(const struct ss_volume *volume, enum ss_kind kind, u32 b
 			unsigned int slot);
 int ss_buffer_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t opf,
 		 sector_t sector, sector_t sectors);
-u32 ss_meta_crc(const u8 *uuid, const void *sector);
 int ss_commit(struct ss_volume *volume);
 void ss_fail(struct ss_volume *volume, const char *reason);
 
-u64 ss_block_digest(enum ss_kind kind, u32 block, u64 seq);
-void ss_sector_seal(const struct ss_volume *volume, void *image, sector_t sector, u64 seq);
 int ss_block_read(struct ss_volume *volume, void *image, sector_t sector);
 
 /* super.c */
@@ -587,8 +639,12 @@ int ss_super_read(struct ss_volume *volume, const struct ss_volume_args *args,
 int ss_super_compare(struct ss_volume *volume, char **error);
 void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 block);
 
+/* base.c */
+void ss_base_note(struct ss_volume *volume);
+void ss_base_forget(struct ss_volume *volume, const struct ss_line *line);
+bool ss_base_is_right(struct ss_volume *volume);
+
 /* load.c */
-bool ss_sector_is_sound(const u8 *uuid, const void *image, sector_t sector);
 int ss_load(struct ss_volume *volume, const struct ss_volume_args *args, char **error);
 void ss_unload(struct ss_volume *volume);
 

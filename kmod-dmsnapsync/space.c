@@ -9,30 +9,6 @@
 #include <linux/slab.h>
 #include "snapsync.h"
 
-#define LAYER_BLOCKS	(SS_LAYERS_MAX / SS_LAYERS_PER_BLOCK)
-
-/**
- * ss_versions_in() - chunks of data that fit on a STORE
- * @store_sectors: its size
- * @chunk_sectors: size of a chunk
- *
- * Return: their number, 0 if it is too small.
- */
-u32 ss_versions_in(sector_t store_sectors, unsigned int chunk_sectors)
-{
-	u32 per_group = ss_versions_per_block(chunk_sectors) * SS_GROUP_MAPS;
-	u64 meta = SS_GROUP_META_BLOCKS * SS_BLOCK_SECTORS;
-	u64 group = meta + (u64)per_group * chunk_sectors;
-	u64 start = SS_GROUP_BLOCK * SS_BLOCK_SECTORS;
-	u64 groups, rest;
-
-	if (store_sectors <= start)
-		return 0;
-	groups = div64_u64_rem(store_sectors - start, group, &rest);
-	rest = rest > meta ? div_u64(rest - meta, chunk_sectors) : 0;
-	return min_t(u64, groups * per_group + rest, SS_ZERO - 1);
-}
-
 static int grow_bitmap(unsigned long **bitmap, u32 old_bits, u32 new_bits)
 {
 	unsigned long *new = kvcalloc(BITS_TO_LONGS(new_bits), sizeof(long), GFP_KERNEL);
@@ -122,10 +98,10 @@ int ss_space_init(struct ss_volume *volume)
 		return -ENOSPC;
 	err = ss_table_init(&volume->table, volume->chunk_sectors, nr_versions);
 	err = err ?: resize(volume, nr_versions);
-	err = err ?: grow_bitmap(&volume->current_slot[SS_KIND_LAYER], 0, LAYER_BLOCKS);
-	err = err ?: grow_seqs(volume, SS_KIND_LAYER, LAYER_BLOCKS);
-	err = err ?: grow_dirty(volume, SS_KIND_LAYER, LAYER_BLOCKS);
-	volume->max_blocks[SS_KIND_LAYER] = LAYER_BLOCKS;
+	err = err ?: grow_bitmap(&volume->current_slot[SS_KIND_LAYER], 0, SS_LAYER_BLOCKS);
+	err = err ?: grow_seqs(volume, SS_KIND_LAYER, SS_LAYER_BLOCKS);
+	err = err ?: grow_dirty(volume, SS_KIND_LAYER, SS_LAYER_BLOCKS);
+	volume->max_blocks[SS_KIND_LAYER] = SS_LAYER_BLOCKS;
 	return err;
 }
 
@@ -156,6 +132,7 @@ void ss_space_exit(struct ss_volume *volume)
 	memset(volume->nr_free, 0, sizeof(volume->nr_free));
 	memset(volume->cursor, 0, sizeof(volume->cursor));
 	volume->nr_versions = 0;
+	volume->nr_emptied = 0;
 	volume->reserve_first = 0;
 	volume->reserve_last = 0;
 }
@@ -212,7 +189,7 @@ static u32 find_free(struct ss_volume *volume, enum ss_kind kind)
 	if (WARN_ON_ONCE(place >= volume->nr_versions))
 		return SS_NONE;
 	version = ss_version_at(kind, place);
-	if (ss_table_prepare(&volume->table, version))
+	if (ss_table_prepare(&volume->table, version, SS_GFP))
 		return SS_NONE;
 	__set_bit(place, volume->used[kind]);
 	volume->cursor[kind] = place + 1;
@@ -270,6 +247,7 @@ void ss_space_refill(struct ss_volume *volume)
 		WRITE_ONCE(volume->reserve_last, volume->reserve_last + 1);
 		raw_spin_unlock_irq(&volume->reserve_lock);
 	}
+	ss_table_restock(&volume->table, SS_GFP);
 	watch_low_water(volume);
 }
 
@@ -282,6 +260,7 @@ void ss_space_refill(struct ss_volume *volume)
  */
 void ss_space_free(struct ss_volume *volume, u32 version)
 {
+	ss_forget_emptied(volume, version);
 	*ss_table_link(&volume->table, version) = volume->freed;
 	volume->freed = version;
 	ss_mark_version(volume, version);
@@ -346,6 +325,14 @@ int ss_space_extend(struct ss_volume *volume)
 	return 0;
 }
 
+/* What was covered only in part may be by now, and what is free waits for a commit. */
+static void find_space(struct ss_volume *volume)
+{
+	volume->reap_asked++;
+	ss_volume_kick(volume);
+	mod_delayed_work(volume->wq, &volume->commit_work, 0);
+}
+
 /**
  * ss_space_hold() - keep a write until there is space
  * @volume: volume
@@ -360,6 +347,7 @@ void ss_space_hold(struct ss_volume *volume, struct bio *bio)
 	if (!volume->is_full && !delayed_work_pending(&volume->hold_work)) {
 		volume->held_since = jiffies;
 		queue_delayed_work(volume->wq, &volume->hold_work, 0);
+		find_space(volume);
 		ss_volume_event(volume);
 	}
 	spin_lock_irq(&volume->bio_lock);

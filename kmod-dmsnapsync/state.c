@@ -19,6 +19,7 @@
  * @only: the volume that it is about, NULL = all members
  * @name: of the state
  * @to: new name, for a rename
+ * @keep: an undecided state, for a settlement; otherwise it goes
  * @txn: of the take
  * @nr_found: volumes that have the state
  */
@@ -27,6 +28,7 @@ struct change {
 	struct ss_volume *only;
 	const char *name;
 	const char *to;
+	bool keep;
 	u8 txn[SS_UUID_SIZE];
 	unsigned int nr_found;
 };
@@ -89,7 +91,7 @@ static int prepare_restore(struct ss_volume *volume, struct change *change)
 	next->parent = ss_layer_find(volume, change->name);
 	if (!next->parent)
 		return -ENOENT;
-	next->line = kmalloc(sizeof(*next->line), GFP_KERNEL);
+	next->line = kmalloc(sizeof(*next->line), SS_GFP);
 	if (!next->line)
 		return -ENOMEM;
 	next->layer = ss_layer_new(volume);
@@ -255,4 +257,58 @@ int ss_state_rename(struct ss_group *group, struct ss_volume *only, const char *
 
 	err = err ?: visit(&change, check_rename);
 	return err ?: visit(&change, rename);
+}
+
+/* Members that have it decided, or have none of that name, are in order. */
+static int look_undecided(struct ss_volume *volume, struct change *change)
+{
+	u32 number = ss_layer_find(volume, change->name);
+
+	if (volume->mode != SS_MODE_WRITE)
+		return -EROFS;
+	if (!number || !(volume->layers[number]->flags & SS_LAYER_PREPARED))
+		return 0;
+	if (change->nr_found++)
+		return is_same_take(volume, number, change->txn) ? 0 : -EXDEV;
+	memcpy(change->txn, volume->layers[number]->txn, sizeof(change->txn));
+	return 0;
+}
+
+static int settle(struct ss_volume *volume, struct change *change)
+{
+	u32 number = ss_layer_find(volume, change->name);
+
+	if (!number || !(volume->layers[number]->flags & SS_LAYER_PREPARED))
+		return 0;
+	if (change->keep) {
+		volume->layers[number]->flags &= ~SS_LAYER_PREPARED;
+		ss_layer_mark(volume, number);
+	} else {
+		ss_layer_unname(volume, number);
+	}
+	return ss_commit(volume);
+}
+
+/**
+ * ss_state_settle() - decide about an undecided state in place of its coordinator
+ * @group: group
+ * @only: this volume, NULL = all members that have it
+ * @name: of the state
+ * @keep: it is a state; otherwise it is none
+ *
+ * For a coordinator that is gone for good: one that is active has decided already, and one
+ * that comes later is not asked any more.
+ *
+ * Context: may sleep, group->op held.
+ * Return: 0, -ENOENT when no undecided state is called so, -EXDEV when members have it from
+ * different takes, -EROFS, and nothing has changed; -EIO.
+ */
+int ss_state_settle(struct ss_group *group, struct ss_volume *only, const char *name, bool keep)
+{
+	struct change change = { .group = group, .only = only, .name = name, .keep = keep };
+	int err = visit(&change, look_undecided);
+
+	if (!err && !change.nr_found)
+		err = -ENOENT;
+	return err ?: visit(&change, settle);
 }

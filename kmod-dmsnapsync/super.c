@@ -3,9 +3,10 @@
  * Superblocks: two that take turns, and a copy of each.
  *
  * The newest one says what counts. Should one of the two be lost, its copy
- * stands in. A copy is written along with its superblock, but without a flush,
- * so that it may be an older one after a crash: then the superblock that is
- * lost may have been the newest, and only the blocks can tell (see load.c).
+ * stands in: nothing was acknowledged before both were durable. If the copy is
+ * lost as well, or could not be written, or comes from a module that did not
+ * wait for it, the superblock that is lost may have been the newest, and only
+ * the blocks can tell (see load.c).
  */
 #include <linux/uuid.h>
 #include "snapsync.h"
@@ -20,28 +21,6 @@ static int refuse(char **error, char *reason)
 {
 	*error = reason;
 	return -EINVAL;
-}
-
-static bool is_ours(const struct ss_super *super)
-{
-	return !memcmp(super->magic, SS_MAGIC, sizeof(super->magic));
-}
-
-static bool is_sound(const struct ss_super *super, unsigned int which, u32 block)
-{
-	const void *rest = (const void *)super + SS_SECTOR_SIZE;
-	u32 chunk = le32_to_cpu(super->chunk_sectors);
-
-	return is_ours(super) &&
-	       ss_sector_is_sound(super->uuid, super, (sector_t)block * SS_BLOCK_SECTORS) &&
-	       (le64_to_cpu(super->head.seq) & 1) == which &&
-	       !memchr_inv(rest, 0, SS_BLOCK_SIZE - SS_SECTOR_SIZE) && is_power_of_2(chunk) &&
-	       chunk >= SS_CHUNK_SECTORS_MIN && chunk <= SS_CHUNK_SECTORS_MAX;
-}
-
-static u64 seq_of(const struct ss_super *super)
-{
-	return super ? le64_to_cpu(super->head.seq) : 0;
 }
 
 /* What cannot be read is not ours, nor blank. Returns the number of blocks that can be. */
@@ -75,12 +54,6 @@ static void read_copies(struct ss_volume *volume)
 			memset(copies + i * SS_BLOCK_SIZE, 0xff, SS_BLOCK_SIZE);
 }
 
-/* Newest of two, either of which may be missing. */
-static const struct ss_super *newer(const struct ss_super *a, const struct ss_super *b)
-{
-	return seq_of(a) > seq_of(b) ? a : b;
-}
-
 /*
  * The superblock that counts, in volume->buffer, or NULL. Copies only stand in
  * for one that is lost, beside one of the same store that is not: what was
@@ -93,28 +66,28 @@ static const struct ss_super *choose(struct ss_volume *volume, struct ss_super_s
 
 	for (which = 0; which < 2; which++) {
 		super[which] = volume->buffer + which * SS_BLOCK_SIZE;
-		if (!is_sound(super[which], which, which))
+		if (!ss_super_is_sound(super[which], which, which))
 			super[which] = NULL;
 	}
 	if (super[0] && super[1])
 		return memcmp(super[0]->uuid, super[1]->uuid, SS_UUID_SIZE) ?
-		       NULL : newer(super[0], super[1]);
+		       NULL : ss_super_newer(super[0], super[1]);
 	if (!super[0] && !super[1])
 		return NULL;
 	lost = !super[1];
 	state->is_damaged = true;
 	copy = volume->buffer + (2 + lost) * SS_BLOCK_SIZE;
-	if (!is_sound(copy, lost, SS_COPY_BLOCK + lost) ||
+	if (!ss_super_is_sound(copy, lost, SS_COPY_BLOCK + lost) ||
 	    memcmp(copy->uuid, super[!lost]->uuid, SS_UUID_SIZE))
 		copy = NULL;
-	state->is_doubtful = newer(copy, super[!lost]) != copy;
-	return newer(copy, super[!lost]);
+	state->is_doubtful = ss_super_newer(copy, super[!lost]) != copy;
+	return ss_super_newer(copy, super[!lost]);
 }
 
 static int adopt(struct ss_volume *volume, const struct ss_super *super,
 		 const struct ss_volume_args *args, struct ss_super_state *state, char **error)
 {
-	unsigned int kind;
+	unsigned int kind, i;
 
 	if (le32_to_cpu(super->version) != SS_VERSION)
 		return refuse(error, "STORE has a format of another version");
@@ -133,6 +106,9 @@ static int adopt(struct ss_volume *volume, const struct ss_super *super,
 	volume->seq = le64_to_cpu(super->head.seq);
 	state->has_digest = le32_to_cpu(super->features) & SS_FEATURE_DIGEST;
 	state->digest = le64_to_cpu(super->digest);
+	volume->knows_base = le32_to_cpu(super->features) & SS_FEATURE_BASE;
+	for (i = 0; i < SS_SAMPLES; i++)
+		volume->sample[i] = le32_to_cpu(super->sample[i]);
 	return 0;
 }
 
@@ -154,7 +130,7 @@ static bool is_blank(const struct ss_volume *volume)
 	if (memchr_inv(volume->buffer, 0, SS_BLOCK_SIZE))
 		return false;
 	return !memchr_inv(volume->buffer, 0, BLANK_SECTORS * SS_SECTOR_SIZE) ||
-	       (is_sound(second, 1, 1) && seq_of(second) == 1);
+	       (ss_super_is_sound(second, 1, 1) && ss_super_seq(second) == 1);
 }
 
 static int find_super(struct ss_volume *volume, const struct ss_volume_args *args,
@@ -163,6 +139,8 @@ static int find_super(struct ss_volume *volume, const struct ss_volume_args *arg
 	const struct ss_super *first = volume->buffer, *super;
 	const struct ss_super *second = volume->buffer + SS_BLOCK_SIZE;
 
+	/* What was written to it before may be in memory only, and would overwrite what is ours. */
+	sync_blockdev(volume->store);
 	if (!read_blocks(volume, 0, BLANK_SECTORS / SS_BLOCK_SECTORS)) {
 		*error = "Cannot read STORE";
 		return -EIO;
@@ -171,7 +149,7 @@ static int find_super(struct ss_volume *volume, const struct ss_volume_args *arg
 		prepare_format(volume, args);
 		return 0;
 	}
-	if (!is_ours(first) && !is_ours(second))
+	if (!ss_super_is_ours(first) && !ss_super_is_ours(second))
 		return refuse(error, "STORE has something else on it; wipe it first");
 	/* Beside the superblocks, in place of what tells a blank store. */
 	if (bdev_nr_sectors(volume->store) >= SS_GROUP_BLOCK * SS_BLOCK_SECTORS)
@@ -230,7 +208,7 @@ int ss_super_compare(struct ss_volume *volume, char **error)
 	read_copies(volume);
 	super = choose(volume, &state);
 	if (!super || memcmp(super->uuid, volume->uuid, SS_UUID_SIZE) ||
-	    seq_of(super) != volume->seq)
+	    ss_super_seq(super) != volume->seq)
 		return -EBUSY;
 	if (le32_to_cpu(super->features) & SS_FEATURE_DIGEST &&
 	    le64_to_cpu(super->digest) != volume->digest)
@@ -252,7 +230,7 @@ int ss_super_compare(struct ss_volume *volume, char **error)
 void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 block)
 {
 	struct ss_super *super = image;
-	unsigned int kind;
+	unsigned int kind, i;
 
 	memset(image, 0, SS_BLOCK_SIZE);
 	memcpy(super->magic, SS_MAGIC, sizeof(super->magic));
@@ -265,6 +243,9 @@ void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 bloc
 		super->blocks[kind] = cpu_to_le32(volume->nr_blocks[kind]);
 	super->running = cpu_to_le32(volume->committing);
 	super->digest = cpu_to_le64(volume->digest);
-	super->features = cpu_to_le32(SS_FEATURE_DIGEST);
-	ss_sector_seal(volume, image, (sector_t)block * SS_BLOCK_SECTORS, seq);
+	super->features = cpu_to_le32(SS_FEATURE_DIGEST |
+				      (volume->knows_base ? SS_FEATURE_BASE : 0));
+	for (i = 0; volume->knows_base && i < SS_SAMPLES; i++)
+		super->sample[i] = cpu_to_le32(volume->sample[i]);
+	ss_sector_seal(volume->uuid, image, block, seq);
 }

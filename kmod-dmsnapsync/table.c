@@ -9,6 +9,10 @@
  *
  * Buckets with the same SS_LOCKS low bits share a lock, and so do the chunks
  * of an aligned run: the low bits of the hash are those of the run.
+ *
+ * Reads look a chunk up without its lock. Whatever they find is a number of a
+ * version whose memory stays, or SS_NONE; if links have changed meanwhile, or
+ * bits were taken away, the sequence count says so, and they take the lock.
  */
 #include <linux/bitmap.h>
 #include <linux/hash.h>
@@ -20,26 +24,19 @@
 #define HEADS_PER_PAGE	(PAGE_SIZE / sizeof(u32))
 #define FIRST_BUCKETS	4096
 
-/**
- * ss_versions_per_block() - versions that a map block describes
- * @chunk_sectors: size of a chunk
- *
- * Return: number.
- */
-unsigned int ss_versions_per_block(unsigned int chunk_sectors)
-{
-	size_t size = sizeof(struct ss_disk_version) +
-		      BITS_TO_LONGS(chunk_sectors) * sizeof(__le64);
-
-	return SS_PAYLOAD_SIZE / size * SS_BLOCK_SECTORS;
-}
-
 static struct ss_segment *segment_of(const struct ss_table *table, u32 version, u32 *index)
 {
 	u32 place = ss_place_of(version);
 
-	*index = place % table->per_segment;
-	return table->segment[ss_kind_of(version)][place / table->per_segment];
+	*index = place & (SS_SEGMENT_SIZE - 1);
+	return table->segment[ss_kind_of(version)][place >> SS_SEGMENT_SHIFT];
+}
+
+static u32 *chunk_at(const struct ss_table *table, u32 version)
+{
+	u32 i;
+
+	return &segment_of(table, version, &i)->chunk[i];
 }
 
 /**
@@ -52,9 +49,7 @@ static struct ss_segment *segment_of(const struct ss_table *table, u32 version, 
  */
 u32 ss_table_chunk(const struct ss_table *table, u32 version)
 {
-	u32 i;
-
-	return segment_of(table, version, &i)->chunk[i];
+	return *chunk_at(table, version);
 }
 
 /**
@@ -136,13 +131,6 @@ static void set_layer(const struct ss_table *table, u32 version, u32 layer)
 	smp_store_release(&segment->layer[i], layer);
 }
 
-static void set_chunk(const struct ss_table *table, u32 version, u32 chunk)
-{
-	u32 i;
-
-	segment_of(table, version, &i)->chunk[i] = chunk;
-}
-
 static u32 lock_index(u32 chunk)
 {
 	return hash_32(chunk / SS_RUN_CHUNKS, ilog2(SS_LOCKS));
@@ -158,6 +146,57 @@ static u32 lock_index(u32 chunk)
 raw_spinlock_t *ss_table_lock(struct ss_table *table, u32 chunk)
 {
 	return &table->locks[lock_index(chunk)];
+}
+
+/**
+ * ss_table_change_begin() - from here on lookups without the lock find nothing right
+ * @table: table
+ * @chunk: of the volume
+ *
+ * For whatever inserts, removes or moves versions of chunks that share the lock, or takes
+ * valid bits away, until all of it is as it should be. To add valid bits needs none of it.
+ *
+ * Context: under the lock of the chunk, until ss_table_change_end().
+ */
+void ss_table_change_begin(struct ss_table *table, u32 chunk)
+{
+	write_seqcount_begin(&table->seqs[lock_index(chunk)]);
+}
+
+/**
+ * ss_table_change_end() - the reverse
+ * @table: table
+ * @chunk: of the volume
+ */
+void ss_table_change_end(struct ss_table *table, u32 chunk)
+{
+	write_seqcount_end(&table->seqs[lock_index(chunk)]);
+}
+
+/**
+ * ss_table_read_begin() - look up without the lock
+ * @table: table
+ * @chunk: of the volume
+ *
+ * Context: gate entered, so that neither memory nor layers go.
+ * Return: for ss_table_read_retry().
+ */
+unsigned int ss_table_read_begin(struct ss_table *table, u32 chunk)
+{
+	return read_seqcount_begin(&table->seqs[lock_index(chunk)]);
+}
+
+/**
+ * ss_table_read_retry() - has anything changed since?
+ * @table: table
+ * @chunk: of the volume
+ * @seq: of ss_table_read_begin()
+ *
+ * Return: true if what was found is not to be used.
+ */
+bool ss_table_read_retry(struct ss_table *table, u32 chunk, unsigned int seq)
+{
+	return read_seqcount_retry(&table->seqs[lock_index(chunk)], seq);
 }
 
 /* The part of the hash that is in use: buckets beyond nr_buckets are not split off yet. */
@@ -179,10 +218,16 @@ static u32 *head_at(const struct ss_table *table, u32 bucket)
 	return &table->heads[bucket / HEADS_PER_PAGE][bucket % HEADS_PER_PAGE];
 }
 
+static u32 *head_of(const struct ss_table *table, u32 chunk)
+{
+	/* Pairs with split_bucket(): its page is there. */
+	return head_at(table, bucket_in(hash_of(chunk), smp_load_acquire(&table->nr_buckets)));
+}
+
 /* The link that leads to the newest version of a chunk, or the end of its bucket. */
 static u32 *newest_link(const struct ss_table *table, u32 chunk)
 {
-	u32 *link = head_at(table, bucket_in(hash_of(chunk), READ_ONCE(table->nr_buckets)));
+	u32 *link = head_of(table, chunk);
 
 	while (*link != SS_NONE && ss_table_chunk(table, *link) != chunk)
 		link = ss_table_link(table, *link);
@@ -233,6 +278,12 @@ static bool is_before(const struct ss_table *table, u32 a, u32 b)
 	return gen_a != gen_b ? gen_a > gen_b : ss_kind_of(a) < ss_kind_of(b);
 }
 
+static void set_link(u32 *link, u32 version)
+{
+	/* Who follows it without the lock finds the version's own links set. */
+	smp_store_release(link, version);
+}
+
 /* @version has its chunk and layer. */
 static void link_in(struct ss_table *table, u32 version, u32 chunk)
 {
@@ -243,7 +294,7 @@ static void link_in(struct ss_table *table, u32 version, u32 chunk)
 		*older_link(table, version) = newest;
 		*ss_table_link(table, version) =
 			newest == SS_NONE ? SS_NONE : *ss_table_link(table, newest);
-		*link = version;
+		set_link(link, version);
 		if (newest == SS_NONE)
 			atomic_inc(&table->nr_chunks);
 		return;
@@ -252,7 +303,7 @@ static void link_in(struct ss_table *table, u32 version, u32 chunk)
 	while (*link != SS_NONE && is_before(table, *link, version))
 		link = older_link(table, *link);
 	*older_link(table, version) = *link;
-	*link = version;
+	set_link(link, version);
 }
 
 static void link_out(struct ss_table *table, u32 version)
@@ -266,7 +317,7 @@ static void link_out(struct ss_table *table, u32 version)
 			atomic_dec(&table->nr_chunks);
 		} else {
 			*ss_table_link(table, older) = *ss_table_link(table, version);
-			*link = older;
+			set_link(link, older);
 		}
 		return;
 	}
@@ -287,7 +338,7 @@ static void link_out(struct ss_table *table, u32 version)
 void ss_table_insert(struct ss_table *table, u32 version, u32 chunk, u32 layer)
 {
 	bitmap_zero(ss_table_valid(table, version), table->words * BITS_PER_LONG);
-	set_chunk(table, version, chunk);
+	*chunk_at(table, version) = chunk;
 	set_layer(table, version, layer);
 	link_in(table, version, chunk);
 }
@@ -320,6 +371,46 @@ void ss_table_move(struct ss_table *table, u32 version, u32 layer)
 	link_in(table, version, ss_table_chunk(table, version));
 }
 
+/* Each link is read once: it may change. Returns false when there are too many. */
+static bool walk_bucket(const struct ss_table *table, u32 chunk, unsigned int *steps, u32 *version)
+{
+	*version = READ_ONCE(*head_of(table, chunk));
+	while (*version != SS_NONE && READ_ONCE(*chunk_at(table, *version)) != chunk) {
+		if (!(*steps)--)
+			return false;
+		*version = READ_ONCE(*ss_table_link(table, *version));
+	}
+	return true;
+}
+
+/* What a version has of these sectors; *end is where the next older one takes over. */
+static bool resolve_in(const struct ss_table *table, u32 version, unsigned int offset,
+		       unsigned int *end)
+{
+	const unsigned long *valid = ss_table_valid(table, version);
+	unsigned long bits[SS_WORDS_MAX];
+	unsigned int i;
+
+	for (i = 0; i < table->words; i++)
+		bits[i] = READ_ONCE(valid[i]);
+	if (test_bit(offset, bits)) {
+		*end = find_next_zero_bit(bits, *end, offset);
+		return true;
+	}
+	*end = find_next_bit(bits, *end, offset);
+	return false;
+}
+
+static void put_source(struct ss_source *source, u32 version, unsigned int sectors)
+{
+	source->version = version;
+	source->sectors = sectors;
+	if (version == SS_NONE)
+		source->where = SS_FROM_BASE;
+	else
+		source->where = ss_kind_of(version) == SS_KIND_ZERO ? SS_FROM_ZERO : SS_FROM_STORE;
+}
+
 /**
  * ss_table_resolve() - find a run of sectors
  * @table: table
@@ -327,80 +418,116 @@ void ss_table_move(struct ss_table *table, u32 version, u32 layer)
  * @chunk: of the volume
  * @offset: first sector, within the chunk
  * @sectors: wanted, within the chunk
+ * @steps: SS_STEPS without the lock, otherwise SS_STEPS_ANY
  * @source: where they are; maybe fewer sectors than wanted
  *
- * Context: under the lock of the chunk.
+ * Context: under the lock of the chunk, or between ss_table_read_begin() and
+ * ss_table_read_retry().
  */
 void ss_table_resolve(const struct ss_table *table, const struct ss_line *line, u32 chunk,
-		      unsigned int offset, unsigned int sectors, struct ss_source *source)
+		      unsigned int offset, unsigned int sectors, unsigned int steps,
+		      struct ss_source *source)
 {
 	unsigned int end = offset + sectors;
-	const unsigned long *valid;
 	u32 version;
 
-	for (version = ss_table_newest(table, chunk); version != SS_NONE;
-	     version = ss_table_older(table, version)) {
-		if (!test_bit(ss_table_layer(table, version), line->ancestors))
-			continue;
-		valid = ss_table_valid(table, version);
-		if (test_bit(offset, valid)) {
-			source->version = version;
-			source->where = ss_kind_of(version) == SS_KIND_ZERO ? SS_FROM_ZERO :
-									      SS_FROM_STORE;
-			source->sectors = find_next_zero_bit(valid, end, offset) - offset;
+	source->sectors = 0;
+	if (!walk_bucket(table, chunk, &steps, &version))
+		return;
+	while (version != SS_NONE) {
+		if (test_bit(ss_table_layer(table, version), line->ancestors) &&
+		    resolve_in(table, version, offset, &end))
+			break;
+		if (!steps--)
 			return;
-		}
-		end = find_next_bit(valid, end, offset);
+		version = READ_ONCE(*older_link(table, version));
 	}
-	source->where = SS_FROM_BASE;
-	source->version = SS_NONE;
-	source->sectors = end - offset;
+	put_source(source, version, end - offset);
 }
 
 /* Memory of one segment comes as one piece. */
 static size_t segment_bytes(const struct ss_table *table)
 {
-	return table->per_segment * (table->words * sizeof(unsigned long) + 3 * sizeof(u32) +
+	return SS_SEGMENT_SIZE * (table->words * sizeof(unsigned long) + 3 * sizeof(u32) +
 				     sizeof(u16));
 }
 
-static struct ss_segment *new_segment(const struct ss_table *table)
+static struct ss_segment *new_segment(const struct ss_table *table, gfp_t gfp)
 {
-	struct ss_segment *segment = kmalloc(sizeof(*segment), GFP_KERNEL);
+	struct ss_segment *segment = kmalloc(sizeof(*segment), gfp);
 	void *memory;
 
 	if (!segment)
 		return NULL;
-	/* Writes are held and this is tried again: no reason to alarm anybody. */
-	memory = __vmalloc(segment_bytes(table), GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+	/* There is a spare one, and this is tried again: no reason to alarm anybody. */
+	memory = __vmalloc(segment_bytes(table), gfp | __GFP_ZERO | __GFP_NOWARN);
 	if (!memory) {
 		kfree(segment);
 		return NULL;
 	}
 	segment->valid = memory;
-	segment->chunk = (u32 *)(segment->valid + table->per_segment * table->words);
-	segment->older = segment->chunk + table->per_segment;
-	segment->next = segment->older + table->per_segment;
-	segment->layer = (u16 *)(segment->next + table->per_segment);
+	segment->chunk = (u32 *)(segment->valid + SS_SEGMENT_SIZE * table->words);
+	segment->older = segment->chunk + SS_SEGMENT_SIZE;
+	segment->next = segment->older + SS_SEGMENT_SIZE;
+	segment->layer = (u16 *)(segment->next + SS_SEGMENT_SIZE);
 	return segment;
+}
+
+static void free_segment(struct ss_segment *segment)
+{
+	if (!segment)
+		return;
+	vfree(segment->valid);
+	kfree(segment);
+}
+
+/**
+ * ss_table_restock() - have memory for some more versions in reserve
+ * @table: table
+ * @gfp: as ss_table_prepare()
+ *
+ * Context: may sleep, volume->meta held.
+ */
+void ss_table_restock(struct ss_table *table, gfp_t gfp)
+{
+	if (!table->spare)
+		table->spare = new_segment(table, gfp);
 }
 
 /**
  * ss_table_prepare() - provide memory for a version
  * @table: table
  * @version: version
+ * @gfp: without __GFP_NORETRY it may be tried for long
  *
  * Context: may sleep, volume->meta held.
  * Return: 0 or -ENOMEM.
  */
-int ss_table_prepare(struct ss_table *table, u32 version)
+int ss_table_prepare(struct ss_table *table, u32 version, gfp_t gfp)
 {
 	struct ss_segment **slot =
-		&table->segment[ss_kind_of(version)][ss_place_of(version) / table->per_segment];
+		&table->segment[ss_kind_of(version)][ss_place_of(version) >> SS_SEGMENT_SHIFT];
 
 	if (!*slot)
-		*slot = new_segment(table);
+		*slot = new_segment(table, gfp);
+	if (!*slot)
+		swap(*slot, table->spare);
 	return *slot ? 0 : -ENOMEM;
+}
+
+/**
+ * ss_table_has() - is there memory for a version?
+ * @table: table
+ * @version: below the number of versions
+ *
+ * Context: volume->meta held.
+ * Return: false if it was never prepared, and is free.
+ */
+bool ss_table_has(const struct ss_table *table, u32 version)
+{
+	u32 i;
+
+	return segment_of(table, version, &i);
 }
 
 /* Bucket heads are allocated as the hash grows. */
@@ -408,7 +535,8 @@ static int add_heads(struct ss_table *table, unsigned int page)
 {
 	if (table->heads[page])
 		return 0;
-	table->heads[page] = (u32 *)__get_free_page(GFP_KERNEL);
+	/* Without it lookups get slower, that is all. */
+	table->heads[page] = (u32 *)__get_free_page(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
 	if (!table->heads[page])
 		return -ENOMEM;
 	memset(table->heads[page], 0xff, PAGE_SIZE);
@@ -438,10 +566,12 @@ static void split_bucket(struct ss_table *table)
 	u32 fresh = table->nr_buckets;
 	u32 old = fresh - (1U << (fls(fresh) - 1));
 	raw_spinlock_t *lock = &table->locks[old % SS_LOCKS];
+	seqcount_raw_spinlock_t *seq = &table->seqs[old % SS_LOCKS];
 	u32 *from = head_at(table, old), *to = head_at(table, fresh);
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(lock, flags);
+	write_seqcount_begin(seq);
 	while (*from != SS_NONE) {
 		u32 version = *from;
 
@@ -454,7 +584,9 @@ static void split_bucket(struct ss_table *table)
 		to = ss_table_link(table, version);
 		*to = SS_NONE;
 	}
-	WRITE_ONCE(table->nr_buckets, fresh + 1);
+	/* Pairs with head_of(). */
+	smp_store_release(&table->nr_buckets, fresh + 1);
+	write_seqcount_end(seq);
 	raw_spin_unlock_irqrestore(lock, flags);
 }
 
@@ -496,6 +628,8 @@ u64 ss_table_bytes(const struct ss_table *table)
 		for (i = 0; i < table->nr_segments; i++)
 			if (table->segment[kind][i])
 				bytes += PAGE_ALIGN(segment_bytes(table));
+	if (table->spare)
+		bytes += PAGE_ALIGN(segment_bytes(table));
 	return bytes;
 }
 
@@ -519,7 +653,7 @@ static void *grown(const void *old, size_t old_size, size_t new_size)
  */
 int ss_table_grow(struct ss_table *table, u32 nr_versions, struct ss_group *group)
 {
-	unsigned int nr_segments = DIV_ROUND_UP(nr_versions, table->per_segment);
+	unsigned int nr_segments = DIV_ROUND_UP(nr_versions, SS_SEGMENT_SIZE);
 	unsigned int nr_heads = max_t(u32, nr_versions / load_factor(table), FIRST_BUCKETS) /
 				HEADS_PER_PAGE + 1;
 	size_t size = sizeof(void *);
@@ -564,10 +698,12 @@ int ss_table_init(struct ss_table *table, unsigned int chunk_sectors, u32 nr_ver
 
 	table->words = BITS_TO_LONGS(chunk_sectors);
 	table->per_block = ss_versions_per_block(chunk_sectors);
-	table->per_segment = table->per_block * SS_GROUP_MAPS;
+	table->per_group = ss_versions_per_group(chunk_sectors);
 	table->nr_buckets = FIRST_BUCKETS;
-	for (i = 0; i < SS_LOCKS; i++)
+	for (i = 0; i < SS_LOCKS; i++) {
 		raw_spin_lock_init(&table->locks[i]);
+		seqcount_raw_spinlock_init(&table->seqs[i], &table->locks[i]);
+	}
 	err = ss_table_grow(table, nr_versions, NULL);
 	for (i = 0; i < FIRST_BUCKETS / HEADS_PER_PAGE && !err; i++)
 		err = add_heads(table, i);
@@ -584,13 +720,10 @@ void ss_table_exit(struct ss_table *table)
 {
 	unsigned int kind, i;
 
+	free_segment(table->spare);
 	for (kind = 0; kind < 2; kind++) {
-		for (i = 0; i < table->nr_segments; i++) {
-			if (!table->segment[kind][i])
-				continue;
-			vfree(table->segment[kind][i]->valid);
-			kfree(table->segment[kind][i]);
-		}
+		for (i = 0; i < table->nr_segments; i++)
+			free_segment(table->segment[kind][i]);
 		kvfree(table->segment[kind]);
 	}
 	for (i = 0; i < table->nr_head_pages; i++)

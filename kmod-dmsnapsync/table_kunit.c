@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* KUnit tests of table.c: order of versions, runs of sectors, growth. */
+/* KUnit tests of table.c: order of versions, runs of sectors, growth, lookups without a lock. */
 #include <kunit/test.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
 #include <linux/vmalloc.h>
 #include "snapsync.h"
 
@@ -17,8 +19,8 @@ static int table_test_init(struct kunit *test)
 	for (i = 1; i < 10; i++)
 		table->gen[i] = 10 * i;
 	for (i = 0; i < VERSIONS; i++)
-		KUNIT_ASSERT_EQ(test, ss_table_prepare(table, i), 0);
-	KUNIT_ASSERT_EQ(test, ss_table_prepare(table, SS_ZERO), 0);
+		KUNIT_ASSERT_EQ(test, ss_table_prepare(table, i, GFP_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, ss_table_prepare(table, SS_ZERO, GFP_KERNEL), 0);
 	test->priv = table;
 	return 0;
 }
@@ -62,7 +64,8 @@ static void expect_source(struct kunit *test, const struct ss_line *line, unsign
 {
 	struct ss_source source;
 
-	ss_table_resolve(test->priv, line, 3, offset, CHUNK_SECTORS - offset, &source);
+	ss_table_resolve(test->priv, line, 3, offset, CHUNK_SECTORS - offset,
+			 SS_STEPS_ANY, &source);
 	KUNIT_EXPECT_EQ(test, (int)source.where, where);
 	KUNIT_EXPECT_EQ(test, source.version, version);
 	KUNIT_EXPECT_EQ(test, source.sectors, sectors);
@@ -112,6 +115,100 @@ static void growth(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, lost, 0);
 }
 
+/**
+ * struct race - a chunk that changes while it is looked up
+ * @table: table
+ * @line: layers 2 and 4
+ * @missed: lookups that found the version of layer 2, which is never there alone
+ * @found: lookups that found that of layer 4
+ */
+struct race {
+	struct ss_table *table;
+	struct ss_line line;
+	unsigned int missed;
+	unsigned int found;
+};
+
+/* As a read does. */
+static int look_up_for_ever(void *data)
+{
+	struct race *race = data;
+	struct ss_source source;
+	unsigned int seq;
+
+	while (!kthread_should_stop()) {
+		seq = ss_table_read_begin(race->table, 3);
+		ss_table_resolve(race->table, &race->line, 3, 0, CHUNK_SECTORS, SS_STEPS, &source);
+		if (!ss_table_read_retry(race->table, 3, seq) && source.sectors) {
+			race->missed += source.where == SS_FROM_STORE && source.version == 20;
+			race->found += source.where == SS_FROM_STORE && source.version == 40;
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+static void insert_whole(struct ss_table *table, u32 version, u32 layer)
+{
+	ss_table_insert(table, version, 3, layer);
+	bitmap_set(ss_table_valid(table, version), 0, CHUNK_SECTORS);
+}
+
+static void change_pair(struct ss_table *table, bool insert)
+{
+	raw_spinlock_t *lock = ss_table_lock(table, 3);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(lock, flags);
+	ss_table_change_begin(table, 3);
+	if (insert) {
+		insert_whole(table, 20, 2);
+		insert_whole(table, 40, 4);
+	} else {
+		ss_table_remove(table, 40);
+		ss_table_remove(table, 20);
+	}
+	ss_table_change_end(table, 3);
+	raw_spin_unlock_irqrestore(lock, flags);
+}
+
+/* Both versions come and go in one change; the hash grows meanwhile. */
+static void lookups_without_lock(struct kunit *test)
+{
+	struct race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
+	struct ss_table *table = test->priv;
+	struct task_struct *reader;
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, race);
+	race->table = table;
+	__set_bit(2, race->line.ancestors);
+	__set_bit(4, race->line.ancestors);
+	reader = kthread_run(look_up_for_ever, race, "look_up");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(reader));
+	for (i = 100; i < VERSIONS; i++) {
+		raw_spinlock_t *lock = ss_table_lock(table, i * 7919);
+		unsigned long flags;
+
+		change_pair(table, true);
+		cond_resched();
+		change_pair(table, false);
+		raw_spin_lock_irqsave(lock, flags);
+		ss_table_change_begin(table, i * 7919);
+		ss_table_insert(table, i, i * 7919, 1);
+		ss_table_change_end(table, i * 7919);
+		raw_spin_unlock_irqrestore(lock, flags);
+		if (ss_table_is_crowded(table))
+			ss_table_split(table);
+	}
+	change_pair(table, true);
+	for (i = 0; i < 10 * HZ && !READ_ONCE(race->found); i++)
+		schedule_timeout_uninterruptible(1);
+	kthread_stop(reader);
+	KUNIT_EXPECT_GT(test, race->found, 0);
+	KUNIT_EXPECT_EQ(test, race->missed, 0);
+}
+
 /* The promise of the manual. */
 static void memory(struct kunit *test)
 {
@@ -126,7 +223,7 @@ static void memory(struct kunit *test)
 		count = 4 * group;
 		KUNIT_EXPECT_EQ(test, ss_table_init(table, chunk, count), 0);
 		for (i = 0; i < count; i++) {
-			KUNIT_EXPECT_EQ(test, ss_table_prepare(table, i), 0);
+			KUNIT_EXPECT_EQ(test, ss_table_prepare(table, i, GFP_KERNEL), 0);
 			ss_table_insert(table, i, i, 1);
 			if (ss_table_is_crowded(table))
 				KUNIT_EXPECT_EQ(test, ss_table_split(table), 0);
@@ -141,6 +238,7 @@ static struct kunit_case table_cases[] = {
 	KUNIT_CASE(newest_first),
 	KUNIT_CASE(sources),
 	KUNIT_CASE(growth),
+	KUNIT_CASE(lookups_without_lock),
 	KUNIT_CASE(memory),
 	{}
 };

@@ -8,7 +8,7 @@
 
 #define DEFAULT_HOLD_MS		60000
 #define HOLD_MS_MAX		3600000
-#define NR_OPTIONS_MAX		9
+#define NR_OPTIONS_MAX		10
 
 /**
  * struct ss_target - one table
@@ -16,7 +16,8 @@
  * @store: disk with data and metadata
  * @stand_in: what ioctls reach
  * @volume: shared with other tables
- * @args: as given
+ * @args: of the volume; the chunk is that by which bios are split
+ * @given_chunk: chunk_sectors as given
  */
 struct ss_target {
 	struct dm_dev *base;
@@ -24,6 +25,7 @@ struct ss_target {
 	struct gendisk *stand_in;
 	struct ss_volume *volume;
 	struct ss_volume_args args;
+	unsigned int given_chunk;
 };
 
 static int parse_number(struct dm_arg_set *as, u64 min, u64 max, u64 *value)
@@ -83,9 +85,12 @@ static int parse_option(struct dm_arg_set *as, struct ss_volume_args *args, char
 		return err;
 	}
 	*error = "Unknown option";
-	if (strcasecmp(key, "writable_base"))
+	if (!strcasecmp(key, "writable_base"))
+		args->writable_base = true;
+	else if (!strcasecmp(key, "any_base"))
+		args->any_base = true;
+	else
 		return -EINVAL;
-	args->writable_base = true;
 	return 0;
 }
 
@@ -181,12 +186,13 @@ static int activate(struct dm_target *ti, struct ss_target *target)
 
 	target->args.base = target->base->bdev;
 	target->args.store = target->store->bdev;
+	target->given_chunk = target->args.chunk_sectors;
 	target->volume = ss_volume_get(ti, &target->args, &error);
 	if (IS_ERR(target->volume)) {
 		ti->error = error;
 		return PTR_ERR(target->volume);
 	}
-	err = dm_set_target_max_io_len(ti, target->volume->chunk_sectors * SS_RUN_CHUNKS);
+	err = dm_set_target_max_io_len(ti, target->args.chunk_sectors * SS_RUN_CHUNKS);
 	if (err) {
 		ss_volume_detach(target->volume, ti);
 		ss_volume_put(target->volume);
@@ -303,14 +309,17 @@ static void emit_table(const struct ss_target *target, char *result, unsigned in
 	unsigned int sz = 0;
 
 	DMEMIT("%s %s %u", target->base->name, target->store->name,
-	       2 * !!args->chunk_sectors + 2 * !!*args->group + 4 + !!args->writable_base);
-	if (args->chunk_sectors)
-		DMEMIT(" chunk %u", args->chunk_sectors / 2);
+	       2 * !!target->given_chunk + 2 * !!*args->group + 4 + args->writable_base +
+	       args->any_base);
+	if (target->given_chunk)
+		DMEMIT(" chunk %u", target->given_chunk / 2);
 	if (*args->group)
 		DMEMIT(" group %s", args->group);
 	DMEMIT(" hold_ms %u low_water %u", args->hold_ms, args->low_water);
 	if (args->writable_base)
 		DMEMIT(" writable_base");
+	if (args->any_base)
+		DMEMIT(" any_base");
 }
 
 static void snapsync_status(struct dm_target *ti, status_type_t type, unsigned int flags,
@@ -356,12 +365,12 @@ static void snapsync_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	struct ss_target *target = ti->private;
 	struct block_device *store = target->store->bdev;
-	unsigned int chunk = target->volume->chunk_sectors << SECTOR_SHIFT;
+	unsigned int chunk = target->args.chunk_sectors << SECTOR_SHIFT;
 
 	blk_stack_limits(limits, &bdev_get_queue(store)->limits, get_start_sect(store));
 	limits->discard_granularity = chunk;
 	limits->discard_alignment = 0;
-	limits->max_hw_discard_sectors = SS_RUN_CHUNKS * target->volume->chunk_sectors;
+	limits->max_hw_discard_sectors = SS_RUN_CHUNKS * target->args.chunk_sectors;
 	limits->max_discard_sectors = limits->max_hw_discard_sectors;
 	limits->io_min = max(limits->io_min, limits->physical_block_size);
 	limits->io_opt = chunk;

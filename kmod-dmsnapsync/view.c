@@ -39,7 +39,8 @@ static int find_state(struct ss_view *view, const char *name)
 	u32 number;
 	int err = 0;
 
-	mutex_lock(&volume->group->op);
+	if (mutex_lock_killable(&volume->group->op))
+		return -EINTR;
 	noio = ss_meta_lock(volume);
 	number = ss_layer_find(volume, name);
 	if (!number)

@@ -43,7 +43,7 @@ void ss_meta_unlock(struct ss_volume *volume, unsigned int noio)
 }
 
 /**
- * ss_count_bio() - a bio is under way
+ * ss_count_bio() - a bio to STORE is under way
  * @volume: volume
  * @sb: its data
  *
@@ -83,7 +83,7 @@ static bool has_ended(struct ss_volume *volume, unsigned int phase)
 }
 
 /**
- * ss_drain() - wait until all bios that are under way now have ended
+ * ss_drain() - wait until all bios to STORE that are under way now have ended
  * @volume: volume
  *
  * Context: may sleep, volume->meta held.
@@ -141,6 +141,9 @@ static bool background(struct ss_volume *volume)
 
 	if (volume->is_paused || volume->mode != SS_MODE_WRITE)
 		return false;
+	ss_free_emptied(volume);
+	if (!READ_ONCE(volume->spare))
+		ss_provide_spare(volume);
 	if (ss_table_is_crowded(&volume->table))
 		more |= !ss_table_split(&volume->table);
 	if (ss_reap_is_due(volume))
@@ -157,10 +160,10 @@ static void ss_work(struct work_struct *work)
 
 	if (ss_space_is_short(volume))
 		ss_space_refill(volume);
-	ss_io_deferred(volume);
+	more = ss_io_deferred(volume);
 	if (has_flushes(volume))
 		ss_commit(volume);
-	more = background(volume);
+	more |= background(volume);
 	ss_meta_unlock(volume, noio);
 	if (more)
 		ss_volume_kick(volume);
@@ -172,6 +175,9 @@ static void ss_commit_work(struct work_struct *work)
 		container_of(to_delayed_work(work), struct ss_volume, commit_work);
 
 	ss_volume_flush(volume);
+	/* What could not be done yet is tried again, as long as there are writes. */
+	if (READ_ONCE(volume->nr_emptied) || !READ_ONCE(volume->spare))
+		ss_volume_kick(volume);
 }
 
 /**
@@ -343,8 +349,8 @@ static struct ss_volume *find_or_add(struct ss_volume *fresh, struct dm_target *
 	return volume;
 }
 
-/* What the table needs to know before it is in use: the size of a chunk. */
-static int look_at_store(struct ss_volume *volume, const struct ss_volume_args *args, char **error)
+/* What the table needs to know before it is in use, as its bios are split by it: the chunk. */
+static int look_at_store(struct ss_volume *volume, struct ss_volume_args *args, char **error)
 {
 	unsigned int noio = ss_meta_lock(volume);
 	struct ss_super_state state;
@@ -356,6 +362,8 @@ static int look_at_store(struct ss_volume *volume, const struct ss_volume_args *
 		err = -EBUSY;
 	if (err == -EBUSY)
 		*error = "A volume in use keeps its chunk; remove it first";
+	if (!err)
+		args->chunk_sectors = volume->chunk_sectors;
 	ss_meta_unlock(volume, noio);
 	return err;
 }
@@ -363,7 +371,7 @@ static int look_at_store(struct ss_volume *volume, const struct ss_volume_args *
 /**
  * ss_volume_get() - the volume on a STORE
  * @ti: target of a new table
- * @args: of the table
+ * @args: of the table; with the size of a chunk on return
  * @error: reason of a refusal
  *
  * Nothing is written, and nothing but the superblocks read, before ss_volume_start().
@@ -372,8 +380,7 @@ static int look_at_store(struct ss_volume *volume, const struct ss_volume_args *
  * Return: the volume with a reference and one table more, or ERR_PTR of -EINVAL, -EBUSY,
  * -ENOMEM, -EIO.
  */
-struct ss_volume *ss_volume_get(struct dm_target *ti, const struct ss_volume_args *args,
-				char **error)
+struct ss_volume *ss_volume_get(struct dm_target *ti, struct ss_volume_args *args, char **error)
 {
 	struct ss_volume *fresh = new_volume(ti, args), *volume;
 	int err;
@@ -400,19 +407,13 @@ struct ss_volume *ss_volume_get(struct dm_target *ti, const struct ss_volume_arg
 static int load_or_compare(struct ss_volume *volume, const struct ss_volume_args *args,
 			   char **error)
 {
-	unsigned int chunk_sectors = volume->chunk_sectors, noio = ss_meta_lock(volume);
+	unsigned int noio = ss_meta_lock(volume);
 	int err;
 
-	if (volume->mode != SS_MODE_NONE) {
-		err = ss_super_compare(volume, error);
-	} else {
+	if (volume->mode == SS_MODE_NONE)
 		err = ss_load(volume, args, error);
-		if (!err && chunk_sectors != volume->chunk_sectors) {
-			*error = "STORE has changed since the table was loaded";
-			ss_unload(volume);
-			err = -EINVAL;
-		}
-	}
+	else
+		err = ss_super_compare(volume, error);
 	ss_meta_unlock(volume, noio);
 	return err;
 }
@@ -434,7 +435,7 @@ static void back_out(struct ss_volume *volume)
 /**
  * ss_volume_start() - a table is about to be in use
  * @volume: volume
- * @args: of the table
+ * @args: of the table, with the size of a chunk that it was loaded for
  *
  * With the first one the volume is activated and becomes a member of its group.
  *

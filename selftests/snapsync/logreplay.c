@@ -3,7 +3,8 @@
  * logreplay: what a crash would have left, from a log of dm-log-writes.
  *
  *	logreplay LOG TARGET ENTRY	replay the entries before ENTRY
- *	logreplay LOG list		one line per entry: number, flush|fua|mark|-, name of mark
+ *	logreplay LOG list		one line per entry: number, flush|fua|mark|-, then the name
+ *					of a mark, or the first sector of anything else
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +52,10 @@ static void list_entry(uint64_t number, const struct entry *entry, const char *n
 			   : entry->flags & FLUSH ? "flush"
 						  : "-";
 
-	printf("%lu %s %.*s\n", number, kind, entry->flags & MARK ? 64 : 0, name);
+	if (entry->flags & MARK)
+		printf("%lu %s %.64s\n", number, kind, name);
+	else
+		printf("%lu %s %lu\n", number, kind, entry->sector * (super.sectorsize / 512));
 }
 
 static void replay(int target, const struct entry *entry, off_t data)

@@ -61,7 +61,7 @@ fates() {
 	done | sort -u | tr '\n' ' '
 }
 
-plan 28
+plan 40
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 volume vol chunk 4
 message vol take one
@@ -85,6 +85,24 @@ done
 store_file flip 100
 store_file flip 4196
 check_fails "both superblocks are damaged" volume vol
+check_fails "they are not repaired" lparctl snap check "$real" --repair
+check "but by force" lparctl snap check "$real" --repair --force
+check "from their copies" volume vol
+data check_is "as before" "$(shows)" "$good"
+check_fails "a store in use is not repaired" lparctl snap check "$real" --repair --force
+dmsetup remove vol
+put_back
+read -r old new < <(store_file slots 2)
+store_file flip $((old * 4096 + 100))
+check "a damaged slot that is old is repaired" lparctl snap check "$real" --repair
+check "without activation" lparctl snap check "$real"
+put_back
+store_file flip $((new * 4096 + 100))
+check_fails "one that counts is not" lparctl snap check "$real" --repair
+check "but by force" lparctl snap check "$real" --repair --force
+check "what is left is activated" volume vol
+check_is "with the state that was there before" "$(message vol list | cut -d ' ' -f 1 | grep -c one)" 1
+dmsetup remove vol
 put_back
 store_file rename one two
 check_fails "two states of one name" volume vol
@@ -100,6 +118,7 @@ mkfs.ext4 -q -F "$real"
 keep
 check_fails "a file system is not overwritten" volume vol
 check_fails "nor taken for a store" lparctl snap check "$real"
+check_fails "nor made one by force" lparctl snap check "$real" --repair --force
 data check "it is as it was" cmp <(head -c 4M "$real") <(head -c 4M "$scratch/store")
 check_fails "STORE is not BASE" dmsetup create vol --table "0 $(sectors "$base") snapsync $base $base"
 check_fails "BASE is not too small" dmsetup create vol --table "0 $(($(sectors "$base") + 8)) snapsync $base $real"

@@ -34,13 +34,14 @@ takes_are_consistent() {
 	done
 }
 
-# The store as it was before its last superblock (FUA) but N.
+# The store as it was before its last superblock but N: a FUA write to one of the first two
+# blocks. Another one, to its copy, is under way at the same time.
 replay_before_super() {
 	replay_before "$1" "$(logreplay "${logs[$1]}" list | awk -v n="$2" \
-		'$2 == "fua" { at[c++] = $1 } END { print n < 0 ? 1e9 : at[c - 1 - n] }')"
+		'$2 == "fua" && $3 < 16 { at[c++] = $1 } END { print n < 0 ? 1e9 : at[c - 1 - n] }')"
 }
 
-plan 24
+plan 30
 head -c 1M /dev/zero | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 wipe_stores
 check "two volumes of a group" members
@@ -85,6 +86,23 @@ replay_before_super 1 0
 store=${stores[1]} volume b group g
 check_is "died before b confirmed: b alone cannot know" "$(states b)" "one:undecided "
 check_fails "an undecided state cannot be restored" message b restore one
+dmsetup remove b
+dd if="${stores[1]}" of="$scratch/undecided" bs=1M iflag=direct status=none
+store=${stores[1]} volume b group g
+check_fails "nothing else is settled" lparctl snap settle b two keep
+check "if a is gone for good, the state is settled: it is none" lparctl snap settle b one drop --group
+check_is "nor is it listed" "$(states b)" ""
+dmsetup remove b
+dd if="$scratch/undecided" of="${stores[1]}" bs=1M oflag=direct status=none
+store=${stores[1]} volume b group g
+check "or it is one" lparctl snap settle b one keep
+check "which can be restored" message b restore one
+dmsetup remove b
+store=${stores[1]} volume b group g
+check_is "and stays" "$(states b)" "one "
+dmsetup remove b
+dd if="$scratch/undecided" of="${stores[1]}" bs=1M oflag=direct status=none
+store=${stores[1]} volume b group g
 store=${stores[0]} volume a group g
 check_is "with a it is there on both" "$(both states)" "one /one "
 remove_members

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A STORE that does not answer keeps its own volume waiting, and nobody else.
-# vm: cpus=2 mem=768 disks=4M,12M,12M,12M timeout=300 long=6.1,7.2,debug
+# vm: cpus=4 mem=768 disks=4M,12M,12M,12M timeout=300 long=6.1,7.2,debug
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
@@ -10,11 +10,15 @@ answers() {
 	timeout 60 "$@" >"$scratch/answer"
 }
 
+is_over() {
+	! kill -0 "$1" 2>/dev/null
+}
+
 hang() {
 	dmsetup suspend --noflush --nolockfs hung
 }
 
-plan 16
+plan 34
 for i in 0 1 2; do
 	dmsetup create base$i --table "0 2048 linear $base $((i * 2048))"
 done
@@ -51,4 +55,55 @@ check "and loses it" answers dmsetup remove wv
 dmsetup resume hung
 check "the state is there in the end" wait $take
 check "and the volume is as it should be" status_is v 5 1
-dmsetup remove v && dmsetup remove w && dmsetup remove hung
+dmsetup remove v && dmsetup remove w
+
+# A cut of its group, and one of another LPAR, are armed while an operation waits.
+base=/dev/mapper/base0 store=/dev/mapper/hung volume v group v
+base=/dev/mapper/base1 store=/dev/vdc volume w group w
+load lpar
+if ! lparctl create v cpus 1 || ! lparctl activate v; then bail "no LPAR"; fi
+if ! lparctl create w cpus 2 || ! lparctl activate w; then bail "no LPAR"; fi
+fill /dev/mapper/v 102 0 4
+hang
+message v take b &
+take=$!
+sleep 2
+check "while a state is taken, a cut of that group is armed" answers lparctl -j cut --at +1800s --lpar v --no-wait
+check "and cancelled" answers lparctl cut cancel "$(grep -o '"id": *[0-9]*' "$scratch/answer" | tr -dc 0-9)"
+dmsetup message v 0 delete a &
+waiter=$!
+dmsetup message v 0 list &
+reader=$!
+sleep 1
+kill -KILL $waiter $reader
+check "who waits for the operation can be killed" wait_until 60 is_over $waiter
+check "and who waits for the commit" wait_until 60 is_over $reader
+check "another LPAR is cut" answers lparctl cut --at now --lpar w
+check "which is a state" wait_until 60 sh -c 'dmsetup message w 0 list | grep -q ^cut-'
+dmsetup resume hung
+check "the state is there in the end" wait $take
+check "and the volume is as it should be" status_is v 5 2
+lparctl deactivate v && lparctl deactivate w && lparctl delete v && lparctl delete w
+dmsetup remove v && dmsetup remove w
+
+# A BASE that does not answer.
+base=/dev/mapper/base2 store=/dev/vdd volume y chunk 4
+dmsetup suspend --noflush --nolockfs base2
+dd if=/dev/mapper/y of="$scratch/read" bs=4k count=1 skip=4 iflag=direct &
+reader=$!
+fill /dev/mapper/y 101 0 8
+wait_until 60 test -d /proc/$reader
+sleep 2
+check "while a read of BASE waits, a flush ends" answers dd if=/dev/zero of=/dev/mapper/y bs=4k count=1 oflag=direct conv=fsync
+check "a state is taken" answers dmsetup message y 0 take a
+check "and listed" answers dmsetup message y 0 list
+fill /dev/mapper/y 102 0 8
+check "one more" answers dmsetup message y 0 take b
+check "it is restored" answers dmsetup message y 0 restore a
+check "and deleted" answers dmsetup message y 0 delete b
+check "what it had is freed" reaped y
+check "status is not late" answers dmsetup status y
+check_fails "and says nothing of a disk" grep -q "does not answer" "$scratch/answer"
+dmsetup resume base2
+check "the read ends" wait $reader
+dmsetup remove y && dmsetup remove hung

@@ -38,7 +38,7 @@ ext4_round_trip() {
 		e2fsck -fn $vol
 }
 
-plan 17
+plan 19
 head -c 8M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 before=$(sum "$base")
 volume vol chunk 16
@@ -52,6 +52,10 @@ check_is "writes take chunks" $(($(used_chunks vol) - used)) 64
 blkdiscard -o 0 -l $((1024 * 1024)) $vol
 wait_until 10 test "$(used_chunks vol)" = "$used" || sleep 2
 check_is "a discard gives them back" "$(used_chunks vol)" "$used"
+fill $vol 101 0 64
+check "a discard in pieces" sh -c "for i in \$(seq 0 2048 63488); do blkdiscard -o \$i -l 2048 $vol || exit; done"
+wait_until 10 test "$(used_chunks vol)" = "$used" || sleep 2
+check_is "does so, too" "$(used_chunks vol)" "$used"
 blkdiscard -z -o $((4 << 20)) -l $((1 << 20)) $vol
 check_is "write-zeroes take none" "$(used_chunks vol)" "$used"
 data check_is "and are zeroes" "$(dd if=$vol bs=1M skip=4 count=1 iflag=direct status=none | tr -d '\0' | wc -c)" 0

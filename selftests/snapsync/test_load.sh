@@ -46,7 +46,7 @@ healthy_store() {
 	dmsetup remove slow && store=$real
 }
 
-plan 34
+plan 42
 modprobe dm-delay || bail "no dm-delay"
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 before=$(sum "$real")
@@ -129,6 +129,17 @@ check "from then on it has one" volume vol
 data check_is "that proves what counts" "$(shows)" "${good}four,"
 dmsetup remove vol
 
+# BASE is known by its content.
+fill "$base" 170 0 4
+check_fails "another BASE is refused" volume vol
+check "unless it is wanted" volume vol any_base
+check "as the status says" sh -c 'dmsetup status vol | grep -q "BASE is another one"'
+check "and the table" sh -c 'dmsetup table vol | grep -q any_base'
+dmsetup remove vol
+fill "$base" 142 0 4
+check "the right one is taken" volume vol
+dmsetup remove vol
+
 # A store that is wiped after a table was loaded for it, and before that is resumed
 dmsetup create vol --notable
 dmsetup load vol --table "0 $(sectors "$base") snapsync $base $store 2 chunk 4"
@@ -140,4 +151,15 @@ good=$(shows)
 dmsetup remove vol
 check "and can be activated again" volume vol chunk 4
 data check_is "with what was written since" "$(shows)" "$good"
+dmsetup remove vol
+
+# What is written to BASE stays in memory while somebody has it open.
+wipe_store
+exec 9<"$base"
+echo cached | dd of="$base" conv=notrunc status=none
+check "a BASE that is in memory in part is taken" volume vol
+data check_is "with what is there" "$(dd if=$vol bs=512 count=1 iflag=direct status=none | head -c 6)" cached
+dmsetup remove vol
+exec 9<&-
+check "and is the same later" volume vol
 dmsetup remove vol

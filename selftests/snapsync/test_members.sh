@@ -33,7 +33,7 @@ crash() {
 	replay_to 0 "$1" && replay_to 1 "$2" && members
 }
 
-plan 40
+plan 42
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 wipe_stores
 members || bail "no volumes"
@@ -63,6 +63,12 @@ check_is "where it is" "$(both states)" "one /one "
 check_fails "but not twice" message b group delete two
 check_fails "merge is for one" message a group merge one
 check_fails "and take is for all anyway" message a group take one
+dmsetup remove b
+dmsetup create b --readonly --table "0 $(sectors "$base") snapsync $base ${stores[1]} 2 group g"
+check_fails "with a member that is read-only no state is taken" lparctl snap take a without 2>"$scratch/err"
+check "which is named" grep -q "b is read-only" "$scratch/err"
+dmsetup remove b
+store=${stores[1]} volume b group g
 
 view view b one
 check_fails "a state that one shows is not deleted" message a group delete one

@@ -64,6 +64,11 @@ struct ss_head {
 
 /* There is a digest, and copies; a module that knows neither leaves the bit clear. */
 #define SS_FEATURE_DIGEST	(1 << 0)
+/* BASE is known by samples of its content. */
+#define SS_FEATURE_BASE		(1 << 1)
+
+/* Samples: blocks of BASE, evenly spread over the volume; the last may be shorter. */
+#define SS_SAMPLES		64
 
 /**
  * struct ss_super - superblock: the first sector of its block, zeroes follow
@@ -79,6 +84,7 @@ struct ss_head {
  * @digest: sum of mix(mix(kind << 32 | block) + seq) over all blocks in use, @seq being the
  *	transaction of the slot that counts; mix() is the last step of splitmix64
  * @features: SS_FEATURE_...; unknown ones do no harm
+ * @sample: CRC-32C of each sample, 1 in place of 0; 0 = not known
  * @reserved: zero
  */
 struct ss_super {
@@ -93,7 +99,8 @@ struct ss_super {
 	__le32 running;
 	__le64 digest;
 	__le32 features;
-	__u8 reserved[420];
+	__le32 sample[SS_SAMPLES];
+	__u8 reserved[164];
 };
 
 /**

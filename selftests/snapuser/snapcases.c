@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * snapcases: single cases of dm-snapsync's own code, on disks in memory.
+ */
+#include "../lib/tap.h"
+#include "checker.h"
+#include "volume.h"
+
+#define BASE_SECTORS 2048
+#define STORE_SECTORS 20480
+
+static struct block_device *base, *store;
+static struct test_volume vol;
+
+/* Nothing is on either. */
+static void wipe(void)
+{
+	store->n_written = 0;
+	store->bad_from = 0;
+	store->bad_to = 0;
+	memset(store->now, 0, STORE_SECTORS * 512);
+	memset(store->media, 0, STORE_SECTORS * 512);
+}
+
+static bool is_wiped(void)
+{
+	return !memchr_inv(store->now, 0, STORE_SECTORS * 512);
+}
+
+static int open_with_chunk(unsigned int chunk_sectors)
+{
+	struct ss_volume_args args = { .chunk_sectors = chunk_sectors };
+
+	return volume_open(&vol, "vol", base, store, &args);
+}
+
+static bool fill(u8 byte, sector_t sector, unsigned int sectors)
+{
+	u8 *data = malloc(sectors * 512);
+	int err;
+
+	memset(data, byte, sectors * 512);
+	err = volume_io(&vol, REQ_OP_WRITE, sector, data, sectors);
+	free(data);
+	return !err;
+}
+
+static bool shows_of(struct test_volume *test, u8 byte, sector_t sector)
+{
+	u8 data[512];
+
+	return !volume_io(test, REQ_OP_READ, sector, data, 1) && !memchr_inv(data, byte, 512);
+}
+
+static bool shows(u8 byte, sector_t sector)
+{
+	return shows_of(&vol, byte, sector);
+}
+
+/* Each superblock has a copy: without it, it is one of its kind. */
+static void copies_cannot_be_written(void)
+{
+	wipe();
+	tap_check(!open_with_chunk(8), "a volume");
+	store->bad_from = SS_COPY_BLOCK * SS_BLOCK_SECTORS;
+	store->bad_to = store->bad_from + 2 * SS_BLOCK_SECTORS;
+	fill('a', 0, 8);
+	tap_check(!volume_message(&vol, "take one"), "copies cannot be written: a take succeeds");
+	fill('b', 0, 8);
+	tap_check(vol.volume->mode == SS_MODE_WRITE, "the volume can be written");
+	volume_close(&vol);
+	tap_check(!open_with_chunk(8), "it is activated");
+	tap_check(shows('b', 0), "with what was written last");
+	volume_message(&vol, "restore one");
+	tap_check(shows('a', 0), "and the state");
+	/* The newest superblock is lost, and nothing says that it was the newest. */
+	volume_message(&vol, "take two");
+	memset(store->now + vol.volume->seq % 2 * SS_BLOCK_SIZE, 0xff, SS_BLOCK_SIZE);
+	volume_close(&vol);
+	tap_check(open_with_chunk(8), "a superblock without a copy is missed");
+}
+
+/* A table is loaded, STORE wiped, and only then the table resumed. */
+static void chunk_of_a_wiped_store(void)
+{
+	struct ss_volume_args args = { .base = base, .store = store };
+	char *error;
+
+	wipe();
+	open_with_chunk(8);
+	volume_close(&vol);
+	memset(&vol, 0, sizeof(vol));
+	vol.md.name = "vol";
+	vol.table.md = &vol.md;
+	vol.ti.table = &vol.table;
+	vol.ti.len = BASE_SECTORS;
+	vol.volume = ss_volume_get(&vol.ti, &args, &error);
+	tap_check(!IS_ERR(vol.volume), "a table for a store of 4 KiB chunks");
+	wipe();
+	tap_check(!ss_volume_start(vol.volume, &args) == !is_wiped(),
+		  "of a store that was wiped meanwhile: in use and formatted, or neither");
+	tap_check(is_wiped() || vol.volume->chunk_sectors == 8, "with no other chunk");
+	volume_close(&vol);
+}
+
+/* A merge that cannot begin is none: BASE may be used by others. */
+static void merge_cannot_begin(void)
+{
+	struct ss_volume_args args = { .writable_base = true };
+	struct block_device *other_store = disk_new(STORE_SECTORS);
+	struct test_volume other;
+
+	wipe();
+	volume_open(&vol, "vol", base, store, &args);
+	fill('a', 0, 8);
+	volume_message(&vol, "take one");
+	tap_check(volume_open(&other, "other", base, other_store, &args) == 0,
+		  "two volumes on one BASE");
+	tap_check(volume_message(&vol, "merge one") == -ETXTBSY, "neither merges into it");
+	volume_close(&other);
+	store->bad_to = STORE_SECTORS;
+	tap_check(volume_message(&vol, "merge one") == -EIO, "STORE fails: no merge");
+	tap_check(!volume_open(&other, "other", base, other_store, &args),
+		  "another volume may use BASE");
+	tap_check(shows_of(&other, 0, 0), "which is as it was");
+	volume_close(&other);
+	volume_close(&vol);
+	disk_free(other_store);
+}
+
+static unsigned int used(void)
+{
+	volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
+	test_pass_second();
+	return vol.volume->nr_versions - ss_space_free_chunks(vol.volume);
+}
+
+static bool discard(sector_t sector, unsigned int sectors)
+{
+	return !volume_io(&vol, REQ_OP_DISCARD, sector, NULL, sectors);
+}
+
+/* Chunks are freed in whatever pieces they are discarded. */
+static void discards_in_pieces(void)
+{
+	unsigned int before, sector;
+
+	wipe();
+	open_with_chunk(8);
+	fill('a', 0, 1024);
+	volume_message(&vol, "take one");
+	before = used();
+	fill('b', 0, 1024);
+	tap_check(used() == before + 128, "128 chunks are written");
+	for (sector = 0; sector < 1024; sector += 2)
+		discard(sector, 2);
+	tap_check(used() == before, "and freed, though discarded in pieces");
+	tap_check(shows('a', 0) && shows('a', 1023), "the state shows");
+	fill('b', 0, 1024);
+	discard(0, 3);
+	discard(5, 3);
+	tap_check(shows('a', 0) && shows('b', 3) && shows('b', 4) && shows('a', 5),
+		  "what is left of a chunk stays");
+	discard(3, 1);
+	fill('c', 3, 1);
+	discard(4, 1);
+	tap_check(used() == before + 128 && shows('c', 3) && shows('a', 4),
+		  "so does what is written again");
+	volume_io(&vol, REQ_OP_WRITE_ZEROES, 8, NULL, 3);
+	volume_io(&vol, REQ_OP_WRITE_ZEROES, 11, NULL, 5);
+	tap_check(used() == before + 127 && shows(0, 8) && shows(0, 15),
+		  "zeroes in pieces free a chunk, too");
+	tap_check(discard(0, 1024) && used() == before, "a whole discard frees all");
+	fill('b', 0, 1024);
+	volume_discards(&vol, 0, 8, 4, 128);
+	volume_discards(&vol, 4, 8, 4, 128);
+	tap_check(used() == before, "and so do many in pieces at once");
+	volume_close(&vol);
+	open_with_chunk(8);
+	tap_check(used() == before && shows('a', 3), "for good");
+	volume_close(&vol);
+}
+
+/* States are above one BASE, not above any of that size. */
+static void other_base(void)
+{
+	struct ss_volume_args any = { .any_base = true, .writable_base = true };
+	char status[SS_STATUS_MAX];
+	u8 sector[512];
+
+	wipe();
+	open_with_chunk(8);
+	fill('a', 0, 8);
+	volume_message(&vol, "take one");
+	volume_close(&vol);
+	base->now[100] = 'x';
+	tap_check(open_with_chunk(0) == -EMEDIUMTYPE, "another BASE is refused");
+	tap_check(!volume_open(&vol, "vol", base, store, &any), "unless it is wanted");
+	ss_status(vol.volume, status, sizeof(status));
+	tap_check(!!strstr(status, "another"), "as the status says");
+	tap_check(volume_message(&vol, "merge one") == -EMEDIUMTYPE, "nothing is merged into it");
+	fill('b', 8, 8);
+	volume_message(&vol, "take two");
+	volume_close(&vol);
+	tap_check(open_with_chunk(0) == -EMEDIUMTYPE, "it is another one for ever");
+	base->now[100] = 0;
+	base->bad_from = 0;
+	base->bad_to = 8;
+	tap_check(!open_with_chunk(0), "what cannot be read of BASE says nothing");
+	volume_close(&vol);
+	base->bad_to = 0;
+	any.any_base = false;
+	tap_check(!volume_open(&vol, "vol", base, store, &any), "the right one");
+	tap_check(!volume_message(&vol, "merge one"), "is merged into");
+	volume_message(&vol, "delete one");
+	volume_close(&vol);
+	disk_io(base, REQ_OP_READ, 0, sector, 1, true);
+	tap_check(sector[0] == 'a', "which changes it");
+	tap_check(!open_with_chunk(0), "and it is the right one still");
+	volume_close(&vol);
+	memset(base->now, 0, 4096);
+	tap_check(open_with_chunk(0) == -EMEDIUMTYPE, "what it was before is another");
+}
+
+static int open_to_merge(void)
+{
+	struct ss_volume_args args = { .chunk_sectors = 8, .writable_base = true };
+
+	return volume_open(&vol, "vol", base, store, &args);
+}
+
+/* A merge that was interrupted goes on into the disk that it began with. */
+static void merge_goes_on(void)
+{
+	u8 *elsewhere = base->now + BASE_SECTORS / 2 * 512;
+	u8 sector[512];
+
+	wipe();
+	open_to_merge();
+	fill('m', 0, 8);
+	volume_message(&vol, "take one");
+	base->bad_to = 8;
+	tap_check(!volume_message(&vol, "merge one"), "a merge begins, and BASE fails");
+	volume_close(&vol);
+	base->bad_to = 0;
+	*elsewhere ^= 1;
+	tap_check(open_to_merge() == -EMEDIUMTYPE, "it does not go on into another BASE");
+	*elsewhere ^= 1;
+	memset(base->now, 'x', 4096);
+	tap_check(!open_to_merge(), "but where it began, whatever was written there");
+	volume_message(&vol, "delete one");
+	volume_close(&vol);
+	disk_io(base, REQ_OP_READ, 0, sector, 1, true);
+	tap_check(sector[0] == 'm', "until that has all of it");
+}
+
+/* The newest record of a state and of what ran above it is lost. */
+static void salvage(void)
+{
+	unsigned int slot;
+
+	wipe();
+	open_with_chunk(8);
+	fill('a', 0, 8);
+	volume_message(&vol, "take one");
+	fill('b', 0, 8);
+	volume_message(&vol, "take two");
+	fill('c', 8, 8);
+	volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
+	slot = test_bit(0, vol.volume->current_slot[SS_KIND_LAYER]);
+	volume_close(&vol);
+	store->now[(SS_LAYER_BLOCK + slot) * SS_BLOCK_SIZE + 100] ^= 1;
+	tap_check(open_with_chunk(0) == -EINVAL, "a store that lacks what ran is refused");
+	tap_check(!checker_repair(store->fd, true), "by force it is one again");
+	tap_check(!open_with_chunk(0), "that is activated");
+	tap_check(shows('b', 0) && !shows('c', 8), "with what ran before, and nothing else");
+	tap_check(!volume_message(&vol, "restore one") && shows('a', 0), "and the state");
+	volume_close(&vol);
+}
+
+/* Writes go on while there is no memory, as those of swap have to. */
+static void no_memory(void)
+{
+	struct ss_volume_args args = { .chunk_sectors = 8 };
+	struct block_device *large = disk_new(60 << 11), *large_store = disk_new(84 << 11);
+	unsigned int mib, failed = 0;
+
+	volume_open(&vol, "vol", large, large_store, &args);
+	test_alloc_max = 1 << 16;
+	for (mib = 0; mib < 60; mib++) {
+		failed += !fill(mib, mib << 11, 1024) || !fill(mib, (mib << 11) + 1024, 1024);
+		volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
+	}
+	tap_check(!failed, "chunks of a piece of memory, and of the spare one, without more");
+	tap_check(shows(59, (59 << 11) + 5), "are written");
+	test_alloc_max = 0;
+	volume_close(&vol);
+	disk_free(large);
+	disk_free(large_store);
+}
+
+/* Copies of superblocks survive what is written over a store: that is not made one again. */
+static void data_of_others(void)
+{
+	static u8 before[STORE_SECTORS * 512];
+
+	wipe();
+	open_with_chunk(8);
+	volume_message(&vol, "take one");
+	volume_close(&vol);
+	memset(store->now, 'x', 2 * SS_BLOCK_SIZE);
+	memcpy(before, store->now, sizeof(before));
+	tap_check(checker_check(store->fd) == LOST, "what was written over is no store");
+	tap_check(checker_repair(store->fd, true) && !memcmp(before, store->now, sizeof(before)),
+		  "nor is it made one by force");
+}
+
+int main(void)
+{
+	base = disk_new(BASE_SECTORS);
+	store = disk_new(STORE_SECTORS);
+	tap_plan(48);
+	copies_cannot_be_written();
+	chunk_of_a_wiped_store();
+	merge_cannot_begin();
+	discards_in_pieces();
+	other_base();
+	merge_goes_on();
+	salvage();
+	no_memory();
+	data_of_others();
+	disk_free(base);
+	disk_free(store);
+	return tap_done();
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * snappower: the power goes at any moment, and the disk may be damaged beside.
+ *
+ *	snappower SEED ROUNDS
+ *
+ * In each round a script of writes, flushes and operations on states runs on a
+ * blank store. Between, and in the middle of, any two writes to STORE the power
+ * goes, in a copy. What is there must be what was acknowledged, or what was on
+ * its way. If metadata are damaged then, the same, or a refusal.
+ */
+#include "model.h"
+
+#define STORE_SECTORS 20480
+#define OPERATIONS 40
+
+/**
+ * enum damage - what happens to STORE beside the loss of power
+ */
+enum damage {
+	NONE,
+	SUPERBLOCK,
+	SUPERBLOCK_AND_COPY,
+	SLOT,
+	SUPERBLOCK_AND_SLOT,
+	DAMAGES,
+};
+
+static const char *const damage_name[] = {
+	"none", "superblock", "superblock and copy", "slot", "superblock and slot",
+};
+
+static struct block_device *base, *store, *copy;
+static u8 image[STORE_SECTORS * 512];
+static int countdown;
+static struct model model, model_then;
+static unsigned int n_right[DAMAGES], n_refused[DAMAGES];
+
+/* Each write, and each flush: here the power may go. */
+static void on_write(struct block_device *disk)
+{
+	if (countdown < 0 || countdown--)
+		return;
+	disk_lose_power(disk, image);
+	model_then = model;
+}
+
+static void spoil(unsigned int block)
+{
+	unsigned int at = block * SS_BLOCK_SIZE + random() % SS_SECTOR_SIZE;
+
+	image[at] ^= 1 + random() % 255;
+}
+
+/* Of the blocks that are likely to be in use. */
+static void spoil_slot(const struct ss_volume *volume)
+{
+	enum ss_kind kind = random() % SS_KINDS;
+	u32 block = volume->nr_blocks[kind] ? random() % volume->nr_blocks[kind] : 0;
+
+	spoil(ss_meta_sector(volume, kind, block, random() % 2) / SS_BLOCK_SECTORS);
+}
+
+static void do_damage(enum damage damage, const struct ss_volume *volume)
+{
+	unsigned int which = random() % 2;
+
+	if (damage == SUPERBLOCK || damage == SUPERBLOCK_AND_COPY || damage == SUPERBLOCK_AND_SLOT)
+		spoil(which);
+	if (damage == SUPERBLOCK_AND_COPY)
+		spoil(SS_COPY_BLOCK + which);
+	if (damage == SLOT || damage == SUPERBLOCK_AND_SLOT)
+		spoil_slot(volume);
+}
+
+/* Returns what is wrong, or NULL. */
+static const char *look(enum damage damage)
+{
+	struct ss_volume_args args = {};
+	struct test_volume test;
+	const char *wrong;
+
+	disk_set(copy, image);
+	if (volume_open(&test, "copy", base, copy, &args)) {
+		n_refused[damage]++;
+		return damage == NONE ? test_log : NULL;
+	}
+	wrong = model_compare(&model_then, &test);
+	volume_close(&test);
+	if (wrong)
+		return wrong;
+	/* What was repaired or thrown away stays so. */
+	if (volume_open(&test, "copy", base, copy, &args))
+		return "it is not activated again";
+	volume_close(&test);
+	n_right[damage]++;
+	return NULL;
+}
+
+/* Chunks up to the end of a map block, and then one in the next: nothing else changes. */
+static void write_at_boundary(struct test_volume *test)
+{
+	const struct ss_volume *volume = test->volume;
+	u32 version = volume->reserve[volume->reserve_first % SS_RESERVE];
+	u32 chunks = volume->table.per_block - version % volume->table.per_block;
+	unsigned int size = volume->chunk_sectors;
+	sector_t sector;
+
+	model_take(&model, test);
+	if (chunks >= volume->nr_chunks)
+		return;
+	for (sector = 0; sector < (sector_t)chunks * size; sector += size)
+		model_write(&model, test, sector, 1);
+	model_flush(&model, test);
+	countdown = random() % 12;
+	model_write(&model, test, sector, 1);
+	model_flush(&model, test);
+}
+
+static void write_somewhere(struct test_volume *test)
+{
+	sector_t sector = random() % MODEL_SECTORS;
+	unsigned int sectors = 1 + random() % (1 << random() % 8);
+
+	model_write(&model, test, sector, min(sectors, MODEL_SECTORS - sector));
+}
+
+static void do_something(struct test_volume *test)
+{
+	unsigned int what = random() % 16;
+
+	if (what < 8)
+		write_somewhere(test);
+	else if (what < 11)
+		model_flush(&model, test);
+	else if (what < 13 && model.n_states < MODEL_STATES)
+		model_take(&model, test);
+	else if (what == 13 && model.n_states)
+		model_delete(&model, test, random() % model.n_states);
+	else if (what == 14 && model.n_states)
+		model_restore(&model, test, random() % model.n_states);
+	else if (model.n_states < MODEL_STATES)
+		write_at_boundary(test);
+}
+
+/* Returns what is wrong, or NULL. */
+static const char *run_script(enum damage *damage)
+{
+	struct ss_volume_args args = { .chunk_sectors = 8 << random() % 5 };
+	const char *wrong = NULL;
+	struct test_volume test;
+	unsigned int i;
+
+	memset(&model, 0, sizeof(model));
+	model.n_past = 1;
+	memset(image, 0, sizeof(image));
+	disk_set(store, image);
+	if (volume_open(&test, "vol", base, store, &args))
+		return test_log;
+	for (i = 0; i < OPERATIONS && !wrong; i++) {
+		countdown = random() % 12;
+		do_something(&test);
+		if (test.volume->mode != SS_MODE_WRITE)
+			return "it is read-only";
+		if (countdown >= 0) {
+			disk_lose_power(store, image);
+			model_then = model;
+			countdown = -1;
+		}
+		*damage = random() % DAMAGES;
+		do_damage(*damage, test.volume);
+		wrong = look(*damage);
+	}
+	volume_close(&test);
+	return wrong;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int seed, rounds, round;
+	const char *wrong = NULL;
+	enum damage damage = NONE, i;
+
+	if (argc != 3)
+		return 2;
+	seed = strtoul(argv[1], NULL, 10);
+	rounds = strtoul(argv[2], NULL, 10);
+	base = disk_new(MODEL_SECTORS);
+	store = disk_new(STORE_SECTORS);
+	copy = disk_new(STORE_SECTORS);
+	store->on_write = on_write;
+	for (round = 0; round < rounds && !wrong; round++) {
+		srandom(seed + round);
+		wrong = run_script(&damage);
+	}
+	for (i = NONE; i < DAMAGES; i++)
+		printf("# %s: %u right, %u refused\n", damage_name[i], n_right[i], n_refused[i]);
+	/* In the middle of a commit nobody can tell; otherwise the copy stands in. */
+	if (!wrong && n_refused[SUPERBLOCK] > n_right[SUPERBLOCK]) {
+		printf("copies do not stand in for superblocks\n");
+		wrong = "refused";
+	}
+	if (wrong)
+		printf("seed %u, damage %s: %s\n", seed + round - 1, damage_name[damage], wrong);
+	disk_free(base);
+	disk_free(store);
+	disk_free(copy);
+	return !!wrong;
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What device mapper does with a volume; see volume.h.
+ */
+#include <lparkit/cut.h>
+#include "volume.h"
+
+/* There is no lpar.ko. */
+int lpar_cut_register(struct lpar_cut_class *class)
+{
+	return !class;
+}
+
+void lpar_cut_unregister(struct lpar_cut_class *class)
+{
+	(void)class;
+}
+
+void lpar_cut_add(struct lpar_cut *cut, const struct lpar_cut_class *class,
+		  struct lpar_cut_point *point)
+{
+	assert(cut && class && point);
+}
+
+enum lpar_cut_action lpar_cut_action(const struct lpar_cut *cut)
+{
+	assert(cut);
+	return LPAR_CUT_CLOSE;
+}
+
+/**
+ * volume_open() - load a table and resume it
+ * @test: result
+ * @name: of the device
+ * @base: BASE, as large as the volume
+ * @store: STORE
+ * @args: of the table, but for the disks
+ *
+ * Return: 0 or a negative errno; test_log says why, and all is as before.
+ */
+int volume_open(struct test_volume *test, const char *name, struct block_device *base,
+		struct block_device *store, const struct ss_volume_args *args)
+{
+	int err;
+
+	memset(test, 0, sizeof(*test));
+	test->md.name = name;
+	test->table.md = &test->md;
+	test->ti.table = &test->table;
+	test->ti.len = base->sectors;
+	test->args = *args;
+	test->args.base = base;
+	test->args.store = store;
+	test->volume = ss_volume_get(&test->ti, &test->args, &test->error);
+	if (IS_ERR(test->volume)) {
+		test_say("%s", test->error);
+		return PTR_ERR(test->volume);
+	}
+	err = ss_volume_start(test->volume, &test->args);
+	if (err) {
+		volume_close(test);
+		return err;
+	}
+	ss_volume_attach(test->volume, &test->ti, &test->args);
+	test_run_work();
+	return 0;
+}
+
+/**
+ * volume_close() - suspend and remove
+ * @test: of volume_open()
+ */
+void volume_close(struct test_volume *test)
+{
+	ss_volume_detach(test->volume, &test->ti);
+	ss_volume_put(test->volume);
+	test->volume = NULL;
+	assert(!test_locks);
+}
+
+static void end_io(struct test_volume *test, struct bio *bio)
+{
+	if (ss_io_end(test->volume, bio, &bio->bi_status) == DM_ENDIO_DONE)
+		bio->ended = true;
+}
+
+/* To the disk that it was mapped to, which answers at once. */
+void submit_bio_noacct(struct bio *bio)
+{
+	struct test_volume *test = (struct test_volume *)bio->private[7];
+	unsigned int op = bio_op(bio);
+
+	if (op == REQ_OP_READ || (op == REQ_OP_WRITE && bio->sectors)) {
+		if (disk_io(bio->bi_bdev, bio->bi_opf, bio->bi_iter.bi_sector, bio->data,
+			    bio->sectors, true))
+			bio->bi_status = BLK_STS_IOERR;
+	} else if (bio->bi_opf & REQ_PREFLUSH) {
+		blkdev_issue_flush(bio->bi_bdev);
+	}
+	end_io(test, bio);
+}
+
+static void start_bio(struct test_volume *test, struct bio *bio)
+{
+	bio->private[7] = (u64)test;
+	switch (ss_io_map(test->volume, bio)) {
+	case DM_MAPIO_REMAPPED:
+		submit_bio_noacct(bio);
+		break;
+	case DM_MAPIO_KILL:
+		bio_io_error(bio);
+		break;
+	}
+	assert(!test_locks);
+}
+
+static void do_bio(struct test_volume *test, struct bio *bio)
+{
+	start_bio(test, bio);
+	test_run_work();
+	while (!bio->ended)
+		test_pass_second();
+}
+
+/**
+ * volume_discards() - as many discards that are there before the worker comes
+ * @test: volume
+ * @sector: where the first begins
+ * @step: from there to where the next does
+ * @sectors: length of each
+ * @count: of them
+ */
+void volume_discards(struct test_volume *test, sector_t sector, sector_t step, unsigned int sectors,
+		     unsigned int count)
+{
+	struct bio *bios = calloc(count, sizeof(*bios));
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		bios[i].bi_iter.bi_sector = sector + i * step;
+		bios[i].bi_opf = REQ_OP_DISCARD;
+		bios[i].sectors = sectors;
+		start_bio(test, &bios[i]);
+	}
+	test_run_work();
+	for (i = 0; i < count; i++)
+		assert(bios[i].ended);
+	free(bios);
+}
+
+/**
+ * volume_io() - as a bio that device mapper splits
+ * @test: volume
+ * @opf: operation; REQ_PREFLUSH without sectors is a flush
+ * @sector: first
+ * @data: of them
+ * @sectors: their number
+ *
+ * Return: 0 or a negative errno.
+ */
+int volume_io(struct test_volume *test, blk_opf_t opf, sector_t sector, void *data,
+	      unsigned int sectors)
+{
+	unsigned int max = test->volume->chunk_sectors * SS_RUN_CHUNKS;
+	bool by_run = (opf & REQ_OP_MASK) == REQ_OP_READ || (opf & REQ_OP_MASK) == REQ_OP_WRITE;
+
+	do {
+		/* Others are no longer than that, but begin anywhere. */
+		unsigned int in_run = by_run ? max - sector % max : max;
+		struct bio bio = {
+			.bi_iter.bi_sector = sector,
+			.bi_opf = opf,
+			.sectors = min(sectors, in_run),
+			.data = data,
+		};
+
+		do_bio(test, &bio);
+		if (bio.bi_status)
+			return bio.bi_status == BLK_STS_NOSPC ? -ENOSPC : -EIO;
+		sector += bio.sectors;
+		sectors -= bio.sectors;
+		data = data ? (u8 *)data + 512 * bio.sectors : NULL;
+	} while (sectors);
+	return 0;
+}
+
+static int send_words(struct test_volume *test, char *text, char *result, unsigned int size)
+{
+	char *argv[16], *rest, *word;
+	unsigned int argc = 0;
+	int err;
+
+	for (word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+		argv[argc++] = word;
+	err = ss_message(test->volume, argc, argv, result, size);
+	assert(!test_locks);
+	test_run_work();
+	return err;
+}
+
+/**
+ * volume_message() - as dmsetup message
+ * @test: volume
+ * @fmt: words
+ *
+ * Return: what the target answers.
+ */
+int volume_message(struct test_volume *test, const char *fmt, ...)
+{
+	char text[256], result[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return send_words(test, text, result, sizeof(result));
+}
+
+/**
+ * volume_list() - the answer to the message "list"
+ * @test: volume
+ *
+ * Return: text, to be freed.
+ */
+char *volume_list(struct test_volume *test)
+{
+	char text[] = "list", *result = calloc(1, 1 << 20);
+
+	send_words(test, text, result, 1 << 20);
+	return result;
+}
