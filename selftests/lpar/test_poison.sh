@@ -23,7 +23,6 @@ poison() {
 	return 1
 }
 
-
 plan 27
 load lpar
 events=$scratch/events
@@ -63,10 +62,11 @@ check "which finds it zero" memtool zero /dev/lpar/b
 lparcall deactivate b
 check_fails "no bad page was given out" says "BUG: Bad page\|Bad page state" dmesg
 
-# In small pages
-start memtool fragment 700 >"$scratch/fragment"
+# In small pages: what is not fragmented goes elsewhere.
+start memtool fragment $(($(free_kib any) / 1024 - 150)) >"$scratch/fragment"
 fragments=$pid
 wait_until 60 grep -q held "$scratch/fragment"
+make rest memory 200M
 lparcall set a memory 64M
 if lparcall activate a && [ "$(value a memory_small)" -gt $((60 << 20)) ]; then
 	check "a small page: SIGBUS with its address" poison
