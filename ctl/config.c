@@ -492,6 +492,6 @@ int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned i
 		mnl_attr_put_u32(nlh, LPAR_A_GATE_TIMEOUT_MS, config->gate_timeout_ms);
 	/* An empty one empties the list of an LPAR that has one. */
 	if (cmd == LPAR_CMD_SET && keys & KEY_DISK && !config->n_disks)
-		mnl_attr_put(nlh, LPAR_A_DISK, 0, NULL);
+		mnl_attr_put(nlh, LPAR_A_DISK | NLA_F_NESTED, 0, NULL);
 	return nl_send(nlh, NULL, NULL);
 }

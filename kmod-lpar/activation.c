@@ -11,6 +11,9 @@
 #include <linux/topology.h>
 #include "lpar.h"
 
+/* How often an LPAR in an operation is looked at again. */
+#define JUDGE_RETRY	(HZ / 10)
+
 static enum cpuhp_state hotplug_state;
 
 /**
@@ -270,29 +273,29 @@ static struct lpar *next_to_judge(unsigned int round)
 	return next;
 }
 
+static void judge_work(struct work_struct *work);
+static DECLARE_DELAYED_WORK(judgment, judge_work);
+
+/* Nobody waits for an operation that is under way on another LPAR. */
 static void judge_work(struct work_struct *work)
 {
 	static unsigned int round;
 	struct lpar *lpar;
+	bool busy = false;
 
-	/* The change of a CPU is complete once the hotplug lock is free. */
-	cpus_read_lock();
-	cpus_read_unlock();
-	/*
-	 * The scheduler moves tasks that lost all their CPUs anywhere. They do not
-	 * wait for an operation that is under way on some LPAR.
-	 */
-	lpar_fence_enforce();
 	round++;
 	while ((lpar = next_to_judge(round))) {
-		mutex_lock(&lpar->op);
-		lpar_judge(lpar);
-		mutex_unlock(&lpar->op);
+		if (mutex_trylock(&lpar->op)) {
+			lpar_judge(lpar);
+			mutex_unlock(&lpar->op);
+		} else {
+			busy = true;
+		}
 		lpar_put(lpar);
 	}
+	if (busy)
+		queue_delayed_work(lpar_wq, &judgment, JUDGE_RETRY);
 }
-
-static DECLARE_WORK(judgment, judge_work);
 
 /**
  * lpar_judge_all() - a resource has changed: see whether each active LPAR is whole
@@ -301,13 +304,25 @@ static DECLARE_WORK(judgment, judge_work);
  */
 void lpar_judge_all(void)
 {
-	queue_work(lpar_wq, &judgment);
+	mod_delayed_work(lpar_wq, &judgment, 0);
 }
 
-/* Under the hotplug lock, which lpar->op may be held around: judged elsewhere. */
+static void cpus_work(struct work_struct *work)
+{
+	/* The change of a CPU is complete once the hotplug lock is free. */
+	cpus_read_lock();
+	cpus_read_unlock();
+	/* The scheduler moves tasks that lost all their CPUs anywhere. */
+	lpar_fence_enforce();
+	lpar_judge_all();
+}
+
+static DECLARE_WORK(change_of_cpus, cpus_work);
+
+/* Under the hotplug lock, which lpar->op may be held around: looked at elsewhere. */
 static int cpu_changed(unsigned int cpu)
 {
-	lpar_judge_all();
+	queue_work(lpar_wq, &change_of_cpus);
 	return 0;
 }
 
@@ -333,5 +348,6 @@ int lpar_hotplug_init(void)
 void lpar_hotplug_exit(void)
 {
 	cpuhp_remove_state_nocalls(hotplug_state);
-	cancel_work_sync(&judgment);
+	cancel_work_sync(&change_of_cpus);
+	cancel_delayed_work_sync(&judgment);
 }

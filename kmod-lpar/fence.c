@@ -435,11 +435,33 @@ static int send_home(struct task_struct *task)
 	return err;
 }
 
-/* Sends tasks home until @test holds for none, or none of those left can be moved. */
+/* Sends one home; true if it was there to be sent. */
+static bool move(struct task_struct *task, unsigned int *moved, int *err)
+{
+	int ret;
+
+	cpumask_copy(&scratch_was, &task->cpus_mask);
+	ret = send_home(task);
+	if (ret == -ESRCH)
+		return false;
+	/* The kernel may know of a wish of its user's, and leave it where it was. */
+	if (!ret)
+		*moved += !cpumask_equal(&scratch_was, &task->cpus_mask);
+	else
+		*err = ret;
+	return true;
+}
+
+/*
+ * Sends tasks home until @test holds for none, or none of those left can be moved. The
+ * caller itself goes last: on fenced CPUs an intruder might keep it from going on, and
+ * so the guard from evicting him.
+ */
 static int sweep(task_test *test, const struct lpar *lpar)
 {
 	struct task_struct **batch;
-	unsigned int n, i, moved, batches = 0, passes = 0;
+	unsigned int n, i, moved, left, batches = 0, passes = 0;
+	bool me = false;
 	int err = 0;
 
 	lockdep_assert_held(&fence_mutex);
@@ -448,23 +470,20 @@ static int sweep(task_test *test, const struct lpar *lpar)
 		return -ENOMEM;
 	do {
 		n = gather(batch, test, lpar);
-		for (i = 0, moved = 0; i < n; i++) {
-			int ret;
-
-			cpumask_copy(&scratch_was, &batch[i]->cpus_mask);
-			ret = send_home(batch[i]);
-			/* The kernel may know of a wish of its user's, and leave it there. */
-			if (!ret)
-				moved += !cpumask_equal(&scratch_was, &batch[i]->cpus_mask);
-			else if (ret != -ESRCH)
-				err = ret;
+		for (i = 0, moved = 0, left = 0; i < n; i++) {
+			if (batch[i] == current)
+				me = true;
+			else
+				left += move(batch[i], &moved, &err);
 			put_task_struct(batch[i]);
 		}
 		passes += n < BATCH;
 		cond_resched();
 	} while (moved && passes < MAX_PASSES && ++batches < MAX_BATCHES);
 	kfree(batch);
-	return n ? err : 0;
+	if (me)
+		left += move(current, &moved, &err);
+	return left ? err : 0;
 }
 
 /* Gives records to those who inherited a narrowed affinity. */
@@ -688,6 +707,8 @@ unsigned int lpar_fence_call_home(struct lpar *lpar, struct lpar_stray *found)
 
 	lockdep_assert_held(&lpar->op);
 	mutex_lock(&fence_mutex);
+	/* A change of cpusets moves threads of the kernel, too. */
+	lpar_guard_keep_off(&fenced, &scratch_target);
 	free_dead_pins(lpar);
 	strays = found;
 	nr_strays = 0;

@@ -152,6 +152,13 @@ static bool close_now(struct lpar_gate *gate, bool by_cut)
 	return closes;
 }
 
+static void open_locked(struct lpar_gate *gate)
+{
+	lockdep_assert_held(&gate->lock);
+	WRITE_ONCE(gate->closed, false);
+	lpar_vcpu_wake_all(gate);
+}
+
 /* Opens in any context; false when it was open already. */
 static bool open_now(struct lpar_gate *gate)
 {
@@ -160,10 +167,8 @@ static bool open_now(struct lpar_gate *gate)
 
 	raw_spin_lock_irqsave(&gate->lock, flags);
 	opens = gate->closed;
-	if (opens) {
-		WRITE_ONCE(gate->closed, false);
-		lpar_vcpu_wake_all(gate);
-	}
+	if (opens)
+		open_locked(gate);
 	raw_spin_unlock_irqrestore(&gate->lock, flags);
 	return opens;
 }
@@ -275,8 +280,10 @@ static void gate_timeout(struct work_struct *work)
 	by_cut = gate->by_cut;
 	/* It may have been opened and closed anew since the timer was set. */
 	opens = gate->closed && ktime_compare(ktime_get(), gate->opens_at) >= 0;
+	if (opens)
+		open_locked(gate);
 	raw_spin_unlock_irq(&gate->lock);
-	if (!opens || !open_now(gate))
+	if (!opens)
 		return;
 	lpar_gate_unwatch(lpar);
 	if (by_cut) {

@@ -80,10 +80,11 @@ struct lpar_hold {
  * @large_only: no piece may be made of small pages
  * @nr_pieces: number of @pieces
  * @small_bytes: how much is in 4 KiB pages
- * @lock: guards @hold, @dirty
+ * @lock: guards @hold, @dirty, @again
  * @hold: who may map it, or NULL
  * @clean: woken when @dirty becomes false
  * @dirty: a former holder's contents are still there
+ * @again: a page had a hardware error meanwhile
  * @free: the LPAR is gone: free the pieces once they are zeroed
  * @scrub: zeroes and frees
  * @pieces_lock: held while a piece is zeroed, freed, retired or replaced
@@ -102,6 +103,7 @@ struct lpar_memory {
 	struct lpar_hold *hold;
 	wait_queue_head_t clean;
 	bool dirty;
+	bool again;
 	bool free;
 	struct delayed_work scrub;
 	struct mutex pieces_lock;	/* changes of pieces */
@@ -333,7 +335,7 @@ static void scrub(struct work_struct *work)
 	struct lpar_memory *memory = container_of(to_delayed_work(work), struct lpar_memory, scrub);
 	bool free = READ_ONCE(memory->free);
 	u64 bad = lpar_memory_bad(memory);
-	bool done = scrub_pieces(memory, free);
+	bool done = scrub_pieces(memory, free), again;
 
 	if (!free && bad != lpar_memory_bad(memory))
 		lpar_judge_all();
@@ -346,8 +348,14 @@ static void scrub(struct work_struct *work)
 		return;
 	}
 	mutex_lock(&memory->lock);
-	memory->dirty = false;
+	again = memory->again;
+	memory->again = false;
+	memory->dirty = again;
 	mutex_unlock(&memory->lock);
+	if (again) {
+		queue_delayed_work(lpar_wq, &memory->scrub, 0);
+		return;
+	}
 	wake_up_all(&memory->clean);
 	lpar_event_send(LPAR_EVENT_MEMORY_RELEASED, memory->lpar, NULL);
 	lpar_event_poll(memory->lpar, NULL, "holder");
@@ -724,7 +732,9 @@ static void unmap_piece(struct lpar_memory *memory, unsigned long nr)
 	if (memory->hold) {
 		inode = memory->hold->inode;
 		ihold(inode);
-	} else if (!memory->dirty && kref_get_unless_zero(&memory->ref)) {
+	} else if (memory->dirty) {
+		memory->again = true;	/* the piece may have been passed */
+	} else if (kref_get_unless_zero(&memory->ref)) {
 		memory->dirty = true;
 		queue_delayed_work(lpar_wq, &memory->scrub, 0);
 	}

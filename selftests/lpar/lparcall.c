@@ -6,6 +6,7 @@
  *	lparcall --stay SECONDS COMMAND [NAME] [KEY VALUE]...
  *	lparcall --fail-each UNDO COMMAND [NAME] [KEY VALUE]...
  *	lparcall monitor COUNT SECONDS
+ *	lparcall [--user UID] flood SECONDS	asks as often as it can, and reads no answer
  *	lparcall -			reads commands, one a line, until one is refused
  *
  * Prints the reply as "key=value" words, one line for each message. A refusal
@@ -451,6 +452,21 @@ static char **split(char *text)
 	return words;
 }
 
+/* Each time as much as a message may have. */
+static int flood(unsigned int seconds)
+{
+	time_t end = time(NULL) + seconds;
+	size_t length, bytes;
+
+	lparnl_start(&nl, nl.family, LPAR_CMD_GET, 0);
+	length = lparnl_message(&nl)->nlmsg_len;
+	for (bytes = length; bytes + length <= LPARNL_BYTES; bytes += length)
+		memcpy(nl.buffer + bytes, nl.buffer, length);
+	while (time(NULL) < end)
+		mnl_socket_sendto(nl.sock, nl.buffer, bytes);
+	return 0;
+}
+
 static int call_lines(void)
 {
 	char line[1024];
@@ -537,6 +553,8 @@ int main(int argc, char **argv)
 	lparnl_open(&nl);
 	if (!strcmp(*words, "monitor") && words[1] && words[2])
 		return monitor(atoi(words[1]), atoi(words[2]));
+	if (!strcmp(*words, "flood") && words[1])
+		return flood(atoi(words[1]));
 	if (!strcmp(*words, "-"))
 		return call_lines();
 	status = undo ? fail_each(undo, words) : call(words);

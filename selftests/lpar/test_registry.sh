@@ -49,8 +49,8 @@ echo 1 >/sys/devices/system/cpu/cpu5/online
 refused EINVAL "memory that is no multiple of 2 MiB" lparcall create b memory 3M
 refused EINVAL "node that does not exist" lparcall create b memory 2M node 7
 check_fails "node -2" lparcall create b memory 2M node -2
-refused EINVAL "disk that is a character device" lparcall create b disk /dev/null
-refused EINVAL "disk that is a directory" lparcall create b disk /tmp
+refused ENXIO "disk that is a character device" lparcall create b disk /dev/null
+refused ENXIO "disk that is a directory" lparcall create b disk /tmp
 check_fails "disk that does not exist" lparcall create b disk /dev/nothing
 refused EBUSY "disk of another LPAR" lparcall create b disk "$disk"
 ln -s "$disk" "$scratch/alias"

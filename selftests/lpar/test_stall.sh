@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Nobody stalls generic netlink: not a user without rights, and not a command
 # that has to wait for something.
-# vm: cpus=4 threads=2 mem=1024 timeout=240 kernels=6.1,6.12,7.2,debug long=6.1,debug
+# vm: cpus=6 threads=2 mem=1024 timeout=240 kernels=6.1,6.12,7.2,debug long=6.1,6.12,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
@@ -37,16 +37,39 @@ still_waits() {
 	kill -0 "$1" && is slow state defined
 }
 
-plan 15
+plan 18
 load lpar
 modprobe sd_mod
 modprobe scsi_debug removable=1 delay=0 || bail "no scsi_debug"
 wait_until 20 slow_disk >"$scratch/disk" || bail "no disk of scsi_debug"
 disk=$(cat "$scratch/disk")
 lparcall create slow disk "$disk" cpus 2-3
-lparcall create quick
+lparcall create quick cpus 4-5
 
 refused EPERM "a check needs rights" lparcall --user 65534 check slow
+
+# What anybody may ask is answered at once: nobody fills the kernel's memory with it
+kept() {
+	cat /sys/kernel/slab/kmalloc*-1k/objects | awk '{ sum += $1 } END { print sum }'
+}
+before=$(kept)
+most=$before
+floods=()
+for _ in {1..4}; do
+	start lparcall --user 65534 flood 60
+	floods+=("$pid")
+done
+for _ in {1..50}; do
+	now=$(kept)
+	[ "$now" -le "$most" ] || most=$now
+	sleep 0.05
+done
+check "a flood of requests: none is kept" below $((most - before)) 1000
+check "another family comes meanwhile" timeout 20 insmod "$LPARKIT_MODULES/netbuf.ko"
+for flood in "${floods[@]}"; do
+	stop "$flood"
+done
+rmmod netbuf
 
 # A stage that ends with its socket, which may not wait for the activation below
 start lparcall --stay 600 stage slow number 1 text "about to begin" transient >"$scratch/stage"
@@ -61,6 +84,9 @@ check "an activation waits for a disk" wait_until 10 waits_in_open "$activation"
 check "another family comes" timeout 20 insmod "$LPARKIT_MODULES/netbuf.ko"
 check "and goes" timeout 20 rmmod netbuf
 check "another LPAR can be activated" timeout 20 lparcall activate quick
+echo 0 >/sys/devices/system/cpu/cpu5/online
+check "which becomes degraded when it loses a CPU" wait_until 20 is quick state degraded
+echo 1 >/sys/devices/system/cpu/cpu5/online
 check "LPARs can be listed" timeout 20 lparcall list
 check "cuts can be listed" timeout 20 lparcall cut-list
 start lparcall set slow gate_timeout_ms 5000
