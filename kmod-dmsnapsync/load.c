@@ -320,10 +320,17 @@ static int load(struct ss_volume *volume, struct load *load)
 	if (load->nr_damaged || load->super.is_damaged)
 		DMWARN("%s: STORE: damaged metadata are written anew; nothing is lost",
 		       volume->name);
+	/*
+	 * A transaction that did not happen has a copy of its superblock, which must not
+	 * stand in for that of another with the same number.
+	 */
+	if (load->super.has_copy_ahead)
+		volume->seq += 2;
 	/* Each commit writes one superblock. */
 	if (load->super.is_damaged)
 		err = ss_commit(volume);
-	if (!err && (load->super.is_damaged || atomic_read(&volume->unclean)))
+	if (!err && (load->super.is_damaged || load->super.has_copy_ahead ||
+		     atomic_read(&volume->unclean)))
 		err = ss_commit(volume);
 	return err;
 }

@@ -530,12 +530,14 @@ void ss_volume_flush(struct ss_volume *volume);
  * @digest: of the blocks that count
  * @is_damaged: one of the two was not readable or not sound
  * @is_doubtful: it may have been newer than the one that was chosen
+ * @has_copy_ahead: there is the copy of one that was to come
  */
 struct ss_super_state {
 	bool has_digest;
 	u64 digest;
 	bool is_damaged;
 	bool is_doubtful;
+	bool has_copy_ahead;
 };
 
 /**

@@ -54,6 +54,30 @@ static void read_copies(struct ss_volume *volume)
 			memset(copies + i * SS_BLOCK_SIZE, 0xff, SS_BLOCK_SIZE);
 }
 
+static const struct ss_super *copy_of(const struct ss_volume *volume, unsigned int which,
+				      const u8 *uuid)
+{
+	const struct ss_super *copy = volume->buffer + (2 + which) * SS_BLOCK_SIZE;
+
+	return ss_super_is_sound(copy, which, SS_COPY_BLOCK + which) &&
+	       !memcmp(copy->uuid, uuid, SS_UUID_SIZE) ? copy : NULL;
+}
+
+/* Of two that are sound. */
+static const struct ss_super *choose_newer(const struct ss_volume *volume,
+					   const struct ss_super **super,
+					   struct ss_super_state *state)
+{
+	const struct ss_super *newer = ss_super_newer(super[0], super[1]);
+	unsigned int next = newer == super[0];
+
+	if (memcmp(super[0]->uuid, super[1]->uuid, SS_UUID_SIZE))
+		return NULL;
+	state->has_copy_ahead =
+		ss_super_seq(copy_of(volume, next, newer->uuid)) > ss_super_seq(newer);
+	return newer;
+}
+
 /*
  * The superblock that counts, in volume->buffer, or NULL. Copies only stand in
  * for one that is lost, beside one of the same store that is not: what was
@@ -70,16 +94,12 @@ static const struct ss_super *choose(struct ss_volume *volume, struct ss_super_s
 			super[which] = NULL;
 	}
 	if (super[0] && super[1])
-		return memcmp(super[0]->uuid, super[1]->uuid, SS_UUID_SIZE) ?
-		       NULL : ss_super_newer(super[0], super[1]);
+		return choose_newer(volume, super, state);
 	if (!super[0] && !super[1])
 		return NULL;
 	lost = !super[1];
 	state->is_damaged = true;
-	copy = volume->buffer + (2 + lost) * SS_BLOCK_SIZE;
-	if (!ss_super_is_sound(copy, lost, SS_COPY_BLOCK + lost) ||
-	    memcmp(copy->uuid, super[!lost]->uuid, SS_UUID_SIZE))
-		copy = NULL;
+	copy = copy_of(volume, lost, super[!lost]->uuid);
 	state->is_doubtful = ss_super_newer(copy, super[!lost]) != copy;
 	return ss_super_newer(copy, super[!lost]);
 }

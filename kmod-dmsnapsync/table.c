@@ -510,7 +510,8 @@ int ss_table_prepare(struct ss_table *table, u32 version, gfp_t gfp)
 
 	if (!*slot)
 		*slot = new_segment(table, gfp);
-	if (!*slot)
+	/* Without a zero version zeroes are written. */
+	if (!*slot && ss_kind_of(version) == SS_KIND_DATA)
 		swap(*slot, table->spare);
 	return *slot ? 0 : -ENOMEM;
 }

@@ -87,7 +87,7 @@ lparctl deactivate v && lparctl deactivate w && lparctl delete v && lparctl dele
 dmsetup remove v && dmsetup remove w
 
 # A BASE that does not answer.
-base=/dev/mapper/base2 store=/dev/vdd volume y chunk 4
+base=/dev/mapper/base2 store=/dev/vdd volume y
 dmsetup suspend --noflush --nolockfs base2
 dd if=/dev/mapper/y of="$scratch/read" bs=4k count=1 skip=4 iflag=direct &
 reader=$!

@@ -254,6 +254,31 @@ static void merge_goes_on(void)
 	tap_check(sector[0] == 'm', "until that has all of it");
 }
 
+/* The power goes when the copy of a superblock is there, and the superblock is not. */
+static void copy_ahead(void)
+{
+	static u8 before[2 * SS_BLOCK_SIZE];
+	unsigned int which;
+
+	wipe();
+	memset(base->now + 1024 * 512, 'x', 4096);
+	open_with_chunk(8);
+	fill('a', 0, 8);
+	volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
+	memcpy(before, store->now, sizeof(before));
+	which = (vol.volume->seq + 1) & 1;
+	volume_io(&vol, REQ_OP_WRITE_ZEROES, 1024, NULL, 8);
+	volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
+	volume_close(&vol);
+	memcpy(store->now + which * SS_BLOCK_SIZE, before + which * SS_BLOCK_SIZE, SS_BLOCK_SIZE);
+	tap_check(!open_with_chunk(0) && shows('x', 1024), "the transaction is none");
+	volume_close(&vol);
+	store->now[which * SS_BLOCK_SIZE + 100] ^= 1;
+	tap_check(!open_with_chunk(0) && shows('x', 1024), "nor is it one later, by its copy");
+	volume_close(&vol);
+	memset(base->now + 1024 * 512, 0, 4096);
+}
+
 /* The newest record of a state and of what ran above it is lost. */
 static void salvage(void)
 {
@@ -287,6 +312,8 @@ static void no_memory(void)
 
 	volume_open(&vol, "vol", large, large_store, &args);
 	test_alloc_max = 1 << 16;
+	/* Can be refused, then zeroes are written; so it has to leave the memory to those. */
+	volume_io(&vol, REQ_OP_WRITE_ZEROES, 0, NULL, 8);
 	for (mib = 0; mib < 60; mib++) {
 		failed += !fill(mib, mib << 11, 1024) || !fill(mib, (mib << 11) + 1024, 1024);
 		volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
@@ -319,7 +346,7 @@ int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(48);
+	tap_plan(50);
 	copies_cannot_be_written();
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
@@ -327,6 +354,7 @@ int main(void)
 	other_base();
 	merge_goes_on();
 	salvage();
+	copy_ahead();
 	no_memory();
 	data_of_others();
 	disk_free(base);

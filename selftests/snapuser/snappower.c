@@ -23,17 +23,19 @@ enum damage {
 	SUPERBLOCK_AND_COPY,
 	SLOT,
 	SUPERBLOCK_AND_SLOT,
+	SUPERBLOCK_LATER, /* once more is written, and the power goes again */
 	DAMAGES,
 };
 
 static const char *const damage_name[] = {
-	"none", "superblock", "superblock and copy", "slot", "superblock and slot",
+	"none", "superblock",	       "superblock and copy",
+	"slot", "superblock and slot", "superblock, when the power goes again",
 };
 
 static struct block_device *base, *store, *copy;
 static u8 image[STORE_SECTORS * 512];
 static int countdown;
-static struct model model, model_then;
+static struct model model, model_then, model_again;
 static unsigned int n_right[DAMAGES], n_refused[DAMAGES];
 
 /* Each write, and each flush: here the power may go. */
@@ -43,6 +45,15 @@ static void on_write(struct block_device *disk)
 		return;
 	disk_lose_power(disk, image);
 	model_then = model;
+}
+
+/* The same of the copy. */
+static void on_write_again(struct block_device *disk)
+{
+	if (countdown < 0 || countdown--)
+		return;
+	disk_lose_power(disk, image);
+	model_then = model_again;
 }
 
 static void spoil(unsigned int block)
@@ -65,12 +76,38 @@ static void do_damage(enum damage damage, const struct ss_volume *volume)
 {
 	unsigned int which = random() % 2;
 
-	if (damage == SUPERBLOCK || damage == SUPERBLOCK_AND_COPY || damage == SUPERBLOCK_AND_SLOT)
+	if (damage == SUPERBLOCK || damage == SUPERBLOCK_AND_COPY ||
+	    damage == SUPERBLOCK_AND_SLOT || damage == SUPERBLOCK_LATER)
 		spoil(which);
 	if (damage == SUPERBLOCK_AND_COPY)
 		spoil(SS_COPY_BLOCK + which);
 	if (damage == SLOT || damage == SUPERBLOCK_AND_SLOT)
 		spoil_slot(volume);
+}
+
+/* What the power has left is activated and written. Returns what is wrong, or NULL. */
+static const char *lose_power_again(void)
+{
+	struct ss_volume_args args = {};
+	struct test_volume test;
+
+	disk_set(copy, image);
+	model_again = model_then;
+	countdown = random() % 8;
+	copy->on_write = on_write_again;
+	if (volume_open(&test, "copy", base, copy, &args))
+		return test_log;
+	if (model_again.n_past < MODEL_PAST / 2)
+		model_write(&model_again, &test, random() % (MODEL_SECTORS - 8), 8);
+	assert(!volume_io(&test, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0));
+	if (countdown >= 0) {
+		disk_lose_power(copy, image);
+		model_then = model_again;
+		countdown = -1;
+	}
+	copy->on_write = NULL;
+	volume_close(&test);
+	return NULL;
 }
 
 /* Returns what is wrong, or NULL. */
@@ -168,8 +205,10 @@ static const char *run_script(enum damage *damage)
 			countdown = -1;
 		}
 		*damage = random() % DAMAGES;
+		if (*damage == SUPERBLOCK_LATER)
+			wrong = lose_power_again();
 		do_damage(*damage, test.volume);
-		wrong = look(*damage);
+		wrong = wrong ? wrong : look(*damage);
 	}
 	volume_close(&test);
 	return wrong;
