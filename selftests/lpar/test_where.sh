@@ -3,7 +3,7 @@
 # Where the threads of an LPAR run and how fast: each on a CPU of its own, and of
 # that it has nearly all, whatever the host does; and what becomes of that when
 # CPUs go offline and come back.
-# vm: cpus=6 threads=2 mem=1024 timeout=600 kernels=6.1,6.12,7.2,debug long=6.1,6.12,debug
+# vm: cpus=6 threads=2 mem=1024 timeout=600 kernels=6.1,6.12,7.2,debug long=6.1,7.2,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
