@@ -59,7 +59,7 @@ void ss_forget_emptied(struct ss_volume *volume, u32 version)
 }
 
 /**
- * ss_watch_emptied() - a write begins that goes to a version in place
+ * ss_watch_emptied() - a write begins that goes to a version in place, while some are noted
  * @volume: volume
  * @version: the running layer's
  *
@@ -67,7 +67,7 @@ void ss_forget_emptied(struct ss_volume *volume, u32 version)
  */
 void ss_watch_emptied(struct ss_volume *volume, u32 version)
 {
-	if (READ_ONCE(volume->nr_emptied) && is_empty(&volume->table, version))
+	if (is_empty(&volume->table, version))
 		WRITE_ONCE(volume->emptied_are_used, true);
 }
 

@@ -187,7 +187,8 @@ static u32 version_to_write(struct ss_volume *volume, u32 chunk, u32 wanted)
 	u32 version = ss_table_own(&volume->table, chunk, volume->running, SS_KIND_DATA);
 
 	if (version != SS_NONE) {
-		ss_watch_emptied(volume, version);
+		if (READ_ONCE(volume->nr_emptied))
+			ss_watch_emptied(volume, version);
 		return version;
 	}
 	version = ss_space_take(volume, wanted);
