@@ -84,7 +84,13 @@ static void forget(const char *name)
 	unlink(run_path(path, sizeof(path), name, "lpar.conf"));
 }
 
-/* Poll until the process is no member and holds no memory any more. */
+/* Is the process, or with 0 anybody, no member any more, and the memory nobody's? */
+static bool has_left(const struct lpar *lpar, pid_t pid)
+{
+	return !lpar->holder && !(pid ? lpar_has_member(lpar, pid) : lpar->n_members);
+}
+
+/* Poll until has_left(). */
 static int wait_left(const char *name, pid_t pid)
 {
 	uint64_t deadline = now_ns(CLOCK_MONOTONIC) + QUIT_TIMEOUT_NS;
@@ -94,7 +100,7 @@ static int wait_left(const char *name, pid_t pid)
 
 	for (;;) {
 		ret = lpar_get(name, &lpar);
-		gone = ret || (!lpar.holder && !lpar_has_member(&lpar, pid));
+		gone = ret || has_left(&lpar, pid);
 		lpar_free(&lpar);
 		if (gone || now_ns(CLOCK_MONOTONIC) > deadline)
 			return gone ? ret : -ETIMEDOUT;
@@ -423,7 +429,7 @@ static int end_guest(const char *name, pid_t pid, uint64_t timeout_ns)
 	int pidfd = syscall(SYS_pidfd_open, pid, 0);
 
 	if (pidfd < 0)
-		return errno == ESRCH ? 0 : -errno;
+		return errno == ESRCH ? wait_left(name, pid) : -errno;
 	if (timeout_ns && ask(name, "system_powerdown") && ends(pidfd, timeout_ns)) {
 		say("%s: guest powered down", name);
 	} else if (ask(name, "quit") && ends(pidfd, QUIT_TIMEOUT_NS)) {
@@ -447,6 +453,18 @@ static void thaw(const struct lpar *lpar)
 		say("%s: thawed", lpar->name);
 }
 
+/*
+ * A guest that has powered itself down: QEMU takes its pidfile away first, and is a
+ * member until it has ended. What deactivation refuses, it refuses after that.
+ */
+static void wait_ended(const char *name)
+{
+	char path[PATH_MAX];
+
+	if (!access(run_path(path, sizeof(path), name, "lpar.conf"), F_OK))
+		wait_left(name, 0);
+}
+
 static int stop(const struct lpar *lpar, uint64_t timeout_ns)
 {
 	pid_t pid = lpar_guest_pid(lpar);
@@ -455,6 +473,8 @@ static int stop(const struct lpar *lpar, uint64_t timeout_ns)
 	if (pid) {
 		thaw(lpar);
 		ret = end_guest(lpar->name, pid, timeout_ns);
+	} else {
+		wait_ended(lpar->name);
 	}
 	if (ret) {
 		err("LPAR %s: QEMU, pid %d, does not go: %s", lpar->name, pid, strerror(-ret));
