@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Nobody stalls generic netlink: not a user without rights, and not a command
 # that has to wait for something.
-# vm: cpus=6 threads=2 mem=1024 timeout=240 kernels=6.1,6.12,7.2,debug long=6.1,6.12,debug
+# vm: cpus=6 threads=2 mem=1024 timeout=240 kernels=6.1,6.12,7.2 long=6.1,6.12
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
