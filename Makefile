@@ -100,13 +100,14 @@ shell: programs
 demo: programs
 	selftests/demo/demo.sh
 
-# Each selftests/DIR/NAME.c is one program.
-PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(filter-out selftests/lib/% selftests/guest/% selftests/snapuser/%,$(wildcard selftests/*/*.c)))
+# Each selftests/DIR/NAME.c is one program; NAME_preload.c is a library to be preloaded.
+PRELOADS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard selftests/*/*_preload.c))
+PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(filter-out selftests/lib/% selftests/guest/% selftests/snapuser/% %_preload.c,$(wildcard selftests/*/*.c)))
 HELPERS := $(wildcard selftests/lib/*.c)
 TEST_CFLAGS := -O2 -g -Wall -Wextra -std=gnu11 -MMD -Iinclude/uapi -Iselftests/lib
 
 programs: packages
-	@$(MAKE) --no-print-directory ctl $(PROGRAMS)
+	@$(MAKE) --no-print-directory ctl $(PROGRAMS) $(PRELOADS)
 	@$(MAKE) --no-print-directory -C selftests/snapuser BUILD=$(BUILD)/selftests/snapuser
 	@! test -x selftests/guest/build || { $(VM)/kernels.sh fetch 6.1 && selftests/guest/build; }
 
@@ -114,7 +115,11 @@ $(BUILD)/selftests/%: selftests/%.c $(HELPERS) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -o $@ $< $(HELPERS) -lmnl -lpthread
 
--include $(PROGRAMS:=.d)
+$(BUILD)/selftests/%.so: selftests/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -shared -fPIC -o $@ $< -lmnl
+
+-include $(PROGRAMS:=.d) $(PRELOADS:.so=.d)
 
 packages:
 	@$(VM)/packages.sh

@@ -89,7 +89,7 @@ struct guest {
 	struct session *session;
 	char name[LPAR_NAME_MAX + 1];
 	pid_t pid;
-	int qmp; /* -1 = not connected */
+	struct qmp *qmp; /* NULL = not connected */
 	uint64_t memory;
 	struct netdev *netdev;
 	size_t n_netdevs;

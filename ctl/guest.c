@@ -5,9 +5,10 @@
  * start: define, activate, move interrupts, run QEMU, wait for its QMP socket,
  * pin its vCPUs. What fails undoes what came before, in reverse order.
  *
- * /run/lparkit/NAME holds qemu.pid, qmp.sock, qemu.log, irqs, and lpar.conf, the
- * description that the guest was started with; a lock on the directory keeps a
- * second start or stop of the same LPAR away.
+ * /run/lparkit/NAME holds qemu.pid, qmp.sock, lparctl.sock, qemu.log, irqs, and
+ * lpar.conf, the description that the guest was started with; a lock on the directory
+ * keeps a second start or stop of the same LPAR away, and the monitor of lparctl's own
+ * is for its holder.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +81,7 @@ static void forget(const char *name)
 	char path[PATH_MAX];
 
 	unlink(run_path(path, sizeof(path), name, "qmp.sock"));
+	unlink(run_path(path, sizeof(path), name, "lparctl.sock"));
 	unlink(run_path(path, sizeof(path), name, "qemu.pid"));
 	unlink(run_path(path, sizeof(path), name, "lpar.conf"));
 }
@@ -145,10 +147,10 @@ static int fence(struct launch *launch)
 /* QEMU would make a regular file where there is none, and call it memory. */
 static int check_memory(const struct launch *launch)
 {
-	char path[64];
+	char path[PATH_MAX];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "/dev/lpar/%s", launch->name);
+	lpar_memory_path(path, sizeof(path), launch->name);
 	if (!stat(path, &st) && S_ISCHR(st.st_mode))
 		return EXIT_OK;
 	err("LPAR %s: %s is no character device: is devtmpfs mounted on /dev?", launch->name, path);
@@ -242,10 +244,10 @@ static int wait_ready(struct launch *launch, uint64_t timeout_ns)
 {
 	uint64_t deadline = now_ns(CLOCK_MONOTONIC) + timeout_ns;
 	char path[PATH_MAX];
-	int qmp;
+	struct qmp *qmp;
 
-	run_path(path, sizeof(path), launch->name, "qmp.sock");
-	while ((qmp = qmp_open(path, QMP_TIMEOUT_MS)) < 0) {
+	run_path(path, sizeof(path), launch->name, "lparctl.sock");
+	while (qmp_open(path, QMP_TIMEOUT_MS, &qmp)) {
 		if (waitpid(launch->pid, NULL, WNOHANG) == launch->pid) {
 			launch->pid = 0;
 			err("LPAR %s: QEMU ended at once", launch->name);
@@ -262,7 +264,7 @@ static int wait_ready(struct launch *launch, uint64_t timeout_ns)
 		}
 		sleep_ms(20);
 	}
-	close(qmp);
+	qmp_close(qmp);
 	return EXIT_OK;
 }
 
@@ -406,33 +408,52 @@ static bool ends(int pidfd, uint64_t timeout_ns)
 {
 	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
 
-	return poll(&pfd, 1, timeout_ns / NSEC_PER_MSEC) == 1;
+	return poll(&pfd, 1, poll_ms(timeout_ns)) == 1;
 }
 
-static bool ask(const char *name, const char *command)
+static uint64_t left(uint64_t deadline_ns)
 {
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	return deadline_ns > now ? deadline_ns - now : 0;
+}
+
+/* The guest is asked, and ends in time: QEMU may be as slow to answer as the guest. */
+static bool powers_down(const char *name, int pidfd, uint64_t timeout_ns)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + timeout_ns;
 	char path[PATH_MAX];
-	int fd = qmp_open(run_path(path, sizeof(path), name, "qmp.sock"), QMP_TIMEOUT_MS);
+	struct qmp *qmp;
 	int ret;
 
-	if (fd < 0)
+	if (!timeout_ns)
 		return false;
-	ret = qmp_command(fd, command, QMP_TIMEOUT_MS);
-	close(fd);
-	/* After "quit" QEMU may be gone before it answers. */
-	return !ret || ret == -EPIPE || ret == -ECONNRESET;
+	ret = qmp_open(run_monitor(path, sizeof(path), name), poll_ms(timeout_ns), &qmp);
+	if (!ret)
+		ret = qmp_command(qmp, "system_powerdown", poll_ms(left(deadline_ns)));
+	qmp_close(qmp);
+	return !ret && ends(pidfd, left(deadline_ns));
 }
 
-/* Gently, then firmly, then by force. */
+static bool ends_by(int pidfd, int signal)
+{
+	syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+	return ends(pidfd, QUIT_TIMEOUT_NS);
+}
+
+/*
+ * Gently, then firmly, then by force. QEMU takes SIGTERM for "quit", whoever has its
+ * monitors: its disks are flushed.
+ */
 static int end_guest(const char *name, pid_t pid, uint64_t timeout_ns)
 {
 	int pidfd = syscall(SYS_pidfd_open, pid, 0);
 
 	if (pidfd < 0)
 		return errno == ESRCH ? wait_left(name, pid) : -errno;
-	if (timeout_ns && ask(name, "system_powerdown") && ends(pidfd, timeout_ns)) {
+	if (powers_down(name, pidfd, timeout_ns)) {
 		say("%s: guest powered down", name);
-	} else if (ask(name, "quit") && ends(pidfd, QUIT_TIMEOUT_NS)) {
+	} else if (ends_by(pidfd, SIGTERM)) {
 		say("%s: QEMU quit", name);
 	} else {
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);

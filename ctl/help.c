@@ -98,7 +98,7 @@ static const char options_text[] =
 	"Options\n"
 	"  -j, --json      JSON output of list, show, check, cut, netbuf, throttle and monitor\n"
 	"  -p, --pretty    indented JSON\n"
-	"      --root DIR  look for /etc, /proc, /run and /sys below DIR\n"
+	"      --root DIR  look for /dev/lpar, /etc, /proc, /run and /sys below DIR\n"
 	"  -h, --help      this text\n"
 	"  -V, --version   the version\n"
 	"\n"

@@ -189,6 +189,7 @@ const char *format_size(char *buf, size_t size, uint64_t bytes);
 const char *format_time(char *buf, size_t size, int64_t ns);
 const char *format_instant(char *buf, size_t size, uint64_t ns);
 uint64_t now_ns(clockid_t clock);
+int poll_ms(uint64_t ns);
 void sleep_ms(unsigned int ms);
 void *xalloc(size_t size);
 void *xrealloc(void *memory, size_t size);
@@ -197,6 +198,8 @@ char *xprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int read_text(const char *path, char *buf, size_t size);
 int write_text(const char *path, const char *text);
 const char *run_path(char *buf, size_t size, const char *name, const char *file);
+const char *run_monitor(char *buf, size_t size, const char *name);
+const char *lpar_memory_path(char *buf, size_t size, const char *name);
 int run_make(const char *name);
 
 /* cpus.c: sets of CPUs */
@@ -372,7 +375,8 @@ int snap_check(struct args *args);
 char **qemu_command(const struct lpar_config *config, bool incoming);
 
 /* qmp.c: QEMU's monitor */
-int qmp_open(const char *path, unsigned int timeout_ms);
+struct qmp;
+
 struct qmp_reply {
 	const char *event; /* by which QEMU says when a command took effect, NULL = none */
 	uint64_t event_ns; /* CLOCK_REALTIME of it, 0 = it did not come */
@@ -380,9 +384,12 @@ struct qmp_reply {
 	char why[160];
 };
 
-int qmp_call(int fd, const char *command, struct json_object *arguments, int pass,
+int qmp_open(const char *path, unsigned int timeout_ms, struct qmp **opened);
+void qmp_close(struct qmp *qmp);
+pid_t qmp_peer(const struct qmp *qmp);
+int qmp_call(struct qmp *qmp, const char *command, struct json_object *arguments, int pass,
 	     struct qmp_reply *reply, unsigned int timeout_ms);
-int qmp_command(int fd, const char *command, unsigned int timeout_ms);
+int qmp_command(struct qmp *qmp, const char *command, unsigned int timeout_ms);
 
 /* pin.c: vCPUs on CPUs of their own */
 int pin_guest(const struct lpar *lpar, const struct pin_config *config); /* exit code */

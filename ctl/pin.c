@@ -54,15 +54,15 @@ void pin_others(const struct lpar *lpar, struct cpus *others)
 /* The vCPUs of the guest; -errno, and the reason is printed. */
 static int query(const char *name, struct json_object **vcpus)
 {
-	char path[PATH_MAX];
-	int fd = qmp_open(run_path(path, sizeof(path), name, "qmp.sock"), QMP_TIMEOUT_MS);
 	struct qmp_reply reply = { 0 };
-	int ret = fd < 0 ? fd : 0;
+	char path[PATH_MAX];
+	struct qmp *qmp;
+	int ret;
 
-	if (!ret) {
-		ret = qmp_call(fd, "query-cpus-fast", NULL, -1, &reply, QMP_TIMEOUT_MS);
-		close(fd);
-	}
+	ret = qmp_open(run_monitor(path, sizeof(path), name), QMP_TIMEOUT_MS, &qmp);
+	if (!ret)
+		ret = qmp_call(qmp, "query-cpus-fast", NULL, -1, &reply, QMP_TIMEOUT_MS);
+	qmp_close(qmp);
 	if (!ret && !json_object_is_type(reply.result, json_type_array))
 		ret = -EBADMSG;
 	if (ret) {

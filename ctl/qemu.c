@@ -71,13 +71,15 @@ static unsigned int vcpus(const struct lpar_config *config)
 static void add_machine(struct words *words, const struct lpar_config *config)
 {
 	const struct guest_config *guest = &config->guest;
+	char path[PATH_MAX], escaped[2 * PATH_MAX];
 
 	add_option(words, "-name", "%s,debug-threads=on", config->name);
 	add_option(words, "-machine", "%s,memory-backend=lpar", or_default(guest->machine, "q35"));
 	add_option(words, "-object",
-		   "memory-backend-file,id=lpar,size=%" PRIu64
-		   ",mem-path=/dev/lpar/%s,share=on,align=2M",
-		   config->memory, config->name);
+		   "memory-backend-file,id=lpar,size=%" PRIu64 ",mem-path=%s,share=on,align=2M",
+		   config->memory,
+		   escape(escaped, sizeof(escaped),
+			  lpar_memory_path(path, sizeof(path), config->name)));
 	/* In KiB: QEMU would take a bare number for MiB. */
 	add_option(words, "-m", "%" PRIu64 "k", config->memory / 1024);
 	add_option(words, "-smp", "%u", vcpus(config));
@@ -115,18 +117,30 @@ static void add_boot(struct words *words, const struct guest_config *guest)
 		add_option(words, "-append", "%s", guest->append);
 }
 
+/* One that whoever looks may use, and one of lparctl's own. */
+static void add_monitors(struct words *words, const struct lpar_config *config)
+{
+	static const char *const sockets[] = { "qmp.sock", "lparctl.sock" };
+	char path[PATH_MAX], escaped[2 * PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(sockets); i++) {
+		run_path(path, sizeof(path), config->name, sockets[i]);
+		add_option(words, "-qmp", "unix:%s,server=on,wait=off",
+			   escape(escaped, sizeof(escaped), path));
+	}
+}
+
 /* An argv for execvp(). Incoming: it waits for a migration, and then stays paused. */
 char **qemu_command(const struct lpar_config *config, bool incoming)
 {
-	char path[PATH_MAX], escaped[2 * PATH_MAX];
 	struct words words = { NULL, 0 };
+	char path[PATH_MAX];
 	size_t i;
 
 	add(&words, or_default(config->guest.binary, "qemu-system-x86_64"));
 	add_machine(&words, config);
-	run_path(path, sizeof(path), config->name, "qmp.sock");
-	add_option(&words, "-qmp", "unix:%s,server=on,wait=off",
-		   escape(escaped, sizeof(escaped), path));
+	add_monitors(&words, config);
 	add_option(&words, "-pidfile", "%s",
 		   run_path(path, sizeof(path), config->name, "qemu.pid"));
 	add_disks(&words, config);

@@ -120,7 +120,6 @@ struct guest *session_add(struct session *session, const char *name)
 	guest = &session->guest[n];
 	memset(guest, 0, sizeof(*guest));
 	guest->session = session;
-	guest->qmp = -1;
 	snprintf(guest->name, sizeof(guest->name), "%s", name);
 	session->n_guests++;
 	return guest;
@@ -360,8 +359,7 @@ static void free_guests(struct session *session)
 	for (i = 0; i < session->n_guests; i++) {
 		struct guest *guest = &session->guest[i];
 
-		if (guest->qmp >= 0)
-			close(guest->qmp);
+		qmp_close(guest->qmp);
 		for (j = 0; j < guest->n_volumes; j++)
 			free(guest->volume[j]);
 		free(guest->volume);

@@ -199,16 +199,15 @@ void guest_detach(struct guest *guest)
 int guest_connect(struct guest *guest)
 {
 	char path[PATH_MAX];
+	int ret;
 
-	if (guest->qmp >= 0)
+	if (guest->qmp)
 		return 0;
-	guest->qmp =
-		qmp_open(run_path(path, sizeof(path), guest->name, "qmp.sock"), QMP_TIMEOUT_MS);
-	if (guest->qmp >= 0)
-		return 0;
-	snprintf(guest->why, sizeof(guest->why), "QEMU does not answer on its QMP socket: %s",
-		 strerror(-guest->qmp));
-	return guest->qmp;
+	ret = qmp_open(run_monitor(path, sizeof(path), guest->name), QMP_TIMEOUT_MS, &guest->qmp);
+	if (ret)
+		snprintf(guest->why, sizeof(guest->why),
+			 "QEMU does not answer on its QMP socket: %s", strerror(-ret));
+	return ret;
 }
 
 static int call(struct guest *guest, const char *command, struct json_object *arguments, int pass,
@@ -337,8 +336,7 @@ int guest_end(struct guest *guest)
 
 	if (!guest->pid)
 		return 0;
-	if (guest->qmp >= 0)
-		close(guest->qmp);
-	guest->qmp = -1;
+	qmp_close(guest->qmp);
+	guest->qmp = NULL;
 	return guest_run_lparctl(guest, words);
 }

@@ -315,6 +315,14 @@ uint64_t now_ns(clockid_t clock)
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
+/* For poll(), which cannot wait longer than some weeks. */
+int poll_ms(uint64_t ns)
+{
+	uint64_t ms = (ns + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+
+	return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
 void sleep_ms(unsigned int ms)
 {
 	struct timespec ts = { ms / 1000, ms % 1000 * NSEC_PER_MSEC };
@@ -407,6 +415,22 @@ int write_text(const char *path, const char *text)
 const char *run_path(char *buf, size_t size, const char *name, const char *file)
 {
 	return rooted(buf, size, "/run/lparkit/%s/%s", name, file);
+}
+
+/*
+ * The monitor of lparctl's own, for whoever has the LPAR's lock; one that an older lparctl
+ * has started has only that for everybody.
+ */
+const char *run_monitor(char *buf, size_t size, const char *name)
+{
+	if (!access(run_path(buf, size, name, "lparctl.sock"), F_OK))
+		return buf;
+	return run_path(buf, size, name, "qmp.sock");
+}
+
+const char *lpar_memory_path(char *buf, size_t size, const char *name)
+{
+	return rooted(buf, size, "/dev/lpar/%s", name);
 }
 
 static int make_dir(const char *path)

@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lparctl.h"
@@ -22,7 +21,7 @@
 #define STAGE_TEXT "migrating"
 
 struct follow {
-	int qmp;
+	struct qmp *qmp;
 	pid_t pid;
 	const char *lpar; /* NULL: its stage is of no interest */
 	uint32_t share; /* percent; 0 = the kernel's default */
@@ -276,15 +275,6 @@ static int follow_migration(struct follow *follow)
 	return strcmp(progress.status, "completed") ? EXIT_FAILED : EXIT_OK;
 }
 
-/* Whose socket it is; QEMU listens itself. */
-static pid_t peer(int fd)
-{
-	struct ucred ucred;
-	socklen_t len = sizeof(ucred);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &len) ? 0 : ucred.pid;
-}
-
 static int parse_share(struct follow *follow, const char *value)
 {
 	uint64_t share;
@@ -346,14 +336,14 @@ int throttle_follow_verb(struct args *args)
 	ret = parse(args, &follow);
 	if (ret)
 		return ret;
-	follow.qmp = qmp_open(path, QMP_TIMEOUT_MS);
-	if (follow.qmp < 0) {
-		err("%s: %s", path, strerror(-follow.qmp));
+	ret = qmp_open(path, QMP_TIMEOUT_MS, &follow.qmp);
+	if (ret) {
+		err("%s: %s", path, strerror(-ret));
 		return EXIT_FAILED;
 	}
 	if (!follow.pid)
-		follow.pid = peer(follow.qmp);
+		follow.pid = qmp_peer(follow.qmp);
 	ret = follow_migration(&follow);
-	close(follow.qmp);
+	qmp_close(follow.qmp);
 	return ret;
 }
