@@ -10,16 +10,38 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cluster.h"
 
 #define READ_BYTES 65536
+/* A description of hundreds of guests; a host that has been taken over sends no more. */
+#define LINE_MOST_BYTES (16 << 20)
 /* The best of so many round trips is the one with the least noise. */
 #define CLOCK_ROUNDS 16
-/* For undoing what a failed operation has done. */
-#define ABORT_TIMEOUT_NS (120 * (uint64_t)NSEC_PER_SEC)
+/* For undoing what a failed operation has done, at least and at most. */
+#define ABORT_LEAST_NS (30 * (uint64_t)NSEC_PER_SEC)
+#define ABORT_MOST_NS (120 * (uint64_t)NSEC_PER_SEC)
+/* That often a host hears that we are there. */
+#define BEAT_NS (2 * (uint64_t)NSEC_PER_SEC)
+/* A host that does not for so long undoes what it has begun; BEAT_NS is well below. */
+#define SILENCE_NS (30 * (uint64_t)NSEC_PER_SEC)
+/* For a command to end by itself, and once more after it was told to. */
+#define CLOSE_NS (2 * (uint64_t)NSEC_PER_SEC)
+
+/*
+ * A connection that has broken without a word is noticed in 15 s, well before a host
+ * gives us up. Nobody is there to be asked for a password.
+ */
+static const char *const ssh[] = { "ssh",
+				   "-oBatchMode=yes",
+				   "-oConnectTimeout=10",
+				   "-oServerAliveInterval=5",
+				   "-oServerAliveCountMax=3",
+				   "--",
+				   NULL };
 
 /* Who gives up while hosts work gets them back as they were. */
 void channels_catch_signals(void)
@@ -28,49 +50,89 @@ void channels_catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* Of an operator or of a file: nothing that ssh, or a path, could take for something else. */
+bool host_is_valid(const char *host)
+{
+	static const char most[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789.-_:%@[]";
+	const char *at = strchr(host, '@');
+	const char *name = at ? at + 1 : host;
+
+	return *host && strlen(host) <= CLUSTER_HOST_MAX && strspn(host, most) == strlen(host) &&
+	       !strchr("-.@", *host) && *name && *name != '-' && !strchr(name, '@');
+}
+
 /* --- opening and closing --- */
 
-static char **command_line(const char *prefix, const char *host)
+/* Root needs nobody's help to work on its own host. */
+static bool is_local(const struct channels *channels, const char *host)
+{
+	struct utsname uts;
+
+	if (channels->prefix || geteuid() || uname(&uts))
+		return false;
+	return !strcmp(host, "localhost") || !strcmp(host, uts.nodename);
+}
+
+/* What is to be executed, and with which words. To be freed, with each word. */
+static char **command_line(const struct channels *channels, const struct channel *channel)
 {
 	char **words = NULL;
-	size_t n = 0;
+	size_t n = 0, i;
 
-	if (split_words(prefix, &words, &n) || !n)
+	if (channel->local)
+		return self_words((const char *const[]){ "execd", NULL });
+	if (channels->prefix && (split_words(channels->prefix, &words, &n) || !n))
 		return NULL;
-	words = xrealloc(words, (n + 4) * sizeof(*words));
-	words[n++] = xstrdup(host);
+	words = xrealloc(words, (n + ARRAY_SIZE(ssh) + 4) * sizeof(*words));
+	for (i = 0; !channels->prefix && ssh[i]; i++)
+		words[n++] = xstrdup(ssh[i]);
+	words[n++] = xstrdup(channel->host);
 	words[n++] = xstrdup("lparctl");
 	words[n++] = xstrdup("execd");
 	words[n] = NULL;
 	return words;
 }
 
-static void become_command(char **words, const int *to, const int *from)
+/* In a session of its own: Ctrl-C is for us, the other end must live to undo what it did. */
+static void become_command(const struct channel *channel, char **words, const int *to,
+			   const int *from)
 {
-	/* Ctrl-C is for us: the other end must live to undo what it did. */
-	signal(SIGINT, SIG_IGN);
+	setsid();
 	signal(SIGPIPE, SIG_DFL);
 	dup2(to[0], STDIN_FILENO);
 	dup2(from[1], STDOUT_FILENO);
-	execvp(words[0], words);
+	if (channel->local)
+		execv("/proc/self/exe", words);
+	else
+		execvp(words[0], words);
 	fprintf(stderr, "lparctl: %s: %s\n", words[0], strerror(errno));
 	_exit(EXIT_FAILED);
 }
 
-static int open_one(struct channels *channels, struct channel *channel)
+static int open_one(const struct channels *channels, struct channel *channel)
 {
-	char **words = command_line(channels->prefix, channel->host);
 	int to[2], from[2], i;
+	char **words;
 
+	channel->local = is_local(channels, channel->host);
+	words = command_line(channels, channel);
 	if (!words) {
 		err("--via '%s' is not a command", channels->prefix);
 		return -EINVAL;
 	}
-	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
+	if (pipe2(to, O_CLOEXEC))
 		return -errno;
+	if (pipe2(from, O_CLOEXEC)) {
+		close(to[0]);
+		close(to[1]);
+		return -errno;
+	}
+	/* A host that takes nothing must not keep us from the others. */
+	fcntl(to[1], F_SETFL, O_NONBLOCK);
 	channel->pid = fork();
 	if (!channel->pid)
-		become_command(words, to, from);
+		become_command(channel, words, to, from);
 	close(to[0]);
 	close(from[1]);
 	channel->to = to[1];
@@ -84,42 +146,97 @@ static int open_one(struct channels *channels, struct channel *channel)
 	return channel->dead ? -EAGAIN : 0;
 }
 
-static void close_one(struct channel *channel)
+/* Has it ended, or does it until then? */
+static bool ends_until(struct channel *channel, uint64_t deadline_ns)
+{
+	while (channel->pid > 0) {
+		if (waitpid(channel->pid, NULL, WNOHANG))
+			channel->pid = 0;
+		else if (now_ns(CLOCK_MONOTONIC) >= deadline_ns)
+			return false;
+		else
+			sleep_ms(5);
+	}
+	return true;
+}
+
+/* With all that it has started; it may not have come to have a session of its own. */
+static void tell_to_end(const struct channel *channel, int signal)
+{
+	kill(-channel->pid, signal);
+	kill(channel->pid, signal);
+}
+
+/* What did not end with its input; an execd of this host is left to finish. */
+static void end_command(struct channel *channel, uint64_t deadline_ns)
+{
+	if (ends_until(channel, deadline_ns))
+		return;
+	tell_to_end(channel, SIGTERM);
+	if (ends_until(channel, now_ns(CLOCK_MONOTONIC) + (interrupted() ? 0 : CLOSE_NS)))
+		return;
+	if (channel->local) {
+		err("host %s: lparctl execd, pid %d, is still at work: what it undoes is not known",
+		    channel->host, channel->pid);
+	} else {
+		tell_to_end(channel, SIGKILL);
+		ends_until(channel, UINT64_MAX);
+	}
+	channel->pid = 0;
+}
+
+static void close_pipes(struct channel *channel)
 {
 	if (channel->pid <= 0)
 		return;
 	close(channel->to);
 	close(channel->from);
-	waitpid(channel->pid, NULL, 0);
-	channel->pid = 0;
 	channel->dead = true;
 }
 
-int channels_open(struct channels *channels)
+static struct json_object *new_hello(void)
 {
-	struct json_object *hello = json_object_new_object();
+	struct json_object *json = json_object_new_object();
+
+	json_put(json, "op", "hello");
+	json_put_u64(json, "version", CLUSTER_PROTOCOL);
+	json_put_u64(json, "silence_ns", SILENCE_NS);
+	return json;
+}
+
+int channels_open(struct channels *channels, const char *const *hosts, size_t n)
+{
 	size_t i;
 	int ret = 0;
 
-	for (i = 0; !ret && i < channels->n; i++)
+	channels->channel = xalloc(n * sizeof(*channels->channel));
+	channels->n = n;
+	for (i = 0; i < n; i++)
+		channels->channel[i].host = hosts[i];
+	for (i = 0; !ret && i < n; i++)
 		ret = open_one(channels, &channels->channel[i]);
-	json_put_u64(hello, "version", CLUSTER_VERSION);
-	if (!ret)
-		ret = channels_ask(channels, "hello", json_object_get(hello));
-	json_object_put(hello);
-	return ret;
+	return ret ? ret : channels_ask(channels, "hello", new_hello());
 }
 
+/* Those that were opened, if any. */
 void channels_close(struct channels *channels)
 {
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + (interrupted() ? 0 : CLOSE_NS);
 	size_t i;
 
+	for (i = 0; i < channels->n; i++)
+		close_pipes(&channels->channel[i]);
 	for (i = 0; i < channels->n; i++) {
-		close_one(&channels->channel[i]);
-		json_object_put(channels->channel[i].answer);
-		free(channels->channel[i].error);
-		free(channels->channel[i].line);
+		struct channel *channel = &channels->channel[i];
+
+		end_command(channel, deadline_ns);
+		json_object_put(channel->answer);
+		free(channel->error);
+		free(channel->line);
 	}
+	free(channels->channel);
+	channels->channel = NULL;
+	channels->n = 0;
 }
 
 /* --- requests and answers --- */
@@ -143,10 +260,26 @@ void channel_send(struct channel *channel, struct json_object *request)
 	free(channel->error);
 	channel->error = NULL;
 	channel->pending++;
-	if (write(channel->to, line, strlen(line)) != (ssize_t)strlen(line))
-		lose(channel, "the connection is lost");
+	errno = 0;
+	if (channel->dead || write(channel->to, line, strlen(line)) != (ssize_t)strlen(line))
+		lose(channel, errno == EAGAIN ? "it takes no requests" : "the connection is lost");
 	free(line);
 	json_object_put(request);
+}
+
+/* An empty line to each host, which would give us up otherwise. */
+static void beat(struct channels *channels)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	size_t i;
+
+	if (now < channels->beat_ns)
+		return;
+	channels->beat_ns = now + BEAT_NS;
+	for (i = 0; i < channels->n; i++)
+		/* One that takes nothing now has not read what is there; one that is lost says so. */
+		if (!channels->channel[i].dead && write(channels->channel[i].to, "\n", 1) < 0)
+			continue;
 }
 
 static void take_answer(struct channels *channels, struct channel *channel, const char *line)
@@ -166,9 +299,9 @@ static void take_answer(struct channels *channels, struct channel *channel, cons
 		channel->answer = json_object_get(value);
 	} else {
 		free(channel->error);
-		channel->error = xstrdup(json_object_object_get_ex(json, "error", &value)
-						 ? json_object_get_string(value)
-						 : "what answers there is not lparctl execd");
+		channel->error = json_object_object_get_ex(json, "error", &value)
+					 ? json_printable(value)
+					 : xstrdup("what answers there is not lparctl execd");
 	}
 	json_object_put(json);
 }
@@ -178,6 +311,10 @@ static void read_channel(struct channels *channels, struct channel *channel)
 	ssize_t got;
 	char *end;
 
+	if (channel->len > LINE_MOST_BYTES) {
+		lose(channel, "its answer has no end");
+		return;
+	}
 	channel->line = xrealloc(channel->line, channel->len + READ_BYTES + 1);
 	got = read(channel->from, channel->line + channel->len, READ_BYTES);
 	if (got <= 0) {
@@ -217,53 +354,80 @@ static const struct channel *find_failed(const struct channels *channels)
 	return NULL;
 }
 
-/* Read until all have answered, one has failed, or the time is over. */
-static int wait_answers(struct channels *channels, uint64_t deadline_ns, bool all)
+/* Until an answer comes, or a host is to be told that we are there. */
+static void wait_some(struct channels *channels, struct pollfd *pfd, uint64_t left_ns)
+{
+	uint64_t wait_ns = left_ns < BEAT_NS ? left_ns : BEAT_NS;
+	size_t i;
+	int n;
+
+	beat(channels);
+	n = poll(pfd, channels->n, poll_ms(wait_ns));
+	for (i = 0; n > 0 && i < channels->n; i++)
+		if (pfd[i].fd >= 0 && pfd[i].revents)
+			read_channel(channels, &channels->channel[i]);
+}
+
+/*
+ * Read until all have answered, one has failed, the time is over or somebody has given up.
+ * Hosts that undo are not left because one has failed.
+ */
+static int wait_answers(struct channels *channels, uint64_t deadline_ns, bool undoing)
 {
 	struct pollfd *pfd = xalloc(channels->n * sizeof(*pfd));
+	unsigned int before = undoing ? interruptions() : 0;
 	int64_t left;
-	size_t i;
 	int ret = 0;
 
-	while (!ret && add_pollfds(channels, pfd) && (all || !find_failed(channels))) {
+	while (!ret && add_pollfds(channels, pfd) && (undoing || !find_failed(channels))) {
 		left = deadline_ns - now_ns(CLOCK_MONOTONIC);
 		if (left <= 0)
 			ret = -ETIMEDOUT;
-		else if (interrupted() && !all)
+		else if (interruptions() > before)
 			ret = -EINTR;
-		else if (poll(pfd, channels->n, left / NSEC_PER_MSEC + 1) > 0)
-			for (i = 0; i < channels->n; i++)
-				if (pfd[i].fd >= 0 && pfd[i].revents)
-					read_channel(channels, &channels->channel[i]);
+		else
+			wait_some(channels, pfd, left);
 	}
 	free(pfd);
 	return ret;
 }
 
-static const char *slow_host(const struct channels *channels)
+/* Every host that has failed; true if any has. */
+static bool report_failed(const struct channels *channels, const char *op)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < channels->n; i++) {
+		const struct channel *channel = &channels->channel[i];
+
+		if (!channel->error)
+			continue;
+		err("host %s: %s: %s", channel->host, op, channel->error);
+		n++;
+	}
+	return n;
+}
+
+static void report_late(const struct channels *channels, const char *op)
 {
 	size_t i;
 
 	for (i = 0; i < channels->n; i++)
 		if (channels->channel[i].pending)
-			return channels->channel[i].host;
-	return "?";
+			err("host %s: %s: no answer in time", channels->channel[i].host, op);
 }
 
 /* Answers to the requests that were sent; op names the step in messages. */
 int channels_gather(struct channels *channels, const char *op)
 {
-	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + channels->timeout_ns;
-	int ret = wait_answers(channels, deadline_ns, false);
-	const struct channel *failed = find_failed(channels);
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	int ret = wait_answers(channels, now + channels->timeout_ns, false);
 
-	if (failed) {
-		err("host %s: %s: %s", failed->host, op, failed->error);
+	if (report_failed(channels, op))
 		return -EIO;
-	}
 	if (ret == -ETIMEDOUT)
-		err("host %s: %s: no answer in time", slow_host(channels), op);
-	else if (ret || interrupted())
+		report_late(channels, op);
+	else if (interrupted())
 		err("%s: interrupted", op);
 	return interrupted() && !ret ? -EINTR : ret;
 }
@@ -293,22 +457,42 @@ static struct json_object *plain_request(const char *op)
 }
 
 /* Another execd finds what the lost one has left; hello undoes it. */
-static void reopen(struct channels *channels, struct channel *channel)
+static void reopen(const struct channels *channels, struct channel *channel)
 {
-	struct json_object *hello = plain_request("hello");
-
-	json_put_u64(hello, "version", CLUSTER_VERSION);
-	close_one(channel);
-	if (open_one(channels, channel))
-		json_object_put(hello);
-	else
-		channel_send(channel, hello);
+	close_pipes(channel);
+	end_command(channel, 0);
+	if (!open_one(channels, channel))
+		channel_send(channel, new_hello());
 }
 
-/* All hosts go back to where they were; who cannot be reached is named. */
-void channels_abort(struct channels *channels)
+static uint64_t abort_time(const struct channels *channels)
 {
-	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + ABORT_TIMEOUT_NS;
+	if (channels->timeout_ns < ABORT_LEAST_NS)
+		return ABORT_LEAST_NS;
+	return channels->timeout_ns < ABORT_MOST_NS ? channels->timeout_ns : ABORT_MOST_NS;
+}
+
+/* Is this host as it was? */
+static bool is_undone(const struct channel *channel)
+{
+	if (channel->pending || channel->dead)
+		err("host %s cannot be reached: it undoes what is left there by itself, or by 'lparctl cluster recover' on it",
+		    channel->host);
+	else if (channel->error && !channel->answer)
+		err("host %s: undoing: %s", channel->host, channel->error);
+	else
+		return true;
+	return false;
+}
+
+/*
+ * All hosts go back to where they were; who has not, is named, and makes this fail.
+ * Whoever interrupts this leaves the rest to the hosts.
+ */
+int channels_abort(struct channels *channels)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + abort_time(channels);
+	int ret = 0;
 	size_t i;
 
 	for (i = 0; i < channels->n; i++) {
@@ -320,15 +504,10 @@ void channels_abort(struct channels *channels)
 			channel_send(channel, plain_request("abort"));
 	}
 	wait_answers(channels, deadline_ns, true);
-	for (i = 0; i < channels->n; i++) {
-		struct channel *channel = &channels->channel[i];
-
-		if (channel->pending || channel->dead)
-			err("host %s cannot be reached: what is left there is undone by 'lparctl cluster recover' on it",
-			    channel->host);
-		else if (channel->error && !channel->answer)
-			err("host %s: undoing: %s", channel->host, channel->error);
-	}
+	for (i = 0; i < channels->n; i++)
+		if (!is_undone(&channels->channel[i]))
+			ret = -EIO;
+	return ret;
 }
 
 /* --- clocks --- */

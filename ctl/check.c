@@ -255,7 +255,7 @@ static void free_site(struct site *site)
 /* Takes over the problems. */
 static int print_report(const struct report *report, struct json_object *json)
 {
-	size_t i, n = json_object_array_length(report->problems);
+	size_t i, n = json_count(report->problems);
 	struct json_object *object = json_object_new_object();
 
 	json_put(object, "name", report->name);
@@ -266,8 +266,7 @@ static int print_report(const struct report *report, struct json_object *json)
 	if (!n)
 		say("%s: ok", report->name);
 	for (i = 0; i < n; i++)
-		say("%s: %s", report->name,
-		    json_object_get_string(json_object_array_get_idx(report->problems, i)));
+		say("%s: %s", report->name, json_text_at(report->problems, i));
 	return n ? EXIT_CHECK : EXIT_OK;
 }
 

@@ -14,8 +14,6 @@
 
 #include "cluster.h"
 
-#define TIMEOUT_NS (600 * (uint64_t)NSEC_PER_SEC)
-#define MAX_SKEW_NS (50 * (uint64_t)NSEC_PER_MSEC)
 /*
  * From arming until the cut, at least: enough for the answers, and for a second thought.
  * Guests run until they are stopped, so that it costs nothing to be late with that; but
@@ -25,121 +23,6 @@
 #define RESUME_AHEAD_NS (260 * NSEC_PER_MSEC)
 /* The least that frames on the wire are waited for. */
 #define WAIT_NS (10 * NSEC_PER_MSEC)
-
-/* --- words of the command line --- */
-
-static int split_hosts(struct cluster *cluster, const char *hosts)
-{
-	char *rest, *host;
-	size_t n = 0;
-
-	cluster->hosts = xstrdup(hosts);
-	for (host = strtok_r(cluster->hosts, ",", &rest); host; host = strtok_r(NULL, ",", &rest)) {
-		if (strchr(host, '/') || *host == '-' || *host == '.' ||
-		    strlen(host) > CLUSTER_HOST_MAX)
-			return usage("'%s' is no name of a host", host);
-		if (n == CLUSTER_HOSTS_MAX)
-			return usage("at most %d hosts", CLUSTER_HOSTS_MAX);
-		cluster->host[n++] = host;
-	}
-	cluster->channels.n = n;
-	return n ? EXIT_OK : usage("--hosts needs HOST[,HOST]...");
-}
-
-static int add_lpars(struct cluster *cluster, const char *names)
-{
-	char *copy = xstrdup(names), *rest, *name;
-
-	for (name = strtok_r(copy, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
-		if (!name_is_valid(name)) {
-			free(copy);
-			return usage("'%s' is no name for an LPAR", name);
-		}
-		json_object_array_add(cluster->lpars, json_object_new_string(name));
-	}
-	free(copy);
-	return EXIT_OK;
-}
-
-static int parse_time_option(const char *option, const char *value, uint64_t *ns)
-{
-	if (value && !parse_time(value, ns))
-		return EXIT_OK;
-	return usage("%s needs a time such as 500ms", option);
-}
-
-/* One option; -1 when the next word is none of them. */
-static int parse_option(struct args *args, struct cluster *cluster)
-{
-	const char *value;
-
-	if (next_option(args, "--hosts", &value))
-		return value ? split_hosts(cluster, value) : usage("--hosts needs HOST[,HOST]...");
-	if (next_option(args, "--lpar", &value))
-		return value ? add_lpars(cluster, value) : usage("--lpar needs NAME[,NAME]...");
-	if (next_option(args, "--via", &value)) {
-		cluster->channels.prefix = value;
-		return value ? EXIT_OK : usage("--via needs a command");
-	}
-	if (next_option(args, "--dir", &value)) {
-		cluster->dir = value;
-		return value && *value == '/' ? EXIT_OK : usage("--dir needs an absolute path");
-	}
-	if (next_option(args, "--timeout", &value))
-		return parse_time_option("--timeout", value, &cluster->channels.timeout_ns);
-	if (next_option(args, "--max-skew", &value))
-		return parse_time_option("--max-skew", value, &cluster->max_skew_ns);
-	if (next_option(args, "--wait", &value))
-		return parse_time_option("--wait", value, &cluster->wait_ns);
-	if (next_flag(args, "--continue")) {
-		cluster->go_on = true;
-		return EXIT_OK;
-	}
-	return -1;
-}
-
-static void init_cluster(struct cluster *cluster)
-{
-	memset(cluster, 0, sizeof(*cluster));
-	cluster->dir = CLUSTER_DIR;
-	cluster->lpars = json_object_new_array();
-	cluster->max_skew_ns = MAX_SKEW_NS;
-	cluster->channels.prefix = "ssh";
-	cluster->channels.timeout_ns = TIMEOUT_NS;
-}
-
-static void free_cluster(struct cluster *cluster)
-{
-	channels_close(&cluster->channels);
-	free(cluster->channels.channel);
-	free(cluster->hosts);
-	json_object_put(cluster->lpars);
-	json_object_put(cluster->manifest);
-}
-
-/* NAME [OPTION]... in any order. */
-static int parse_words(struct args *args, struct cluster *cluster, const char *verb)
-{
-	int ret = EXIT_OK;
-
-	while (!ret && args->argc) {
-		ret = parse_option(args, cluster);
-		if (ret >= 0)
-			continue;
-		ret = EXIT_OK;
-		if (args->argv[0][0] == '-' || cluster->name)
-			ret = usage("'%s' is unknown to cluster %s", args->argv[0], verb);
-		cluster->name = next_arg(args);
-	}
-	if (ret)
-		return ret;
-	if (!cluster->name)
-		return usage("the name of the saved state is missing");
-	if (!name_is_valid(cluster->name))
-		return usage("'%s' is no name for a saved state: 1-31 of a-z 0-9 . _ -",
-			     cluster->name);
-	return EXIT_OK;
-}
 
 static char *manifest_path(const struct cluster *cluster)
 {
@@ -152,10 +35,16 @@ static char *manifest_path(const struct cluster *cluster)
 static void show_progress(struct channel *channel, struct json_object *progress)
 {
 	struct json_object *guests = json_object_object_get(progress, "guests");
+	char *doing = json_printable(json_object_object_get(progress, "doing"));
 
-	fprintf(stderr, "\r\033[K%s: %s", channel->host, json_text(progress, "doing"));
-	json_object_object_foreach(guests, name, done)
-		fprintf(stderr, " %s %s %%", name, json_object_get_string(done));
+	fprintf(stderr, "\r\033[K%s: %s", channel->host, doing);
+	free(doing);
+	if (json_object_is_type(guests, json_type_object)) {
+		json_object_object_foreach(guests, name, done)
+			if (name_is_valid(name))
+				fprintf(stderr, " %s %" PRId64 " %%", name,
+					json_object_get_int64(done));
+	}
 	fflush(stderr);
 }
 
@@ -168,16 +57,11 @@ static void end_progress(const struct cluster *cluster)
 static int connect_hosts(struct cluster *cluster)
 {
 	struct channels *channels = &cluster->channels;
-	size_t i;
 
-	channels->channel = xalloc(channels->n * sizeof(*channels->channel));
-	memset(channels->channel, 0, channels->n * sizeof(*channels->channel));
-	for (i = 0; i < channels->n; i++)
-		channels->channel[i].host = cluster->host[i];
 	if (isatty(STDERR_FILENO))
 		channels->progress = show_progress;
 	channels_catch_signals();
-	return channels_open(channels);
+	return channels_open(channels, cluster->host, cluster->n_hosts);
 }
 
 /* Connected, and with clocks that can be relied on. */
@@ -192,7 +76,7 @@ static int synchronise_hosts(struct cluster *cluster)
 static const char *saved_host(const struct cluster *cluster, size_t i)
 {
 	struct json_object *hosts = json_object_object_get(cluster->manifest, "hosts");
-	struct json_object *host = json_object_array_get_idx(hosts, i);
+	struct json_object *host = json_at(hosts, i);
 
 	return host ? json_text(host, "host") : cluster->host[i];
 }
@@ -205,7 +89,7 @@ static int ask_each(struct cluster *cluster, const char *op)
 
 	for (i = 0; i < cluster->channels.n; i++) {
 		struct json_object *json = json_object_new_object();
-		struct json_object *host = json_object_array_get_idx(hosts, i);
+		struct json_object *host = json_at(hosts, i);
 
 		json_put(json, "op", op);
 		json_put(json, "name", cluster->name);
@@ -266,8 +150,8 @@ static void warn(const struct cluster *cluster)
 		struct json_object *guests =
 			json_object_object_get(cluster->channels.channel[i].answer, "guests");
 
-		for (j = 0; j < json_object_array_length(guests); j++) {
-			struct json_object *guest = json_object_array_get_idx(guests, j);
+		for (j = 0; j < json_count(guests); j++) {
+			struct json_object *guest = json_at(guests, j);
 
 			if (*json_text(guest, "warning"))
 				err("warning: guest %s %s", json_text(guest, "name"),
@@ -301,7 +185,7 @@ static void keep_descriptions(struct cluster *cluster)
 	size_t i;
 
 	for (i = 0; i < cluster->channels.n; i++) {
-		struct json_object *host = json_object_array_get_idx(hosts, i);
+		struct json_object *host = json_at(hosts, i);
 		struct json_object *answer = cluster->channels.channel[i].answer;
 
 		json_put(host, "sha256", json_text(answer, "sha256"));
@@ -394,20 +278,27 @@ static int finish_save(struct cluster *cluster)
 	return ret ? ret : store_manifest(cluster);
 }
 
-/* Prints why, undoes, and returns the exit code. */
+/* Nothing has been begun. */
+static int not_begun(int ret)
+{
+	return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
+}
+
+/* Undoes, and returns the exit code: 5 is a promise. */
 static int give_up(struct cluster *cluster, int ret)
 {
 	end_progress(cluster);
-	channels_abort(&cluster->channels);
+	if (channels_abort(&cluster->channels))
+		return EXIT_FAILED;
 	return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_ROLLED_BACK;
 }
 
 static int save(struct cluster *cluster)
 {
-	int ret;
+	int ret = synchronise_hosts(cluster);
 
-	if (synchronise_hosts(cluster))
-		return EXIT_FAILED;
+	if (ret)
+		return not_begun(ret);
 	new_manifest(cluster);
 	ret = save_guests(cluster);
 	if (ret)
@@ -424,121 +315,154 @@ static int save(struct cluster *cluster)
 	return EXIT_OK;
 }
 
+static int check_new(const struct cluster *cluster)
+{
+	char *path = manifest_path(cluster);
+	int ret = access(path, F_OK) ? EXIT_OK : EXIT_FAILED;
+
+	if (ret)
+		err("%s is saved already: choose another name, or 'lparctl cluster delete %s'",
+		    cluster->name, cluster->name);
+	free(path);
+	return ret;
+}
+
 /* save NAME --hosts HOST,HOST... [OPTION]... */
 static int save_verb(struct args *args)
 {
 	struct cluster cluster;
-	char *path = NULL;
 	int ret;
 
-	init_cluster(&cluster);
-	ret = parse_words(args, &cluster, "save");
-	if (!ret && !cluster.channels.n)
+	cluster_init(&cluster);
+	ret = cluster_parse(args, &cluster, "save",
+			    OPTIONS_STATE | OPTION_LPAR | OPTION_MAX_SKEW | OPTION_WAIT |
+				    OPTION_CONTINUE);
+	if (!ret && !cluster.n_hosts)
 		ret = usage("cluster save NAME --hosts HOST[,HOST]...");
 	if (!ret)
-		path = manifest_path(&cluster);
-	if (path && !access(path, F_OK)) {
-		err("%s is saved already: choose another name, or 'lparctl cluster delete %s'",
-		    cluster.name, cluster.name);
-		ret = EXIT_FAILED;
-	}
+		ret = check_new(&cluster);
 	if (!ret)
 		ret = save(&cluster);
-	free(path);
-	free_cluster(&cluster);
+	cluster_free(&cluster);
 	return ret;
 }
 
 /* --- what is there --- */
 
+/* The hosts of a manifest are words of a command line: what is none is not taken for one. */
+static int take_hosts(struct cluster *cluster, struct json_object *hosts)
+{
+	size_t n = json_count(hosts), i;
+
+	if (!n || n > CLUSTER_HOSTS_MAX) {
+		err("%s: its manifest is damaged: no hosts, or too many", cluster->name);
+		return -EBADMSG;
+	}
+	for (i = 0; i < n; i++) {
+		const char *host = json_text(json_at(hosts, i), "host");
+
+		if (!host_is_valid(host)) {
+			err("%s: its manifest is damaged: host %zu has no name", cluster->name, i);
+			return -EBADMSG;
+		}
+		if (cluster->n_hosts <= i && !cluster->hosts)
+			cluster->host[cluster->n_hosts++] = host;
+	}
+	if (cluster->n_hosts == n)
+		return 0;
+	err("%s was saved on %zu hosts: name as many with --hosts, in that order", cluster->name,
+	    n);
+	return -EINVAL;
+}
+
 static int load_manifest(struct cluster *cluster)
 {
 	char *path = manifest_path(cluster);
-	size_t i, n;
-	struct json_object *hosts;
 
 	cluster->manifest = saved_load(path);
 	free(path);
 	if (!cluster->manifest)
 		return -ENOENT;
-	hosts = json_object_object_get(cluster->manifest, "hosts");
-	n = json_object_array_length(hosts);
-	if (cluster->channels.n && cluster->channels.n != n) {
-		err("%s was saved on %zu hosts: name as many with --hosts, in that order",
-		    cluster->name, n);
-		return -EINVAL;
-	}
-	if (n > CLUSTER_HOSTS_MAX)
-		return -EBADMSG;
-	for (i = 0; !cluster->channels.n && i < n; i++)
-		cluster->host[i] = json_text(json_object_array_get_idx(hosts, i), "host");
-	cluster->channels.n = n;
-	return 0;
+	return take_hosts(cluster, json_object_object_get(cluster->manifest, "hosts"));
 }
 
 /* A verb on a saved state and its hosts. */
-static int with_state(struct args *args, const char *verb, int (*run)(struct cluster *cluster))
+static int with_state(struct args *args, const char *verb, unsigned int allowed,
+		      int (*run)(struct cluster *cluster))
 {
 	struct cluster cluster;
 	int ret;
 
-	init_cluster(&cluster);
-	ret = parse_words(args, &cluster, verb);
+	cluster_init(&cluster);
+	ret = cluster_parse(args, &cluster, verb, allowed);
 	if (!ret)
 		ret = load_manifest(&cluster) ? EXIT_FAILED : run(&cluster);
-	free_cluster(&cluster);
+	cluster_free(&cluster);
 	return ret;
 }
 
+/* Nothing that runs is touched before all have agreed; from then on there is no way back. */
 static int load_guests(struct cluster *cluster)
 {
-	/* Nothing that runs is touched before all have agreed. */
-	int ret = ask_each(cluster, "check");
+	int ret = ask_each(cluster, "load");
 
-	if (!ret)
-		ret = ask_each(cluster, "load");
 	if (ret)
 		return ret;
 	cluster_keep_answers(cluster, "load");
 	return resume_guests(cluster);
 }
 
+static void forget_stops(const struct cluster *cluster)
+{
+	struct json_object *hosts = json_object_object_get(cluster->manifest, "hosts");
+	size_t i;
+
+	for (i = 0; i < json_count(hosts); i++)
+		json_object_object_del(json_at(hosts, i), "stop");
+}
+
 static int restore(struct cluster *cluster)
 {
-	size_t i;
-	int ret;
+	int ret = synchronise_hosts(cluster);
 
-	if (synchronise_hosts(cluster))
-		return EXIT_FAILED;
-	ret = load_guests(cluster);
+	if (ret)
+		return not_begun(ret);
+	ret = ask_each(cluster, "check");
 	if (ret)
 		return give_up(cluster, ret);
+	ret = load_guests(cluster);
+	if (ret) {
+		give_up(cluster, ret);
+		err("%s is not restored, and the guests that ran are gone: its state is whole, try again",
+		    cluster->name);
+		return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
+	}
 	end_progress(cluster);
-	for (i = 0; i < cluster->channels.n; i++)
-		json_object_object_del(json_object_array_get_idx(
-					       json_object_object_get(cluster->manifest, "hosts"),
-					       i),
-				       "stop");
+	forget_stops(cluster);
 	cluster_report(cluster, "resume", "restored");
 	return EXIT_OK;
 }
 
 static int verify(struct cluster *cluster)
 {
-	if (connect_hosts(cluster))
-		return EXIT_FAILED;
-	if (ask_each(cluster, "check"))
-		return EXIT_CHECK;
+	int ret = connect_hosts(cluster);
+
+	if (ret)
+		return not_begun(ret);
+	ret = ask_each(cluster, "check");
+	if (ret)
+		return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_CHECK;
 	say("%s: whole", cluster->name);
 	return EXIT_OK;
 }
 
 static int delete_state(struct cluster *cluster)
 {
+	int ret = connect_hosts(cluster);
 	char *path;
 
-	if (connect_hosts(cluster))
-		return EXIT_FAILED;
+	if (ret)
+		return not_begun(ret);
 	path = manifest_path(cluster);
 	/* First the manifest: what is half deleted is not there. */
 	if (unlink(path)) {
@@ -558,22 +482,22 @@ static int show(struct cluster *cluster)
 
 static int restore_verb(struct args *args)
 {
-	return with_state(args, "restore", restore);
+	return with_state(args, "restore", OPTIONS_STATE | OPTION_MAX_SKEW, restore);
 }
 
 static int verify_verb(struct args *args)
 {
-	return with_state(args, "verify", verify);
+	return with_state(args, "verify", OPTIONS_STATE, verify);
 }
 
 static int delete_verb(struct args *args)
 {
-	return with_state(args, "delete", delete_state);
+	return with_state(args, "delete", OPTIONS_STATE, delete_state);
 }
 
 static int show_verb(struct args *args)
 {
-	return with_state(args, "show", show);
+	return with_state(args, "show", OPTION_NAME | OPTION_DIR, show);
 }
 
 static int is_state(const struct dirent *entry)
@@ -588,10 +512,10 @@ static void state_row(struct json_object *manifest, const char *name)
 	const char *cell[] = { name, when, guests, names };
 	size_t i, n = 0, len = 0;
 
-	for (i = 0; i < json_object_array_length(hosts); i++) {
-		struct json_object *host = json_object_array_get_idx(hosts, i);
+	for (i = 0; i < json_count(hosts); i++) {
+		struct json_object *host = json_at(hosts, i);
 
-		n += json_object_array_length(cluster_saved_guests(host));
+		n += json_count(cluster_saved_guests(host));
 		if (len < sizeof(names))
 			len += snprintf(names + len, sizeof(names) - len, "%s%s", i ? "," : "",
 					json_text(host, "host"));
@@ -627,14 +551,10 @@ static int list_verb(struct args *args)
 	struct json_object *json = json_object_new_array();
 	struct cluster cluster;
 	struct dirent **entry;
-	int i, n, ret = EXIT_OK;
+	int i, n, ret;
 
-	init_cluster(&cluster);
-	while (!ret && args->argc) {
-		ret = parse_option(args, &cluster);
-		if (ret < 0)
-			ret = usage("'%s' is unknown to cluster list", args->argv[0]);
-	}
+	cluster_init(&cluster);
+	ret = cluster_parse(args, &cluster, "list", OPTION_DIR);
 	if (!options.json)
 		table_row(head, ARRAY_SIZE(head));
 	n = ret ? 0 : scandir(cluster.dir, &entry, is_state, alphasort);
@@ -650,7 +570,7 @@ static int list_verb(struct args *args)
 		json_object_put(json);
 	if (!options.json && !ret)
 		table_print();
-	free_cluster(&cluster);
+	cluster_free(&cluster);
 	return ret;
 }
 

@@ -14,7 +14,8 @@
 #include "lparctl.h"
 
 #define CLUSTER_DIR "/var/lib/lparkit/cluster"
-#define CLUSTER_VERSION 1
+#define CLUSTER_VERSION 1 /* of what is saved */
+#define CLUSTER_PROTOCOL 2 /* between the caller and execd */
 #define CLUSTER_HOST_MAX 255
 #define CLUSTER_HOSTS_MAX 64
 #define DIGEST_CHARS 64 /* SHA-256 in hex */
@@ -26,6 +27,7 @@ struct channel {
 	pid_t pid;
 	int to; /* its standard input */
 	int from; /* its standard output */
+	bool local; /* on this host, without a command between us */
 	bool dead;
 	unsigned int pending; /* requests without an answer */
 	char *line; /* what was read of the next answer */
@@ -38,28 +40,31 @@ struct channel {
 };
 
 struct channels {
-	const char *prefix; /* command that runs another on a host */
+	const char *prefix; /* command that runs another on a host; NULL = ssh */
 	struct channel *channel;
-	size_t n;
+	size_t n; /* that were opened */
 	uint64_t timeout_ns; /* of each step */
+	uint64_t beat_ns; /* CLOCK_MONOTONIC at which hosts are to hear of us */
 	void (*progress)(struct channel *channel, struct json_object *progress);
 };
 
 /* channel.c */
-int channels_open(struct channels *channels);
+bool host_is_valid(const char *host);
+int channels_open(struct channels *channels, const char *const *hosts, size_t n);
 void channels_close(struct channels *channels);
 void channel_send(struct channel *channel, struct json_object *request);
 int channels_gather(struct channels *channels, const char *op);
 int channels_ask(struct channels *channels, const char *op, struct json_object *request);
 int channels_compare_clocks(struct channels *channels, uint64_t limit_ns);
 int64_t channels_worst_trip(const struct channels *channels);
-void channels_abort(struct channels *channels);
+int channels_abort(struct channels *channels);
 void channels_catch_signals(void);
 
 struct cluster {
 	const char *name;
 	char *hosts; /* as given; cut at its commas */
 	const char *host[CLUSTER_HOSTS_MAX];
+	size_t n_hosts;
 	const char *dir;
 	struct json_object *lpars;
 	bool go_on; /* --continue */
@@ -71,6 +76,26 @@ struct cluster {
 
 /* cluster.c */
 int cluster_object(struct args *args);
+
+/* cluster_args.c */
+enum {
+	OPTION_NAME = 1 << 0, /* of the saved state: no option, but one of the words */
+	OPTION_HOSTS = 1 << 1,
+	OPTION_LPAR = 1 << 2,
+	OPTION_VIA = 1 << 3,
+	OPTION_DIR = 1 << 4,
+	OPTION_TIMEOUT = 1 << 5,
+	OPTION_MAX_SKEW = 1 << 6,
+	OPTION_WAIT = 1 << 7,
+	OPTION_CONTINUE = 1 << 8,
+	/* What every verb needs that goes to the hosts of a saved state */
+	OPTIONS_STATE = OPTION_NAME | OPTION_HOSTS | OPTION_VIA | OPTION_DIR | OPTION_TIMEOUT,
+};
+
+void cluster_init(struct cluster *cluster);
+void cluster_free(struct cluster *cluster);
+int cluster_parse(struct args *args, struct cluster *cluster, const char *verb,
+		  unsigned int allowed);
 
 /* cluster_report.c */
 void cluster_keep_answers(struct cluster *cluster, const char *key);

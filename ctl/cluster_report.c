@@ -14,7 +14,7 @@ void cluster_keep_answers(struct cluster *cluster, const char *key)
 	size_t i;
 
 	for (i = 0; i < cluster->channels.n; i++)
-		json_object_object_add(json_object_array_get_idx(hosts, i), key,
+		json_object_object_add(json_at(hosts, i), key,
 				       json_object_get(cluster->channels.channel[i].answer));
 }
 
@@ -39,16 +39,16 @@ void cluster_put_skew(struct cluster *cluster, const char *step)
 	int64_t error_ns = 0;
 	size_t i, j;
 
-	for (i = 0; i < json_object_array_length(hosts); i++) {
-		struct json_object *host = json_object_array_get_idx(hosts, i);
+	for (i = 0; i < json_count(hosts); i++) {
+		struct json_object *host = json_at(hosts, i);
 		struct json_object *answer = json_object_object_get(host, step);
 		struct json_object *points =
 			json_object_object_get(json_object_object_get(answer, "cut"), "points");
 		const struct channel *channel = &cluster->channels.channel[i];
 		struct range own = { 0, 0 };
 
-		for (j = 0; j < json_object_array_length(points); j++) {
-			struct json_object *point = json_object_array_get_idx(points, j);
+		for (j = 0; j < json_count(points); j++) {
+			struct json_object *point = json_at(points, j);
 			int64_t fired = json_number(point, "fired_ns");
 
 			if (strcmp(json_text(point, "kind"), "gate"))
@@ -70,8 +70,8 @@ static struct json_object *find_point(struct json_object *cut, const char *name)
 	struct json_object *points = json_object_object_get(cut, "points");
 	size_t i;
 
-	for (i = 0; i < json_object_array_length(points); i++) {
-		struct json_object *point = json_object_array_get_idx(points, i);
+	for (i = 0; i < json_count(points); i++) {
+		struct json_object *point = json_at(points, i);
 
 		if (!strcmp(json_text(point, "kind"), "gate") &&
 		    !strcmp(json_text(point, "name"), name))
@@ -168,12 +168,12 @@ static void print_guests(struct json_object *manifest)
 	size_t i, j;
 
 	table_row(head, ARRAY_SIZE(head));
-	for (i = 0; i < json_object_array_length(hosts); i++) {
-		struct json_object *host = json_object_array_get_idx(hosts, i);
+	for (i = 0; i < json_count(hosts); i++) {
+		struct json_object *host = json_at(hosts, i);
 		struct json_object *guests = cluster_saved_guests(host);
 
-		for (j = 0; j < json_object_array_length(guests); j++)
-			guest_row(host, json_object_array_get_idx(guests, j));
+		for (j = 0; j < json_count(guests); j++)
+			guest_row(host, json_at(guests, j));
 	}
 	table_print();
 }

@@ -91,7 +91,7 @@ static int on_part(const struct nlmsghdr *nlh, void *data)
 
 	if (nl_attrs(nlh)[LPAR_A_CUT_STATE])
 		json_object_array_add(cuts, decode(nlh));
-	n = json_object_array_length(cuts);
+	n = json_count(cuts);
 	if (n)
 		extend(json_object_array_get_idx(cuts, n - 1), nlh);
 	return MNL_CB_OK;
@@ -105,7 +105,7 @@ struct json_object *cut_get(uint32_t id, int *error)
 
 	mnl_attr_put_u32(nlh, LPAR_A_CUT_ID, id);
 	*error = nl_send(nlh, on_part, cuts);
-	if (!*error && !json_object_array_length(cuts))
+	if (!*error && !json_count(cuts))
 		*error = -EBADMSG;
 	if (!*error)
 		cut = json_object_get(json_object_array_get_idx(cuts, 0));
@@ -146,11 +146,11 @@ static void print_points(struct json_object *points)
 	static const char *const head[] = { "KIND", "NAME", "LATENCY", "DONE", "COUNT", "RESULT" };
 	size_t i;
 
-	if (!json_object_array_length(points))
+	if (!json_count(points))
 		return;
 	table_row(head, ARRAY_SIZE(head));
-	for (i = 0; i < json_object_array_length(points); i++)
-		point_row(json_object_array_get_idx(points, i));
+	for (i = 0; i < json_count(points); i++)
+		point_row(json_at(points, i));
 	table_print();
 }
 
@@ -174,8 +174,8 @@ static int report_cut(struct json_object *cut)
 	int ret = EXIT_OK;
 	size_t i;
 
-	for (i = 0; i < json_object_array_length(points); i++)
-		if (json_number(json_object_array_get_idx(points, i), "error"))
+	for (i = 0; i < json_count(points); i++)
+		if (json_number(json_at(points, i), "error"))
 			ret = EXIT_FAILED;
 	if (options.json) {
 		json_print(cut);
@@ -426,9 +426,9 @@ static void cut_row(struct json_object *cut)
 	};
 	size_t i, len = 0;
 
-	for (i = 0; i < json_object_array_length(lpars) && len < sizeof(names); i++)
+	for (i = 0; i < json_count(lpars) && len < sizeof(names); i++)
 		len += snprintf(names + len, sizeof(names) - len, i ? ",%s" : "%s",
-				json_object_get_string(json_object_array_get_idx(lpars, i)));
+				json_text_at(lpars, i));
 	table_row(cell, ARRAY_SIZE(cell));
 }
 
@@ -451,8 +451,8 @@ static int cut_list_verb(struct args *args)
 		return EXIT_OK;
 	}
 	table_row(head, ARRAY_SIZE(head));
-	for (i = 0; i < json_object_array_length(cuts); i++)
-		cut_row(json_object_array_get_idx(cuts, i));
+	for (i = 0; i < json_count(cuts); i++)
+		cut_row(json_at(cuts, i));
 	table_print();
 	json_object_put(cuts);
 	return EXIT_OK;

@@ -2,14 +2,17 @@
 /*
  * lparctl execd: the remote end of lparctl cluster. One request a line on
  * standard input, answers on standard output; whatever is under way is undone
- * when the input ends.
+ * when the input ends, and also when the caller is silent: an empty line is a sign of
+ * life. A connection may break without a word, and guests that stand must not wait for it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "cluster.h"
@@ -21,8 +24,21 @@
 static struct {
 	char *buf;
 	size_t len;
+	uint64_t heard_ns; /* CLOCK_MONOTONIC of the last byte */
+	uint64_t silence_ns; /* that long the caller may say nothing; 0 = for ever, before hello */
 	bool over; /* the caller is gone */
 } input;
+
+/* The input has been looked at, and there was nothing. */
+static void note_silence(void)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	if (input.over || !input.silence_ns || now < input.heard_ns + input.silence_ns)
+		return;
+	input.over = true;
+	syslog(LOG_WARNING, "the caller is silent: giving up what is under way");
+}
 
 /* A signal is as the end of the input: what is under way is undone before we end. */
 static bool is_over(void)
@@ -35,17 +51,34 @@ static void read_input(int timeout_ms)
 	struct pollfd pfd = { .fd = STDIN_FILENO, .events = POLLIN };
 	ssize_t got;
 
-	if (poll(&pfd, 1, timeout_ms) <= 0)
+	if (poll(&pfd, 1, timeout_ms) <= 0) {
+		note_silence();
 		return;
+	}
 	got = read(STDIN_FILENO, input.buf + input.len, LINE_MAX_BYTES - input.len);
-	if (got > 0)
+	if (got > 0) {
 		input.len += got;
-	else if (!got || errno != EINTR)
+		input.heard_ns = now_ns(CLOCK_MONOTONIC);
+	} else if (!got || (errno != EINTR && errno != EAGAIN)) {
 		input.over = true;
+	}
 }
 
+static void drop_input(size_t len)
+{
+	input.len -= len;
+	memmove(input.buf, input.buf + len, input.len);
+}
+
+/* A request, that is; signs of life are gone with that. */
 static bool has_line(void)
 {
+	size_t beats = 0;
+
+	while (beats < input.len && input.buf[beats] == '\n')
+		beats++;
+	if (beats)
+		drop_input(beats);
 	return memchr(input.buf, '\n', input.len);
 }
 
@@ -58,12 +91,11 @@ static struct json_object *next_request(void)
 	while (!has_line() && !is_over() && input.len < LINE_MAX_BYTES)
 		read_input(1000);
 	end = memchr(input.buf, '\n', input.len);
-	if (!end)
+	if (!end || input.over)
 		return NULL;
 	*end++ = 0;
 	json = json_tokener_parse(input.buf);
-	input.len -= end - input.buf;
-	memmove(input.buf, end, input.len);
+	drop_input(end - input.buf);
 	return json ? json : json_object_new_object();
 }
 
@@ -76,16 +108,35 @@ static bool is_wanted(struct session *session)
 	return !has_line() && !is_over();
 }
 
+/* The caller may be stuck, or gone, with the pipe full. */
+static int tell(const char *text)
+{
+	struct pollfd pfd = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	size_t len = strlen(text);
+	ssize_t done;
+
+	while (len) {
+		if (!poll(&pfd, 1, input.silence_ns ? poll_ms(input.silence_ns) : -1))
+			return -ETIMEDOUT;
+		done = write(STDOUT_FILENO, text, len);
+		if (done < 0 && errno != EINTR && errno != EAGAIN)
+			return -errno;
+		text += done > 0 ? done : 0;
+		len -= done > 0 ? done : 0;
+	}
+	return 0;
+}
+
 static void answer(const char *kind, struct json_object *value)
 {
 	struct json_object *json = json_object_new_object();
+	char *line;
 
 	json_object_object_add(json, kind, value);
-	printf("%s\n", json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
-	if (fflush(stdout)) {
+	line = xprintf("%s\n", json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+	if (!input.over && tell(line))
 		input.over = true;
-		clearerr(stdout);
-	}
+	free(line);
 	json_object_put(json);
 }
 
@@ -101,10 +152,11 @@ static int hello(struct session *session, struct json_object *request, struct js
 	struct utsname uts;
 
 	(void)session;
-	if (json_number(request, "version") != CLUSTER_VERSION) {
+	if (json_number(request, "version") != CLUSTER_PROTOCOL) {
 		err("lparctl is of another version on this host");
 		return -EPROTO;
 	}
+	input.silence_ns = json_number(request, "silence_ns");
 	if (!nl_available(&nl_lpar) || !nl_available(&nl_netbuf)) {
 		err("lpar and netbuf are not both loaded: run 'modprobe -a lpar netbuf'");
 		return -ENOENT;
@@ -207,6 +259,10 @@ int execd_verb(struct args *args)
 		return usage("execd takes no arguments: it is started by lparctl cluster");
 	interrupt_catch(0);
 	signal(SIGPIPE, SIG_IGN);
+	openlog("lparctl execd", LOG_PID, LOG_DAEMON);
+	/* A terminal is shared with others. */
+	if (!isatty(STDOUT_FILENO))
+		fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
 	/* Nothing is said to people here. */
 	options.json = true;
 	input.buf = xalloc(LINE_MAX_BYTES);

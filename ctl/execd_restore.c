@@ -20,8 +20,8 @@ static int add_guests(struct session *session, struct json_object *description)
 	struct guest *guest;
 	size_t i, j;
 
-	for (i = 0; i < json_object_array_length(guests); i++) {
-		struct json_object *json = json_object_array_get_idx(guests, i);
+	for (i = 0; i < json_count(guests); i++) {
+		struct json_object *json = json_at(guests, i);
 		struct json_object *volumes = json_object_object_get(json, "volumes");
 
 		if (!name_is_valid(json_text(json, "name"))) {
@@ -33,9 +33,8 @@ static int add_guests(struct session *session, struct json_object *description)
 		snprintf(guest->digest, sizeof(guest->digest), "%s",
 			 json_text(json, "state_sha256"));
 		guest->size = json_number(json, "state_bytes");
-		for (j = 0; j < json_object_array_length(volumes); j++)
-			guest_add_volume(guest, json_object_get_string(
-							json_object_array_get_idx(volumes, j)));
+		for (j = 0; j < json_count(volumes); j++)
+			guest_add_volume(guest, json_text_at(volumes, j));
 	}
 	return 0;
 }
@@ -154,8 +153,7 @@ static int start_guest(struct guest *guest)
 {
 	char *name = xprintf("%s.lpar", guest->name);
 	char *file = session_file(guest->session, name);
-	const char *const words[] = { "lparctl", "start",      guest->name, "--file",
-				      file,	 "--incoming", NULL };
+	const char *const words[] = { "start", guest->name, "--file", file, "--incoming", NULL };
 	int ret = guest_run_lparctl(guest, words);
 
 	free(file);

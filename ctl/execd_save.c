@@ -55,7 +55,7 @@ static bool has_kvmclock(struct guest *guest)
 	if (guest_call(guest, "query-cpus-fast", NULL, -1, &cpus))
 		return false;
 	path = json_object_new_object();
-	json_put(path, "path", json_text(json_object_array_get_idx(cpus, 0), "qom-path"));
+	json_put(path, "path", json_text(json_at(cpus, 0), "qom-path"));
 	json_put(path, "property", "kvmclock");
 	if (!guest_call(guest, "qom-get", path, -1, &value))
 		has = json_object_get_boolean(value);
@@ -81,8 +81,8 @@ static int check_names(struct session *session, struct json_object *wanted)
 {
 	size_t i, j;
 
-	for (i = 0; i < json_object_array_length(wanted); i++) {
-		const char *name = json_object_get_string(json_object_array_get_idx(wanted, i));
+	for (i = 0; i < json_count(wanted); i++) {
+		const char *name = json_text_at(wanted, i);
 
 		for (j = 0; j < session->n_guests; j++)
 			if (!strcmp(session->guest[j].name, name))
@@ -259,8 +259,8 @@ static int check_points(struct json_object *cut)
 	struct json_object *points = json_object_object_get(cut, "points");
 	size_t i;
 
-	for (i = 0; i < json_object_array_length(points); i++) {
-		struct json_object *point = json_object_array_get_idx(points, i);
+	for (i = 0; i < json_count(points); i++) {
+		struct json_object *point = json_at(points, i);
 
 		if (json_number(point, "error")) {
 			err("%s %s did not take part in the cut: %s", json_text(point, "kind"),
@@ -330,8 +330,8 @@ static void forget_cut_states(struct json_object *cut)
 	struct json_object *points = json_object_object_get(cut, "points");
 	size_t i;
 
-	for (i = 0; i < json_object_array_length(points); i++) {
-		struct json_object *point = json_object_array_get_idx(points, i);
+	for (i = 0; i < json_count(points); i++) {
+		struct json_object *point = json_at(points, i);
 
 		if (!strcmp(json_text(point, "kind"), "snapsync"))
 			snap_delete_cut(json_text(point, "name"), json_number(cut, "deadline_ns"));
@@ -692,13 +692,11 @@ int saved_delete(struct session *session, struct json_object *request, struct js
 	path = xprintf("%s/description.json", session->dir);
 	description = access(path, F_OK) ? NULL : saved_load(path);
 	guests = json_object_object_get(description, "guests");
-	for (i = 0; i < json_object_array_length(guests); i++) {
-		struct json_object *volumes =
-			json_object_object_get(json_object_array_get_idx(guests, i), "volumes");
+	for (i = 0; i < json_count(guests); i++) {
+		struct json_object *volumes = json_object_object_get(json_at(guests, i), "volumes");
 
-		for (j = 0; j < json_object_array_length(volumes); j++)
-			snap_change(json_object_get_string(json_object_array_get_idx(volumes, j)),
-				    "delete", session->state);
+		for (j = 0; j < json_count(volumes); j++)
+			snap_change(json_text_at(volumes, j), "delete", session->state);
 	}
 	json_object_put(description);
 	ret = remove_dir(session->dir);

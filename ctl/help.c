@@ -82,7 +82,9 @@ static const struct {
 	  "  cluster save NAME --hosts HOST[,HOST]... [--lpar NAME[,NAME]...] [--continue]\n"
 	  "               [--wait TIME] [--max-skew TIME] [OPTION]...\n"
 	  "  cluster restore NAME [--hosts HOST[,HOST]...] [--max-skew TIME] [OPTION]...\n"
-	  "  cluster list | cluster show NAME | cluster verify NAME | cluster delete NAME\n"
+	  "  cluster verify NAME [--hosts HOST[,HOST]...] [OPTION]...\n"
+	  "  cluster delete NAME [--hosts HOST[,HOST]...] [OPTION]...\n"
+	  "  cluster list [--dir DIR] | cluster show NAME [--dir DIR]\n"
 	  "  cluster recover\n"
 	  "    OPTION := --via COMMAND | --dir DIR | --timeout TIME\n" },
 	{ "monitor",

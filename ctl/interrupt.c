@@ -6,12 +6,12 @@
 
 #include "lparctl.h"
 
-static volatile sig_atomic_t asked;
+static volatile sig_atomic_t asked; /* that often */
 
 static void on_signal(int signal)
 {
 	(void)signal;
-	asked = 1;
+	asked++;
 }
 
 /*
@@ -30,6 +30,12 @@ void interrupt_catch(int flags)
 }
 
 bool interrupted(void)
+{
+	return asked;
+}
+
+/* Who asks again does not want to wait for what is being undone. */
+unsigned int interruptions(void)
 {
 	return asked;
 }

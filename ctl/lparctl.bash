@@ -160,7 +160,8 @@ _lparctl_cluster() {
 	--*,* | recover,* | save,*) ;;
 	*,save) echo --hosts --lpar --continue --wait --max-skew --via --dir --timeout ;;
 	*,restore) echo --hosts --max-skew --via --dir --timeout ;;
-	*) echo --via --dir --timeout ;;
+	*,verify | *,delete) echo --hosts --via --dir --timeout ;;
+	*,show | *,list) echo --dir ;;
 	esac
 }
 

@@ -271,6 +271,10 @@ int watch_events(struct watch *watch); /* exit code */
 /* interrupt.c: signals that ask a command to end */
 void interrupt_catch(int flags);
 bool interrupted(void);
+unsigned int interruptions(void);
+
+/* process.c: lparctl's own processes, and those of guests */
+char **self_words(const char *const *words);
 
 /* record.c: what the kernel says about an LPAR */
 int lpar_get(const char *name, struct lpar *lpar);
@@ -299,6 +303,7 @@ void table_print(void);
 void json_put(struct json_object *object, const char *key, const char *value);
 void json_put_u64(struct json_object *object, const char *key, uint64_t value);
 void json_put_s64(struct json_object *object, const char *key, int64_t value);
+char *json_printable(struct json_object *value);
 void json_print(struct json_object *json);
 
 /* config.c: INI files */
@@ -409,6 +414,24 @@ void irqs_restore(const char *name, const char *cpus);
 static inline const char *json_text(struct json_object *json, const char *key)
 {
 	const char *text = json_object_get_string(json_object_object_get(json, key));
+
+	return text ? text : "";
+}
+
+/* What is no array has no elements. */
+static inline size_t json_count(struct json_object *array)
+{
+	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+}
+
+static inline struct json_object *json_at(struct json_object *array, size_t i)
+{
+	return i < json_count(array) ? json_object_array_get_idx(array, i) : NULL;
+}
+
+static inline const char *json_text_at(struct json_object *array, size_t i)
+{
+	const char *text = json_object_get_string(json_at(array, i));
 
 	return text ? text : "";
 }

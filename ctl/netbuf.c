@@ -186,10 +186,10 @@ int netbuf_get(const char *name, struct json_object **buffer)
 	struct json_object *buffers = json_object_new_array();
 	int ret = nl_send(netbuf_request(NETBUF_CMD_GET, name), on_buffer, buffers);
 
-	if (!ret && !json_object_array_length(buffers))
+	if (!ret && !json_count(buffers))
 		ret = -EBADMSG;
 	if (!ret)
-		*buffer = json_object_get(json_object_array_get_idx(buffers, 0));
+		*buffer = json_object_get(json_at(buffers, 0));
 	json_object_put(buffers);
 	return ret;
 }
@@ -253,8 +253,8 @@ static void print_buffers(struct json_object *buffers)
 	size_t i;
 
 	table_row(head, ARRAY_SIZE(head));
-	for (i = 0; i < json_object_array_length(buffers); i++)
-		buffer_row(json_object_array_get_idx(buffers, i));
+	for (i = 0; i < json_count(buffers); i++)
+		buffer_row(json_at(buffers, i));
 	table_print();
 }
 
@@ -494,7 +494,7 @@ static bool is_draining(const char *name, int *ret)
 
 	*ret = get_buffer(name, buffers);
 	if (!*ret)
-		draining = !strcmp(text(json_object_array_get_idx(buffers, 0), "state"), "drain");
+		draining = !strcmp(text(json_at(buffers, 0), "state"), "drain");
 	json_object_put(buffers);
 	return draining;
 }

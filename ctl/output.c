@@ -3,6 +3,7 @@
  * Names of the ABI's numbers, tables for people, JSON for programs.
  */
 #include <stdlib.h>
+#include <ctype.h>
 #include <string.h>
 
 #include "lparctl.h"
@@ -187,6 +188,17 @@ void json_put_u64(struct json_object *object, const char *key, uint64_t value)
 void json_put_s64(struct json_object *object, const char *key, int64_t value)
 {
 	json_object_object_add(object, key, json_object_new_int64(value));
+}
+
+/* What comes from outside may end up on a terminal. To be freed. */
+char *json_printable(struct json_object *value)
+{
+	char *text = xstrdup(value ? json_object_get_string(value) : ""), *c;
+
+	for (c = text; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
+	return text;
 }
 
 /* Print and free. A reader of a pipe gets it at once. */

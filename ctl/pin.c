@@ -83,7 +83,7 @@ static uint32_t thread_of(struct json_object *vcpus, size_t i)
 /* One thread may emulate several vCPUs. */
 static bool has_thread_each(struct json_object *vcpus)
 {
-	size_t n = json_object_array_length(vcpus), i, j;
+	size_t n = json_count(vcpus), i, j;
 
 	for (i = 0; i < n; i++)
 		for (j = 0; j < i; j++)
@@ -97,7 +97,7 @@ static int send_pins(const char *name, struct json_object *vcpus, const struct o
 	struct nlmsghdr *nlh = nl_request(LPAR_CMD_PIN, name);
 	size_t i;
 
-	for (i = 0; vcpus && i < json_object_array_length(vcpus); i++) {
+	for (i = 0; vcpus && i < json_count(vcpus); i++) {
 		struct json_object *vcpu = json_object_array_get_idx(vcpus, i);
 		struct nlattr *nest = mnl_attr_nest_start(nlh, LPAR_A_PIN);
 
@@ -120,7 +120,7 @@ static const char *find_order(const struct lpar *lpar, const struct pin_config *
 	append_all(order, &cpus);
 	if (!has_thread_each(vcpus))
 		return "QEMU has no thread for each";
-	if (json_object_array_length(vcpus) > order->n)
+	if (json_count(vcpus) > order->n)
 		return "there are more of them than CPUs";
 	return NULL;
 }
@@ -143,7 +143,7 @@ static int pin_vcpus(const struct lpar *lpar, const struct pin_config *config,
 		ret = send_pins(lpar->name, vcpus, &order);
 		if (!ret)
 			say("%s: %zu vCPUs have a CPU each", lpar->name,
-			    json_object_array_length(vcpus));
+			    json_count(vcpus));
 		ret = ret ? lpar_fail(lpar->name, ret) : EXIT_OK;
 	}
 	free(order.cpu);

@@ -180,8 +180,8 @@ int saved_verify_rest(const struct session *session, struct json_object *descrip
 	size_t i;
 	int ret;
 
-	for (i = 0; i < json_object_array_length(files); i++) {
-		struct json_object *file = json_object_array_get_idx(files, i);
+	for (i = 0; i < json_count(files); i++) {
+		struct json_object *file = json_at(files, i);
 		char *path;
 
 		if (is_state(session, json_text(file, "name")))

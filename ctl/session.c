@@ -132,12 +132,10 @@ static void restore_guest(struct session *session, struct json_object *json)
 	struct guest *guest = session_add(session, json_text(json, "name"));
 	size_t i;
 
-	for (i = 0; i < json_object_array_length(ours); i++)
-		guest_add_netdev(guest, json_object_get_string(json_object_array_get_idx(ours, i)),
-				 true);
-	for (i = 0; i < json_object_array_length(volumes); i++)
-		guest_add_volume(guest,
-				 json_object_get_string(json_object_array_get_idx(volumes, i)));
+	for (i = 0; i < json_count(ours); i++)
+		guest_add_netdev(guest, json_text_at(ours, i), true);
+	for (i = 0; i < json_count(volumes); i++)
+		guest_add_volume(guest, json_text_at(volumes, i));
 }
 
 static enum session_kind kind_of(const char *name)
@@ -169,8 +167,8 @@ static void session_restore(struct session *session, struct json_object *json)
 	session->taken = json_object_get_boolean(json_object_object_get(json, "taken"));
 	session->written = json_object_get_boolean(json_object_object_get(json, "written"));
 	session->kept = json_object_get_boolean(json_object_object_get(json, "kept"));
-	for (i = 0; i < json_object_array_length(guests); i++)
-		restore_guest(session, json_object_array_get_idx(guests, i));
+	for (i = 0; i < json_count(guests); i++)
+		restore_guest(session, json_at(guests, i));
 	for (i = 0; i < session->n_guests; i++) {
 		guest_find(&session->guest[i]);
 		guest_find_netdevs(&session->guest[i]);
@@ -311,10 +309,10 @@ static bool is_wanted(struct json_object *names, const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < json_object_array_length(names); i++)
-		if (!strcmp(json_object_get_string(json_object_array_get_idx(names, i)), name))
+	for (i = 0; i < json_count(names); i++)
+		if (!strcmp(json_text_at(names, i), name))
 			return true;
-	return !json_object_array_length(names);
+	return !json_count(names);
 }
 
 struct find {

@@ -255,10 +255,13 @@ int guest_run_lparctl(struct guest *guest, const char *const *words)
 {
 	int ends[2], status = 0;
 	ssize_t len, total = 0;
+	char **all;
 	pid_t pid;
+	size_t i;
 
 	if (pipe2(ends, O_CLOEXEC))
 		return -errno;
+	all = self_words(words);
 	pid = fork();
 	if (!pid) {
 		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -266,10 +269,13 @@ int guest_run_lparctl(struct guest *guest, const char *const *words)
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
 		dup2(ends[1], STDERR_FILENO);
-		execv("/proc/self/exe", (char *const *)words);
+		execv("/proc/self/exe", all);
 		_exit(EXIT_FAILED);
 	}
 	close(ends[1]);
+	for (i = 0; all[i]; i++)
+		free(all[i]);
+	free(all);
 	while (pid > 0 && total + 1 < (ssize_t)sizeof(guest->why) &&
 	       (len = read(ends[0], guest->why + total, sizeof(guest->why) - 1 - total)) > 0)
 		total += len;
@@ -332,7 +338,7 @@ int guest_go_on(struct guest *guest)
 /* Its QEMU ends, and its LPAR is given back. */
 int guest_end(struct guest *guest)
 {
-	const char *const words[] = { "lparctl", "stop", guest->name, "--timeout", "0s", NULL };
+	const char *const words[] = { "stop", guest->name, "--timeout", "0s", NULL };
 
 	if (!guest->pid)
 		return 0;

@@ -27,22 +27,21 @@ static size_t count_states(const struct store *store)
 
 static void print_list(const char *path, struct json_object *list, const char *remark)
 {
-	size_t n = json_object_array_length(list), i;
+	size_t n = json_count(list), i;
 
 	for (i = 0; i < n; i++)
-		printf("%s: %s%s\n", path,
-		       json_object_get_string(json_object_array_get_idx(list, i)), remark);
+		printf("%s: %s%s\n", path, json_text_at(list, i), remark);
 }
 
 static void print_text(const struct store *store, const char *path)
 {
-	bool is_lost = json_object_array_length(store->problems);
+	bool is_lost = json_count(store->problems);
 
 	print_list(path, store->problems, "");
 	print_list(path, store->damages, is_lost ? "" : "; activation repairs it");
 	if (!is_lost)
 		printf("%s: %s, %zu states, %zu chunks, transaction %llu\n", path,
-		       json_object_array_length(store->damages) ? "nothing is lost" : "ok",
+		       json_count(store->damages) ? "nothing is lost" : "ok",
 		       count_states(store), store->count[SS_KIND_DATA], store->seq);
 }
 
@@ -69,8 +68,8 @@ static int check(int fd, const char *path)
 	bool is_well;
 
 	store_check(store);
-	is_well = !json_object_array_length(store->problems) &&
-		  !json_object_array_length(store->damages);
+	is_well = !json_count(store->problems) &&
+		  !json_count(store->damages);
 	if (options.json)
 		print_json(store, path);
 	else

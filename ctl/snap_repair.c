@@ -35,7 +35,7 @@ struct repair {
 
 static bool is_proven(const struct store *store)
 {
-	return !json_object_array_length(store->problems);
+	return !json_count(store->problems);
 }
 
 static int write_block(const struct store *store, u64 block, const void *image)

@@ -20,7 +20,7 @@ static void note(struct json_object *list, const char *fmt, va_list ap)
 {
 	char text[256];
 
-	if (json_object_array_length(list) >= PROBLEMS_MAX)
+	if (json_count(list) >= PROBLEMS_MAX)
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
 	json_object_array_add(list, json_object_new_string(text));
@@ -51,7 +51,7 @@ static void damage(struct store *store, const char *fmt, ...)
 
 static bool has_problems(const struct store *store)
 {
-	return json_object_array_length(store->problems);
+	return json_count(store->problems);
 }
 
 u32 crc32c(u32 crc, const void *data, size_t size)

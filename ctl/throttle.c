@@ -172,10 +172,10 @@ int throttle_get(pid_t pid, struct json_object **target)
 	struct json_object *targets = json_object_new_array();
 	int ret = nl_send(throttle_request(DT_CMD_GET, pid), on_target, targets);
 
-	if (!ret && !json_object_array_length(targets))
+	if (!ret && !json_count(targets))
 		ret = -EBADMSG;
 	if (!ret)
-		*target = json_object_get(json_object_array_get_idx(targets, 0));
+		*target = json_object_get(json_at(targets, 0));
 	json_object_put(targets);
 	return ret;
 }
@@ -269,8 +269,8 @@ static void print_targets(struct json_object *targets)
 	size_t i;
 
 	table_row(head, ARRAY_SIZE(head));
-	for (i = 0; i < json_object_array_length(targets); i++)
-		target_row(json_object_array_get_idx(targets, i));
+	for (i = 0; i < json_count(targets); i++)
+		target_row(json_at(targets, i));
 	table_print();
 }
 
@@ -282,8 +282,8 @@ static void print_vcpus(struct json_object *target)
 	size_t i;
 
 	table_row(head, ARRAY_SIZE(head));
-	for (i = 0; i < json_object_array_length(vcpus); i++) {
-		vcpu = json_object_array_get_idx(vcpus, i);
+	for (i = 0; i < json_count(vcpus); i++) {
+		vcpu = json_at(vcpus, i);
 		format_time(delayed, sizeof(delayed), json_number(vcpu, "delayed_us") * 1000);
 		table_row((const char *const[]){ json_text(vcpu, "id"), json_text(vcpu, "tid"),
 						 json_text(vcpu, "pages"), delayed },
@@ -327,8 +327,8 @@ static int show_verb(struct args *args)
 	}
 	if (!ret)
 		print_targets(targets);
-	for (i = 0; !ret && named && i < json_object_array_length(targets); i++)
-		print_vcpus(json_object_array_get_idx(targets, i));
+	for (i = 0; !ret && named && i < json_count(targets); i++)
+		print_vcpus(json_at(targets, i));
 	json_object_put(targets);
 	return ret;
 }

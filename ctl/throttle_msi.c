@@ -82,10 +82,10 @@ static int get(const char *address, struct json_object **device)
 	struct json_object *devices = json_object_new_array();
 	int ret = nl_send(throttle_msi_request(DT_CMD_MSI_GET, address), on_device, devices);
 
-	if (!ret && !json_object_array_length(devices))
+	if (!ret && !json_count(devices))
 		ret = -EBADMSG;
 	if (!ret)
-		*device = json_object_get(json_object_array_get_idx(devices, 0));
+		*device = json_object_get(json_at(devices, 0));
 	json_object_put(devices);
 	return ret;
 }
@@ -122,10 +122,10 @@ static void print_devices(struct json_object *devices)
 	size_t i;
 
 	table_row(head, ARRAY_SIZE(head));
-	for (i = 0; i < json_object_array_length(devices); i++) {
-		device = json_object_array_get_idx(devices, i);
+	for (i = 0; i < json_count(devices); i++) {
+		device = json_at(devices, i);
 		snprintf(vectors, sizeof(vectors), "%zu",
-			 json_object_array_length(json_object_object_get(device, "vectors")));
+			 json_count(json_object_object_get(device, "vectors")));
 		table_row(
 			(const char *const[]){
 				json_text(device, "address"), json_text(device, "state"),
@@ -148,8 +148,8 @@ static void print_vectors(struct json_object *device)
 	size_t i;
 
 	table_row(head, ARRAY_SIZE(head));
-	for (i = 0; i < json_object_array_length(vectors); i++) {
-		vector = json_object_array_get_idx(vectors, i);
+	for (i = 0; i < json_count(vectors); i++) {
+		vector = json_at(vectors, i);
 		table_row((const char *const[]){ json_text(vector, "index"),
 						 json_text(vector, "irq"),
 						 json_text(vector, "interrupts"),
@@ -182,7 +182,7 @@ static int show(const char *address)
 	if (!ret)
 		print_devices(devices);
 	if (!ret && address)
-		print_vectors(json_object_array_get_idx(devices, 0));
+		print_vectors(json_at(devices, 0));
 	json_object_put(devices);
 	return ret ? nl_fail(address ? address : "throttle msi", ret) : EXIT_OK;
 }
