@@ -456,13 +456,19 @@ static struct json_object *plain_request(const char *op)
 	return json;
 }
 
+static struct json_object *with_unwanted(struct json_object *request, const char *unwanted)
+{
+	json_put(request, "remove", unwanted);
+	return request;
+}
+
 /* Another execd finds what the lost one has left; hello undoes it. */
-static void reopen(const struct channels *channels, struct channel *channel)
+static void reopen(const struct channels *channels, struct channel *channel, const char *unwanted)
 {
 	close_pipes(channel);
 	end_command(channel, 0);
 	if (!open_one(channels, channel))
-		channel_send(channel, new_hello());
+		channel_send(channel, with_unwanted(new_hello(), unwanted));
 }
 
 static uint64_t abort_time(const struct channels *channels)
@@ -486,10 +492,11 @@ static bool is_undone(const struct channel *channel)
 }
 
 /*
- * All hosts go back to where they were; who has not, is named, and makes this fail.
+ * All hosts go back to where they were; who has not, is named, and makes this fail. The
+ * saved state of the unwanted name, "" for none, is removed even where it was to be kept.
  * Whoever interrupts this leaves the rest to the hosts.
  */
-int channels_abort(struct channels *channels)
+int channels_abort(struct channels *channels, const char *unwanted)
 {
 	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + abort_time(channels);
 	int ret = 0;
@@ -499,9 +506,9 @@ int channels_abort(struct channels *channels)
 		struct channel *channel = &channels->channel[i];
 
 		if (channel->dead)
-			reopen(channels, channel);
+			reopen(channels, channel, unwanted);
 		else
-			channel_send(channel, plain_request("abort"));
+			channel_send(channel, with_unwanted(plain_request("abort"), unwanted));
 	}
 	wait_answers(channels, deadline_ns, true);
 	for (i = 0; i < channels->n; i++)

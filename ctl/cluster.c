@@ -29,6 +29,12 @@ static char *manifest_path(const struct cluster *cluster)
 	return xprintf("%s/%s/manifest.json", cluster->dir, cluster->name);
 }
 
+/* What the manifest is called while the state is being deleted. */
+static char *deleting_path(const struct cluster *cluster)
+{
+	return xprintf("%s/%s/manifest.deleting", cluster->dir, cluster->name);
+}
+
 /* --- talking to hosts --- */
 
 /* On a terminal: one line that is written over. */
@@ -285,10 +291,10 @@ static int not_begun(int ret)
 }
 
 /* Undoes, and returns the exit code: 5 is a promise. */
-static int give_up(struct cluster *cluster, int ret)
+static int give_up(struct cluster *cluster, int ret, const char *unwanted)
 {
 	end_progress(cluster);
-	if (channels_abort(&cluster->channels))
+	if (channels_abort(&cluster->channels, unwanted))
 		return EXIT_FAILED;
 	return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_ROLLED_BACK;
 }
@@ -302,12 +308,12 @@ static int save(struct cluster *cluster)
 	new_manifest(cluster);
 	ret = save_guests(cluster);
 	if (ret)
-		return give_up(cluster, ret);
+		return give_up(cluster, ret, cluster->name);
 	ret = finish_save(cluster);
 	if (ret) {
 		err("%s is saved; but its guests could not be %s", cluster->name,
 		    cluster->go_on ? "continued together" : "ended");
-		give_up(cluster, ret);
+		give_up(cluster, ret, "");
 		return EXIT_FAILED;
 	}
 	end_progress(cluster);
@@ -317,12 +323,18 @@ static int save(struct cluster *cluster)
 
 static int check_new(const struct cluster *cluster)
 {
-	char *path = manifest_path(cluster);
-	int ret = access(path, F_OK) ? EXIT_OK : EXIT_FAILED;
+	char *path = manifest_path(cluster), *deleting = deleting_path(cluster);
+	int ret = EXIT_FAILED;
 
-	if (ret)
+	if (!access(path, F_OK))
 		err("%s is saved already: choose another name, or 'lparctl cluster delete %s'",
 		    cluster->name, cluster->name);
+	else if (!access(deleting, F_OK))
+		err("%s is half deleted: run 'lparctl cluster delete %s' again", cluster->name,
+		    cluster->name);
+	else
+		ret = EXIT_OK;
+	free(deleting);
 	free(path);
 	return ret;
 }
@@ -429,10 +441,10 @@ static int restore(struct cluster *cluster)
 		return not_begun(ret);
 	ret = ask_each(cluster, "check");
 	if (ret)
-		return give_up(cluster, ret);
+		return give_up(cluster, ret, "");
 	ret = load_guests(cluster);
 	if (ret) {
-		give_up(cluster, ret);
+		give_up(cluster, ret, "");
 		err("%s is not restored, and the guests that ran are gone: its state is whole, try again",
 		    cluster->name);
 		return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
@@ -456,22 +468,70 @@ static int verify(struct cluster *cluster)
 	return EXIT_OK;
 }
 
+/* A save that was lost has left no manifest, and --hosts tells where its parts are. */
+static int load_doomed(struct cluster *cluster)
+{
+	char *path = manifest_path(cluster), *deleting = deleting_path(cluster);
+	bool half = access(path, F_OK) && !access(deleting, F_OK);
+	int ret = 0;
+
+	if (half || !access(path, F_OK) || !cluster->n_hosts) {
+		cluster->manifest = saved_load(half ? deleting : path);
+		ret = cluster->manifest
+			      ? take_hosts(cluster,
+					   json_object_object_get(cluster->manifest, "hosts"))
+			      : -ENOENT;
+	}
+	free(deleting);
+	free(path);
+	return ret;
+}
+
+/* What is half deleted is no saved state any more, but tells the next try where it is. */
+static int doom(const struct cluster *cluster)
+{
+	char *path = manifest_path(cluster), *deleting = deleting_path(cluster);
+	int ret = 0;
+
+	if (rename(path, deleting) && errno != ENOENT) {
+		ret = -errno;
+		err("%s: %s", path, strerror(errno));
+	}
+	free(deleting);
+	free(path);
+	return ret;
+}
+
+static void end_delete(const struct cluster *cluster)
+{
+	char *dir = xprintf("%s/%s", cluster->dir, cluster->name);
+	char *deleting = deleting_path(cluster);
+
+	unlink(deleting);
+	/* It may be shared, and is gone with the last host's part then. */
+	rmdir(dir);
+	free(deleting);
+	free(dir);
+}
+
 static int delete_state(struct cluster *cluster)
 {
-	int ret = connect_hosts(cluster);
-	char *path;
+	int ret;
 
+	if (load_doomed(cluster))
+		return EXIT_FAILED;
+	ret = connect_hosts(cluster);
+	if (!ret)
+		ret = doom(cluster);
 	if (ret)
 		return not_begun(ret);
-	path = manifest_path(cluster);
-	/* First the manifest: what is half deleted is not there. */
-	if (unlink(path)) {
-		err("%s: %s", path, strerror(errno));
-		free(path);
-		return EXIT_FAILED;
-	}
-	free(path);
-	return ask_each(cluster, "delete") ? EXIT_FAILED : EXIT_OK;
+	ret = ask_each(cluster, "delete");
+	if (!ret)
+		end_delete(cluster);
+	else
+		err("%s is half deleted: run 'lparctl cluster delete %s' again", cluster->name,
+		    cluster->name);
+	return ret ? not_begun(ret) : EXIT_OK;
 }
 
 static int show(struct cluster *cluster)
@@ -492,7 +552,15 @@ static int verify_verb(struct args *args)
 
 static int delete_verb(struct args *args)
 {
-	return with_state(args, "delete", OPTIONS_STATE, delete_state);
+	struct cluster cluster;
+	int ret;
+
+	cluster_init(&cluster);
+	ret = cluster_parse(args, &cluster, "delete", OPTIONS_STATE);
+	if (!ret)
+		ret = delete_state(&cluster);
+	cluster_free(&cluster);
+	return ret;
 }
 
 static int show_verb(struct args *args)

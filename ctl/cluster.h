@@ -57,7 +57,7 @@ int channels_gather(struct channels *channels, const char *op);
 int channels_ask(struct channels *channels, const char *op, struct json_object *request);
 int channels_compare_clocks(struct channels *channels, uint64_t limit_ns);
 int64_t channels_worst_trip(const struct channels *channels);
-int channels_abort(struct channels *channels);
+int channels_abort(struct channels *channels, const char *unwanted);
 void channels_catch_signals(void);
 
 struct cluster {
@@ -113,8 +113,14 @@ struct netdev {
 struct guest {
 	struct session *session;
 	char name[LPAR_NAME_MAX + 1];
-	pid_t pid;
+	pid_t pid; /* of its QEMU as long as that is there; 0 = none that is ours to touch */
+	struct process process; /* the QEMU that the operation is about, once that is known */
+	int lock; /* of its LPAR: no other lparctl starts, stops or talks to it; -1 = not held */
 	struct qmp *qmp; /* NULL = not connected */
+	bool frozen; /* its gate was closed when it was found */
+	bool ran; /* it did before the operation, and will after it */
+	bool migrates; /* our migration is under way */
+	int64_t bandwidth; /* QEMU's limit for migrations, as it was */
 	uint64_t memory;
 	struct netdev *netdev;
 	size_t n_netdevs;
@@ -129,6 +135,12 @@ struct guest {
 	char why[256];
 };
 
+/* Gates that wait for a cut stay closed that much longer, in case it does not come. */
+#define GATE_GRACE_MS 60000
+#define SESSION_ID_CHARS 16
+/* What a restored guest is started with: the id, by which it is known as ours. */
+#define SESSION_VARIABLE "LPARKIT_SESSION"
+
 /* A step that the caller is told of, and the guests' LPARs are not. */
 #define STAGE_HIDDEN UINT_MAX
 
@@ -137,13 +149,18 @@ enum session_kind { SESSION_NONE, SESSION_SAVE, SESSION_RESTORE };
 struct session {
 	enum session_kind kind;
 	char name[LPAR_NAME_MAX + 1];
+	char id[SESSION_ID_CHARS + 1]; /* no other one has it */
 	char *state; /* name of what is taken of the volumes */
 	char *dir; /* of this host, without ".part" */
 	struct guest *guest;
 	size_t n_guests;
+	bool has_frames; /* there is a file of them: some guest has a netdev */
+	bool gated; /* gates may be closed by us */
+	bool writing; /* guests may migrate by us, with a limit of ours */
 	bool taken; /* states of the volumes are */
 	bool written; /* the directory has its name */
-	bool kept; /* what is saved stays whatever comes */
+	bool kept; /* what is saved stays whatever comes to us */
+	char unwanted[LPAR_NAME_MAX + 1]; /* but the caller says that the one of this name does not */
 	uint32_t cut; /* armed, 0 = none */
 	uint64_t deadline_ns;
 	uint64_t act_ns; /* CLOCK_REALTIME at which guests are told to stop or to go on */
@@ -161,7 +178,10 @@ void execd_progress(struct json_object *progress);
 /* session.c */
 int session_begin(struct session *session, enum session_kind kind, struct json_object *request);
 int session_find_guests(struct session *session, struct json_object *names);
-void session_find_pids(struct session *session);
+void session_look(struct session *session);
+int session_lock_guests(struct session *session);
+void session_close_gates(struct session *session, bool of_paused);
+void session_open_gates(struct session *session, bool of_paused);
 struct guest *session_add(struct session *session, const char *name);
 int session_store(const struct session *session);
 int session_recover(struct session *session);
@@ -176,17 +196,26 @@ void guest_add_netdev(struct guest *guest, const char *name, bool ours);
 void guest_add_volume(struct guest *guest, const char *name);
 struct json_object *guest_volumes(const struct guest *guest);
 int guest_find(struct guest *guest);
+int guest_claim(struct guest *guest);
+void guest_look(struct guest *guest);
+int guest_lock(struct guest *guest);
+void guest_unlock(struct guest *guest);
 int guest_find_netdevs(struct guest *guest);
 int guest_find_volumes(struct guest *guest);
 int guest_attach(struct guest *guest);
 int guest_hold(struct guest *guest);
 void guest_detach(struct guest *guest);
+guest_step guest_end;
+int guest_run_lparctl(struct guest *guest, const char *const *words);
+
+/* session_run.c: its monitor, and whether it runs */
 int guest_connect(struct guest *guest);
+void guest_disconnect(struct guest *guest);
 int guest_call(struct guest *guest, const char *command, struct json_object *arguments, int pass,
 	       struct json_object **result);
 int guest_halt(struct guest *guest, const char *command, const char *event);
-guest_step guest_go_on, guest_end;
-int guest_run_lparctl(struct guest *guest, const char *const *words);
+int guest_set_bandwidth(struct guest *guest, int64_t bytes);
+guest_step guest_inspect, guest_settle, guest_go_on;
 
 /* execd_save.c, execd_restore.c: requests; the result is to be put */
 typedef int request_fn(struct session *session, struct json_object *request,

@@ -93,11 +93,16 @@ static void put_cell(char *buf, size_t size, int64_t ns)
 		snprintf(buf, size, "-");
 }
 
-/* From the instant of a cut until QEMU stopped the guest or had it go on; less than 0 before it. */
+/*
+ * From the instant of a cut until QEMU stopped the guest or had it go on; less than 0 before
+ * it, 0 for one that was paused.
+ */
 static int64_t since_cut(struct json_object *answer, const char *guest)
 {
-	return json_number(json_object_object_get(answer, "halted"), guest) -
-	       json_number(json_object_object_get(answer, "cut"), "deadline_ns");
+	int64_t halted = json_number(json_object_object_get(answer, "halted"), guest);
+
+	return halted ? halted - json_number(json_object_object_get(answer, "cut"), "deadline_ns")
+		      : 0;
 }
 
 /* The guest's clock ran on without it before it stood, and before its gate opened. */

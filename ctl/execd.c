@@ -147,11 +147,17 @@ void execd_progress(struct json_object *progress)
 
 /* --- requests without a file of their own --- */
 
+/* A state that not all hosts have said they keep is of no use to anybody. */
+static void note_unwanted(struct session *session, struct json_object *request)
+{
+	snprintf(session->unwanted, sizeof(session->unwanted), "%s", json_text(request, "remove"));
+}
+
 static int hello(struct session *session, struct json_object *request, struct json_object **result)
 {
 	struct utsname uts;
+	int ret;
 
-	(void)session;
 	if (json_number(request, "version") != CLUSTER_PROTOCOL) {
 		err("lparctl is of another version on this host");
 		return -EPROTO;
@@ -165,7 +171,10 @@ static int hello(struct session *session, struct json_object *request, struct js
 	*result = json_object_new_object();
 	json_put(*result, "host", uts.nodename);
 	json_put(*result, "kernel", uts.release);
-	return session_recover(session);
+	note_unwanted(session, request);
+	ret = session_recover(session);
+	session->unwanted[0] = 0;
+	return ret;
 }
 
 static int clock_request(struct session *session, struct json_object *request,
@@ -181,8 +190,8 @@ static int clock_request(struct session *session, struct json_object *request,
 static int abort_request(struct session *session, struct json_object *request,
 			 struct json_object **result)
 {
-	(void)request;
 	(void)result;
+	note_unwanted(session, request);
 	return session_undo(session);
 }
 

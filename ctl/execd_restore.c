@@ -23,6 +23,7 @@ static int add_guests(struct session *session, struct json_object *description)
 	for (i = 0; i < json_count(guests); i++) {
 		struct json_object *json = json_at(guests, i);
 		struct json_object *volumes = json_object_object_get(json, "volumes");
+		struct json_object *ran;
 
 		if (!name_is_valid(json_text(json, "name"))) {
 			err("%s/description.json: '%s' is no name for an LPAR", session->dir,
@@ -33,6 +34,10 @@ static int add_guests(struct session *session, struct json_object *description)
 		snprintf(guest->digest, sizeof(guest->digest), "%s",
 			 json_text(json, "state_sha256"));
 		guest->size = json_number(json, "state_bytes");
+		/* What was saved before that was known did. */
+		guest->ran = !json_object_object_get_ex(json, "ran", &ran) ||
+			     json_object_get_boolean(ran);
+		session->has_frames |= json_count(json_object_object_get(json, "netdevs")) > 0;
 		for (j = 0; j < json_count(volumes); j++)
 			guest_add_volume(guest, json_text_at(volumes, j));
 	}
@@ -171,8 +176,12 @@ static int prepare_netdevs(struct session *session)
 		struct guest *guest = &session->guest[i];
 
 		ret = guest_find(guest);
+		if (!ret)
+			ret = guest_claim(guest);
 		if (ret)
 			err("guest %s: its QEMU is gone", guest->name);
+		if (!ret)
+			ret = guest_lock(guest);
 		if (!ret)
 			ret = guest_find_netdevs(guest);
 		if (!ret)
@@ -187,10 +196,27 @@ static int prepare_netdevs(struct session *session)
 
 static int load_frames(const struct session *session)
 {
-	char *path = session_file(session, "frames.pcapng");
-	int ret = netbuf_load(path) ? -EIO : 0;
+	char *path;
+	int ret;
 
+	if (!session->has_frames)
+		return 0;
+	path = session_file(session, "frames.pcapng");
+	ret = netbuf_load(path) ? -EIO : 0;
 	free(path);
+	return ret;
+}
+
+/* Those that run under these names now. They are not claimed: what is undone is what we start. */
+static int end_present(struct session *session)
+{
+	size_t i;
+	int ret;
+
+	for (i = 0; i < session->n_guests; i++)
+		guest_find(&session->guest[i]);
+	ret = session_each(session, guest_end, STAGE_END, "ending");
+	setenv(SESSION_VARIABLE, session->id, 1);
 	return ret;
 }
 
@@ -210,9 +236,8 @@ int restore_load(struct session *session, struct json_object *request, struct js
 	json_object_put(description);
 	if (!ret)
 		ret = session_store(session);
-	session_find_pids(session);
 	if (!ret)
-		ret = session_each(session, guest_end, STAGE_END, "ending");
+		ret = end_present(session);
 	if (!ret)
 		ret = restore_volumes(session);
 	if (!ret)

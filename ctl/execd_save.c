@@ -16,8 +16,6 @@
 
 /* A cut that did not fire this long after its deadline never will. */
 #define FIRE_GRACE_NS (5 * NSEC_PER_SEC)
-/* Gates that wait for a cut stay closed that much longer, in case it does not come. */
-#define GATE_GRACE_MS 60000
 /* Between looks at whether an operation is given up. */
 #define NAP_NS (50 * NSEC_PER_MSEC)
 /* The cut has the CPUs for itself first. */
@@ -98,6 +96,21 @@ static int check_names(struct session *session, struct json_object *wanted)
 	return -ENOENT;
 }
 
+/* Who has frozen it would find it going on. */
+static int check_thawed(const struct session *session)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++) {
+		if (!session->guest[i].frozen)
+			continue;
+		err("LPAR %s is frozen: run 'lparctl thaw %s' first", session->guest[i].name,
+		    session->guest[i].name);
+		return -EBUSY;
+	}
+	return 0;
+}
+
 static int prepare_dir(struct session *session)
 {
 	char *part = session_file(session, "");
@@ -131,6 +144,8 @@ int save_begin(struct session *session, struct json_object *request, struct json
 	if (!ret)
 		ret = check_names(session, names);
 	if (!ret)
+		ret = check_thawed(session);
+	if (!ret)
 		ret = prepare_dir(session);
 	if (!ret)
 		ret = session_store(session);
@@ -141,6 +156,10 @@ int save_begin(struct session *session, struct json_object *request, struct json
 	}
 	if (!ret)
 		ret = session_each(session, guest_connect, 0, "no monitor");
+	if (!ret)
+		ret = session_each(session, guest_inspect, 0, "cannot be saved");
+	if (!ret)
+		ret = session_store(session);
 	for (i = 0; !ret && i < session->n_guests; i++)
 		json_object_array_add(guests, describe(&session->guest[i]));
 	return ret;
@@ -193,20 +212,23 @@ int cut_arm_request(struct session *session, struct json_object *request,
 {
 	int action = cut_action_number(json_text(request, "action"));
 	const char **names = xalloc((session->n_guests + 1) * sizeof(*names));
-	size_t i;
+	size_t i, n = 0;
 	int ret = 0;
 
 	(void)result;
 	session->deadline_ns = json_number(request, "at_ns");
+	/* Whoever was paused does not go on: its gate is opened when that is sure. */
 	for (i = 0; i < session->n_guests; i++)
-		names[i] = session->guest[i].name;
-	if (action == LPAR_CUT_OPEN)
+		if (action == LPAR_CUT_CLOSE || session->guest[i].ran)
+			names[n++] = session->guest[i].name;
+	session->gated = true;
+	ret = session_store(session);
+	if (!ret && action == LPAR_CUT_OPEN)
 		ret = find_lead(session);
 	if (!ret && action == LPAR_CUT_OPEN)
 		ret = close_gates(session, session->deadline_ns);
-	if (!ret)
-		ret = cut_arm(action, &session->deadline_ns, names, session->n_guests,
-			      &session->cut);
+	if (!ret && n)
+		ret = cut_arm(action, &session->deadline_ns, names, n, &session->cut);
 	if (!ret)
 		ret = session_store(session);
 	free(names);
@@ -234,7 +256,7 @@ static int wait_fired(struct session *session, struct json_object **cut)
 {
 	int ret = sleep_until(session, session->deadline_ns);
 
-	while (!ret) {
+	while (!ret && session->cut) {
 		*cut = cut_get(session->cut, &ret);
 		if (!ret && !strcmp(json_text(*cut, "state"), "fired")) {
 			session->cut = 0;
@@ -298,8 +320,11 @@ static int stop_guest(struct guest *guest)
 
 static int continue_guest(struct guest *guest)
 {
-	int ret = wait_to_act(guest->session);
+	int ret;
 
+	if (!guest->ran)
+		return guest_settle(guest);
+	ret = wait_to_act(guest->session);
 	return ret ? ret : guest_halt(guest, "cont", "RESUME");
 }
 
@@ -358,7 +383,8 @@ static struct json_object *halted(const struct session *session)
 	size_t i;
 
 	for (i = 0; i < session->n_guests; i++)
-		json_put_u64(json, session->guest[i].name, session->guest[i].halted_ns);
+		if (session->guest[i].ran)
+			json_put_u64(json, session->guest[i].name, session->guest[i].halted_ns);
 	return json;
 }
 
@@ -406,6 +432,7 @@ int cut_resume_request(struct session *session, struct json_object *request,
 		ret = wait_fired(session, &cut);
 	if (ret)
 		return ret;
+	session_open_gates(session, true);
 	json_object_object_add(*result, "cut", cut);
 	json_object_object_add(*result, "halted", halted(session));
 	for (i = 0; i < session->n_guests; i++)
@@ -435,6 +462,8 @@ int save_write(struct session *session, struct json_object *request, struct json
 
 	(void)request;
 	(void)result;
+	session->writing = true;
+	ret = session_store(session);
 	for (i = 0; !ret && i < session->n_guests; i++)
 		ret = copy_config(session, &session->guest[i]);
 	if (!ret)
@@ -545,6 +574,7 @@ static struct json_object *describe_saved(const struct guest *guest, int *error)
 
 	json_put(json, "name", guest->name);
 	json_put_u64(json, "memory", guest->memory);
+	json_object_object_add(json, "ran", json_object_new_boolean(guest->ran));
 	json_put_u64(json, "state_bytes", guest->size);
 	json_put(json, "state_sha256", guest->digest);
 	json_put_u64(json, "write_ns", guest->step_ns);
@@ -554,16 +584,20 @@ static struct json_object *describe_saved(const struct guest *guest, int *error)
 	return json;
 }
 
-static int save_netbufs(const struct session *session)
+/* A file without a netdev could not be told from one that was cut short: there is none. */
+static int save_netbufs(struct session *session)
 {
-	char *path = session_file(session, "frames.pcapng");
 	size_t i, j, n = 0;
 	uint64_t *frames;
-	char **names;
+	char **names, *path;
 	int ret = 0;
 
 	for (i = 0; i < session->n_guests; i++)
 		n += session->guest[i].n_netdevs;
+	session->has_frames = n;
+	if (!n)
+		return 0;
+	path = session_file(session, "frames.pcapng");
 	names = xalloc((n + 1) * sizeof(*names));
 	n = 0;
 	for (i = 0; i < session->n_guests; i++)
@@ -581,8 +615,10 @@ static int save_netbufs(const struct session *session)
 static int list_files(const struct session *session, struct json_object *files)
 {
 	size_t i;
-	int ret = add_file(session, files, xstrdup("frames.pcapng"), NULL);
+	int ret = 0;
 
+	if (session->has_frames)
+		ret = add_file(session, files, xstrdup("frames.pcapng"), NULL);
 	for (i = 0; !ret && i < session->n_guests; i++) {
 		const struct guest *guest = &session->guest[i];
 
@@ -678,12 +714,31 @@ int save_discard(struct session *session, struct json_object *request, struct js
 	return session_discard(session);
 }
 
+static int delete_states(const struct session *session, struct json_object *volumes)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < json_count(volumes); i++) {
+		const char *volume = json_text_at(volumes, i);
+
+		/* One that is gone already is what was asked for: a delete may be repeated. */
+		ret = snap_has_state(volume, session->state);
+		if (ret > 0)
+			ret = snap_change(volume, "delete", session->state);
+		if (ret)
+			err("volume %s: cannot delete %s: %s", volume, session->state,
+			    snap_reason(ret));
+	}
+	return ret;
+}
+
 /* delete: {name, dir, host}: the directory and the states of the volumes */
 int saved_delete(struct session *session, struct json_object *request, struct json_object **result)
 {
 	struct json_object *description, *guests;
 	char *path;
-	size_t i, j;
+	size_t i;
 	int ret = session_begin(session, SESSION_NONE, request);
 
 	(void)result;
@@ -692,14 +747,11 @@ int saved_delete(struct session *session, struct json_object *request, struct js
 	path = xprintf("%s/description.json", session->dir);
 	description = access(path, F_OK) ? NULL : saved_load(path);
 	guests = json_object_object_get(description, "guests");
-	for (i = 0; i < json_count(guests); i++) {
-		struct json_object *volumes = json_object_object_get(json_at(guests, i), "volumes");
-
-		for (j = 0; j < json_count(volumes); j++)
-			snap_change(json_text_at(volumes, j), "delete", session->state);
-	}
+	for (i = 0; !ret && i < json_count(guests); i++)
+		ret = delete_states(session, json_object_object_get(json_at(guests, i), "volumes"));
 	json_object_put(description);
-	ret = remove_dir(session->dir);
+	if (!ret)
+		ret = remove_dir(session->dir);
 	free(path);
 	session_end(session);
 	return ret;

@@ -43,7 +43,7 @@ struct launch {
 };
 
 /* Returns a file descriptor that holds the lock until it is closed. */
-static int lock_lpar(const char *name)
+int lpar_lock(const char *name)
 {
 	char path[PATH_MAX];
 	int fd, ret = run_make(name);
@@ -58,7 +58,7 @@ static int lock_lpar(const char *name)
 	}
 	if (!flock(fd, LOCK_EX | LOCK_NB))
 		return fd;
-	err("LPAR %s: another lparctl is starting or stopping it", name);
+	err("LPAR %s: another lparctl starts, stops or saves it", name);
 	close(fd);
 	return -1;
 }
@@ -392,7 +392,7 @@ int start_verb(struct args *args)
 	}
 	/* Requests to the kernel are finished first: their result is needed to undo them. */
 	interrupt_catch(SA_RESTART);
-	lock = lock_lpar(launch.name);
+	lock = lpar_lock(launch.name);
 	if (lock >= 0)
 		ret = start(&launch, timeout_ns);
 out:
@@ -445,12 +445,12 @@ static bool ends_by(int pidfd, int signal)
  * Gently, then firmly, then by force. QEMU takes SIGTERM for "quit", whoever has its
  * monitors: its disks are flushed.
  */
-static int end_guest(const char *name, pid_t pid, uint64_t timeout_ns)
+static int end_guest(const char *name, const struct process *process, uint64_t timeout_ns)
 {
-	int pidfd = syscall(SYS_pidfd_open, pid, 0);
+	int pidfd = process_open(process);
 
 	if (pidfd < 0)
-		return errno == ESRCH ? wait_left(name, pid) : -errno;
+		return pidfd == -ESRCH ? wait_left(name, process->pid) : pidfd;
 	if (powers_down(name, pidfd, timeout_ns)) {
 		say("%s: guest powered down", name);
 	} else if (ends_by(pidfd, SIGTERM)) {
@@ -464,7 +464,7 @@ static int end_guest(const char *name, pid_t pid, uint64_t timeout_ns)
 		return -ETIMEDOUT;
 	}
 	close(pidfd);
-	return wait_left(name, pid);
+	return wait_left(name, process->pid);
 }
 
 /* A guest that is held in the gate cannot power itself down. */
@@ -486,19 +486,35 @@ static void wait_ended(const char *name)
 		wait_left(name, 0);
 }
 
+/* Its number is a member's before and after we look: it was not given to another between. */
+static int find_guest(const struct lpar *lpar, struct process *process)
+{
+	struct lpar now;
+	int ret = process_find(lpar_guest_pid(lpar), process);
+
+	if (ret)
+		return ret;
+	ret = lpar_get(lpar->name, &now);
+	if (!ret && lpar_guest_pid(&now) != process->pid)
+		ret = -ESRCH;
+	lpar_free(&now);
+	return ret;
+}
+
 static int stop(const struct lpar *lpar, uint64_t timeout_ns)
 {
-	pid_t pid = lpar_guest_pid(lpar);
+	struct process process;
 	int ret = 0;
 
-	if (pid) {
+	if (!find_guest(lpar, &process)) {
 		thaw(lpar);
-		ret = end_guest(lpar->name, pid, timeout_ns);
+		ret = end_guest(lpar->name, &process, timeout_ns);
 	} else {
 		wait_ended(lpar->name);
 	}
 	if (ret) {
-		err("LPAR %s: QEMU, pid %d, does not go: %s", lpar->name, pid, strerror(-ret));
+		err("LPAR %s: QEMU, pid %d, does not go: %s", lpar->name, process.pid,
+		    strerror(-ret));
 		return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
 	}
 	forget(lpar->name);
@@ -525,10 +541,14 @@ int stop_verb(struct args *args)
 	ret = lpar_get(name, &lpar);
 	if (ret)
 		return lpar_fail(name, ret);
-	lock = lock_lpar(name);
-	ret = lock < 0 ? EXIT_FAILED : stop(&lpar, timeout_ns);
-	if (lock >= 0)
-		close(lock);
+	lpar_free(&lpar);
+	lock = lpar_lock(name);
+	if (lock < 0)
+		return EXIT_FAILED;
+	/* Whoever had the lock may have changed it. */
+	ret = lpar_get(name, &lpar);
+	ret = ret ? lpar_fail(name, ret) : stop(&lpar, timeout_ns);
+	close(lock);
 	lpar_free(&lpar);
 	return ret;
 }

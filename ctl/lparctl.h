@@ -274,7 +274,16 @@ bool interrupted(void);
 unsigned int interruptions(void);
 
 /* process.c: lparctl's own processes, and those of guests */
+struct process {
+	pid_t pid;
+	uint64_t start; /* clock ticks since the machine has booted; 0 = no process */
+};
+
 char **self_words(const char *const *words);
+int process_find(pid_t pid, struct process *process);
+bool process_lives(const struct process *process);
+int process_open(const struct process *process);
+bool process_has_variable(pid_t pid, const char *name, const char *value);
 
 /* record.c: what the kernel says about an LPAR */
 int lpar_get(const char *name, struct lpar *lpar);
@@ -322,6 +331,7 @@ int check_verb(struct args *args);
 int lpar_object(struct args *args);
 int deactivate(const char *name, bool force);
 pid_t lpar_guest_pid(const struct lpar *lpar);
+int lpar_lock(const char *name);
 int gate_close(const char *name, uint32_t timeout_ms);
 int freeze_verb(struct args *args);
 int thaw_verb(struct args *args);
@@ -434,6 +444,11 @@ static inline const char *json_text_at(struct json_object *array, size_t i)
 	const char *text = json_object_get_string(json_at(array, i));
 
 	return text ? text : "";
+}
+
+static inline bool json_flag(struct json_object *json, const char *key)
+{
+	return json_object_get_boolean(json_object_object_get(json, key));
 }
 
 static inline int64_t json_number(struct json_object *json, const char *key)

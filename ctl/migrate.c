@@ -141,14 +141,6 @@ static int hand_over(struct guest *guest, const char *command, int fd)
 	return guest_call(guest, command, uri, -1, NULL);
 }
 
-static int set_bandwidth(struct guest *guest)
-{
-	struct json_object *parameters = json_object_new_object();
-
-	json_put_s64(parameters, "max-bandwidth", BANDWIDTH);
-	return guest_call(guest, "migrate-set-parameters", parameters, -1, NULL);
-}
-
 static int write_state(struct guest *guest, const char *path, const int *ends)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -179,10 +171,13 @@ int migrate_out(struct guest *guest)
 	int ends[2], ret;
 
 	guest->moved = 0;
-	ret = pipe2(ends, O_CLOEXEC) ? -errno : set_bandwidth(guest);
+	ret = pipe2(ends, O_CLOEXEC) ? -errno : 0;
 	if (!ret) {
-		ret = hand_over(guest, "migrate", ends[1]);
+		ret = guest_set_bandwidth(guest, BANDWIDTH);
+		if (!ret)
+			ret = hand_over(guest, "migrate", ends[1]);
 		close(ends[1]);
+		guest->migrates = !ret;
 		if (!ret)
 			ret = write_state(guest, path, ends);
 		close(ends[0]);
@@ -190,6 +185,10 @@ int migrate_out(struct guest *guest)
 	/* A stream that nobody reads any more ends by itself. */
 	if (!ret)
 		ret = settle(guest);
+	if (!ret) {
+		guest->migrates = false;
+		ret = guest_set_bandwidth(guest, guest->bandwidth);
+	}
 	guest->size = guest->moved;
 	free(path);
 	return ret;

@@ -56,8 +56,7 @@ int digest_file(const char *path, char *hex)
 	return ret;
 }
 
-/* With all directories above it; only root may look into them. */
-int make_dir(const char *path)
+static int make_path(const char *path)
 {
 	char *copy = xstrdup(path), *end;
 	int ret = 0;
@@ -69,9 +68,23 @@ int make_dir(const char *path)
 	}
 	if (!ret && mkdir(copy, 0700) && errno != EEXIST)
 		ret = -errno;
+	free(copy);
+	return ret;
+}
+
+/*
+ * With all directories above it; only root may look into them. Another host may remove one
+ * above it that is empty, as it undoes, when they are shared.
+ */
+int make_dir(const char *path)
+{
+	int tries = 10, ret;
+
+	do {
+		ret = make_path(path);
+	} while (ret == -ENOENT && --tries);
 	if (ret)
 		err("%s: %s", path, strerror(-ret));
-	free(copy);
 	return ret;
 }
 

@@ -6,11 +6,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "cluster.h"
@@ -71,6 +73,11 @@ static int lock(void)
 
 /* --- the record of a session --- */
 
+static void put_flag(struct json_object *json, const char *key, bool value)
+{
+	json_object_object_add(json, key, json_object_new_boolean(value));
+}
+
 static struct json_object *guest_json(const struct guest *guest)
 {
 	struct json_object *json = json_object_new_object();
@@ -78,6 +85,10 @@ static struct json_object *guest_json(const struct guest *guest)
 	size_t i;
 
 	json_put(json, "name", guest->name);
+	json_put_s64(json, "pid", guest->process.pid);
+	json_put_u64(json, "start", guest->process.start);
+	put_flag(json, "ran", guest->ran);
+	json_put_s64(json, "bandwidth", guest->bandwidth);
 	for (i = 0; i < guest->n_netdevs; i++)
 		if (guest->netdev[i].ours)
 			json_object_array_add(ours, json_object_new_string(guest->netdev[i].name));
@@ -96,12 +107,15 @@ int session_store(const struct session *session)
 	int ret;
 
 	json_put(json, "kind", kind_names[session->kind]);
+	json_put(json, "id", session->id);
 	json_put(json, "name", session->name);
 	json_put(json, "dir", session->dir);
 	json_put_u64(json, "cut", session->cut);
-	json_object_object_add(json, "taken", json_object_new_boolean(session->taken));
-	json_object_object_add(json, "written", json_object_new_boolean(session->written));
-	json_object_object_add(json, "kept", json_object_new_boolean(session->kept));
+	put_flag(json, "gated", session->gated);
+	put_flag(json, "writing", session->writing);
+	put_flag(json, "taken", session->taken);
+	put_flag(json, "written", session->written);
+	put_flag(json, "kept", session->kept);
 	for (i = 0; i < session->n_guests; i++)
 		json_object_array_add(guests, guest_json(&session->guest[i]));
 	json_object_object_add(json, "guests", guests);
@@ -120,6 +134,7 @@ struct guest *session_add(struct session *session, const char *name)
 	guest = &session->guest[n];
 	memset(guest, 0, sizeof(*guest));
 	guest->session = session;
+	guest->lock = -1;
 	snprintf(guest->name, sizeof(guest->name), "%s", name);
 	session->n_guests++;
 	return guest;
@@ -132,6 +147,10 @@ static void restore_guest(struct session *session, struct json_object *json)
 	struct guest *guest = session_add(session, json_text(json, "name"));
 	size_t i;
 
+	guest->process.pid = json_number(json, "pid");
+	guest->process.start = json_number(json, "start");
+	guest->ran = json_flag(json, "ran");
+	guest->bandwidth = json_number(json, "bandwidth");
 	for (i = 0; i < json_count(ours); i++)
 		guest_add_netdev(guest, json_text_at(ours, i), true);
 	for (i = 0; i < json_count(volumes); i++)
@@ -161,16 +180,19 @@ static void session_restore(struct session *session, struct json_object *json)
 	size_t i;
 
 	session->kind = kind_of(json_text(json, "kind"));
+	snprintf(session->id, sizeof(session->id), "%s", json_text(json, "id"));
 	set_name(session, json_text(json, "name"));
 	session->dir = xstrdup(json_text(json, "dir"));
 	session->cut = json_number(json, "cut");
-	session->taken = json_object_get_boolean(json_object_object_get(json, "taken"));
-	session->written = json_object_get_boolean(json_object_object_get(json, "written"));
-	session->kept = json_object_get_boolean(json_object_object_get(json, "kept"));
+	session->gated = json_flag(json, "gated");
+	session->writing = json_flag(json, "writing");
+	session->taken = json_flag(json, "taken");
+	session->written = json_flag(json, "written");
+	session->kept = json_flag(json, "kept");
 	for (i = 0; i < json_count(guests); i++)
 		restore_guest(session, json_at(guests, i));
 	for (i = 0; i < session->n_guests; i++) {
-		guest_find(&session->guest[i]);
+		guest_look(&session->guest[i]);
 		guest_find_netdevs(&session->guest[i]);
 	}
 }
@@ -343,6 +365,10 @@ int session_find_guests(struct session *session, struct json_object *names)
 
 		ret = guest_find(guest);
 		if (!ret)
+			ret = guest_claim(guest);
+		if (!ret)
+			ret = guest_lock(guest);
+		if (!ret)
 			ret = guest_find_netdevs(guest);
 		if (!ret)
 			ret = guest_find_volumes(guest);
@@ -357,7 +383,8 @@ static void free_guests(struct session *session)
 	for (i = 0; i < session->n_guests; i++) {
 		struct guest *guest = &session->guest[i];
 
-		qmp_close(guest->qmp);
+		guest_disconnect(guest);
+		guest_unlock(guest);
 		for (j = 0; j < guest->n_volumes; j++)
 			free(guest->volume[j]);
 		free(guest->volume);
@@ -376,7 +403,9 @@ static void forget(struct session *session)
 	free(session->dir);
 	session->dir = NULL;
 	session->kind = SESSION_NONE;
+	session->has_frames = session->gated = session->writing = false;
 	session->taken = session->written = session->kept = false;
+	session->unwanted[0] = 0;
 	session->cut = 0;
 }
 
@@ -389,6 +418,14 @@ void session_end(struct session *session)
 		session_stage(session, 0, "", 0);
 	unlink(session_path(path, sizeof(path)));
 	forget(session);
+}
+
+static void new_id(struct session *session)
+{
+	uint64_t number = now_ns(CLOCK_REALTIME);
+
+	getrandom(&number, sizeof(number), GRND_NONBLOCK);
+	snprintf(session->id, sizeof(session->id), "%0*" PRIx64, SESSION_ID_CHARS, number);
 }
 
 /* A request has "name", "dir" and "host". */
@@ -410,6 +447,7 @@ int session_begin(struct session *session, enum session_kind kind, struct json_o
 	if (ret)
 		return ret;
 	session->kind = kind;
+	new_id(session);
 	session->cancelled = false;
 	set_name(session, name);
 	session->dir = xprintf("%s/%s/%s", json_text(request, "dir"), name, host);
@@ -431,16 +469,60 @@ static int remove_saved(const struct session *session)
 	return ret;
 }
 
-static int undo_save(struct session *session)
+/* Of guests that are there; of those that ran, or of those that were paused. */
+void session_close_gates(struct session *session, bool of_paused)
 {
 	size_t i;
-	int ret = session_each(session, guest_go_on, 0, "cannot go on");
+
+	/* Should one not close, its guest is told to go on and to stand again all the same. */
+	for (i = 0; i < session->n_guests; i++)
+		if (session->guest[i].pid && session->guest[i].ran != of_paused)
+			gate_close(session->guest[i].name, GATE_GRACE_MS);
+}
+
+void session_open_gates(struct session *session, bool of_paused)
+{
+	size_t i;
 
 	for (i = 0; i < session->n_guests; i++)
-		nl_simple(LPAR_CMD_GATE_OPEN, session->guest[i].name);
+		if (session->guest[i].pid && session->guest[i].ran != of_paused)
+			nl_simple(LPAR_CMD_GATE_OPEN, session->guest[i].name);
+}
+
+/* All, or the first that is busy is named. */
+int session_lock_guests(struct session *session)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < session->n_guests; i++)
+		ret = guest_lock(&session->guest[i]);
+	return ret;
+}
+
+/* Whoever was paused stays so. */
+static int go_on(struct session *session)
+{
+	int ret = session_lock_guests(session);
+
+	if (ret)
+		return ret;
+	session_close_gates(session, true);
+	ret = session_each(session, guest_go_on, 0, "cannot go on");
+	session_open_gates(session, true);
+	session_open_gates(session, false);
+	return ret;
+}
+
+static int undo_save(struct session *session)
+{
+	/* A guest that is deaf from the start has nothing to be told. */
+	int ret = session->gated ? go_on(session) : 0;
+	size_t i;
+
 	for (i = 0; i < session->n_guests; i++)
 		guest_detach(&session->guest[i]);
-	if (!session->kept && remove_saved(session))
+	if ((!session->kept || !strcmp(session->unwanted, session->name)) && remove_saved(session))
 		ret = ret ? ret : -EIO;
 	return ret;
 }
@@ -463,12 +545,12 @@ static int end_guests(struct session *session)
 }
 
 /* Guests may have ended since. Threads must not do this: there is one netlink socket. */
-void session_find_pids(struct session *session)
+void session_look(struct session *session)
 {
 	size_t i;
 
 	for (i = 0; i < session->n_guests; i++)
-		guest_find(&session->guest[i]);
+		guest_look(&session->guest[i]);
 }
 
 /*
@@ -482,7 +564,7 @@ int session_undo(struct session *session)
 	/* The caller is not listened to any more: this is to be finished. */
 	session->idle = NULL;
 	session->cancelled = false;
-	session_find_pids(session);
+	session_look(session);
 	if (session->cut)
 		cut_cancel(session->cut);
 	if (session->kind == SESSION_SAVE)
@@ -501,7 +583,7 @@ int session_discard(struct session *session)
 {
 	int ret;
 
-	session_find_pids(session);
+	session_look(session);
 	ret = end_guests(session);
 	session_end(session);
 	return ret;

@@ -13,7 +13,6 @@
 
 #include "cluster.h"
 
-#define QMP_TIMEOUT_MS 20000
 #define DRAIN_TIMEOUT_NS (20 * NSEC_PER_SEC)
 
 void guest_add_netdev(struct guest *guest, const char *name, bool ours)
@@ -49,7 +48,9 @@ struct json_object *guest_volumes(const struct guest *guest)
 	return names;
 }
 
-/* Its QEMU; -ENOENT without a message when there is none. */
+/* --- which process it is --- */
+
+/* The QEMU that runs in its LPAR now; -ENOENT without a message when there is none. */
 int guest_find(struct guest *guest)
 {
 	struct lpar lpar;
@@ -57,9 +58,53 @@ int guest_find(struct guest *guest)
 
 	guest->pid = ret ? 0 : lpar_guest_pid(&lpar);
 	guest->memory = lpar.memory;
+	guest->frozen = lpar.gate == LPAR_GATE_CLOSED;
 	lpar_free(&lpar);
 	return guest->pid ? 0 : -ENOENT;
 }
+
+/* From now on this QEMU is meant, and no other one. */
+int guest_claim(struct guest *guest)
+{
+	return process_find(guest->pid, &guest->process);
+}
+
+/* Was it started by this operation, which has not come to claim it? */
+static bool is_marked(const struct guest *guest)
+{
+	const struct session *session = guest->session;
+
+	return session->kind == SESSION_RESTORE && *session->id &&
+	       process_has_variable(guest->pid, SESSION_VARIABLE, session->id);
+}
+
+/*
+ * Is the guest there that the operation is about? One that has been started under its
+ * name since, by somebody else, is none of ours.
+ */
+void guest_look(struct guest *guest)
+{
+	if (guest->process.start)
+		guest->pid = process_lives(&guest->process) ? guest->process.pid : 0;
+	else if (guest_find(guest) || !is_marked(guest))
+		guest->pid = 0;
+}
+
+int guest_lock(struct guest *guest)
+{
+	if (guest->lock < 0)
+		guest->lock = lpar_lock(guest->name);
+	return guest->lock < 0 ? -EBUSY : 0;
+}
+
+void guest_unlock(struct guest *guest)
+{
+	if (guest->lock >= 0)
+		close(guest->lock);
+	guest->lock = -1;
+}
+
+/* --- what it has --- */
 
 int guest_find_volumes(struct guest *guest)
 {
@@ -196,57 +241,6 @@ void guest_detach(struct guest *guest)
 	}
 }
 
-int guest_connect(struct guest *guest)
-{
-	char path[PATH_MAX];
-	int ret;
-
-	if (guest->qmp)
-		return 0;
-	ret = qmp_open(run_monitor(path, sizeof(path), guest->name), QMP_TIMEOUT_MS, &guest->qmp);
-	if (ret)
-		snprintf(guest->why, sizeof(guest->why),
-			 "QEMU does not answer on its QMP socket: %s", strerror(-ret));
-	return ret;
-}
-
-static int call(struct guest *guest, const char *command, struct json_object *arguments, int pass,
-		struct qmp_reply *reply)
-{
-	int ret = qmp_call(guest->qmp, command, arguments, pass, reply, QMP_TIMEOUT_MS);
-
-	if (ret)
-		snprintf(guest->why, sizeof(guest->why), "QMP %s: %s", command,
-			 *reply->why ? reply->why : strerror(-ret));
-	return ret;
-}
-
-/* In any thread; the reason of a failure is in guest->why. */
-int guest_call(struct guest *guest, const char *command, struct json_object *arguments, int pass,
-	       struct json_object **result)
-{
-	struct qmp_reply reply = { 0 };
-	int ret = call(guest, command, arguments, pass, &reply);
-
-	if (!ret && result)
-		*result = reply.result;
-	else
-		json_object_put(reply.result);
-	return ret;
-}
-
-/* The same for a command without arguments whose effect an event tells of: guest->halted_ns. */
-int guest_halt(struct guest *guest, const char *command, const char *event)
-{
-	struct qmp_reply reply = { .event = event };
-	int ret = call(guest, command, NULL, -1, &reply);
-
-	json_object_put(reply.result);
-	/* One that stood, or ran, already says nothing. */
-	guest->halted_ns = reply.event_ns ? reply.event_ns : now_ns(CLOCK_REALTIME);
-	return ret;
-}
-
 /*
  * Run our own verbs, such as start and stop, each for a guest, at the same
  * time; what they complain of is the reason of a failure.
@@ -289,52 +283,6 @@ int guest_run_lparctl(struct guest *guest, const char *const *words)
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
 }
 
-/* Its migration, if one is under way, has ended. */
-static int cancel_migration(struct guest *guest)
-{
-	struct json_object *info;
-	bool busy;
-	int ret;
-
-	do {
-		guest_call(guest, "migrate_cancel", NULL, -1, NULL);
-		ret = guest_call(guest, "query-migrate", NULL, -1, &info);
-		if (ret)
-			return ret;
-		busy = !strcmp(json_text(info, "status"), "active") ||
-		       !strcmp(json_text(info, "status"), "setup") ||
-		       !strcmp(json_text(info, "status"), "cancelling");
-		json_object_put(info);
-		if (busy)
-			sleep_ms(20);
-	} while (busy);
-	return 0;
-}
-
-/* A guest that stands because of us goes on; it may have been killed, too. */
-int guest_go_on(struct guest *guest)
-{
-	struct json_object *status;
-	bool stands;
-	int ret;
-
-	if (!guest->pid)
-		return 0;
-	ret = guest_connect(guest);
-	if (!ret)
-		ret = guest_call(guest, "query-status", NULL, -1, &status);
-	if (ret)
-		return ret;
-	stands = !json_object_get_boolean(json_object_object_get(status, "running"));
-	json_object_put(status);
-	if (!stands)
-		return 0;
-	ret = cancel_migration(guest);
-	if (ret)
-		return ret;
-	return guest_call(guest, "cont", NULL, -1, NULL);
-}
-
 /* Its QEMU ends, and its LPAR is given back. */
 int guest_end(struct guest *guest)
 {
@@ -342,7 +290,7 @@ int guest_end(struct guest *guest)
 
 	if (!guest->pid)
 		return 0;
-	qmp_close(guest->qmp);
-	guest->qmp = NULL;
+	guest_disconnect(guest);
+	guest_unlock(guest);
 	return guest_run_lparctl(guest, words);
 }

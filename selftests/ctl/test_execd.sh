@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 14
+plan 15
 host_up h
 describe h g
 states=$scratch/states
@@ -60,6 +60,7 @@ check "start" exits 0 on h start g
 check "hello" hello 3000000000
 check "begin, arm, stop" stop_guests one
 check "the guest stands" status_is paused
+check "nobody stops it meanwhile" says 1 "another lparctl" on h stop g
 # As long as there are signs of life
 for _ in 1 2 3 4 5; do
 	sleep 1
