@@ -167,6 +167,7 @@ struct session {
 	uint64_t lead_ns; /* that long before the deadline they are told to go on */
 	_Atomic bool cancelled;
 	bool (*idle)(struct session *session); /* called while threads work; false = give up */
+	void (*done)(struct guest *guest); /* called when a guest's thread has; NULL = nobody */
 };
 
 typedef int guest_step(struct guest *guest);
@@ -182,6 +183,7 @@ void session_look(struct session *session);
 int session_lock_guests(struct session *session);
 void session_close_gates(struct session *session, bool of_paused);
 void session_open_gates(struct session *session, bool of_paused);
+void session_detach(struct session *session);
 struct guest *session_add(struct session *session, const char *name);
 int session_store(const struct session *session);
 int session_recover(struct session *session);
@@ -204,6 +206,8 @@ int guest_find_netdevs(struct guest *guest);
 int guest_find_volumes(struct guest *guest);
 int guest_attach(struct guest *guest);
 int guest_hold(struct guest *guest);
+void guest_drain(struct guest *guest);
+bool guest_is_drained(struct guest *guest);
 void guest_detach(struct guest *guest);
 guest_step guest_end;
 int guest_run_lparctl(struct guest *guest, const char *const *words);
@@ -237,6 +241,7 @@ void digest_end(EVP_MD_CTX *digest, char *hex);
 int digest_file(const char *path, char *hex);
 int make_dir(const char *path);
 int remove_dir(const char *path);
+int sync_parent(const char *path);
 int saved_store(const char *path, struct json_object *json);
 struct json_object *saved_load(const char *path);
 int saved_verify_rest(const struct session *session, struct json_object *description);

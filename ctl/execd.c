@@ -163,10 +163,11 @@ static int hello(struct session *session, struct json_object *request, struct js
 		return -EPROTO;
 	}
 	input.silence_ns = json_number(request, "silence_ns");
-	if (!nl_available(&nl_lpar) || !nl_available(&nl_netbuf)) {
-		err("lpar and netbuf are not both loaded: run 'modprobe -a lpar netbuf'");
-		return -ENOENT;
-	}
+	ret = nl_check(&nl_lpar);
+	if (!ret)
+		ret = nl_check(&nl_netbuf);
+	if (ret)
+		return ret;
 	uname(&uts);
 	*result = json_object_new_object();
 	json_put(*result, "host", uts.nodename);

@@ -70,7 +70,9 @@ static struct json_object *load_description(const char *dir, const char *digest)
 
 	if (access(path, F_OK))
 		err("%s is not there: saved on another host? Copy or share its directory", path);
-	else if (!digest_file(path, hex) && strcmp(hex, digest))
+	else if (digest_file(path, hex))
+		json = NULL; /* what cannot be read is not what was saved */
+	else if (strcmp(hex, digest))
 		err(DAMAGED, path);
 	else
 		json = saved_load(path);

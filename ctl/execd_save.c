@@ -421,7 +421,6 @@ int cut_resume_request(struct session *session, struct json_object *request,
 		       struct json_object **result)
 {
 	struct json_object *cut = NULL;
-	size_t i;
 	int ret;
 
 	(void)request;
@@ -435,8 +434,7 @@ int cut_resume_request(struct session *session, struct json_object *request,
 	session_open_gates(session, true);
 	json_object_object_add(*result, "cut", cut);
 	json_object_object_add(*result, "halted", halted(session));
-	for (i = 0; i < session->n_guests; i++)
-		guest_detach(&session->guest[i]);
+	session_detach(session);
 	session_end(session);
 	return check_points(cut);
 }
@@ -684,17 +682,31 @@ int save_frames(struct session *session, struct json_object *request, struct jso
 int save_commit(struct session *session, struct json_object *request, struct json_object **result)
 {
 	char *part = session_file(session, "");
-	int ret = 0;
+	char *description = session_file(session, "description.json");
+	char *above = xstrdup(session->dir);
+	int ret;
 
 	(void)request;
 	(void)result;
-	if (rename(part, session->dir)) {
+	*strrchr(above, '/') = 0;
+	/* Before it is so: who undoes this looks for both names. */
+	session->written = true;
+	ret = session_store(session);
+	/* The names of the files in it, its own, and that of the directory above. */
+	if (!ret)
+		ret = sync_parent(description);
+	if (!ret && rename(part, session->dir))
 		ret = -errno;
-		err("%s: %s", session->dir, strerror(errno));
-	}
+	if (!ret)
+		ret = sync_parent(session->dir);
+	if (!ret)
+		ret = sync_parent(above);
+	if (ret)
+		err("%s: %s", session->dir, strerror(-ret));
+	free(above);
+	free(description);
 	free(part);
-	session->written = !ret;
-	return ret ? ret : session_store(session);
+	return ret;
 }
 
 /* keep: all hosts have committed; what is saved stays whatever comes */

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,36 +59,63 @@ struct move {
 	FILE *memory; /* of the old lists */
 	unsigned int moved;
 	unsigned int stuck;
+	int error; /* of remembering: nothing is moved any more */
 };
 
 /* What it had at first counts when it is moved once more. */
 static bool is_noted(struct move *move, unsigned int irq)
 {
+	long end = ftell(move->memory);
 	char line[8192 + 16];
 	bool noted = false;
 
 	rewind(move->memory);
-	while (!noted && fgets(line, sizeof(line), move->memory))
+	while (!noted && ftell(move->memory) < end && fgets(line, sizeof(line), move->memory))
 		noted = (unsigned int)atoi(line) == irq;
 	fseek(move->memory, 0, SEEK_END);
 	return noted;
 }
 
+/* What was written behind the end. */
+static void take_back(struct move *move, long end)
+{
+	__fpurge(move->memory);
+	if (ftruncate(fileno(move->memory), end) && !move->error)
+		move->error = errno;
+	fseek(move->memory, 0, SEEK_END);
+}
+
+/* Before it is moved, or it could not come back. A line is whole or not there. */
+static int remember(struct move *move, unsigned int irq, const struct cpus *now)
+{
+	char list[8192];
+
+	fprintf(move->memory, "%u %s\n", irq, cpus_format(list, sizeof(list), now));
+	if (!fflush(move->memory) && !ferror(move->memory))
+		return 0;
+	move->error = errno ? errno : EIO;
+	return -move->error;
+}
+
 static void move_irq(struct move *move, unsigned int irq)
 {
-	char path[PATH_MAX], list[8192];
+	long end = ftell(move->memory);
 	struct cpus now, wanted;
+	char path[PATH_MAX];
 
 	if (cpus_read(irq_path(path, sizeof(path), irq), &now) ||
 	    !cpus_intersect(&now, &move->mine))
 		return;
 	cpus_andnot(&wanted, &now, &move->mine);
+	if (!is_noted(move, irq) && remember(move, irq, &now)) {
+		take_back(move, end);
+		return;
+	}
 	if (write_irq(irq, cpus_empty(&wanted) ? &move->host : &wanted)) {
+		take_back(move, end);
 		move->stuck++;
 		return;
 	}
-	if (!is_noted(move, irq))
-		fprintf(move->memory, "%u %s\n", irq, cpus_format(list, sizeof(list), &now));
 	move->moved++;
 }
 
@@ -100,7 +128,7 @@ static void move_all(struct move *move)
 	dir = opendir(rooted(path, sizeof(path), "/proc/irq"));
 	if (!dir)
 		return;
-	while ((entry = readdir(dir)))
+	while (!move->error && (entry = readdir(dir)))
 		if (isdigit((unsigned char)entry->d_name[0]))
 			move_irq(move, atoi(entry->d_name));
 	closedir(dir);
@@ -119,8 +147,12 @@ void irqs_move(const char *name, const char *cpus)
 		err("LPAR %s: interrupts stay where they are: %s: %s", name, path, strerror(errno));
 		return;
 	}
+	fseek(move.memory, 0, SEEK_END);
 	move_all(&move);
 	fclose(move.memory);
+	if (move.error)
+		err("LPAR %s: the other interrupts stay where they are: %s: %s", name, path,
+		    strerror(move.error));
 	say("%s: %u interrupts moved off CPUs %s", name, move.moved, cpus);
 	if (move.stuck)
 		say("%s: %u cannot be moved (per-CPU, or managed by their driver)", name,

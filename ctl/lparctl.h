@@ -225,6 +225,7 @@ struct nl_family {
 
 extern struct nl_family nl_lpar, nl_netbuf, nl_throttle;
 bool nl_available(struct nl_family *family);
+int nl_check(struct nl_family *family);
 struct nlmsghdr *nl_begin(struct nl_family *family, uint8_t cmd, uint16_t flags);
 /* Holds the largest request, a cut of LPAR_CUT_LPARS_MAX long names; a socket sends as much. */
 #define NL_REQUEST_BYTES (192 << 10)

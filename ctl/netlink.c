@@ -4,11 +4,13 @@
  * with an error.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <linux/genetlink.h>
 
@@ -218,19 +220,34 @@ bool nl_available(struct nl_family *family)
 	return !resolve(family);
 }
 
-/* Nothing works without the family, so that a missing one ends the program. */
-static void need_family(struct nl_family *family)
+static bool is_loaded(const struct nl_family *family)
+{
+	char path[PATH_MAX];
+
+	return !access(rooted(path, sizeof(path), "/sys/module/%s", family->name), F_OK);
+}
+
+/* The same, and says why it is not. */
+int nl_check(struct nl_family *family)
 {
 	int ret = resolve(family);
 
-	if (!ret)
-		return;
-	if (ret == -ENOENT)
+	if (ret == -ENOENT && is_loaded(family))
+		err("%s listens in the host's network namespace only, and this is another one: run lparctl by 'nsenter --net=/proc/1/ns/net'",
+		    family->name);
+	else if (ret == -ENOENT)
 		err("the kernel module %s is not loaded: run 'modprobe %s'", family->name,
 		    family->name);
-	else
+	else if (ret)
 		err("netlink family %s: %s", family->name, nl_text(ret));
-	exit(EXIT_FAILED);
+	return ret;
+}
+
+/* Nothing works without the family, so that a missing one ends the program. */
+static void need_family(struct nl_family *family)
+{
+	if (nl_check(family))
+		exit(EXIT_FAILED);
 }
 
 /*

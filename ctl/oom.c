@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lparctl.h"
 
 /* The kernel reckons in thousandths of RAM and swap; -1000 would be: never. */
 #define OOM_UNITS 1000
 #define OOM_LOWEST (-999)
+#define OOM_OF_SELF "/proc/self/oom_score_adj"
 
 /* RAM and swap of the host in bytes; 0 = unknown. */
 static uint64_t host_bytes(void)
@@ -46,7 +46,7 @@ int oom_discount(uint64_t memory)
 
 	if (!host)
 		return -EIO;
-	ret = oom_read(getpid(), text, sizeof(text));
+	ret = read_text(rooted(path, sizeof(path), OOM_OF_SELF), text, sizeof(text));
 	if (ret)
 		return ret;
 	adj = atoi(text);
@@ -54,7 +54,7 @@ int oom_discount(uint64_t memory)
 		return 0;
 	adj -= (int)((memory * OOM_UNITS + host - 1) / host);
 	snprintf(text, sizeof(text), "%d", adj < OOM_LOWEST ? OOM_LOWEST : adj);
-	return write_text(rooted(path, sizeof(path), "/proc/self/oom_score_adj"), text);
+	return write_text(path, text);
 }
 
 /* What a process has, as text. */

@@ -133,7 +133,26 @@ static int write_whole(const char *path, const char *text)
 	errno = EIO;
 	if (write(fd, text, len) != (ssize_t)len || fsync(fd))
 		ret = -errno;
-	close(fd);
+	if (close(fd) && !ret)
+		ret = -errno;
+	return ret;
+}
+
+/* Names in a directory, too, are lost with the power otherwise. */
+int sync_parent(const char *path)
+{
+	char *parent = xstrdup(path), *end = strrchr(parent, '/');
+	int fd, ret = 0;
+
+	if (end)
+		*end = 0;
+	fd = open(end ? *parent ? parent : "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* What cannot be synchronised, as on some network file systems, says EINVAL. */
+	if (fd < 0 || (fsync(fd) && errno != EINVAL))
+		ret = -errno;
+	if (fd >= 0)
+		close(fd);
+	free(parent);
 	return ret;
 }
 
@@ -147,6 +166,8 @@ int saved_store(const char *path, struct json_object *json)
 
 	if (!ret && rename(part, path))
 		ret = -errno;
+	if (!ret)
+		ret = sync_parent(path);
 	if (ret) {
 		unlink(part);
 		err("%s: %s", path, strerror(-ret));

@@ -17,6 +17,8 @@
 
 #include "cluster.h"
 
+/* For all netdevs of all guests to send on what they hold. */
+#define DRAIN_TIMEOUT_NS (20 * NSEC_PER_SEC)
 /* Between looks at the caller while threads work. */
 #define IDLE_MS 50
 #define LOCK_TIMEOUT_NS (30 * (uint64_t)NSEC_PER_SEC)
@@ -204,6 +206,7 @@ struct worker {
 	struct guest *guest;
 	guest_step *step;
 	_Atomic bool over;
+	bool told;
 };
 
 static void *work(void *data)
@@ -217,14 +220,22 @@ static void *work(void *data)
 	return NULL;
 }
 
-static bool all_over(const struct worker *worker, size_t n)
+/* Whoever has come to an end since the last look is told of, and does not wait for the others. */
+static bool all_over(struct worker *worker, size_t n)
 {
+	bool over = true;
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		if (!worker[i].over)
-			return false;
-	return true;
+	for (i = 0; i < n; i++) {
+		if (!worker[i].over) {
+			over = false;
+			continue;
+		}
+		if (!worker[i].told && worker[i].guest->session->done)
+			worker[i].guest->session->done(worker[i].guest);
+		worker[i].told = true;
+	}
+	return over;
 }
 
 static unsigned int percent(const struct guest *guest)
@@ -466,6 +477,11 @@ static int remove_saved(const struct session *session)
 			snap_change(session->guest[i].volume[j], "delete", session->state);
 	ret = remove_dir(path);
 	free(path);
+	if (session->written) {
+		path = xprintf("%s.part", session->dir);
+		ret = remove_dir(path) || ret ? -EIO : 0;
+		free(path);
+	}
 	return ret;
 }
 
@@ -500,7 +516,20 @@ int session_lock_guests(struct session *session)
 	return ret;
 }
 
-/* Whoever was paused stays so. */
+static void let_go(struct guest *guest)
+{
+	bool is_ours = guest->pid;
+
+	/* The gate of one that is gone may be another's by now. */
+	if (!is_ours && !guest_find(guest)) {
+		guest->pid = 0;
+		return;
+	}
+	nl_simple(LPAR_CMD_GATE_OPEN, guest->name);
+	guest_drain(guest);
+}
+
+/* Whoever was paused stays so; a guest whose QEMU is stuck keeps no other one standing. */
 static int go_on(struct session *session)
 {
 	int ret = session_lock_guests(session);
@@ -508,20 +537,34 @@ static int go_on(struct session *session)
 	if (ret)
 		return ret;
 	session_close_gates(session, true);
+	session->done = let_go;
 	ret = session_each(session, guest_go_on, 0, "cannot go on");
-	session_open_gates(session, true);
-	session_open_gates(session, false);
+	session->done = NULL;
 	return ret;
+}
+
+/* Frames go on, those of all guests at once; then buffers go that were not there before. */
+void session_detach(struct session *session)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + DRAIN_TIMEOUT_NS;
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++)
+		guest_drain(&session->guest[i]);
+	for (i = 0; i < session->n_guests; i++)
+		while (!guest_is_drained(&session->guest[i]) &&
+		       now_ns(CLOCK_MONOTONIC) < deadline_ns)
+			sleep_ms(5);
+	for (i = 0; i < session->n_guests; i++)
+		guest_detach(&session->guest[i]);
 }
 
 static int undo_save(struct session *session)
 {
 	/* A guest that is deaf from the start has nothing to be told. */
 	int ret = session->gated ? go_on(session) : 0;
-	size_t i;
 
-	for (i = 0; i < session->n_guests; i++)
-		guest_detach(&session->guest[i]);
+	session_detach(session);
 	if ((!session->kept || !strcmp(session->unwanted, session->name)) && remove_saved(session))
 		ret = ret ? ret : -EIO;
 	return ret;
@@ -539,8 +582,8 @@ static int end_guests(struct session *session)
 		for (j = 0; j < guest->n_netdevs; j++)
 			nl_send(netbuf_request(NETBUF_CMD_FLUSH, guest->netdev[j].name), NULL,
 				NULL);
-		guest_detach(guest);
 	}
+	session_detach(session);
 	return ret;
 }
 

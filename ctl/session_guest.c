@@ -13,8 +13,6 @@
 
 #include "cluster.h"
 
-#define DRAIN_TIMEOUT_NS (20 * NSEC_PER_SEC)
-
 void guest_add_netdev(struct guest *guest, const char *name, bool ours)
 {
 	size_t n = guest->n_netdevs, i;
@@ -194,22 +192,6 @@ int guest_attach(struct guest *guest)
 	return ret;
 }
 
-static void wait_drained(const char *name, uint64_t deadline_ns)
-{
-	struct json_object *buffer;
-	bool over;
-
-	do {
-		if (netbuf_get(name, &buffer))
-			return;
-		over = !strcmp(json_text(buffer, "state"), "pass") ||
-		       now_ns(CLOCK_MONOTONIC) > deadline_ns;
-		json_object_put(buffer);
-		if (!over)
-			sleep_ms(5);
-	} while (!over);
-}
-
 int guest_hold(struct guest *guest)
 {
 	size_t i;
@@ -223,18 +205,39 @@ int guest_hold(struct guest *guest)
 	return ret;
 }
 
-/* Send on what is held, then take those buffers away that were not there before. */
+/* Send on what is held. */
+void guest_drain(struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_netdevs; i++)
+		netbuf_set_state(guest->netdev[i].name, NETBUF_STATE_DRAIN);
+}
+
+/* A netdev that is gone has nothing more to send. */
+bool guest_is_drained(struct guest *guest)
+{
+	struct json_object *buffer;
+	bool passes = true;
+	size_t i;
+
+	for (i = 0; passes && i < guest->n_netdevs; i++) {
+		if (netbuf_get(guest->netdev[i].name, &buffer))
+			continue;
+		passes = !strcmp(json_text(buffer, "state"), "pass");
+		json_object_put(buffer);
+	}
+	return passes;
+}
+
+/* Take those buffers away that were not there before. */
 void guest_detach(struct guest *guest)
 {
-	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + DRAIN_TIMEOUT_NS;
 	size_t i;
 
 	for (i = 0; i < guest->n_netdevs; i++) {
 		struct netdev *netdev = &guest->netdev[i];
 
-		if (netbuf_set_state(netdev->name, NETBUF_STATE_DRAIN))
-			continue;
-		wait_drained(netdev->name, deadline_ns);
 		if (netdev->ours)
 			nl_send(netbuf_request(NETBUF_CMD_DETACH, netdev->name), NULL, NULL);
 		netdev->ours = false;

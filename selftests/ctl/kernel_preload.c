@@ -202,7 +202,7 @@ static void describe(struct request *request, const char *name)
 	struct nlmsghdr *nlh = begin_answer(request);
 
 	mnl_attr_put_strz(nlh, LPAR_A_NAME, name);
-	mnl_attr_put_strz(nlh, LPAR_A_CPUS, "");
+	mnl_attr_put_strz(nlh, LPAR_A_CPUS, get(name, "cpus"));
 	mnl_attr_put_u32(nlh, LPAR_A_STATE, get_number(name, "state"));
 	mnl_attr_put_u64(nlh, LPAR_A_MEMORY, get_number(name, "memory"));
 	mnl_attr_put_u32(nlh, LPAR_A_GATE, get_number(name, "gate"));
@@ -234,6 +234,8 @@ static int create(struct request *request)
 {
 	if (mkdir(path_of(request->name, ""), 0755))
 		return -errno;
+	if (request->tb[LPAR_A_CPUS])
+		put(request->name, "cpus", "w", mnl_attr_get_str(request->tb[LPAR_A_CPUS]));
 	if (request->tb[LPAR_A_MEMORY])
 		put_number(request->name, "memory", mnl_attr_get_u64(request->tb[LPAR_A_MEMORY]));
 	return 0;
@@ -241,7 +243,7 @@ static int create(struct request *request)
 
 static int delete (struct request *request)
 {
-	static const char *const files[] = { "memory", "state", "gate", "members" };
+	static const char *const files[] = { "cpus", "memory", "state", "gate", "members" };
 	size_t i;
 
 	for (i = 0; i < sizeof(files) / sizeof(*files); i++)

@@ -33,7 +33,9 @@ end_hosts() {
 
 # host_up HOST: a root directory and a kernel of its own
 host_up() {
-	mkdir -p "$scratch/$1"/{kernel,root/run,root/dev/lpar,root/etc/lparkit}
+	mkdir -p "$scratch/$1"/{kernel,root/{run,dev/lpar,etc/lparkit,proc/self}}
+	echo "MemTotal: 1048576 kB" >"$scratch/$1/root/proc/meminfo"
+	echo 0 >"$scratch/$1/root/proc/self/oom_score_adj"
 	cat >"$scratch/via" <<-EOT
 		#!/bin/bash
 		exec env PLAYED_KERNEL="$scratch/\$1/kernel" \\
