@@ -132,7 +132,7 @@ static void check_file(struct report *report, const char *key, const char *path)
 }
 
 /* The same node under another name is the same disk. */
-static bool same_disk(const char *a, const char *b)
+bool same_disk(const char *a, const char *b)
 {
 	struct stat st_a, st_b;
 

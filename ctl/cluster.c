@@ -148,6 +148,22 @@ static void put_instant(struct cluster *cluster, const char *step, uint64_t at_n
 	cluster_put_skew(cluster, step);
 }
 
+/* In words of a host, which are shown as they are only when they can be. */
+static void print_warnings(struct json_object *guest)
+{
+	struct json_object *warnings = json_object_object_get(guest, "warnings");
+	size_t i;
+
+	for (i = 0; i < json_count(warnings); i++) {
+		char *text = json_printable(json_at(warnings, i));
+		char *name = json_printable(json_object_object_get(guest, "name"));
+
+		err("warning: guest %s %s", name, text);
+		free(name);
+		free(text);
+	}
+}
+
 static void warn(const struct cluster *cluster)
 {
 	size_t i, j;
@@ -156,13 +172,8 @@ static void warn(const struct cluster *cluster)
 		struct json_object *guests =
 			json_object_object_get(cluster->channels.channel[i].answer, "guests");
 
-		for (j = 0; j < json_count(guests); j++) {
-			struct json_object *guest = json_at(guests, j);
-
-			if (*json_text(guest, "warning"))
-				err("warning: guest %s %s", json_text(guest, "name"),
-				    json_text(guest, "warning"));
-		}
+		for (j = 0; j < json_count(guests); j++)
+			print_warnings(json_at(guests, j));
 	}
 }
 
@@ -309,6 +320,7 @@ static int save(struct cluster *cluster)
 	ret = save_guests(cluster);
 	if (ret)
 		return give_up(cluster, ret, cluster->name);
+	cluster_warn_lost(cluster);
 	ret = finish_save(cluster);
 	if (ret) {
 		err("%s is saved; but its guests could not be %s", cluster->name,

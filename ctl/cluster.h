@@ -101,6 +101,7 @@ int cluster_parse(struct args *args, struct cluster *cluster, const char *verb,
 void cluster_keep_answers(struct cluster *cluster, const char *key);
 void cluster_put_skew(struct cluster *cluster, const char *step);
 struct json_object *cluster_saved_guests(struct json_object *host);
+void cluster_warn_lost(struct cluster *cluster);
 void cluster_report(struct cluster *cluster, const char *step, const char *done);
 
 /* --- the remote end --- */
@@ -108,6 +109,7 @@ void cluster_report(struct cluster *cluster, const char *step, const char *done)
 struct netdev {
 	char name[NETBUF_IFNAME_MAX + 1];
 	bool ours; /* attached by this operation */
+	uint64_t lost; /* frames that its buffer had lost before */
 };
 
 struct guest {
@@ -121,6 +123,10 @@ struct guest {
 	bool ran; /* it did before the operation, and will after it */
 	bool migrates; /* our migration is under way */
 	int64_t bandwidth; /* QEMU's limit for migrations, as it was */
+	char qemu[32]; /* version */
+	char machine[64]; /* type: what an alias such as q35 meant */
+	struct json_object *disks; /* paths, of its LPAR */
+	struct json_object *warnings; /* what of it will not be as it was */
 	uint64_t memory;
 	struct netdev *netdev;
 	size_t n_netdevs;
@@ -208,6 +214,7 @@ int guest_attach(struct guest *guest);
 int guest_hold(struct guest *guest);
 void guest_drain(struct guest *guest);
 bool guest_is_drained(struct guest *guest);
+uint64_t netdev_lost(struct json_object *buffer);
 void guest_detach(struct guest *guest);
 guest_step guest_end;
 int guest_run_lparctl(struct guest *guest, const char *const *words);
@@ -219,7 +226,11 @@ int guest_call(struct guest *guest, const char *command, struct json_object *arg
 	       struct json_object **result);
 int guest_halt(struct guest *guest, const char *command, const char *event);
 int guest_set_bandwidth(struct guest *guest, int64_t bytes);
-guest_step guest_inspect, guest_settle, guest_go_on;
+bool migration_is_busy(struct json_object *info);
+guest_step guest_settle, guest_go_on;
+
+/* session_inspect.c: before it is stopped */
+guest_step guest_inspect;
 
 /* execd_save.c, execd_restore.c: requests; the result is to be put */
 typedef int request_fn(struct session *session, struct json_object *request,

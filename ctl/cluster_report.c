@@ -3,6 +3,7 @@
  * What is told of a cluster that was saved or restored: skews, pauses, frames.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cluster.h"
@@ -181,6 +182,28 @@ static void print_guests(struct json_object *manifest)
 			guest_row(host, json_at(guests, j));
 	}
 	table_print();
+}
+
+/* Peers see them as lost on the wire; a buffer that is larger would have held them. */
+void cluster_warn_lost(struct cluster *cluster)
+{
+	struct json_object *hosts = json_object_object_get(cluster->manifest, "hosts");
+	size_t i, j;
+
+	for (i = 0; i < json_count(hosts); i++) {
+		struct json_object *guests = cluster_saved_guests(json_at(hosts, i));
+
+		for (j = 0; j < json_count(guests); j++) {
+			struct json_object *guest = json_at(guests, j);
+			char *name = json_printable(json_object_object_get(guest, "name"));
+
+			if (json_number(guest, "frames_lost"))
+				err("warning: guest %s: %" PRId64
+				    " frames were lost beyond the limits of its buffers: see 'lparctl netbuf set --limit-frames'",
+				    name, json_number(guest, "frames_lost"));
+			free(name);
+		}
+	}
 }
 
 void cluster_report(struct cluster *cluster, const char *step, const char *done)

@@ -44,25 +44,7 @@ static struct json_object *names_of_netdevs(const struct guest *guest)
 
 /* --- begin --- */
 
-/* The clock of such a guest runs on while it stands. */
-static bool has_kvmclock(struct guest *guest)
-{
-	struct json_object *cpus = NULL, *value = NULL, *path;
-	bool has = false;
-
-	if (guest_call(guest, "query-cpus-fast", NULL, -1, &cpus))
-		return false;
-	path = json_object_new_object();
-	json_put(path, "path", json_text(json_at(cpus, 0), "qom-path"));
-	json_put(path, "property", "kvmclock");
-	if (!guest_call(guest, "qom-get", path, -1, &value))
-		has = json_object_get_boolean(value);
-	json_object_put(value);
-	json_object_put(cpus);
-	return has;
-}
-
-static struct json_object *describe(struct guest *guest)
+static struct json_object *describe(const struct guest *guest)
 {
 	struct json_object *json = json_object_new_object();
 
@@ -70,8 +52,7 @@ static struct json_object *describe(struct guest *guest)
 	json_put_u64(json, "memory", guest->memory);
 	json_object_object_add(json, "netdevs", names_of_netdevs(guest));
 	json_object_object_add(json, "volumes", guest_volumes(guest));
-	if (!has_kvmclock(guest))
-		json_put(json, "warning", "has no kvm-clock: its clock will jump");
+	json_object_object_add(json, "warnings", json_object_get(guest->warnings));
 	return json;
 }
 
@@ -441,12 +422,35 @@ int cut_resume_request(struct session *session, struct json_object *request,
 
 /* --- write, disks, frames --- */
 
+/* By which machine type it is started again: an alias such as q35 means another one later. */
+static int pin_machine(const struct guest *guest, const char *path)
+{
+	struct lpar_config config = { 0 };
+	const char *options_at;
+	int ret = config_load(&config, path, guest->name);
+	FILE *file = ret ? NULL : fopen(path, "ae");
+
+	if (file) {
+		options_at = strchr(config.guest.machine ? config.guest.machine : "", ',');
+		fprintf(file, "\n# When it was saved, with QEMU %s\n[guest]\nmachine=%s%s\n",
+			guest->qemu, guest->machine, options_at ? options_at : "");
+		if (fclose(file))
+			ret = -errno;
+	} else if (!ret) {
+		ret = -errno;
+	}
+	config_free(&config);
+	return ret;
+}
+
 static int copy_config(const struct session *session, const struct guest *guest)
 {
 	char from[PATH_MAX], *file = xprintf("%s.lpar", guest->name);
 	char *to = session_file(session, file);
 	int ret = config_copy(run_path(from, sizeof(from), guest->name, "lpar.conf"), to);
 
+	if (!ret && *guest->machine)
+		ret = pin_machine(guest, to);
 	free(to);
 	free(file);
 	return ret;
@@ -548,7 +552,7 @@ static uint64_t frames_of(struct json_object *buffer, const char *direction)
 /* Of all its netdevs. */
 static int count_frames(const struct guest *guest, struct json_object *json)
 {
-	uint64_t ingress = 0, egress = 0;
+	uint64_t ingress = 0, egress = 0, lost = 0;
 	struct json_object *buffer;
 	size_t i;
 	int ret;
@@ -559,10 +563,12 @@ static int count_frames(const struct guest *guest, struct json_object *json)
 			return netbuf_fail(guest->netdev[i].name, ret);
 		ingress += frames_of(buffer, "ingress");
 		egress += frames_of(buffer, "egress");
+		lost += netdev_lost(buffer) - guest->netdev[i].lost;
 		json_object_put(buffer);
 	}
 	json_put_u64(json, "frames_from_guest", ingress);
 	json_put_u64(json, "frames_to_guest", egress);
+	json_put_u64(json, "frames_lost", lost);
 	return 0;
 }
 
@@ -572,6 +578,8 @@ static struct json_object *describe_saved(const struct guest *guest, int *error)
 
 	json_put(json, "name", guest->name);
 	json_put_u64(json, "memory", guest->memory);
+	json_put(json, "qemu", guest->qemu);
+	json_put(json, "machine", guest->machine);
 	json_object_object_add(json, "ran", json_object_new_boolean(guest->ran));
 	json_put_u64(json, "state_bytes", guest->size);
 	json_put(json, "state_sha256", guest->digest);

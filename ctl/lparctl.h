@@ -326,6 +326,7 @@ void config_free(struct lpar_config *config);
 int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned int keys);
 
 /* check.c */
+bool same_disk(const char *a, const char *b);
 int check_verb(struct args *args);
 
 /* lpar.c, run.c, guest.c: verbs of the object lpar */

@@ -137,6 +137,8 @@ struct guest *session_add(struct session *session, const char *name)
 	memset(guest, 0, sizeof(*guest));
 	guest->session = session;
 	guest->lock = -1;
+	guest->disks = json_object_new_array();
+	guest->warnings = json_object_new_array();
 	snprintf(guest->name, sizeof(guest->name), "%s", name);
 	session->n_guests++;
 	return guest;
@@ -400,6 +402,8 @@ static void free_guests(struct session *session)
 			free(guest->volume[j]);
 		free(guest->volume);
 		free(guest->netdev);
+		json_object_put(guest->disks);
+		json_object_put(guest->warnings);
 	}
 	free(session->guest);
 	session->guest = NULL;

@@ -112,6 +112,7 @@ int guest_find_volumes(struct guest *guest)
 	int ret = lpar_get(guest->name, &lpar);
 
 	for (i = 0; !ret && i < lpar.n_disks; i++) {
+		json_object_array_add(guest->disks, json_object_new_string(lpar.disk[i]));
 		ret = snap_volume_of(lpar.disk[i], volume, sizeof(volume));
 		if (ret)
 			err("guest %s: its disk %s is no snapsync volume, so its content cannot be saved: see snapsync in the user guide",
@@ -155,6 +156,21 @@ int guest_find_netdevs(struct guest *guest)
 	return dir ? 0 : -ENOENT;
 }
 
+/* Frames that were to be held, and were not. */
+uint64_t netdev_lost(struct json_object *buffer)
+{
+	static const char *const directions[] = { "ingress", "egress" };
+	uint64_t lost = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(directions); i++) {
+		struct json_object *queue = json_object_object_get(buffer, directions[i]);
+
+		lost += json_number(queue, "dropped_limit") + json_number(queue, "dropped_memory");
+	}
+	return lost;
+}
+
 static int attach_netdev(struct guest *guest, struct netdev *netdev)
 {
 	struct json_object *buffer;
@@ -177,6 +193,7 @@ static int attach_netdev(struct guest *guest, struct netdev *netdev)
 		    netdev->name, *lpar ? "LPAR " : "no LPAR", lpar, netdev->name, guest->name);
 		ret = -EBUSY;
 	}
+	netdev->lost = netdev_lost(buffer);
 	json_object_put(buffer);
 	return ret;
 }

@@ -70,30 +70,8 @@ int guest_halt(struct guest *guest, const char *command, const char *event)
 	return ret;
 }
 
-/* --- what it did before --- */
-
-/* Only these can be had back as they were. */
-static int note_status(struct guest *guest)
-{
-	struct json_object *info;
-	const char *status;
-	int ret = guest_call(guest, "query-status", NULL, -1, &info);
-
-	if (ret)
-		return ret;
-	status = json_text(info, "status");
-	guest->ran = !strcmp(status, "running");
-	if (!guest->ran && strcmp(status, "paused") && strcmp(status, "prelaunch")) {
-		snprintf(guest->why, sizeof(guest->why),
-			 "its state is '%.32s': only one that runs, or is paused, can be saved",
-			 status);
-		ret = -EBUSY;
-	}
-	json_object_put(info);
-	return ret;
-}
-
-static bool is_busy(struct json_object *info)
+/* What query-migrate tells: is one under way? */
+bool migration_is_busy(struct json_object *info)
 {
 	static const char *const over[] = { "", "none", "completed", "failed", "cancelled" };
 	size_t i;
@@ -102,49 +80,6 @@ static bool is_busy(struct json_object *info)
 		if (!strcmp(json_text(info, "status"), over[i]))
 			return false;
 	return true;
-}
-
-/* Somebody's migration is not for us to spoil; what cannot be saved is told before all stand. */
-static int check_migration(struct guest *guest)
-{
-	struct json_object *info, *reasons;
-	int ret = guest_call(guest, "query-migrate", NULL, -1, &info);
-
-	if (ret)
-		return ret;
-	reasons = json_object_object_get(info, "blocked-reasons");
-	if (is_busy(info))
-		snprintf(guest->why, sizeof(guest->why),
-			 "it migrates: wait until that is over, or cancel it");
-	else if (json_count(reasons))
-		snprintf(guest->why, sizeof(guest->why), "QEMU cannot save it: %.200s",
-			 json_text_at(reasons, 0));
-	if (is_busy(info) || json_count(reasons))
-		ret = -EBUSY;
-	json_object_put(info);
-	return ret;
-}
-
-static int note_bandwidth(struct guest *guest)
-{
-	struct json_object *info;
-	int ret = guest_call(guest, "query-migrate-parameters", NULL, -1, &info);
-
-	if (ret)
-		return ret;
-	guest->bandwidth = json_number(info, "max-bandwidth");
-	json_object_put(info);
-	return 0;
-}
-
-/* Before a save: what undo must know of, and whether it can be saved at all. */
-int guest_inspect(struct guest *guest)
-{
-	int ret = note_status(guest);
-
-	if (!ret)
-		ret = check_migration(guest);
-	return ret ? ret : note_bandwidth(guest);
 }
 
 /* QEMU's limit for migrations, which others may have set. */
@@ -175,7 +110,7 @@ static int end_migration(struct guest *guest)
 		ret = guest_call(guest, "query-migrate", NULL, -1, &info);
 		if (ret)
 			return ret;
-		busy = is_busy(info);
+		busy = migration_is_busy(info);
 		json_object_put(info);
 		if (!busy || now_ns(CLOCK_MONOTONIC) > deadline_ns)
 			break;

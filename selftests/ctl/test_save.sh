@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 88
+plan 97
 states=$scratch/states
 bandwidth=1000000
 
@@ -109,7 +109,27 @@ describe b b2 "args=-device nvme,serial=x"
 on b start b2 >/dev/null
 check "a device that QEMU cannot save" says 5 "b2: cannot be saved: QEMU cannot save it: .*nvme" \
 	cluster save bad --hosts a,b
+on b stop b2 --timeout 0 >/dev/null
+truncate -s 1M "$scratch/disk"
+describe b b2 "args=-drive if=virtio,format=raw,file=$scratch/disk"
+on b start b2 >/dev/null
+check "a disk that is none of its LPAR" says 5 "b2: cannot be saved: its disk .* none of its LPAR" \
+	cluster save bad --hosts a,b
+on b stop b2 --timeout 0 >/dev/null
 check "all are as they were" are running paused running
+describe b b2 "args=-drive if=virtio,format=raw,readonly=on,file=$scratch/disk" \
+	"args=-nic user,model=e1000" "machine=q35,hpet=off" "vcpus=100"
+on b start b2 >/dev/null
+check "one that it cannot write, with 100 vCPUs" exits 0 cluster save some --hosts b --lpar b2
+check "a NIC without a tap is told of" grep -q "b2 has 1 NICs and 0 taps" "$scratch/err"
+check "so is a clock that jumps" grep -q "b2 has no kvm-clock" "$scratch/err"
+check "the machine type is pinned" grep -q "^machine=pc-q35-[0-9.]*,hpet=off$" "$states/some/b/b2.lpar"
+check "QEMU's version is known" grep -q '"qemu": "[0-9]*\.[0-9]*\.[0-9]*"' "$states/some/b/description.json"
+check "only that guest was saved" are running paused running
+check "restore" exits 0 cluster restore some
+check "it runs" same "$(status b b2)" running
+check "as such a machine" same "$(qmp b b2 qom-get path=/machine property=type)" \
+	"\"$(sed -n 's/^machine=\(pc-[^,]*\).*/\1/p' "$states/some/b/b2.lpar")-machine\""
 
 # Records of operations that somebody else's guest has outlived
 record() {
