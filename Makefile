@@ -82,7 +82,7 @@ lint: programs
 
 # Makes user space C what lint wants it to be.
 format:
-	clang-format -i $(wildcard ctl/*.[ch] selftests/*/*.[ch])
+	clang-format -i $(wildcard ctl/*.[ch] ctl/*/*.[ch] selftests/*/*.[ch])
 
 bench: programs
 	$(VM)/run-tests --bench --kernel $(SHELL_KERNEL)

@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 107
+plan 119
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -52,9 +52,16 @@ check "-h" says 0 "^Usage" lparctl -h
 check "help of one object" says 0 "throttle attach" lparctl help throttle
 check "and of no other" sh -c "! lparctl help throttle | grep -q netbuf"
 check "help behind an object" same "$(lparctl throttle --help)" "$(lparctl help throttle)"
-check "behind a verb" same "$(lparctl throttle attach -h)" "$(lparctl help throttle)"
-check "behind a verb of an LPAR" same "$(lparctl create --help)" "$(lparctl help lpar)"
+check "behind a verb" says 0 "^Usage: lparctl throttle attach PID" lparctl throttle attach -h
+check "behind a verb of an LPAR" says 0 "^Usage: lparctl create NAME" lparctl create --help
+check "help of a verb" same "$(lparctl help cluster save)" "$(lparctl cluster save --help)"
 check "help of what is not there" says 2 "'frobnicate' is unknown" lparctl help frobnicate
+check "help of no verb" says 2 "'frobnicate' is unknown" lparctl help snap frobnicate
+for words in "de a" "dea a" "sto a" "snap r a b" "snap d a b" "snap m a b" "cluster r a" "cluster d a" \
+	"netbuf f a" "netbuf det a"; do
+	# shellcheck disable=SC2086 # words are meant
+	check "no abbreviation: $words" says 2 "not to be abbreviated" lparctl $words
+done
 check "-V" says 0 "^lparctl [0-9]" lparctl -V
 check "unknown option" exits 2 lparctl --frobnicate list
 check "unknown object or verb" says 2 "'frobnicate' is unknown" lparctl frobnicate
