@@ -294,7 +294,8 @@ static void take_answer(struct channels *channels, struct channel *channel, cons
 	}
 	if (channel->pending)
 		channel->pending--;
-	if (json_object_object_get_ex(json, "result", &value)) {
+	if (json_object_object_get_ex(json, "result", &value) &&
+	    json_object_is_type(value, json_type_object)) {
 		json_object_put(channel->answer);
 		channel->answer = json_object_get(value);
 	} else {

@@ -91,7 +91,11 @@ static int read_object(struct qmp *qmp, uint64_t deadline_ns, struct json_object
 	*json = json_tokener_parse(qmp->buf);
 	qmp->len -= end - qmp->buf;
 	memmove(qmp->buf, end, qmp->len);
-	return json_object_is_type(*json, json_type_object) ? 0 : -EBADMSG;
+	if (json_object_is_type(*json, json_type_object))
+		return 0;
+	json_object_put(*json);
+	*json = NULL;
+	return -EBADMSG;
 }
 
 /* A file descriptor goes along with the command that names it. */

@@ -190,7 +190,8 @@ int split_words(const char *text, char ***words, size_t *n_words)
 	char *word;
 
 	for (;;) {
-		text += strspn(text, " \t");
+		while (isspace((unsigned char)*text))
+			text++;
 		if (!*text)
 			return 0;
 		word = xalloc(strlen(text) + 1);

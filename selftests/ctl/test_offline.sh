@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 119
+plan 120
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -155,6 +155,9 @@ check "bad value" wrong 3 "memory 'big'" "[lpar]" "cpus=2-3" "memory=big"
 check "only the first error" same "$(wrong 2 x "[lpar]" "x=1" "y=2"; wc -l <"$scratch/err")" 1
 check "no vCPUs" wrong 2 "vcpus '0'" "[guest]" "vcpus=0"
 check "quote that does not end" wrong 2 "quote" "[guest]" "args=-a 'b"
+ini cr.lpar "[guest]" $'args=-a b\r\v\fc\r'
+check "white space of any kind parts words" timeout 10 lparctl --root "$root" check cr
+rm "$conf/cr.lpar"
 check "line that is too long" wrong 2 "longer than" "[guest]" "append=$(printf 'x%.0s' {1..5000})"
 check "bad pin" wrong 2 "vcpu-pin 'all'" "[guest]" "vcpu-pin=all"
 printf '[lpar]\ncpus=2\0-3\n' >"$conf/nul.lpar"
