@@ -54,6 +54,21 @@ static int parse_options(int argc, char **argv)
 	return -1;
 }
 
+/* -j and -p may also come last, as in "lparctl list -j". */
+static void take_last(struct args *args)
+{
+	const char *last;
+
+	for (; args->argc > 1; args->argc--) {
+		last = args->argv[args->argc - 1];
+		if (!strcmp(last, "-p") || !strcmp(last, "--pretty"))
+			options.pretty = true;
+		else if (strcmp(last, "-j") && strcmp(last, "--json"))
+			return;
+		options.json = true;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	int ret = parse_options(argc, argv);
@@ -65,6 +80,7 @@ int main(int argc, char **argv)
 		help_print(stderr);
 		return EXIT_USAGE;
 	}
+	take_last(&args);
 	ret = run_words(&args);
 	if (fflush(stdout) || ferror(stdout)) {
 		err("cannot write the output: %s", strerror(errno));

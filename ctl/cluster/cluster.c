@@ -640,6 +640,11 @@ int cluster_list_verb(struct args *args)
 	if (!options.json)
 		table_row(head, ARRAY_SIZE(head));
 	n = ret ? 0 : scandir(cluster.dir, &entry, is_state, alphasort);
+	/* Where nothing has ever been saved there is none. */
+	if (n < 0 && errno != ENOENT) {
+		err("%s: %s", cluster.dir, strerror(errno));
+		ret = EXIT_FAILED;
+	}
 	for (i = 0; i < n; i++) {
 		list_one(&cluster, entry[i]->d_name, json);
 		free(entry[i]);

@@ -67,13 +67,14 @@ static int check_names(struct session *session, struct json_object *wanted)
 			if (!strcmp(session->guest[j].name, name))
 				break;
 		if (j == session->n_guests) {
-			err("LPAR %s runs no guest that 'lparctl start' has started", name);
+			err("LPAR %s runs no guest that 'lparctl start' has started: describe it in /etc/lparkit/%s.lpar, see lpar.conf(5), and start it so",
+			    name, name);
 			return -ENOENT;
 		}
 	}
 	if (session->n_guests)
 		return 0;
-	err("no guest runs here that 'lparctl start' has started");
+	err("no guest runs here that 'lparctl start' has started: others cannot be started again as they were");
 	return -ENOENT;
 }
 

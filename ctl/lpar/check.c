@@ -235,7 +235,9 @@ static int load_site(struct site *site)
 	site->online_known = !cpus_read(path, &site->online);
 
 	rooted(path, sizeof(path), "/etc/lparkit/*.lpar");
-	ret = glob(path, 0, NULL, &files);
+	ret = glob(path, GLOB_ERR, NULL, &files);
+	if (ret == GLOB_ABORTED)
+		err("%s: %s", path, strerror(errno));
 	if (ret)
 		return ret == GLOB_NOMATCH ? 0 : -EIO;
 	site->config = xalloc(files.gl_pathc * sizeof(*site->config));

@@ -409,8 +409,12 @@ static int for_each_part(const char *file, int (*visit)(void *data, const char *
 		return ret;
 	snprintf(path, sizeof(path), "%s.d", file);
 	n = scandir(path, &entry, is_drop_in, alphasort);
+	if (n < 0 && errno != ENOENT) {
+		ret = -errno;
+		err("%s: %s", path, strerror(errno));
+	}
 	if (n < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return ret;
 	for (i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "%s.d/%s", file, entry[i]->d_name);
 		if (!ret)

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 57
+plan 59
 dir=$scratch/states
 mkdir -p "$dir"
 
@@ -69,6 +69,10 @@ done
 manifest bad '{"version": 1, "hosts": [{"host": 7, "description": {"guests": [null, []]}}]}'
 check "list of damaged ones" says 0 "^one " cluster list
 rm -r "$dir/bad"
+
+touch "$scratch/file"
+check "a directory that cannot be read" says 1 "Not a directory" lparctl cluster list --dir "$scratch/file"
+check "one that is not there" exits 0 lparctl cluster list --dir "$scratch/none"
 
 # Hosts that do not answer
 check "they hang" took_less 15 says 4 "host a: hello: no answer in time" \

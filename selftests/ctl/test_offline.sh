@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 120
+plan 122
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -126,6 +126,8 @@ check "good file" says 0 "^a: ok" ctl check a
 check "good file by its path" says 0 "^a: ok" ctl check "$conf/a.lpar"
 check "all files" says 0 "^a: ok" ctl check
 check "abbreviated" says 0 "^a: ok" ctl lp che a
+check "JSON, asked for last" same "$(ctl check a -j | json "j[0]['name']")" a
+check "and indented" same "$(ctl check a --pretty)" "$(ctl -p check a)"
 check "JSON" same "$(ctl -j check a | json "j[0]['name'], j[0]['problems']")" "a []"
 ini long.lpar "[guest]" "append=$(printf 'x%.0s' {1..3000})"
 check "line of 3000 bytes" exits 0 ctl check long
