@@ -194,7 +194,6 @@ void execd_progress(struct json_object *progress);
 int session_begin(struct session *session, enum session_kind kind, struct json_object *request);
 int session_find_guests(struct session *session, struct json_object *names);
 void session_look(struct session *session);
-int session_lock_guests(struct session *session);
 void session_close_gates(struct session *session, bool of_paused);
 void session_open_gates(struct session *session, bool of_paused);
 void session_detach(struct session *session);

@@ -506,17 +506,6 @@ void session_open_gates(struct session *session, bool of_paused)
 			nl_simple(LPAR_CMD_GATE_OPEN, session->guest[i].name);
 }
 
-/* All, or the first that is busy is named. */
-int session_lock_guests(struct session *session)
-{
-	size_t i;
-	int ret = 0;
-
-	for (i = 0; !ret && i < session->n_guests; i++)
-		ret = guest_lock(&session->guest[i]);
-	return ret;
-}
-
 static void let_go(struct guest *guest)
 {
 	bool is_ours = guest->pid;
@@ -533,10 +522,13 @@ static void let_go(struct guest *guest)
 /* Whoever was paused stays so; a guest whose QEMU is stuck keeps no other one standing. */
 static int go_on(struct session *session)
 {
-	int ret = session_lock_guests(session);
+	size_t i;
+	int ret;
 
-	if (ret)
-		return ret;
+	/* One that another lparctl has got hold of is told of as the others go on. */
+	for (i = 0; i < session->n_guests; i++)
+		if (session->guest[i].pid)
+			guest_lock(&session->guest[i]);
 	session_close_gates(session, true);
 	session->done = let_go;
 	ret = session_each(session, guest_go_on, 0, "cannot go on");
@@ -544,15 +536,19 @@ static int go_on(struct session *session)
 	return ret;
 }
 
-/* Frames go on, those of all guests at once; then buffers go that were not there before. */
+/*
+ * Frames that we have held go on, those of all guests at once; then buffers go that were not
+ * there before.
+ */
 void session_detach(struct session *session)
 {
 	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + DRAIN_TIMEOUT_NS;
+	bool held = session->gated || session->kind == SESSION_RESTORE;
 	size_t i;
 
-	for (i = 0; i < session->n_guests; i++)
+	for (i = 0; held && i < session->n_guests; i++)
 		guest_drain(&session->guest[i]);
-	for (i = 0; i < session->n_guests; i++)
+	for (i = 0; held && i < session->n_guests; i++)
 		while (!guest_is_drained(&session->guest[i]) &&
 		       now_ns(CLOCK_MONOTONIC) < deadline_ns)
 			sleep_ms(5);

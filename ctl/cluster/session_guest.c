@@ -192,6 +192,11 @@ static int attach_netdev(struct guest *guest, struct netdev *netdev)
 		err("%s: its buffer takes part in the cuts of %s%s: run 'lparctl netbuf set %s --lpar %s'",
 		    netdev->name, *lpar ? "LPAR " : "no LPAR", lpar, netdev->name, guest->name);
 		ret = -EBUSY;
+	} else if (strcmp(json_text(buffer, "state"), "pass")) {
+		/* Whoever holds them would find them sent. */
+		err("%s: its buffer is in use (%s): run 'lparctl netbuf drain %s' first",
+		    netdev->name, json_text(buffer, "state"), netdev->name);
+		ret = -EBUSY;
 	}
 	netdev->lost = netdev_lost(buffer);
 	json_object_put(buffer);

@@ -156,6 +156,11 @@ int guest_go_on(struct guest *guest)
 
 	if (!guest->pid)
 		return 0;
+	if (guest->lock < 0) {
+		snprintf(guest->why, sizeof(guest->why),
+			 "another lparctl starts, stops or saves it");
+		return -EBUSY;
+	}
 	ret = guest_connect(guest);
 	if (!ret && guest->session->writing)
 		ret = end_migration(guest);

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 15
+plan 21
 host_up h
 describe h g
 states=$scratch/states
@@ -80,3 +80,19 @@ check "hello" hello 60000000000
 check "begin, arm, stop" stop_guests two
 exec 9>&-
 check "the input ends: it goes on" wait_until 20 status_is running
+exec 8<&-
+
+# Two guests, and one of them in the hands of another lparctl when a killed save is undone
+describe h g2
+check "another guest" exits 0 on h start g2
+hello 60000000000
+check "begin, arm, stop" stop_guests three
+kill -9 "$execd"
+exec 8<&- 9>&-
+exec 7<"$(run_of h g)"
+flock 7
+check "recover while one is locked" says 1 "another lparctl" on h cluster recover
+check "the other one goes on" same "$(status h g2)" running
+exec 7<&-
+check "recover again" exits 0 on h cluster recover
+check "both go on" same "$(status h g) $(status h g2)" "running running"
