@@ -3,11 +3,11 @@
  * The kernel's side of netlink, played for one lparctl: a library to be preloaded, so
  * that what lparctl does with real QEMUs can be tested where no module is loaded.
  *
- * It knows what lparctl asks of lpar.ko for guests without disks and netdevs: LPARs,
- * members, gates and cuts, which are files in $PLAYED_KERNEL, and so are the same for all
- * processes of a host. Gates stop nothing here, and no cut is exact: what they do is
- * tested with the modules. $PLAYED_KERNEL/log tells in which order they were asked for;
- * a file $PLAYED_KERNEL/fail.COMMAND, named by its number, makes that command fail.
+ * It knows what lparctl asks of lpar.ko and netbuf.ko for guests without disks: LPARs,
+ * members, gates, cuts and buffers, which are files in $PLAYED_KERNEL, and so are the same
+ * for all processes of a host. Gates stop nothing here, no cut is exact, and a buffer that
+ * holds has one frame in it: what they do is tested with the modules. $PLAYED_KERNEL/log
+ * tells in which order they were asked for.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -26,8 +26,10 @@
 #include <linux/genetlink.h>
 
 #include <lparkit/lpar.h>
+#include <lparkit/netbuf.h>
 
-#define FAMILY_LPAR 0x20 /* and the next ones for the others */
+#define FAMILY_LPAR 0x20
+#define FAMILY_NETBUF 0x21
 #define PORT 1
 #define ANSWER_BYTES 65536
 #define TEXT_BYTES 4096
@@ -211,9 +213,10 @@ static void describe(struct request *request, const char *name)
 	end(request, nlh);
 }
 
+/* Buffers are directories "net NETDEV". */
 static int is_lpar(const struct dirent *entry)
 {
-	return entry->d_type == DT_DIR && entry->d_name[0] != '.';
+	return entry->d_type == DT_DIR && entry->d_name[0] != '.' && !strchr(entry->d_name, ' ');
 }
 
 static int describe_all(struct request *request)
@@ -300,6 +303,139 @@ static int lpar_command(struct request *request, uint8_t cmd)
 	}
 }
 
+/* ---- buffers ---- */
+
+/* All that take part in the cuts of an LPAR. */
+static void set_buffers(const char *lpar, uint32_t state)
+{
+	struct dirent **entry;
+	int i, n = scandir(getenv("PLAYED_KERNEL"), &entry, NULL, alphasort);
+
+	for (i = 0; i < n; i++) {
+		const char *name = entry[i]->d_name;
+
+		if (!strncmp(name, "net ", 4) && !strcmp(get(name, "lpar"), lpar)) {
+			note(state == NETBUF_STATE_HOLD ? "hold" : "drain", name + 4);
+			put_number(name, "state", state);
+		}
+		free(entry[i]);
+	}
+	if (n >= 0)
+		free(entry);
+}
+
+static void put_queue(struct nlmsghdr *nlh, const char *buffer, uint32_t direction)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, NETBUF_A_QUEUE);
+	bool holds = get_number(buffer, "state") == NETBUF_STATE_HOLD;
+
+	mnl_attr_put_u32(nlh, NETBUF_A_QUEUE_DIRECTION, direction);
+	mnl_attr_put_u32(nlh, NETBUF_A_QUEUE_FRAMES, holds && direction == NETBUF_EGRESS);
+	if (direction == NETBUF_EGRESS)
+		mnl_attr_put_u64(nlh, NETBUF_A_QUEUE_DROPPED_LIMIT, get_number(buffer, "lost"));
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static int describe_buffer(struct request *request, const char *buffer)
+{
+	struct nlmsghdr *nlh = begin_answer(request);
+
+	mnl_attr_put_strz(nlh, NETBUF_A_IFNAME, buffer + 4);
+	mnl_attr_put_u32(nlh, NETBUF_A_STATE, get_number(buffer, "state"));
+	mnl_attr_put_strz(nlh, NETBUF_A_LPAR, get(buffer, "lpar"));
+	put_queue(nlh, buffer, NETBUF_INGRESS);
+	put_queue(nlh, buffer, NETBUF_EGRESS);
+	end(request, nlh);
+	return 0;
+}
+
+static int attach_buffer(struct request *request, const char *buffer)
+{
+	if (mkdir(path_of(buffer, ""), 0755))
+		return -errno;
+	note("attach", buffer + 4);
+	if (request->tb[NETBUF_A_LPAR])
+		put(buffer, "lpar", "w", mnl_attr_get_str(request->tb[NETBUF_A_LPAR]));
+	return 0;
+}
+
+static int detach_buffer(const char *buffer)
+{
+	static const char *const files[] = { "lpar", "state", "lost" };
+	size_t i;
+
+	if (get_number(buffer, "state"))
+		return -EBUSY;
+	note("detach", buffer + 4);
+	for (i = 0; i < sizeof(files) / sizeof(*files); i++)
+		unlink(path_of(buffer, files[i]));
+	return rmdir(path_of(buffer, "")) ? -errno : 0;
+}
+
+/* Nobody has to be waited for: what drains has drained. */
+static int set_buffer(struct request *request, const char *buffer)
+{
+	uint32_t state = mnl_attr_get_u32(request->tb[NETBUF_A_STATE]);
+
+	note(state == NETBUF_STATE_HOLD ? "hold" : "drain", buffer + 4);
+	put_number(buffer, "state",
+		   state == NETBUF_STATE_HOLD ? NETBUF_STATE_HOLD : NETBUF_STATE_PASS);
+	return 0;
+}
+
+/* A frame from its own name, if it holds. */
+static int save_buffer(struct request *request, const char *buffer)
+{
+	char frame[64] = { 0 };
+	struct nlmsghdr *nlh;
+	struct nlattr *nest;
+
+	if (get_number(buffer, "state") != NETBUF_STATE_HOLD)
+		return 0;
+	snprintf(frame, sizeof(frame), "%s", buffer);
+	nlh = begin_answer(request);
+	nest = mnl_attr_nest_start(nlh, NETBUF_A_FRAME);
+	mnl_attr_put_u32(nlh, NETBUF_A_FRAME_DIRECTION, NETBUF_EGRESS);
+	mnl_attr_put_u32(nlh, NETBUF_A_FRAME_LENGTH, sizeof(frame));
+	mnl_attr_put(nlh, NETBUF_A_FRAME_DATA, sizeof(frame), frame);
+	mnl_attr_nest_end(nlh, nest);
+	end(request, nlh);
+	return 0;
+}
+
+static int netbuf_command(struct request *request, uint8_t cmd)
+{
+	char buffer[NETBUF_IFNAME_MAX + 5] = "";
+
+	if (request->tb[NETBUF_A_IFNAME])
+		snprintf(buffer, sizeof(buffer), "net %s",
+			 mnl_attr_get_str(request->tb[NETBUF_A_IFNAME]));
+	if (cmd == NETBUF_CMD_COMMIT)
+		return 0;
+	if (cmd == NETBUF_CMD_ATTACH)
+		return attach_buffer(request, buffer);
+	if (!exists(buffer))
+		return -ENOENT;
+	switch (cmd) {
+	case NETBUF_CMD_GET:
+		return describe_buffer(request, buffer);
+	case NETBUF_CMD_DETACH:
+		return detach_buffer(buffer);
+	case NETBUF_CMD_STATE_SET:
+		return set_buffer(request, buffer);
+	case NETBUF_CMD_SAVE:
+		return save_buffer(request, buffer);
+	case NETBUF_CMD_LOAD:
+		note("load", buffer + 4);
+		return 0;
+	case NETBUF_CMD_FLUSH:
+		note("flush", buffer + 4);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
 /* ---- cuts ---- */
 
 /* A cut is a file: its action, deadline and state, then the names of its LPARs. */
@@ -371,6 +507,15 @@ static void put_point(struct nlmsghdr *nlh, const char *name, uint64_t deadline_
 	mnl_attr_nest_end(nlh, nest);
 }
 
+static void fire(const char *name, unsigned int action)
+{
+	if (action == LPAR_CUT_CLOSE)
+		set_buffers(name, NETBUF_STATE_HOLD);
+	set_gate(name, action == LPAR_CUT_CLOSE ? LPAR_GATE_CLOSED : LPAR_GATE_OPEN);
+	if (action == LPAR_CUT_OPEN)
+		set_buffers(name, NETBUF_STATE_PASS);
+}
+
 static int show_cut(struct request *request)
 {
 	char *names, *rest, *name;
@@ -392,8 +537,7 @@ static int show_cut(struct request *request)
 	names = rest = strdup(cut.lpars);
 	while ((name = strsep(&rest, " "))) {
 		if (*name && fires)
-			set_gate(name,
-				 cut.action == LPAR_CUT_CLOSE ? LPAR_GATE_CLOSED : LPAR_GATE_OPEN);
+			fire(name, cut.action);
 		if (*name)
 			put_point(nlh, name, cut.deadline_ns);
 	}
@@ -438,15 +582,13 @@ static int find_family(struct request *request)
 static int act(struct request *request)
 {
 	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(request->nlh);
-	char failing[16];
 
 	if (request->nlh->nlmsg_type == GENL_ID_CTRL)
 		return find_family(request);
+	if (request->nlh->nlmsg_type == FAMILY_NETBUF)
+		return netbuf_command(request, genl->cmd);
 	if (request->nlh->nlmsg_type != FAMILY_LPAR)
 		return -ENOENT;
-	snprintf(failing, sizeof(failing), "fail.%u", genl->cmd);
-	if (exists(failing))
-		return -EIO;
 	if (request->tb[LPAR_A_NAME])
 		request->name = mnl_attr_get_str(request->tb[LPAR_A_NAME]);
 	switch (genl->cmd) {
