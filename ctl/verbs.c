@@ -125,7 +125,7 @@ static const struct verb cluster_verbs[] = {
 	{ "show", cluster_show_verb, "NAME [--dir DIR]", "One saved state." },
 	{ "save", cluster_save_verb,
 	  "NAME --hosts HOST[,HOST]... [--lpar NAME[,NAME]...] [--continue]\n"
-	  "[--wait TIME] [--max-skew TIME] [--via COMMAND] [--dir DIR] [--timeout TIME]",
+	  "[--qmp LPAR=PATH[,...]] [--wait TIME] [--max-skew TIME] [--via COMMAND] [--dir DIR] [--timeout TIME]",
 	  "Save the guests that run on these hosts at one instant; they end, or go on together." },
 	{ "restore", cluster_restore_verb,
 	  "NAME [--hosts HOST[,HOST]...] [--max-skew TIME]\n"

@@ -103,6 +103,7 @@ static int ask_each(struct cluster *cluster, const char *op)
 		json_put(json, "host", saved_host(cluster, i));
 		json_put(json, "sha256", json_text(host, "sha256"));
 		json_object_object_add(json, "lpars", json_object_get(cluster->lpars));
+		json_object_object_add(json, "qmp", json_object_get(cluster->monitors));
 		channel_send(&cluster->channels.channel[i], json);
 	}
 	return channels_gather(&cluster->channels, op);
@@ -361,8 +362,8 @@ int cluster_save_verb(struct args *args)
 
 	cluster_init(&cluster);
 	ret = cluster_parse(args, &cluster, "save",
-			    OPTIONS_STATE | OPTION_LPAR | OPTION_MAX_SKEW | OPTION_WAIT |
-				    OPTION_CONTINUE);
+			    OPTIONS_STATE | OPTION_LPAR | OPTION_QMP | OPTION_MAX_SKEW |
+				    OPTION_WAIT | OPTION_CONTINUE);
 	if (!ret && !cluster.n_hosts)
 		ret = usage("cluster save NAME --hosts HOST[,HOST]...");
 	if (!ret)

@@ -69,6 +69,7 @@ struct cluster {
 	size_t n_hosts;
 	const char *dir;
 	struct json_object *lpars;
+	struct json_object *monitors; /* QMP sockets, by LPAR, of guests that others have started */
 	bool go_on; /* --continue */
 	uint64_t max_skew_ns;
 	uint64_t wait_ns; /* 0 = from the round trips */
@@ -96,6 +97,7 @@ enum {
 	OPTION_MAX_SKEW = 1 << 6,
 	OPTION_WAIT = 1 << 7,
 	OPTION_CONTINUE = 1 << 8,
+	OPTION_QMP = 1 << 9,
 	/* What every verb needs that goes to the hosts of a saved state */
 	OPTIONS_STATE = OPTION_NAME | OPTION_HOSTS | OPTION_VIA | OPTION_DIR | OPTION_TIMEOUT,
 };
@@ -124,6 +126,7 @@ struct guest {
 	struct session *session;
 	char name[LPAR_NAME_MAX + 1];
 	pid_t pid; /* of its QEMU as long as that is there; 0 = none that is ours to touch */
+	char *monitor; /* its QMP socket, when it was not started by lparctl; else NULL */
 	struct process process; /* the QEMU that the operation is about, once that is known */
 	int lock; /* of its LPAR: no other lparctl starts, stops or talks to it; -1 = not held */
 	struct qmp *qmp; /* NULL = not connected */
@@ -192,7 +195,8 @@ void execd_progress(struct json_object *progress);
 
 /* session.c */
 int session_begin(struct session *session, enum session_kind kind, struct json_object *request);
-int session_find_guests(struct session *session, struct json_object *names);
+int session_find_guests(struct session *session, struct json_object *names,
+			struct json_object *monitors);
 void session_look(struct session *session);
 void session_close_gates(struct session *session, bool of_paused);
 void session_open_gates(struct session *session, bool of_paused);

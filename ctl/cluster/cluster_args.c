@@ -45,6 +45,25 @@ static int set_lpar(struct cluster *cluster, const char *value)
 	return ret;
 }
 
+/* LPAR=PATH,...: monitors of guests that lparctl has not started */
+static int set_qmp(struct cluster *cluster, const char *value)
+{
+	char *copy = xstrdup(value), *rest, *name, *path;
+	int ret = EXIT_OK;
+
+	for (name = strtok_r(copy, ",", &rest); !ret && name; name = strtok_r(NULL, ",", &rest)) {
+		path = strchr(name, '=');
+		if (path)
+			*path++ = 0;
+		if (path && *path == '/' && name_is_valid(name))
+			json_put(cluster->monitors, name, path);
+		else
+			ret = usage("--qmp needs LPAR=PATH, the absolute path of a QMP socket");
+	}
+	free(copy);
+	return ret;
+}
+
 static int set_via(struct cluster *cluster, const char *value)
 {
 	cluster->channels.prefix = value;
@@ -95,6 +114,7 @@ struct cluster_option {
 static const struct cluster_option known[] = {
 	{ "--hosts", OPTION_HOSTS, set_hosts, false },
 	{ "--lpar", OPTION_LPAR, set_lpar, false },
+	{ "--qmp", OPTION_QMP, set_qmp, false },
 	{ "--via", OPTION_VIA, set_via, false },
 	{ "--dir", OPTION_DIR, set_dir, false },
 	{ "--timeout", OPTION_TIMEOUT, set_timeout, false },
@@ -141,6 +161,7 @@ void cluster_init(struct cluster *cluster)
 	memset(cluster, 0, sizeof(*cluster));
 	cluster->dir = CLUSTER_DIR;
 	cluster->lpars = json_object_new_array();
+	cluster->monitors = json_object_new_object();
 	cluster->max_skew_ns = MAX_SKEW_NS;
 	cluster->channels.timeout_ns = TIMEOUT_NS;
 }
@@ -150,6 +171,7 @@ void cluster_free(struct cluster *cluster)
 	channels_close(&cluster->channels);
 	free(cluster->hosts);
 	json_object_put(cluster->lpars);
+	json_object_put(cluster->monitors);
 	json_object_put(cluster->manifest);
 }
 

@@ -67,15 +67,30 @@ static int check_names(struct session *session, struct json_object *wanted)
 			if (!strcmp(session->guest[j].name, name))
 				break;
 		if (j == session->n_guests) {
-			err("LPAR %s runs no guest that 'lparctl start' has started: describe it in /etc/lparkit/%s.lpar, see lpar.conf(5), and start it so",
+			err("LPAR %s runs no guest that 'lparctl start' has started: name its QMP socket by --qmp %s=PATH",
 			    name, name);
 			return -ENOENT;
 		}
 	}
 	if (session->n_guests)
 		return 0;
-	err("no guest runs here that 'lparctl start' has started: others cannot be started again as they were");
+	err("no guest runs here that 'lparctl start' has started: name the QMP sockets of others by --qmp LPAR=PATH");
 	return -ENOENT;
+}
+
+/* Restoring starts what the file says, also where somebody else has started it before. */
+static int check_described(const struct session *session)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++) {
+		if (!session->guest[i].monitor || config_exists(session->guest[i].name))
+			continue;
+		err("guest %s: /etc/lparkit/%s.lpar is not there: it must describe the same machine, or it cannot be restored",
+		    session->guest[i].name, session->guest[i].name);
+		return -ENOENT;
+	}
+	return 0;
 }
 
 /* Who has frozen it would find it going on. */
@@ -125,9 +140,11 @@ int save_begin(struct session *session, struct json_object *request, struct json
 	*result = json_object_new_object();
 	json_object_object_add(*result, "guests", guests);
 	if (!ret)
-		ret = session_find_guests(session, names);
+		ret = session_find_guests(session, names, json_object_object_get(request, "qmp"));
 	if (!ret)
 		ret = check_names(session, names);
+	if (!ret)
+		ret = check_described(session);
 	if (!ret)
 		ret = check_thawed(session);
 	if (!ret)
@@ -451,8 +468,13 @@ static int copy_config(const struct session *session, const struct guest *guest)
 {
 	char from[PATH_MAX], *file = xprintf("%s.lpar", guest->name);
 	char *to = session_file(session, file);
-	int ret = config_copy(run_path(from, sizeof(from), guest->name, "lpar.conf"), to);
+	int ret;
 
+	if (guest->monitor)
+		rooted(from, sizeof(from), "/etc/lparkit/%s", file);
+	else
+		run_path(from, sizeof(from), guest->name, "lpar.conf");
+	ret = config_copy(from, to);
 	if (!ret && *guest->machine)
 		ret = pin_machine(guest, to);
 	free(to);

@@ -91,6 +91,7 @@ static struct json_object *guest_json(const struct guest *guest)
 	size_t i;
 
 	json_put(json, "name", guest->name);
+	json_put(json, "qmp", guest->monitor ? guest->monitor : "");
 	json_put_s64(json, "pid", guest->process.pid);
 	json_put_u64(json, "start", guest->process.start);
 	put_flag(json, "ran", guest->ran);
@@ -155,6 +156,8 @@ static void restore_guest(struct session *session, struct json_object *json)
 	struct guest *guest = session_add(session, json_text(json, "name"));
 	size_t i;
 
+	if (*json_text(json, "qmp"))
+		guest->monitor = xstrdup(json_text(json, "qmp"));
 	guest->process.pid = json_number(json, "pid");
 	guest->process.start = json_number(json, "start");
 	guest->ran = json_flag(json, "ran");
@@ -350,21 +353,28 @@ static bool is_wanted(struct json_object *names, const char *name)
 struct find {
 	struct session *session;
 	struct json_object *names;
+	struct json_object *monitors;
 };
 
 static int find_one(const struct lpar *lpar, void *data)
 {
 	struct find *find = data;
+	const char *monitor = json_text(find->monitors, lpar->name);
+	struct guest *guest;
 
-	if (is_wanted(find->names, lpar->name) && lpar_guest_pid(lpar))
-		session_add(find->session, lpar->name);
+	if (!is_wanted(find->names, lpar->name) || (!lpar_guest_pid(lpar) && !*monitor))
+		return 0;
+	guest = session_add(find->session, lpar->name);
+	if (!lpar_guest_pid(lpar))
+		guest->monitor = xstrdup(monitor);
 	return 0;
 }
 
 /* Guests that run and are in the array of names; all when that is empty. */
-int session_find_guests(struct session *session, struct json_object *names)
+int session_find_guests(struct session *session, struct json_object *names,
+			struct json_object *monitors)
 {
-	struct find find = { session, names };
+	struct find find = { session, names, monitors };
 	size_t i;
 	int ret = lpar_for_each(find_one, &find);
 
@@ -374,6 +384,9 @@ int session_find_guests(struct session *session, struct json_object *names)
 		struct guest *guest = &session->guest[i];
 
 		ret = guest_find(guest);
+		if (ret && guest->monitor)
+			err("guest %s: whoever listens at %s is no member of its LPAR", guest->name,
+			    guest->monitor);
 		if (!ret)
 			ret = guest_claim(guest);
 		if (!ret)
@@ -399,6 +412,7 @@ static void free_guests(struct session *session)
 			free(guest->volume[j]);
 		free(guest->volume);
 		free(guest->netdev);
+		free(guest->monitor);
 		json_object_put(guest->disks);
 		json_object_put(guest->warnings);
 	}

@@ -6,12 +6,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cluster/cluster.h"
+
+/* For QEMU to say who it is, and to end. */
+#define QMP_TIMEOUT_MS 5000
+#define END_MS 10000
 
 void guest_add_netdev(struct guest *guest, const char *name, bool ours)
 {
@@ -48,13 +55,21 @@ struct json_object *guest_volumes(const struct guest *guest)
 
 /* --- which process it is --- */
 
+/* Of a guest that lparctl has not started: who listens at its monitor, if that is a member. */
+static pid_t listener(const struct guest *guest, const struct lpar *lpar)
+{
+	pid_t pid = qmp_listener(guest->monitor, QMP_TIMEOUT_MS);
+
+	return pid && lpar_has_member(lpar, pid) ? pid : 0;
+}
+
 /* The QEMU that runs in its LPAR now; -ENOENT without a message when there is none. */
 int guest_find(struct guest *guest)
 {
 	struct lpar lpar;
 	int ret = lpar_get(guest->name, &lpar);
 
-	guest->pid = ret ? 0 : lpar_guest_pid(&lpar);
+	guest->pid = ret ? 0 : guest->monitor ? listener(guest, &lpar) : lpar_guest_pid(&lpar);
 	guest->memory = lpar.memory;
 	guest->frozen = lpar.gate == LPAR_GATE_CLOSED;
 	lpar_free(&lpar);
@@ -308,6 +323,23 @@ int guest_run_lparctl(struct guest *guest, const char *const *words)
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
 }
 
+/* lparctl stop knows only of those that it has started: this one ends by its process. */
+static int end_process(const struct process *process)
+{
+	static const int signals[] = { SIGTERM, SIGKILL };
+	struct pollfd pfd = { .fd = process_open(process), .events = POLLIN };
+	size_t i;
+	int n = 0;
+
+	for (i = 0; pfd.fd >= 0 && !n && i < ARRAY_SIZE(signals); i++) {
+		syscall(SYS_pidfd_send_signal, pfd.fd, signals[i], NULL, 0);
+		n = poll(&pfd, 1, END_MS);
+	}
+	if (pfd.fd >= 0)
+		close(pfd.fd);
+	return pfd.fd < 0 || n == 1 ? 0 : -ETIMEDOUT;
+}
+
 /* Its QEMU ends, and its LPAR is given back. */
 int guest_end(struct guest *guest)
 {
@@ -317,5 +349,9 @@ int guest_end(struct guest *guest)
 		return 0;
 	guest_disconnect(guest);
 	guest_unlock(guest);
+	if (guest->monitor && end_process(&guest->process)) {
+		snprintf(guest->why, sizeof(guest->why), "QEMU, pid %d, does not go", guest->pid);
+		return -ETIMEDOUT;
+	}
 	return guest_run_lparctl(guest, words);
 }

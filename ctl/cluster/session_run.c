@@ -20,7 +20,9 @@ int guest_connect(struct guest *guest)
 
 	if (guest->qmp)
 		return 0;
-	ret = qmp_open(run_monitor(path, sizeof(path), guest->name), QMP_TIMEOUT_MS, &guest->qmp);
+	ret = qmp_open(guest->monitor ? guest->monitor
+				      : run_monitor(path, sizeof(path), guest->name),
+		       QMP_TIMEOUT_MS, &guest->qmp);
 	if (ret)
 		snprintf(guest->why, sizeof(guest->why),
 			 "QEMU does not answer on its QMP socket: %s", strerror(-ret));

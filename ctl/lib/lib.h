@@ -194,6 +194,7 @@ struct qmp_reply {
 int qmp_open(const char *path, unsigned int timeout_ms, struct qmp **opened);
 void qmp_close(struct qmp *qmp);
 pid_t qmp_peer(const struct qmp *qmp);
+pid_t qmp_listener(const char *path, unsigned int timeout_ms);
 int qmp_call(struct qmp *qmp, const char *command, struct json_object *arguments, int pass,
 	     struct qmp_reply *reply, unsigned int timeout_ms);
 int qmp_command(struct qmp *qmp, const char *command, unsigned int timeout_ms);

@@ -283,6 +283,21 @@ pid_t qmp_peer(const struct qmp *qmp)
 	return getsockopt(qmp->fd, SOL_SOCKET, SO_PEERCRED, &ucred, &len) ? 0 : ucred.pid;
 }
 
+/* Who listens at a socket, without a word to it; 0 = nobody. */
+pid_t qmp_listener(const char *path, unsigned int timeout_ms)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + timeout_ms * NSEC_PER_MSEC;
+	struct qmp qmp = { .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	pid_t pid = 0;
+
+	if (qmp.fd < 0)
+		return 0;
+	if (!connect_to(&qmp, path, deadline_ns))
+		pid = qmp_peer(&qmp);
+	close(qmp.fd);
+	return pid;
+}
+
 /* --- commands --- */
 
 /*

@@ -4,6 +4,7 @@
 # the user stay as they are. Guests have real taps, in a network namespace of the test.
 # vm: none timeout=120
 if [ -z "$IN_NAMESPACE" ] && unshare -n true 2>/dev/null && [ -w /dev/net/tun ]; then
+	# shellcheck disable=SC2016 # expanded by the other shell
 	IN_NAMESPACE=1 exec unshare -n -m bash -c 'mount -t sysfs sysfs /sys; exec "$0"' "$0"
 fi
 # shellcheck source=selftests/ctl/played.sh
