@@ -10,6 +10,8 @@ here=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")")
 build=$(readlink -f "$build")
 trap 'end_hosts; rm -rf "$scratch"; tap_end' EXIT
 background=()
+# Without it lparctl would speak to the kernel of this machine.
+[ -e "$build/selftests/ctl/kernel_preload.so" ] || bail "no kernel_preload.so: run 'make programs'"
 
 # start COMMAND...: in the background until the end of the test; its id is in $pid.
 start() {
