@@ -500,17 +500,20 @@ static bool is_undone(const struct channel *channel)
 int channels_abort(struct channels *channels, const char *unwanted)
 {
 	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + abort_time(channels);
+	bool dead[CLUSTER_HOSTS_MAX];
 	int ret = 0;
 	size_t i;
 
-	for (i = 0; i < channels->n; i++) {
-		struct channel *channel = &channels->channel[i];
-
-		if (channel->dead)
-			reopen(channels, channel, unwanted);
-		else
-			channel_send(channel, with_unwanted(plain_request("abort"), unwanted));
-	}
+	for (i = 0; i < channels->n; i++)
+		dead[i] = channels->channel[i].dead;
+	/* Who is there does not wait for who is not. */
+	for (i = 0; i < channels->n; i++)
+		if (!dead[i])
+			channel_send(&channels->channel[i],
+				     with_unwanted(plain_request("abort"), unwanted));
+	for (i = 0; i < channels->n; i++)
+		if (dead[i])
+			reopen(channels, &channels->channel[i], unwanted);
 	wait_answers(channels, deadline_ns, true);
 	for (i = 0; i < channels->n; i++)
 		if (!is_undone(&channels->channel[i]))
