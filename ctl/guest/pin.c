@@ -152,18 +152,14 @@ int pin_guest(const struct lpar *lpar, const struct pin_config *config)
 	return ret;
 }
 
-/* pin NAME: once more, when the guest has got more vCPUs */
-int pin_verb(struct args *args)
+/* As the description says with which the guest was started. */
+static int pin_again(const char *name)
 {
-	const char *name = next_arg(args);
 	struct lpar_config config = { 0 };
-	struct lpar lpar = { .name = "" };
+	struct lpar lpar;
 	char path[PATH_MAX];
-	int ret;
+	int ret = lpar_get(name, &lpar);
 
-	if (!name || args->argc)
-		return usage("pin NAME");
-	ret = lpar_get(name, &lpar);
 	if (ret) {
 		ret = lpar_fail(name, ret);
 	} else if (!lpar_guest_pid(&lpar)) {
@@ -176,5 +172,28 @@ int pin_verb(struct args *args)
 	}
 	config_free(&config);
 	lpar_free(&lpar);
+	return ret;
+}
+
+/* pin NAME: once more, when the guest has got more vCPUs */
+int pin_verb(struct args *args)
+{
+	const char *name = next_arg(args);
+	struct lpar lpar;
+	int lock, ret;
+
+	if (!name || args->argc)
+		return usage("pin NAME");
+	/* No directory is made for one that is not there. */
+	ret = lpar_get(name, &lpar);
+	lpar_free(&lpar);
+	if (ret)
+		return lpar_fail(name, ret);
+	/* QEMU's monitor is for who has the lock. */
+	lock = lpar_lock(name);
+	if (lock < 0)
+		return EXIT_FAILED;
+	ret = pin_again(name);
+	close(lock);
 	return ret;
 }

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 15
+plan 18
 
 # odd ODDITY: such a monitor
 odd() {
@@ -37,16 +37,23 @@ check "nobody listens" follows 1 "No such file" nowhere
 # A guest, and somebody who has its monitor
 host_up h
 describe h g
+sed -i 's/^memory=/cpus=2\nmemory=/' "$scratch/h/root/etc/lparkit/g.lpar"
 check "start" exits 0 on h start g
 check "two monitors" test -S "$(run_of h g)/qmp.sock" -a -S "$(run_of h g)/lparctl.sock"
 exec 9< <(socat - "UNIX:$(run_of h g)/qmp.sock"; sleep 1000)
 holder=$!
 background+=("$holder")
 read -r -t 20 _ <&9
+check "pin while somebody has the monitor" says 0 "1 vCPUs have a CPU each" on h pin g
+exec 8<"$(run_of h g)"
+flock 8
+check "pin while another lparctl is at work" took_less 10 says 1 "another lparctl" on h pin g
+exec 8<&-
 began=$SECONDS
 check "stop while somebody has the monitor" says 0 "^g: QEMU quit" on h stop g --timeout 6s
 check "the guest had its time" test $((SECONDS - began)) -ge 5
 check "nothing is left of it" same "$(ls "$(run_of h g)")" "qemu.log"
+check "pin of nothing" says 1 "no guest" on h pin g
 describe h g "args=-S"
 on h start g >/dev/null
 kill -STOP "$(guest_pid h g)"
