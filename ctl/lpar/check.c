@@ -236,10 +236,12 @@ static int load_site(struct site *site)
 
 	rooted(path, sizeof(path), "/etc/lparkit/*.lpar");
 	ret = glob(path, GLOB_ERR, NULL, &files);
-	if (ret == GLOB_ABORTED)
-		err("%s: %s", path, strerror(errno));
-	if (ret)
-		return ret == GLOB_NOMATCH ? 0 : -EIO;
+	if (ret == GLOB_NOMATCH || (ret == GLOB_ABORTED && errno == ENOENT))
+		return 0;
+	if (ret) {
+		err("%s: %s", path, strerror(ret == GLOB_ABORTED ? errno : ENOMEM));
+		return -EIO;
+	}
 	site->config = xalloc(files.gl_pathc * sizeof(*site->config));
 	for (i = 0; i < files.gl_pathc && !ret; i++)
 		ret = config_load(&site->config[site->n++], files.gl_pathv[i], NULL);
