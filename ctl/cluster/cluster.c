@@ -102,6 +102,8 @@ static int ask_each(struct cluster *cluster, const char *op)
 		json_put(json, "dir", cluster->dir);
 		json_put(json, "host", saved_host(cluster, i));
 		json_put(json, "sha256", json_text(host, "sha256"));
+		json_object_object_add(json, "replaces",
+				       json_object_new_boolean(cluster->replaces));
 		json_object_object_add(json, "lpars", json_object_get(cluster->lpars));
 		json_object_object_add(json, "qmp", json_object_get(cluster->monitors));
 		channel_send(&cluster->channels.channel[i], json);
@@ -165,6 +167,18 @@ static void print_warnings(struct json_object *guest)
 	}
 }
 
+/* What runs there, and is not going to be saved. */
+static void print_left_out(const struct channel *channel)
+{
+	struct json_object *names = json_object_object_get(channel->answer, "left_out");
+	size_t i;
+
+	for (i = 0; i < json_count(names); i++)
+		if (name_is_valid(json_text_at(names, i)))
+			err("warning: host %s: LPAR %s has members, and no guest that 'lparctl start' has started: it is not saved; name its QMP socket by --qmp %s=PATH",
+			    channel->host, json_text_at(names, i), json_text_at(names, i));
+}
+
 static void warn(const struct cluster *cluster)
 {
 	size_t i, j;
@@ -175,6 +189,7 @@ static void warn(const struct cluster *cluster)
 
 		for (j = 0; j < json_count(guests); j++)
 			print_warnings(json_at(guests, j));
+		print_left_out(&cluster->channels.channel[i]);
 	}
 }
 
@@ -454,6 +469,7 @@ static int restore(struct cluster *cluster)
 
 	if (ret)
 		return not_begun(ret);
+	cluster->replaces = true;
 	ret = ask_each(cluster, "check");
 	if (ret)
 		return give_up(cluster, ret, "");

@@ -71,6 +71,7 @@ struct cluster {
 	struct json_object *lpars;
 	struct json_object *monitors; /* QMP sockets, by LPAR, of guests that others have started */
 	bool go_on; /* --continue */
+	bool replaces; /* the guests that run under the names of those that are saved */
 	uint64_t max_skew_ns;
 	uint64_t wait_ns; /* 0 = from the round trips */
 	struct channels channels;
@@ -171,6 +172,7 @@ struct session {
 	char *dir; /* of this host, without ".part" */
 	struct guest *guest;
 	size_t n_guests;
+	struct json_object *left_out; /* LPARs with members that no 'lparctl start' has started */
 	bool has_frames; /* there is a file of them: some guest has a netdev */
 	bool gated; /* gates may be closed by us */
 	bool writing; /* guests may migrate by us, with a limit of ours */
@@ -247,7 +249,7 @@ guest_step guest_inspect;
 typedef int request_fn(struct session *session, struct json_object *request,
 		       struct json_object **result);
 request_fn save_begin, save_stop, save_write, save_disks, save_frames, save_commit, save_keep,
-	save_discard, saved_delete;
+	save_discard;
 request_fn restore_check, restore_load;
 request_fn cut_arm_request, cut_resume_request;
 
@@ -265,5 +267,6 @@ int remove_dir(const char *path);
 int saved_store(const char *path, struct json_object *json);
 struct json_object *saved_load(const char *path);
 int saved_verify_rest(const struct session *session, struct json_object *description);
+request_fn saved_delete;
 
 #endif /* CLUSTER_H */

@@ -80,7 +80,26 @@ static struct json_object *load_description(const char *dir, const char *digest)
 	return json;
 }
 
-/* check: {name, dir, host, sha256}; nothing is touched */
+/* A guest that somebody else has started is not for us to end, and would be in the way. */
+static int check_replaceable(const struct session *session)
+{
+	struct lpar lpar;
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < session->n_guests; i++) {
+		if (!lpar_get(session->guest[i].name, &lpar) && lpar.n_members &&
+		    !lpar_guest_pid(&lpar)) {
+			err("guest %s: its LPAR has a member, pid %u, that no 'lparctl start' has started: end it first",
+			    lpar.name, lpar.member[0]);
+			ret = -EBUSY;
+		}
+		lpar_free(&lpar);
+	}
+	return ret;
+}
+
+/* check: {name, dir, host, sha256, replaces}; nothing is touched */
 int restore_check(struct session *session, struct json_object *request, struct json_object **result)
 {
 	struct json_object *description;
@@ -97,6 +116,8 @@ int restore_check(struct session *session, struct json_object *request, struct j
 		ret = saved_verify_rest(session, description);
 	if (!ret)
 		ret = check_volumes(session);
+	if (!ret && json_flag(request, "replaces"))
+		ret = check_replaceable(session);
 	/* The long one last; many CPUs find the digests of many guests' states at once. */
 	if (!ret)
 		ret = session_each(session, migrate_check, STAGE_HIDDEN, "verifying");

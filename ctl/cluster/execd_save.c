@@ -129,7 +129,7 @@ static int prepare_dir(struct session *session)
 	return ret;
 }
 
-/* begin: {name, dir, host, lpars: []} -> {guests: [...]} */
+/* begin: {name, dir, host, lpars: [], qmp: {}} -> {guests: [...], left_out: []} */
 int save_begin(struct session *session, struct json_object *request, struct json_object **result)
 {
 	struct json_object *names = json_object_object_get(request, "lpars");
@@ -164,6 +164,7 @@ int save_begin(struct session *session, struct json_object *request, struct json
 		ret = session_store(session);
 	for (i = 0; !ret && i < session->n_guests; i++)
 		json_object_array_add(guests, describe(&session->guest[i]));
+	json_object_object_add(*result, "left_out", json_object_get(session->left_out));
 	return ret;
 }
 
@@ -758,47 +759,4 @@ int save_discard(struct session *session, struct json_object *request, struct js
 	(void)request;
 	(void)result;
 	return session_discard(session);
-}
-
-static int delete_states(const struct session *session, struct json_object *volumes)
-{
-	size_t i;
-	int ret = 0;
-
-	for (i = 0; !ret && i < json_count(volumes); i++) {
-		const char *volume = json_text_at(volumes, i);
-
-		/* One that is gone already is what was asked for: a delete may be repeated. */
-		ret = snap_has_state(volume, session->state);
-		if (ret > 0)
-			ret = snap_change(volume, "delete", session->state);
-		if (ret)
-			err("volume %s: cannot delete %s: %s", volume, session->state,
-			    snap_reason(ret));
-	}
-	return ret;
-}
-
-/* delete: {name, dir, host}: the directory and the states of the volumes */
-int saved_delete(struct session *session, struct json_object *request, struct json_object **result)
-{
-	struct json_object *description, *guests;
-	char *path;
-	size_t i;
-	int ret = session_begin(session, SESSION_NONE, request);
-
-	(void)result;
-	if (ret)
-		return ret;
-	path = xprintf("%s/description.json", session->dir);
-	description = access(path, F_OK) ? NULL : saved_load(path);
-	guests = json_object_object_get(description, "guests");
-	for (i = 0; !ret && i < json_count(guests); i++)
-		ret = delete_states(session, json_object_object_get(json_at(guests, i), "volumes"));
-	json_object_put(description);
-	if (!ret)
-		ret = remove_dir(session->dir);
-	free(path);
-	session_end(session);
-	return ret;
 }

@@ -182,3 +182,46 @@ int saved_verify_rest(const struct session *session, struct json_object *descrip
 	}
 	return 0;
 }
+
+static int delete_states(const struct session *session, struct json_object *volumes)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < json_count(volumes); i++) {
+		const char *volume = json_text_at(volumes, i);
+
+		/* One that is gone already is what was asked for: a delete may be repeated. */
+		ret = snap_has_state(volume, session->state);
+		if (ret > 0)
+			ret = snap_change(volume, "delete", session->state);
+		if (ret)
+			err("volume %s: cannot delete %s: %s", volume, session->state,
+			    snap_reason(ret));
+	}
+	return ret;
+}
+
+/* delete: {name, dir, host}: the directory and the states of the volumes */
+int saved_delete(struct session *session, struct json_object *request, struct json_object **result)
+{
+	struct json_object *description, *guests;
+	char *path;
+	size_t i;
+	int ret = session_begin(session, SESSION_NONE, request);
+
+	(void)result;
+	if (ret)
+		return ret;
+	path = xprintf("%s/description.json", session->dir);
+	description = access(path, F_OK) ? NULL : saved_load(path);
+	guests = json_object_object_get(description, "guests");
+	for (i = 0; !ret && i < json_count(guests); i++)
+		ret = delete_states(session, json_object_object_get(json_at(guests, i), "volumes"));
+	json_object_put(description);
+	if (!ret)
+		ret = remove_dir(session->dir);
+	free(path);
+	session_end(session);
+	return ret;
+}

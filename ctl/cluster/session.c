@@ -362,8 +362,14 @@ static int find_one(const struct lpar *lpar, void *data)
 	const char *monitor = json_text(find->monitors, lpar->name);
 	struct guest *guest;
 
-	if (!is_wanted(find->names, lpar->name) || (!lpar_guest_pid(lpar) && !*monitor))
+	if (!is_wanted(find->names, lpar->name))
 		return 0;
+	if (!lpar_guest_pid(lpar) && !*monitor) {
+		if (lpar->n_members)
+			json_object_array_add(find->session->left_out,
+					      json_object_new_string(lpar->name));
+		return 0;
+	}
 	guest = session_add(find->session, lpar->name);
 	if (!lpar_guest_pid(lpar))
 		guest->monitor = xstrdup(monitor);
@@ -376,8 +382,10 @@ int session_find_guests(struct session *session, struct json_object *names,
 {
 	struct find find = { session, names, monitors };
 	size_t i;
-	int ret = lpar_for_each(find_one, &find);
+	int ret;
 
+	session->left_out = json_object_new_array();
+	ret = lpar_for_each(find_one, &find);
 	if (ret)
 		return nl_fail("list", ret);
 	for (i = 0; !ret && i < session->n_guests; i++) {
@@ -428,6 +436,8 @@ static void clear_session(struct session *session)
 	session->state = NULL;
 	free(session->dir);
 	session->dir = NULL;
+	json_object_put(session->left_out);
+	session->left_out = NULL;
 	session->kind = SESSION_NONE;
 	session->has_frames = session->gated = session->writing = false;
 	session->taken = session->written = session->kept = false;

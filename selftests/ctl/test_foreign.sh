@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 17
+plan 23
 states=$scratch/states
 own=$scratch/own.sock
 
@@ -51,6 +51,15 @@ check "it still runs" test -d "/proc/$foreign"
 
 check "save and continue" exits 0 cluster save one --hosts h --continue --qmp "g=$own"
 check "it still runs" test -d "/proc/$foreign"
+check "it is in the way of a restore" says 5 "pid $foreign, that no 'lparctl start'" cluster restore one
+check "which has ended nothing" test -d "/proc/$foreign"
+check "what is saved is whole all the same" exits 0 cluster verify one
+describe h g2
+on h start g2 >/dev/null
+check "one that is not named is told of" says 0 "warning: host h: LPAR g has members.*--qmp g=PATH" \
+	cluster save three --hosts h --continue
+check "one that is not wanted is not" exits 0 cluster save four --hosts h --lpar g2
+check "and nothing is said of it" sh -c "! grep -q 'LPAR g has' '$scratch/err'"
 check "save" exits 0 cluster save two --hosts h --qmp "g=$own"
 check "it has ended" wait_until 5 test ! -d "/proc/$foreign"
 check "its LPAR is given back" same "$(cat "$scratch/h/kernel/g/state")" 0
