@@ -32,7 +32,7 @@ static const struct verb lpar_verbs[] = {
 	{ "check", check_verb, "[NAME|FILE]...",
 	  "Find what would keep an LPAR from being activated." },
 	{ "activate", lpar_activate_verb, "NAME [--host]",
-	  "Fence all resources of an LPAR, or none; --host: with a cpuset partition, and interrupts." },
+	  "Fence all resources of an LPAR, or none; --host: interrupts leave its CPUs, too." },
 	{ "deactivate", lpar_deactivate_verb, "NAME [--force]",
 	  "Give all resources back; --force: while processes are members or hold the memory.",
 	  true },

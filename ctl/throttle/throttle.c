@@ -77,9 +77,9 @@ static const struct {
 };
 /* clang-format on */
 
-/* A request about a process; to be sent by nl_send(). */
 struct nl_family nl_throttle = { .name = DT_FAMILY_NAME, .version = DT_FAMILY_VERSION };
 
+/* A request about a process; to be sent by nl_send(). */
 struct nlmsghdr *throttle_request(enum dt_cmd cmd, pid_t pid)
 {
 	struct nlmsghdr *nlh = nl_begin(&nl_throttle, cmd, NLM_F_ACK);
