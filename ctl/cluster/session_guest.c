@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -112,8 +113,11 @@ int guest_lock(struct guest *guest)
 
 void guest_unlock(struct guest *guest)
 {
-	if (guest->lock >= 0)
-		close(guest->lock);
+	if (guest->lock < 0)
+		return;
+	/* Closed alone it would stay held by a child of another thread that has yet to exec. */
+	flock(guest->lock, LOCK_UN);
+	close(guest->lock);
 	guest->lock = -1;
 }
 
