@@ -45,7 +45,7 @@ on a start a1 >/dev/null || bail "no guest"
 # Buffers of the operation
 forget
 check "save and continue" exits 0 cluster save one --hosts a --continue
-check "held and drained" same "$(asked)" "attach ta hold ta drain ta drain ta detach ta"
+check "held and drained" same "$(asked)" "attach ta hold ta hold ta drain ta drain ta detach ta"
 check "none is left" same "$(buffers)" ""
 check "what is held is saved" same "$(grep -o '"frames_to_guest": [0-9]*' "$states/one/a/description.json")" \
 	'"frames_to_guest": 1'
@@ -90,7 +90,7 @@ via="$here/cut-line $scratch/via a write SIGKILL"
 forget
 check "execd is killed" exits 5 cluster save bad --hosts a
 unset via
-check "held and drained" same "$(asked)" "attach ta hold ta drain ta drain ta detach ta"
+check "held and drained" same "$(asked)" "attach ta hold ta hold ta drain ta drain ta detach ta"
 check "none is left" same "$(buffers)" ""
 
 # A tap of QEMU's own, and one guest that has both
