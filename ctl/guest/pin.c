@@ -125,8 +125,7 @@ static int pin_vcpus(const struct lpar *lpar, const struct pin_config *config,
 	} else {
 		ret = send_pins(lpar->name, vcpus, &order);
 		if (!ret)
-			say("%s: %zu vCPUs have a CPU each", lpar->name,
-			    json_count(vcpus));
+			say("%s: %zu vCPUs have a CPU each", lpar->name, json_count(vcpus));
 		ret = ret ? lpar_fail(lpar->name, ret) : EXIT_OK;
 	}
 	free(order.cpu);

@@ -41,8 +41,8 @@ static void print_text(const struct store *store, const char *path)
 	print_list(path, store->damages, is_lost ? "" : "; activation repairs it");
 	if (!is_lost)
 		printf("%s: %s, %zu states, %zu chunks, transaction %llu\n", path,
-		       json_count(store->damages) ? "nothing is lost" : "ok",
-		       count_states(store), store->count[SS_KIND_DATA], store->seq);
+		       json_count(store->damages) ? "nothing is lost" : "ok", count_states(store),
+		       store->count[SS_KIND_DATA], store->seq);
 }
 
 static void print_json(const struct store *store, const char *path)
@@ -68,8 +68,7 @@ static int check(int fd, const char *path)
 	bool is_well;
 
 	store_check(store);
-	is_well = !json_count(store->problems) &&
-		  !json_count(store->damages);
+	is_well = !json_count(store->problems) && !json_count(store->damages);
 	if (options.json)
 		print_json(store, path);
 	else
