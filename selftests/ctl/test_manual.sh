@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 31
+plan 30
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
