@@ -178,7 +178,7 @@ int cut_cancel_verb(struct args *args);
 int cut_arm_verb(struct args *args);
 int cut_arm(int action, uint64_t *deadline_ns, const char *const *lpars, size_t n, uint32_t *id);
 struct json_object *cut_get(uint32_t id, int *error);
-int cut_cancel(uint32_t id);
+void cut_cancel_of(const char *lpar, uint64_t deadline_ns);
 int monitor_verb(struct args *args);
 
 /* oom.c: what the OOM killer thinks of an LPAR's memory */
