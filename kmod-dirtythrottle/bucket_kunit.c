@@ -56,7 +56,7 @@ static u64 charge(struct dt_bucket *bucket, u64 now_ns)
 	u64 paid_ns;
 
 	spin_lock(&bucket->lock);
-	paid_ns = dt_bucket_charge(bucket, true, now_ns);
+	paid_ns = dt_bucket_charge(bucket, 1, true, now_ns);
 	spin_unlock(&bucket->lock);
 	return paid_ns;
 }
@@ -198,11 +198,11 @@ static void no_debt_by_those_who_do_not_wait(struct kunit *test)
 	spin_lock(&bucket.lock);
 	dt_bucket_set(&bucket, MIB, START_NS);
 	for (i = 0; i < 1000; i++)
-		dt_bucket_charge(&bucket, false, START_NS);
+		dt_bucket_charge(&bucket, 1, false, START_NS);
 	KUNIT_EXPECT_EQ(test, bucket.paid_ns, START_NS + 50 * NSEC_PER_MSEC);
 	/* They shorten no debt of others, either. */
 	bucket.paid_ns = START_NS + 90 * NSEC_PER_MSEC;
-	KUNIT_EXPECT_EQ(test, dt_bucket_charge(&bucket, false, START_NS),
+	KUNIT_EXPECT_EQ(test, dt_bucket_charge(&bucket, 1, false, START_NS),
 			START_NS + 90 * NSEC_PER_MSEC);
 	spin_unlock(&bucket.lock);
 }
@@ -217,12 +217,43 @@ static void debt_keeps_its_pages(struct kunit *test)
 	spin_lock(&bucket.lock);
 	dt_bucket_set(&bucket, MIB, START_NS);
 	for (i = 0; i < 10; i++)
-		dt_bucket_charge(&bucket, true, START_NS);
+		dt_bucket_charge(&bucket, 1, true, START_NS);
 	dt_bucket_set(&bucket, 2 * MIB, START_NS);
 	KUNIT_EXPECT_EQ(test, bucket.paid_ns, START_NS + 10 * dt_bucket_page_ns(2 * MIB));
 	dt_bucket_set(&bucket, 0, START_NS);
-	KUNIT_EXPECT_LE(test, dt_bucket_charge(&bucket, true, START_NS), (u64)START_NS);
+	KUNIT_EXPECT_LE(test, dt_bucket_charge(&bucket, 1, true, START_NS), (u64)START_NS);
 	spin_unlock(&bucket.lock);
+}
+
+/* What a processor has logged by itself costs as much as if it were seen page by page. */
+static void a_batch_costs_what_its_pages_cost(struct kunit *test)
+{
+	struct dt_bucket bucket;
+
+	dt_bucket_init(&bucket);
+	spin_lock(&bucket.lock);
+	dt_bucket_set(&bucket, 100 * MIB, START_NS);
+	KUNIT_EXPECT_EQ(test, dt_bucket_charge(&bucket, 512, true, START_NS),
+			START_NS + 512 * dt_bucket_page_ns(100 * MIB));
+	spin_unlock(&bucket.lock);
+}
+
+/* Nobody gets more than a millisecond's worth, but always a page. */
+static void grants_are_small(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, dt_bucket_grant(dt_bucket_page_ns(MIB)), 1U);
+	KUNIT_EXPECT_EQ(test, dt_bucket_grant(dt_bucket_page_ns(100 * MIB)), 25U);
+	KUNIT_EXPECT_EQ(test, dt_bucket_grant(dt_bucket_page_ns(DIRTYTHROTTLE_LIMIT_MAX)), 64U);
+	KUNIT_EXPECT_EQ(test, dt_bucket_grant(1), 64U);
+}
+
+static void favours_end_with_half_a_second(struct kunit *test)
+{
+	const u64 ms = NSEC_PER_MSEC;
+
+	KUNIT_EXPECT_TRUE(test, dt_debt_is_small(START_NS - ms, START_NS));
+	KUNIT_EXPECT_TRUE(test, dt_debt_is_small(START_NS + 499 * ms, START_NS));
+	KUNIT_EXPECT_FALSE(test, dt_debt_is_small(START_NS + 500 * ms, START_NS));
 }
 
 static struct kunit_case bucket_cases[] = {
@@ -236,6 +267,9 @@ static struct kunit_case bucket_cases[] = {
 	KUNIT_CASE(debt_is_forgiven_beyond_a_second),
 	KUNIT_CASE(no_debt_by_those_who_do_not_wait),
 	KUNIT_CASE(debt_keeps_its_pages),
+	KUNIT_CASE(a_batch_costs_what_its_pages_cost),
+	KUNIT_CASE(grants_are_small),
+	KUNIT_CASE(favours_end_with_half_a_second),
 	{}
 };
 
