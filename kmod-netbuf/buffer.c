@@ -89,7 +89,6 @@ static const struct kobj_type netbuf_ktype = {
 
 static struct netbuf *new_buffer(struct net_device *dev)
 {
-	static atomic_t attached = ATOMIC_INIT(0);
 	struct netbuf *buf = kzalloc(sizeof(*buf), GFP_KERNEL);
 	unsigned int i;
 
@@ -97,9 +96,6 @@ static struct netbuf *new_buffer(struct net_device *dev)
 		return NULL;
 	buf->dev = dev;
 	buf->is_tap = is_kind(dev, "tun");
-	/* Drains of several buffers share the work. */
-	buf->drain_cpu = cpumask_local_spread(atomic_inc_return(&attached) %
-					      num_online_cpus(), NUMA_NO_NODE);
 	mutex_init(&buf->op);
 	INIT_LIST_HEAD(&buf->list);
 	netbuf_drain_init(buf);
@@ -276,7 +272,7 @@ static void detach(struct netbuf *buf)
 	for (i = 0; i < NETBUF_DIRECTIONS; i++)
 		netbuf_flight_detach(buf->queue[i].flight);
 	synchronize_net();
-	cancel_work_sync(&buf->drain);
+	cancel_delayed_work_sync(&buf->drain);
 	cancel_work_sync(&buf->event_work);
 	netbuf_event_send(NETBUF_EVENT_DETACHED, buf);
 	drop_frames(buf);

@@ -7,7 +7,7 @@
 #include <lparkit/cut.h>
 #include "netbuf.h"
 
-/* Bound to CPUs: what one CPU sends on keeps its order. */
+/* Bound to CPUs, since not all are for the host's work: see drain.c. */
 struct workqueue_struct *netbuf_wq;
 
 static int __init netbuf_init(void)

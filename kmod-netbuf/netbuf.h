@@ -227,7 +227,7 @@ struct netbuf_load {
  * @filter_text: what it was compiled from, or NULL; under @op
  * @queue: by enum netbuf_direction
  * @drain: sends held frames on
- * @drain_cpu: CPU on which it runs, so that frames keep their order
+ * @drain_cpu: CPU on which it runs; another one only between two rounds
  * @drain_new: a drain starts: what is known about the ring is old
  * @ring: of a tap
  * @is_tap: frames sent end in a ring that drops when full
@@ -254,8 +254,8 @@ struct netbuf {
 	struct bpf_prog __rcu *filter;
 	char *filter_text;
 	struct netbuf_queue queue[NETBUF_DIRECTIONS];
-	struct work_struct drain;
-	int drain_cpu;
+	struct delayed_work drain;
+	unsigned int drain_cpu;
 	bool drain_new;
 	struct netbuf_ring ring;
 	bool is_tap;
@@ -362,6 +362,7 @@ void netbuf_flight_detach(struct netbuf_flight *flight);
 void netbuf_flight_free(struct netbuf_flight *flight);
 bool netbuf_flight_is_over(const struct netbuf_flight *flight);
 unsigned int netbuf_flight_lost(struct netbuf_flight *flight);
+void netbuf_flight_use_queue(struct netbuf_flight *flight, struct net_device *dev);
 void netbuf_flight_add(struct netbuf_flight *flight, struct sk_buff *skb);
 bool netbuf_flight_send(struct netbuf_flight *flight, struct sk_buff *skb,
 			struct netbuf_drop *drop);
