@@ -331,7 +331,10 @@ void netbuf_queue_count_sent(struct netbuf_queue *queue, unsigned int drained,
 void netbuf_queue_count_lost(struct netbuf_queue *queue, unsigned int frames);
 bool netbuf_queue_try_pass(struct netbuf_queue *queue);
 void netbuf_discard(struct sk_buff_head *frames);
-void netbuf_discard_init(void);
+int netbuf_queues_init(void);
+void netbuf_queues_exit(void);
+void netbuf_total_add(s64 bytes);
+u64 netbuf_total(u64 *limit);
 unsigned int netbuf_queue_flush(struct netbuf_queue *queue);
 bool netbuf_queue_fits(struct netbuf_queue *queue, u32 frames, u64 bytes);
 void netbuf_queue_splice(struct netbuf_queue *queue, struct sk_buff_head *frames, u64 bytes);
