@@ -35,6 +35,20 @@ static bool has_xdp_socket(struct net_device *dev)
 	return false;
 }
 
+/* What tc sends from one netdev to another passes the other's egress hook by. */
+static bool may_get_redirects(struct net_device *dev)
+{
+	struct net_device *other;
+	bool may = false;
+
+	rcu_read_lock();
+	for_each_netdev_rcu(dev_net(dev), other)
+		may |= other != dev &&
+		       (netdev_has_tc_ingress(other) || netdev_has_tc_egress(other));
+	rcu_read_unlock();
+	return may;
+}
+
 /**
  * netbuf_blind_spot() - which frames of a netdev come by no hook?
  * @dev: netdev
@@ -50,6 +64,10 @@ const char *netbuf_blind_spot(struct net_device *dev)
 		return "frames of the AF_XDP socket bound to it are not seen";
 	if (dev->dev.parent && dev_num_vf(dev->dev.parent))
 		return "frames of its SR-IOV virtual functions are not seen";
+	if (netdev_has_tc_ingress(dev))
+		return "frames that tc redirects at its ingress are not seen";
+	if (may_get_redirects(dev))
+		return "frames that tc at other netdevs redirects to it are not seen";
 	return NULL;
 }
 
