@@ -139,11 +139,15 @@ static bool may_segment(const struct net_device *dev)
  */
 static struct sk_buff *first_part(struct sk_buff *skb, struct sk_buff_head *batch, bool split)
 {
-	netdev_features_t features = netif_skb_features(skb);
-	struct netbuf_tag tag = *NETBUF_TAG(skb);
 	struct sk_buff *segments, *one, *next, *before = (struct sk_buff *)batch;
+	struct netbuf_tag tag = *NETBUF_TAG(skb);
+	netdev_features_t features;
 
-	if (!netif_needs_gso(skb, features) && !(split && skb_is_gso(skb)))
+	/* Most are not, and need not ask what the netdev can do. */
+	if (!skb_is_gso(skb))
+		return skb;
+	features = netif_skb_features(skb);
+	if (!split && !netif_needs_gso(skb, features))
 		return skb;
 	segments = skb_gso_segment(skb, features & ~NETIF_F_GSO_MASK);
 	if (segments == ERR_PTR(-ENOMEM)) {

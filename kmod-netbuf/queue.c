@@ -208,7 +208,10 @@ void netbuf_queue_count_drop(struct netbuf_queue *queue, u64 *counter)
 	spin_unlock_bh(&queue->frames.lock);
 }
 
-/* The oldest frame; a SAVE that is about to send it goes on behind it. */
+/*
+ * The oldest frame, whose memory the caller accounts for; a SAVE that is about to
+ * send it goes on behind it.
+ */
 static struct sk_buff *remove_first(struct netbuf_queue *queue)
 {
 	struct sk_buff *skb = skb_peek(&queue->frames);
@@ -219,7 +222,6 @@ static struct sk_buff *remove_first(struct netbuf_queue *queue)
 	if (queue->cursor == skb)
 		queue->cursor = skb_peek_next(skb, &queue->frames);
 	__skb_unlink(skb, &queue->frames);
-	account(queue, -(s64)skb->truesize);
 	return skb;
 }
 
@@ -257,6 +259,7 @@ static bool make_room(struct netbuf_queue *queue, u32 n, u64 bytes, struct sk_bu
 		/* All the room is for frames that are coming. */
 		if (!skb)
 			return false;
+		account(queue, -(s64)skb->truesize);
 		__skb_queue_tail(dropped, skb);
 		count_drops(queue, &queue->counters.dropped_limit, 1);
 	}
@@ -387,12 +390,15 @@ unsigned int netbuf_queue_take(struct netbuf_queue *queue, struct sk_buff_head *
 {
 	struct sk_buff *skb;
 	unsigned int n = 0;
+	s64 bytes = 0;
 
 	spin_lock_bh(&queue->frames.lock);
 	while (n < max && (skb = remove_first(queue))) {
 		__skb_queue_tail(batch, skb);
+		bytes += skb->truesize;
 		n++;
 	}
+	account(queue, -bytes);
 	queue->is_high = is_high(queue);
 	spin_unlock_bh(&queue->frames.lock);
 	return n;
