@@ -24,9 +24,10 @@ static bool is_vcpu_thread(const struct dt_target *target)
 
 /*
  * A vCPU that is scheduled out marks its page of stolen time, with the lock of the
- * CPU's runqueue held: nothing may be allocated, woken or locked then.
+ * CPU's runqueue held: nothing may be allocated, woken or locked then. KVM's older
+ * MMU marks pages with interrupts disabled as well.
  */
-static bool in_scheduler(void)
+static bool is_restricted(void)
 {
 	return irqs_disabled();
 }
@@ -36,7 +37,7 @@ static struct dt_vcpu *new_vcpu(struct dt_target *target)
 	const gfp_t gfp = GFP_NOWAIT | __GFP_NOWARN;
 	struct dt_vcpu *vcpu;
 
-	if (in_scheduler() || atomic_read(&target->nr_vcpus) >= DT_VCPUS_MAX)
+	if (is_restricted() || atomic_read(&target->nr_vcpus) >= DT_VCPUS_MAX)
 		return NULL;
 	vcpu = kzalloc(sizeof(*vcpu), gfp);
 	if (!vcpu)
@@ -71,6 +72,11 @@ static u64 book(struct dt_target *target, unsigned int pages, bool waits, u64 no
 	paid_ns = dt_bucket_charge(&target->bucket, pages, waits, now_ns);
 	spin_unlock(&target->bucket.lock);
 	return paid_ns;
+}
+
+static bool is_limited(const struct dt_target *target)
+{
+	return READ_ONCE(target->delay_ns) || READ_ONCE(target->bucket.page_ns);
 }
 
 /* A page of whoever cannot be made to wait for it. */
@@ -126,11 +132,13 @@ static void dirty(struct dt_target *target, struct dt_vcpu *vcpu, bool waits)
 {
 	WRITE_ONCE(vcpu->counters.pages, vcpu->counters.pages + 1);
 	vcpu->unbooked += waits;
-	if (in_scheduler())
-		return;		/* it is booked with the next one */
-	if (!waits)
-		book_for_others(target);
-	else if (charge(target, vcpu))
+	if (!waits) {
+		if (!is_restricted())
+			book_for_others(target);
+		return;
+	}
+	/* Or it is booked soon, before the thread enters the guest again. */
+	if (is_restricted() ? is_limited(target) : charge(target, vcpu))
 		queue(vcpu);
 }
 
@@ -138,7 +146,7 @@ static void dirty(struct dt_target *target, struct dt_vcpu *vcpu, bool waits)
 static void dirty_unrecorded(struct dt_target *target, bool is_vcpu)
 {
 	atomic64_inc(is_vcpu ? &target->undelayed : &target->foreign);
-	if (!in_scheduler())
+	if (!is_restricted())
 		book_for_others(target);
 }
 
@@ -267,6 +275,11 @@ static void vcpu_work(struct callback_head *work)
 	struct dt_vcpu *vcpu = container_of(work, struct dt_vcpu, work);
 	struct dt_target *target = vcpu->target;
 
+	/* The thread marks a page as well when it is scheduled out: not in the middle. */
+	preempt_disable();
+	if (vcpu->unbooked)
+		charge(target, vcpu);
+	preempt_enable();
 	if (!(current->flags & PF_EXITING) && !has_result(current_pt_regs()))
 		wait_for_turn(vcpu);
 	vcpu->queued = false;

@@ -92,6 +92,33 @@ check "no less" uses_limit 1024
 lparctl throttle detach "$one"
 guest_end "$one"
 
+# With KVM's older MMU pages are marked while interrupts are disabled
+if [ ! -f /sys/module/kvm/parameters/tdp_mmu ] || [ "$LPARKIT_KERNEL" = debug ]; then
+	skip "the older MMU" "KVM is built in, or has one MMU only"
+else
+	rmmod dirtythrottle
+	modprobe -r kvm_amd kvm
+	modprobe kvm tdp_mmu=0 && modprobe kvm_amd
+	load dirtythrottle
+	check "the older MMU" same "$(cat /sys/module/kvm/parameters/tdp_mmu)" N
+	guest old --vcpus 2
+	guest_do old log-on
+	guest_do old go
+	lparctl throttle attach "$pid" --limit 1M
+	check "is seen by the log" is_source "$pid" log
+	measure old 3
+	check "no more than 1024 KiB/s" in_limit 1024 2
+	check "no less" uses_limit 1024
+	lparctl throttle set "$pid" --delay 5ms
+	measure old 3
+	check "nor than a fixed delay allows" at_most "$pages" $(((ns / 1000000 + 50) * 2 / 5 + 2))
+	guest_end "$pid"
+	rmmod dirtythrottle
+	modprobe -r kvm_amd kvm
+	modprobe kvm_amd
+	load dirtythrottle
+fi
+
 if [ ! -f "$batch" ]; then
 	skip "batches" "no module that dirties in batches"
 	exit
