@@ -281,12 +281,13 @@ void dt_fault_unwatch(void);
 /* mark.c */
 extern bool dt_mark_watched;
 #ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
-const char *dt_mark_watch(void);
+int dt_mark_watch(const char **why);
 void dt_mark_unwatch(void);
 #else
-static inline const char *dt_mark_watch(void)
+static inline int dt_mark_watch(const char **why)
 {
-	return "this kernel has no function tracer";
+	*why = "this kernel has no function tracer";
+	return 0;
 }
 
 static inline void dt_mark_unwatch(void)

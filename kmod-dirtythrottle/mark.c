@@ -66,24 +66,46 @@ static void forget_address(void)
 	ftrace_set_filter_ip(&mark_ops, (unsigned long)dt_kvm.mark, 1, 0);
 }
 
+/* How the tracer's refusal is to be told, or 0 if all is well. */
+static int refuse(int err, const char *text, const char **why)
+{
+	if (!err || err == -ENOMEM)
+		return err;
+	*why = text;
+	return -EOPNOTSUPP;
+}
+
+static int trace(const char **why)
+{
+	int err = ftrace_set_filter_ip(&mark_ops, (unsigned long)dt_kvm.mark, 0, 1);
+
+	if (err)
+		return refuse(err, "mark_page_dirty_in_slot() cannot be traced", why);
+	err = register_ftrace_function(&mark_ops);
+	if (err)
+		forget_address();
+	return refuse(err, "the function tracer is off; see the sysctl kernel.ftrace_enabled",
+		      why);
+}
+
 /**
  * dt_mark_watch() - see the pages that KVM enters into its dirty logs
+ * @why: set to NULL, or to why that does not work here
  *
  * Context: may sleep, under dt_mutex; KVM is held.
- * Return: NULL, or why that does not work here.
+ * Return: 0, also if it does not work; -ENOMEM.
  */
-const char *dt_mark_watch(void)
+int dt_mark_watch(const char **why)
 {
-	if (!dt_kvm.mark || !dt_kvm.running_vcpu)
-		return "KVM does not export mark_page_dirty_in_slot()";
-	if (ftrace_set_filter_ip(&mark_ops, (unsigned long)dt_kvm.mark, 0, 1))
-		return "mark_page_dirty_in_slot() cannot be traced";
-	if (register_ftrace_function(&mark_ops)) {
-		forget_address();
-		return "the function tracer is off; see the sysctl kernel.ftrace_enabled";
-	}
-	dt_mark_watched = true;
-	return NULL;
+	int err = -EOPNOTSUPP;
+
+	*why = "KVM does not export mark_page_dirty_in_slot()";
+	if (dt_kvm.mark && dt_kvm.running_vcpu)
+		err = trace(why);
+	if (!err)
+		*why = NULL;
+	dt_mark_watched = !err;
+	return err == -ENOMEM ? err : 0;
 }
 
 /**

@@ -36,6 +36,7 @@ const char *dt_no_marks;
 
 static DEFINE_HASHTABLE(targets, 6);
 static unsigned int nr_targets;
+static bool watching;
 
 /* Targets that are not freed; the last one wakes the exit of the module. */
 static atomic_t nr_allocated;
@@ -276,9 +277,13 @@ static int refuse_pml(struct netlink_ext_ack *extack)
 /* Both probes, or the one that can do without the other. */
 static int watch(struct netlink_ext_ack *extack)
 {
-	int err;
+	int err = 0;
 
-	dt_no_marks = READ_ONCE(faults) ? "the module's parameter says so" : dt_mark_watch();
+	dt_no_marks = "the module's parameter says so";
+	if (!READ_ONCE(faults))
+		err = dt_mark_watch(&dt_no_marks);
+	if (err)
+		return err;
 	if (dt_no_marks && dt_guest_may_hide_writes())
 		return refuse_pml(extack);
 	err = dt_fault_watch();
@@ -289,9 +294,11 @@ static int watch(struct netlink_ext_ack *extack)
 
 static void unwatch(void)
 {
+	lockdep_assert_held(&dt_mutex);
 	dt_fault_unwatch();
 	dt_mark_unwatch();
 	dt_guest_release();
+	watching = false;
 }
 
 /* KVM and the probes are there for as long as there are targets. */
@@ -300,7 +307,7 @@ static int watch_first(struct netlink_ext_ack *extack)
 	int err;
 
 	lockdep_assert_held(&dt_mutex);
-	if (nr_targets)
+	if (watching)
 		return 0;
 	err = dt_guest_hold(extack);
 	if (err)
@@ -308,14 +315,26 @@ static int watch_first(struct netlink_ext_ack *extack)
 	err = watch(extack);
 	if (err)
 		dt_guest_release();
+	watching = !err;
 	return err;
 }
+
+/* The tracer takes its time to let go; and there may soon be another target. */
+static void unwatch_unused(struct work_struct *work)
+{
+	mutex_lock(&dt_mutex);
+	if (watching && !nr_targets)
+		unwatch();
+	mutex_unlock(&dt_mutex);
+}
+
+static DECLARE_DELAYED_WORK(unwatch_work, unwatch_unused);
 
 static void unwatch_last(void)
 {
 	lockdep_assert_held(&dt_mutex);
 	if (!nr_targets)
-		unwatch();
+		mod_delayed_work(dt_wq, &unwatch_work, HZ);
 }
 
 /*
@@ -610,6 +629,8 @@ void dt_target_detach_all(void)
 	hash_for_each_safe(targets, bucket, next, target, node)
 		detach(target, DT_EVENT_DETACHED);
 	mutex_unlock(&dt_mutex);
+	mod_delayed_work(dt_wq, &unwatch_work, 0);
+	flush_delayed_work(&unwatch_work);
 	flush_workqueue(dt_wq);
 	wait_event(all_freed, !atomic_read(&nr_allocated));
 	/* The last of them is still on its way out of our code. */

@@ -76,14 +76,15 @@ lparctl throttle attach "$one" --count
 check_fails "the tracer cannot be switched off meanwhile" sh -c "echo 0 >$ftrace"
 check "so that pages are seen" is_source "$one" log
 lparctl throttle detach "$one"
-check "afterwards it can" sh -c "echo 0 >$ftrace"
+check "afterwards it can" wait_until 10 sh -c "echo 0 >$ftrace"
 check "attach without it" lparctl throttle attach "$one" --limit 1M
 check "is by write faults, and says why" is_source "$one" "faults (the function tracer is off"
 check "lparctl says so too" same "$(field "$one" source)" faults
 measure one 3
 check "no more than 1024 KiB/s" in_limit 1024 2
-lparctl throttle detach "$one"
+rmmod dirtythrottle
 echo 1 >$ftrace
+load dirtythrottle
 check "attach with it" lparctl throttle attach "$one" --limit 1M
 check "is by the log again" is_source "$one" log
 measure one 3
