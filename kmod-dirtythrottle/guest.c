@@ -117,7 +117,7 @@ void dt_guest_release(void)
 	for (i = 0; i < ARRAY_SIZE(symbols); i++) {
 		if (*symbols[i].where)
 			__symbol_put(symbols[i].name);
-		*symbols[i].where = NULL;
+		WRITE_ONCE(*symbols[i].where, NULL);
 	}
 }
 
@@ -129,13 +129,19 @@ void dt_guest_release(void)
  */
 bool dt_guest_is_interrupted(void)
 {
-	struct kvm_vcpu *vcpu = dt_kvm.running_vcpu ? dt_kvm.running_vcpu() : NULL;
+	/* The thread is inside KVM, which stays; we may let go of it meanwhile. */
+	typeof(dt_kvm.running_vcpu) running_vcpu = READ_ONCE(dt_kvm.running_vcpu);
+	typeof(dt_kvm.has_interrupt) has_interrupt = READ_ONCE(dt_kvm.has_interrupt);
+	struct kvm_vcpu *vcpu;
 
-	if (!vcpu || !vcpu->arch.apic || !dt_kvm.has_interrupt)
+	if (!running_vcpu || !has_interrupt)
+		return false;
+	vcpu = running_vcpu();
+	if (!vcpu || !vcpu->arch.apic)
 		return false;
 	/* That of its timer is one only when KVM has seen that it has run out. */
 	return kvm_test_request(KVM_REQ_NMI, vcpu) || kvm_test_request(KVM_REQ_UNBLOCK, vcpu) ||
-	       dt_kvm.has_interrupt(vcpu);
+	       has_interrupt(vcpu);
 }
 
 /**
