@@ -141,6 +141,8 @@ struct dt_outlook {
 
 /**
  * struct dt_vcpu - a thread that runs a vCPU and has dirtied a page, or tried to
+/* Of dt_vcpu.waited. */
+#define DT_WAITED_NEVER	(~0ULL)
  * @work: waits before the thread enters the guest again
  * @target: holds a reference while @queued
  * @tid: the thread, in the initial pid namespace
@@ -153,6 +155,8 @@ struct dt_outlook {
  * @paid_ns: when all that is booked is paid for
  * @counters: of this thread
  *
+ * @exits: how often it had left the guest when KVM entered a page for it last
+ * @waited: and when it waited last
  * Written by its own thread only; others read @id and @counters.
  */
 struct dt_vcpu {
@@ -168,6 +172,8 @@ struct dt_vcpu {
 	u64 paid_ns;
 	struct dt_counters counters;
 };
+	u64 exits;
+	u64 waited;
 
 /**
  * struct dt_target - a process whose guests are throttled

@@ -46,6 +46,7 @@ static struct dt_vcpu *new_vcpu(struct dt_target *target)
 	vcpu->target = target;
 	vcpu->tid = current->pid;
 	vcpu->noted = DT_NOTED_NONE;
+	vcpu->waited = DT_WAITED_NEVER;
 	if (xa_insert(&target->vcpus, vcpu->tid, vcpu, gfp)) {
 		kfree(vcpu);
 		return NULL;
@@ -213,6 +214,10 @@ void dt_vcpu_note(struct dt_target *target, const struct kvm_vcpu *kvm_vcpu,
  * Context: atomic, under RCU, not preempted; also with interrupts disabled.
  */
 void dt_vcpu_mark(struct dt_target *target, const struct kvm_vcpu *kvm_vcpu, u64 gfn)
+ * Who has not been in the guest since it waited has written nothing. KVM tells a
+ * guest each time that its vCPU was scheduled, and enters that page into a dirty
+ * ring each time: if it had to wait for that, it would never come into the guest.
+ *
 {
 	bool is_vcpu = kvm_vcpu && is_vcpu_thread(target), noted;
 	struct dt_vcpu *vcpu = is_vcpu ? this_vcpu(target, kvm_vcpu) : NULL;
@@ -224,7 +229,8 @@ void dt_vcpu_mark(struct dt_target *target, const struct kvm_vcpu *kvm_vcpu, u64
 	noted = vcpu->noted == gfn || vcpu->noted == DT_NOTED_ANY;
 	if (noted)
 		vcpu->noted = DT_NOTED_NONE;
-	dirty(target, vcpu, !noted);
+	vcpu->exits = kvm_vcpu->stat.exits;
+	dirty(target, vcpu, !noted && vcpu->exits != vcpu->waited);
 }
 
 /*
@@ -280,13 +286,15 @@ static void vcpu_work(struct callback_head *work)
 	if (vcpu->unbooked)
 		charge(target, vcpu);
 	preempt_enable();
-	if (!(current->flags & PF_EXITING) && !has_result(current_pt_regs()))
+	if (!(current->flags & PF_EXITING) && !has_result(current_pt_regs())) {
+		vcpu->waited = vcpu->exits;
 		wait_for_turn(vcpu);
 	vcpu->queued = false;
 	dt_target_put(target);
 }
 
 /**
+	}
  * dt_vcpu_sum() - what all vCPUs have done
  * @target: their target
  * @sum: to be filled

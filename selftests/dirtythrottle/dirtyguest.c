@@ -3,7 +3,7 @@
  * dirtyguest: a guest that dirties its memory, and the dirty log as a witness.
  *
  *	dirtyguest run --socket PATH [--vcpus N] [--readers N] [--pattern PATTERN]
- *		       [--mib N] [--mem FILE] [--round-ms N] [--irqchip]
+ *		       [--mib N] [--mem FILE] [--round-ms N] [--irqchip] [--ring]
  *	dirtyguest ctl PATH COMMAND
  *
  * Each vCPU writes one word in a page after another: its own part of the memory
@@ -11,6 +11,9 @@
  * pages), pages of all memory at random, or most of them in a hot spot of a
  * sixteenth of it. Readers read all of it in sequence. Each round takes
  * KVM's dirty log of the memory, counts it, and so protects the pages anew.
+ *
+ * With --ring there is a dirty ring in the place of the log, of which nothing is
+ * taken, and KVM tells each vCPU the time stolen from it, in the first of its pages.
  *
  * Commands: log-on, log-off; stop (all vCPUs have left the guest when it
  * returns), go; count (time in ns, pages ever found in the log, turns of each
@@ -60,6 +63,10 @@
 #define INTERRUPT_PAUSE_US 100000
 #define STORM_PAUSE_US 5000
 #define INTERRUPT_LATE_NS 10000000000ULL
+
+/* As large as KVM has it: nobody takes pages out of it. */
+#define RING_BYTES (65536 * sizeof(struct kvm_dirty_gfn))
+#define MSR_STEAL_TIME 0x4b564d03
 
 #define BURST_PAGES 64
 #define BURST_PAUSE_MS 200
@@ -174,6 +181,7 @@ static struct {
 	unsigned int nr_readers;
 	unsigned int round_ms;
 	bool irqchip;
+	bool ring;
 
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
@@ -268,6 +276,14 @@ static void fill_tables(void)
 	memcpy(vm.low + IDT_GPA + VECTOR * sizeof(gate), &gate, sizeof(gate));
 }
 
+static void enable_ring(void)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_DIRTY_LOG_RING, .args = { RING_BYTES } };
+
+	if (ioctl(vm.vm_fd, KVM_ENABLE_CAP, &cap))
+		die("enable the dirty ring");
+}
+
 static void create_vm(const char *mem)
 {
 	vm.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -280,6 +296,8 @@ static void create_vm(const char *mem)
 	ioctl(vm.vm_fd, KVM_SET_TSS_ADDR, 0xfffbd000);
 	if (vm.irqchip && ioctl(vm.vm_fd, KVM_CREATE_IRQCHIP, 0))
 		die("create the interrupt controllers");
+	if (vm.ring)
+		enable_ring();
 	vm.run_bytes = ioctl(vm.kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	vm.low = map(NULL, LOW_BYTES);
 	vm.mem = map(mem, vm.mem_bytes);
@@ -345,6 +363,20 @@ static void set_registers(const struct vcpu *vcpu)
 	sregs.cr0 |= 1;
 	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) || ioctl(vcpu->fd, KVM_SET_REGS, &regs))
 		die("set registers");
+}
+
+/* KVM writes there each time that the vCPU was scheduled. */
+static void enable_steal_time(const struct vcpu *vcpu)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = { .head.nmsrs = 1 };
+
+	msrs.entry.index = MSR_STEAL_TIME;
+	msrs.entry.data = (vm.blocks[vcpu->index].first_page * (uint64_t)PAGE) | 1;
+	if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
+		die("set the place of stolen time");
 }
 
 /* Without a BIOS to do it: all run, and their interrupt controllers are on. */
@@ -420,6 +452,8 @@ static void *vcpu_main(void *argument)
 	set_registers(vcpu);
 	if (vm.irqchip)
 		enable_interrupts(vcpu);
+	if (vm.ring)
+		enable_steal_time(vcpu);
 	__atomic_store_n(&this_vcpu, vcpu, __ATOMIC_SEQ_CST);
 	for (;;)
 		run_once(vcpu);
@@ -544,7 +578,7 @@ static void take_log(void)
 {
 	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = vm.bitmap };
 
-	if (!vm.logging)
+	if (!vm.logging || vm.ring)
 		return;
 	if (ioctl(vm.vm_fd, KVM_GET_DIRTY_LOG, &log))
 		die("get the dirty log");
@@ -636,6 +670,7 @@ static int run(int argc, char **argv)
 		{ "mem", required_argument, NULL, 'm' },
 		{ "round-ms", required_argument, NULL, 'i' },
 		{ "irqchip", no_argument, NULL, 'q' },
+		{ "ring", no_argument, NULL, 'd' },
 		{},
 	};
 	struct sigaction action = { .sa_handler = on_kick }; /* without SA_RESTART */
@@ -669,6 +704,9 @@ static int run(int argc, char **argv)
 		case 'q':
 			vm.irqchip = true;
 			break;
+		case 'd':
+			vm.ring = true;
+			break;
 		default:
 			return 2;
 		}
@@ -693,7 +731,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "run"))
 		return run(argc - 1, argv + 1);
 	fputs("usage: dirtyguest run --socket PATH [--vcpus N] [--readers N] [--pattern PATTERN]\n"
-	      "                      [--mib N] [--mem FILE] [--round-ms N] [--irqchip]\n"
+	      "                      [--mib N] [--mem FILE] [--round-ms N] [--irqchip] [--ring]\n"
 	      "       dirtyguest ctl PATH log-on|log-off|go|stop|count|kick|interrupt|storm|"
 	      "tids|quit\n",
 	      stderr);

@@ -93,6 +93,20 @@ check "no less" uses_limit 1024
 lparctl throttle detach "$one"
 guest_end "$one"
 
+# KVM tells a guest of the time stolen from it after each wait, and enters that page into a
+# ring each time
+guest ring --vcpus 2 --ring
+guest_do ring log-on
+lparctl throttle attach "$pid" --limit 1M
+guest_do ring go
+measure ring 3
+diag "with a dirty ring: ${turns[*]} pages in $((ns / 1000000)) ms"
+check "with a dirty ring a vCPU goes on after its wait" at_least "${turns[0]}" 64
+check "so does the other" at_least "${turns[1]}" 64
+pages=$((turns[0] + turns[1]))
+check "no more than 1024 KiB/s" in_limit 1024 2
+guest_end "$pid"
+
 # With KVM's older MMU pages are marked while interrupts are disabled
 if [ ! -f /sys/module/kvm/parameters/tdp_mmu ] || [ "$LPARKIT_KERNEL" = debug ]; then
 	skip "the older MMU" "KVM is built in, or has one MMU only"
