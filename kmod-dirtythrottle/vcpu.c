@@ -139,7 +139,8 @@ static void dirty(struct dt_target *target, struct dt_vcpu *vcpu, bool waits)
 		return;
 	}
 	/* Or it is booked soon, before the thread enters the guest again. */
-	if (is_restricted() ? is_limited(target) : charge(target, vcpu))
+	if (is_restricted() || charge(target, vcpu))
+	vcpu->unbooked++;
 		queue(vcpu);
 }
 
@@ -211,9 +212,6 @@ void dt_vcpu_note(struct dt_target *target, const struct kvm_vcpu *kvm_vcpu,
  * A page that the fault before has not told of was written: KVM learns of it
  * from a log of the processor, or writes it for the vCPU.
  *
- * Context: atomic, under RCU, not preempted; also with interrupts disabled.
- */
-void dt_vcpu_mark(struct dt_target *target, const struct kvm_vcpu *kvm_vcpu, u64 gfn)
  * Who has not been in the guest since it waited has written nothing. KVM tells a
  * guest each time that its vCPU was scheduled, and enters that page into a dirty
  * ring each time: if it had to wait for that, it would never come into the guest.

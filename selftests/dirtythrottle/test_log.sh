@@ -119,8 +119,11 @@ else
 	guest old --vcpus 2
 	guest_do old log-on
 	guest_do old go
-	lparctl throttle attach "$pid" --limit 1M
+	lparctl throttle attach "$pid" --count
 	check "is seen by the log" is_source "$pid" log
+	# What became dirty without a limit is not owed under one.
+	measure old 1
+	lparctl throttle set "$pid" --limit 1M
 	measure old 3
 	check "no more than 1024 KiB/s" in_limit 1024 2
 	check "no less" uses_limit 1024
