@@ -132,15 +132,17 @@ static void queue(struct dt_vcpu *vcpu)
 static void dirty(struct dt_target *target, struct dt_vcpu *vcpu, bool waits)
 {
 	WRITE_ONCE(vcpu->counters.pages, vcpu->counters.pages + 1);
-	vcpu->unbooked += waits;
+	/* What became dirty without a limit is not owed under the next one. */
+	if (!is_limited(target))
+		return;
 	if (!waits) {
 		if (!is_restricted())
 			book_for_others(target);
 		return;
 	}
+	vcpu->unbooked++;
 	/* Or it is booked soon, before the thread enters the guest again. */
 	if (is_restricted() || charge(target, vcpu))
-	vcpu->unbooked++;
 		queue(vcpu);
 }
 
@@ -216,6 +218,9 @@ void dt_vcpu_note(struct dt_target *target, const struct kvm_vcpu *kvm_vcpu,
  * guest each time that its vCPU was scheduled, and enters that page into a dirty
  * ring each time: if it had to wait for that, it would never come into the guest.
  *
+ * Context: atomic, under RCU, not preempted; also with interrupts disabled.
+ */
+void dt_vcpu_mark(struct dt_target *target, const struct kvm_vcpu *kvm_vcpu, u64 gfn)
 {
 	bool is_vcpu = kvm_vcpu && is_vcpu_thread(target), noted;
 	struct dt_vcpu *vcpu = is_vcpu ? this_vcpu(target, kvm_vcpu) : NULL;
@@ -247,12 +252,14 @@ static bool must_wait(const struct dt_vcpu *vcpu)
 
 /*
  * A guest has to hear of its interrupts, however long it waits. So it looks for
- * them all the time, and goes on for one if not too much is owed.
+ * them all the time, and goes on for one if not too much is owed: by all, for a
+ * limit, or by itself, for a fixed delay.
  */
 static bool is_favoured(const struct dt_vcpu *vcpu, u64 now_ns)
 {
-	return dt_debt_is_small(READ_ONCE(vcpu->target->bucket.paid_ns), now_ns) &&
-	       dt_guest_is_interrupted();
+	u64 paid_ns = max(READ_ONCE(vcpu->target->bucket.paid_ns), vcpu->paid_ns);
+
+	return dt_debt_is_small(paid_ns, now_ns) && dt_guest_is_interrupted();
 }
 
 static void wait_for_turn(struct dt_vcpu *vcpu)
@@ -287,12 +294,12 @@ static void vcpu_work(struct callback_head *work)
 	if (!(current->flags & PF_EXITING) && !has_result(current_pt_regs())) {
 		vcpu->waited = vcpu->exits;
 		wait_for_turn(vcpu);
+	}
 	vcpu->queued = false;
 	dt_target_put(target);
 }
 
 /**
-	}
  * dt_vcpu_sum() - what all vCPUs have done
  * @target: their target
  * @sum: to be filled

@@ -37,6 +37,10 @@ check "no less" uses_limit $LIMIT_KIB
 guest_do busy storm
 measure busy 6
 check "nor do interrupts beat the limit" at_most "$pages" $((LIMIT_KIB * (ns / 1000000 + 600) / 4000 + VCPUS))
+# What each vCPU owes alone is bounded as well.
+lparctl throttle set "$pid" --delay 50ms
+measure busy 4
+check "nor a fixed delay" at_most "$pages" $((VCPUS * ((ns / 1000000 + 600) / 50 + 1)))
 check "detach" lparctl throttle detach "$pid"
 guest_end "$pid"
 check "the module can be unloaded" rmmod dirtythrottle
