@@ -75,12 +75,15 @@ struct dt_meter {
 	struct dt_sample samples[DT_METER_SAMPLES];
 };
 
+#define DT_CENSUS_OLD		(~0ULL)
+
 /**
  * struct dt_census - what KVM knows of a process
  * @nr_vms: guests that it runs
  * @logging: the dirty log of a memory slot is on
  * @has_bitmap: it is a bitmap, not a ring
- * @generation: changes with the memory slots, and with which of them are logged
+ * @generation: changes with the memory slots, and with which of them are logged;
+ *	DT_CENSUS_OLD: it is not to be compared with
  * @logged_by_cpu: a processor logs writes by itself, without a fault
  * @log_pages: pages of all slots whose log is a bitmap
  * @dirty_pages: pages in it
@@ -138,11 +141,11 @@ struct dt_outlook {
 /* Of dt_vcpu.noted: of no page, or of one whose number KVM finds out later. */
 #define DT_NOTED_NONE	(~0ULL)
 #define DT_NOTED_ANY	(~0ULL - 1)
+/* Of dt_vcpu.waited. */
+#define DT_WAITED_NEVER	(~0ULL)
 
 /**
  * struct dt_vcpu - a thread that runs a vCPU and has dirtied a page, or tried to
-/* Of dt_vcpu.waited. */
-#define DT_WAITED_NEVER	(~0ULL)
  * @work: waits before the thread enters the guest again
  * @target: holds a reference while @queued
  * @tid: the thread, in the initial pid namespace
@@ -152,11 +155,11 @@ struct dt_outlook {
  * @unbooked: pages dirtied, not booked yet
  * @granted: pages booked, not dirtied yet
  * @noted: page whose fault nobody can be made to wait for
+ * @exits: how often it had left the guest when KVM entered a page for it last
+ * @waited: and when it waited last
  * @paid_ns: when all that is booked is paid for
  * @counters: of this thread
  *
- * @exits: how often it had left the guest when KVM entered a page for it last
- * @waited: and when it waited last
  * Written by its own thread only; others read @id and @counters.
  */
 struct dt_vcpu {
@@ -169,11 +172,11 @@ struct dt_vcpu {
 	unsigned int unbooked;
 	unsigned int granted;
 	u64 noted;
+	u64 exits;
+	u64 waited;
 	u64 paid_ns;
 	struct dt_counters counters;
 };
-	u64 exits;
-	u64 waited;
 
 /**
  * struct dt_target - a process whose guests are throttled

@@ -415,6 +415,8 @@ static int begin(struct dt_target *target, const struct dt_settings *settings,
 	dt_event_send(DT_EVENT_ATTACHED, target);
 	dt_target_set(target, settings, NULL);
 	mutex_unlock(&target->op);
+	/* What became dirty before that was not seen, which is no sign of anything. */
+	target->census.generation = DT_CENSUS_OLD;
 	hash_add_rcu(targets, &target->node, (unsigned long)target->mm);
 	nr_targets++;
 	queue_delayed_work(dt_wq, &target->tick, msecs_to_jiffies(DT_TICK_MS));
