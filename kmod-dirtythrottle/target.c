@@ -275,7 +275,7 @@ static int refuse_pml(struct netlink_ext_ack *extack)
 }
 
 /* Both probes, or the one that can do without the other. */
-static int watch(struct netlink_ext_ack *extack)
+static int watch(void)
 {
 	int err = 0;
 
@@ -284,8 +284,6 @@ static int watch(struct netlink_ext_ack *extack)
 		err = dt_mark_watch(&dt_no_marks);
 	if (err)
 		return err;
-	if (dt_no_marks && dt_guest_may_hide_writes())
-		return refuse_pml(extack);
 	err = dt_fault_watch();
 	if (err)
 		dt_mark_unwatch();
@@ -312,7 +310,7 @@ static int watch_first(struct netlink_ext_ack *extack)
 	err = dt_guest_hold(extack);
 	if (err)
 		return err;
-	err = watch(extack);
+	err = watch();
 	if (err)
 		dt_guest_release();
 	watching = !err;
@@ -404,7 +402,8 @@ static int begin(struct dt_target *target, const struct dt_settings *settings,
 		dt_say(extack, "the process runs no KVM guest");
 		return -EINVAL;
 	}
-	if (target->census.logged_by_cpu && dt_no_marks)
+	/* KVM's part for the processor may have been loaded anew since the probes are there. */
+	if (dt_no_marks && (target->census.logged_by_cpu || dt_guest_may_hide_writes()))
 		return refuse_pml(extack);
 	err = dt_sysfs_add(target);
 	if (err)
@@ -415,9 +414,9 @@ static int begin(struct dt_target *target, const struct dt_settings *settings,
 	dt_event_send(DT_EVENT_ATTACHED, target);
 	dt_target_set(target, settings, NULL);
 	mutex_unlock(&target->op);
+	hash_add_rcu(targets, &target->node, (unsigned long)target->mm);
 	/* What became dirty before that was not seen, which is no sign of anything. */
 	target->census.generation = DT_CENSUS_OLD;
-	hash_add_rcu(targets, &target->node, (unsigned long)target->mm);
 	nr_targets++;
 	queue_delayed_work(dt_wq, &target->tick, msecs_to_jiffies(DT_TICK_MS));
 	return 0;
