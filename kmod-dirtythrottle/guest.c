@@ -133,6 +133,8 @@ bool dt_guest_is_interrupted(void)
 	typeof(dt_kvm.running_vcpu) running_vcpu = READ_ONCE(dt_kvm.running_vcpu);
 	typeof(dt_kvm.has_interrupt) has_interrupt = READ_ONCE(dt_kvm.has_interrupt);
 	struct kvm_vcpu *vcpu;
+	bool is;
+	int idx;
 
 	if (!running_vcpu || !has_interrupt)
 		return false;
@@ -140,8 +142,13 @@ bool dt_guest_is_interrupted(void)
 	if (!vcpu || !vcpu->arch.apic)
 		return false;
 	/* That of its timer is one only when KVM has seen that it has run out. */
-	return kvm_test_request(KVM_REQ_NMI, vcpu) || kvm_test_request(KVM_REQ_UNBLOCK, vcpu) ||
-	       has_interrupt(vcpu);
+	if (kvm_test_request(KVM_REQ_NMI, vcpu) || kvm_test_request(KVM_REQ_UNBLOCK, vcpu))
+		return true;
+	/* For a guest that takes KVM for Xen its memory slots are looked at. */
+	idx = srcu_read_lock(&vcpu->kvm->srcu);
+	is = has_interrupt(vcpu);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
+	return is;
 }
 
 /**
