@@ -348,19 +348,19 @@ static unsigned int next_cpu(unsigned int cpu)
 /* Where it is to run from now on; true if that is another CPU than before. */
 static bool choose_cpu(struct netbuf *buf)
 {
-	bool moves;
+	unsigned int cpu = READ_ONCE(buf->drain_cpu), next = cpu;
 
 	rcu_read_lock();
-	moves = !is_for_drains(buf->drain_cpu);
-	if (moves)
-		buf->drain_cpu = next_cpu(buf->drain_cpu);
+	if (!is_for_drains(cpu))
+		next = next_cpu(cpu);
 	rcu_read_unlock();
-	return moves;
+	WRITE_ONCE(buf->drain_cpu, next);
+	return next != cpu;
 }
 
 static void queue_drain(struct netbuf *buf, unsigned long delay)
 {
-	queue_delayed_work_on(buf->drain_cpu, netbuf_wq, &buf->drain, delay);
+	queue_delayed_work_on(READ_ONCE(buf->drain_cpu), netbuf_wq, &buf->drain, delay);
 }
 
 /* Some rounds of a drain. */
