@@ -223,9 +223,9 @@ void netbuf_flight_use_queue(struct netbuf_flight *flight, struct net_device *de
 {
 	struct sock *sk = &flight->inet.sk;
 
-	if (netdev_get_num_tc(dev))
-		sk_tx_queue_clear(sk);
-	else
+	/* Since 6.18 a choice grows old, and is young again only if it is another one. */
+	sk_tx_queue_clear(sk);
+	if (!netdev_get_num_tc(dev))
 		sk_tx_queue_set(sk, smp_processor_id() % READ_ONCE(dev->real_num_tx_queues));
 }
 
