@@ -37,12 +37,17 @@ static int read_all(int fd, char *buf, size_t size, uint64_t deadline_ns)
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	size_t len = 0;
 	int64_t left;
+	int ready;
 	ssize_t got;
 
 	for (;;) {
 		left = deadline_ns - now_ns(CLOCK_MONOTONIC);
-		if (left <= 0 || !poll(&pfd, 1, left / NSEC_PER_MSEC + 1))
+		ready = left > 0 ? poll(&pfd, 1, left / NSEC_PER_MSEC + 1) : 0;
+		if (!ready)
 			return -ETIMEDOUT;
+		/* A signal: there may be nothing to read for ever. */
+		if (ready < 0)
+			continue;
 		got = read(fd, buf + len, size - 1 - len);
 		if (got < 0 && errno != EINTR)
 			return -errno;

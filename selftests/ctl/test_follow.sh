@@ -16,6 +16,10 @@ kill_monitor() {
 	monitor=
 }
 
+not_running() {
+	[ ! -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"
+}
+
 # answers ANSWER...: of the next follower's QEMU
 answers() {
 	kill_monitor
@@ -77,6 +81,13 @@ check "a domain that is gone" says 1 "QEMU does not answer" follow_domain
 virsh_answers none completed:30
 check "a domain whose process is named" says 0 '"status":"completed"' follow_domain --target 1
 printf '#!/bin/sh\nsleep 60\n' >"$scratch/bin/virsh"
+# A signal in between does not make it wait for what never comes.
+lparctl --root "$scratch/root" throttle follow --libvirt web >"$scratch/out" 2>&1 &
+monitor=$!
+wait_until 5 pgrep -P $monitor >/dev/null
+kill -TERM $monitor
+check "a signal while virsh hangs" wait_until 20 not_running $monitor
+monitor=
 check "virsh hangs" says 1 "does not answer: .*timed out" follow_domain
 rm "$scratch/bin/virsh"
 check "no virsh" says 1 "." follow_domain
