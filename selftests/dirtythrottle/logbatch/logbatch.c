@@ -22,7 +22,7 @@ module_param(silent, bool, 0444);
 MODULE_PARM_DESC(silent, "unseen (0)");
 
 static struct tracepoint *fault;
-static typeof(kvm_vcpu_mark_page_dirty) *mark;
+static void (*mark)(struct kvm_vcpu *vcpu, gfn_t gfn);
 
 static void dirty_one(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot, gfn_t gfn)
 {
