@@ -3,7 +3,7 @@
 # Dirty pages are seen where KVM enters them into its dirty log: the same pages as by
 # write faults, and also those of a processor that logs writes by itself, which come up
 # to 512 at once. Where that does not work, it is said, and write faults have to do.
-# vm: cpus=4 mem=1024 timeout=300 modprobe=kvm_amd speed=full long=6.1,debug
+# vm: cpus=4 mem=1024 timeout=300 modprobe=kvm_amd speed=full long=6.1,6.12,debug
 # shellcheck source=selftests/dirtythrottle/dirtythrottle.sh
 . "$(dirname "$0")/dirtythrottle.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Drains run where the host's work is done: never on CPUs of an LPAR, and they leave those
 # that become its own.
-# vm: cpus=4 mem=1024 timeout=120 speed=full long=6.1,debug here=cores
+# vm: cpus=4 mem=1024 timeout=120 speed=full long=6.1,7.2,debug here=cores
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Frames of many flows keep their order although XPS gives each flow a transmit queue of
 # its own, and the other end reads one queue after another.
-# vm: cpus=2 mem=1024 timeout=60 speed=full long=6.1,debug
+# vm: cpus=2 mem=1024 timeout=60 speed=full long=6.1,6.12,debug
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

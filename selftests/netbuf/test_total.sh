@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # All buffers together hold no more than limit_total, whatever each of them may hold, and
 # one that asks for more takes nothing from the others.
-# vm: cpus=2 mem=1024 timeout=60 speed=full long=6.1,debug
+# vm: cpus=2 mem=1024 timeout=60 speed=full long=6.1,7.2,debug
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 
