@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -75,6 +76,23 @@ static int wait_left(const char *name, pid_t pid)
 			return gone ? ret : -ETIMEDOUT;
 		sleep_ms(20);
 	}
+}
+
+/* QEMU would make one, which is down and in no bridge, and nobody would hear of it. */
+static int nics_check(const struct lpar_config *config)
+{
+	size_t i;
+
+	for (i = 0; i < config->guest.n_nics; i++) {
+		const char *netdev = config->guest.nic[i].netdev;
+
+		if (if_nametoindex(netdev))
+			continue;
+		err("LPAR %s: net %s: no such netdev: make it by 'ip tuntap add %s mode tap'",
+		    config->name, netdev, netdev);
+		return -ENODEV;
+	}
+	return 0;
 }
 
 /* The INI file is the truth as long as the LPAR holds nothing. */
@@ -172,7 +190,7 @@ static int run_qemu(struct launch *launch)
 	fflush(stdout);
 	forget_run(launch->name);
 	run_path(path, sizeof(path), launch->name, "lpar.conf");
-	if (config_copy(launch->config.file, path))
+	if (config_copy(launch->config.file, path) || nics_record(&launch->config, path))
 		return EXIT_FAILED;
 	if (pipe2(fd, O_CLOEXEC)) {
 		err("LPAR %s: pipe: %s", launch->name, strerror(errno));
@@ -266,21 +284,42 @@ static int undo(struct launch *launch, int code)
 	return EXIT_ROLLED_BACK;
 }
 
+static struct json_object *report_nics(const struct launch *launch)
+{
+	struct json_object *nics = json_object_new_array(), *json;
+	const struct guest_config *guest = &launch->config.guest;
+	char mac[MAC_CHARS + 1];
+	size_t i;
+
+	for (i = 0; i < guest->n_nics; i++) {
+		mac_format(mac, guest->nic[i].mac);
+		say("%s: NIC at %s has MAC %s", launch->name, guest->nic[i].netdev, mac);
+		json = json_object_new_object();
+		json_put(json, "netdev", guest->nic[i].netdev);
+		json_put(json, "mac", mac);
+		json_object_array_add(nics, json);
+	}
+	return nics;
+}
+
 static void report(const struct launch *launch)
 {
-	struct json_object *json;
+	struct json_object *json, *nics = report_nics(launch);
 	char path[PATH_MAX];
 
 	run_path(path, sizeof(path), launch->name, "qmp.sock");
 	say("%s: guest %s, pid %d, QMP %s", launch->name,
 	    launch->incoming ? "waits for a migration" : "runs", launch->pid, path);
-	if (!options.json)
+	if (!options.json) {
+		json_object_put(nics);
 		return;
+	}
 	json = json_object_new_object();
 	json_put(json, "name", launch->name);
 	json_put_s64(json, "pid", launch->pid);
 	json_put(json, "qmp", path);
 	json_put(json, "log", run_path(path, sizeof(path), launch->name, "qemu.log"));
+	json_object_object_add(json, "nics", nics);
 	json_print(json);
 }
 
@@ -357,6 +396,8 @@ int start_verb(struct args *args)
 		err("LPAR %s: a guest needs memory= in %s", launch.name, launch.config.file);
 		goto out;
 	}
+	if (nics_complete(&launch.config) || nics_check(&launch.config))
+		goto out;
 	/* Requests to the kernel are finished first: their result is needed to undo them. */
 	interrupt_catch(SA_RESTART);
 	lock = lpar_lock(launch.name);

@@ -107,6 +107,20 @@ static void add_disks(struct words *words, const struct lpar_config *config)
 	}
 }
 
+/* The boot ROM of a NIC is of another size on another host, and would be in the way there. */
+static void add_nics(struct words *words, const struct guest_config *guest)
+{
+	char mac[MAC_CHARS + 1];
+	size_t i;
+
+	for (i = 0; i < guest->n_nics; i++) {
+		add_option(words, "-netdev", "tap,id=nic%zu,ifname=%s,script=no,downscript=no", i,
+			   guest->nic[i].netdev);
+		add_option(words, "-device", "virtio-net-pci,netdev=nic%zu,mac=%s,romfile=", i,
+			   mac_format(mac, guest->nic[i].mac));
+	}
+}
+
 static void add_boot(struct words *words, const struct guest_config *guest)
 {
 	if (guest->kernel)
@@ -144,6 +158,7 @@ char **qemu_command(const struct lpar_config *config, bool incoming)
 	add_option(&words, "-pidfile", "%s",
 		   run_path(path, sizeof(path), config->name, "qemu.pid"));
 	add_disks(&words, config);
+	add_nics(&words, &config->guest);
 	add_boot(&words, &config->guest);
 	for (i = 0; i < config->guest.n_args; i++)
 		add(&words, config->guest.args[i]);

@@ -111,6 +111,7 @@ void config_free(struct lpar_config *config)
 	free(guest->machine);
 	free(guest->accel);
 	free(guest->pin.cpus);
+	free(guest->nic);
 	free(guest->args);
 	memset(config, 0, sizeof(*config));
 }
@@ -227,6 +228,11 @@ static const char *set_args(struct lpar_config *config, const char *value)
 	return NULL;
 }
 
+static const char *set_net(struct lpar_config *config, const char *value)
+{
+	return nic_add(&config->guest, value);
+}
+
 static const char *replace(char **text, const char *value)
 {
 	free(*text);
@@ -267,6 +273,7 @@ static const struct key keys[] = {
 	{ "guest", "kernel", set_kernel },
 	{ "guest", "initrd", set_initrd },
 	{ "guest", "append", set_append },
+	{ "guest", "net", set_net },
 	{ "guest", "args", set_args },
 	{ "guest", "vcpus", set_vcpus },
 	{ "guest", "vcpu-pin", set_vcpu_pin },

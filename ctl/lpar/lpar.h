@@ -27,6 +27,16 @@ struct pin_config {
 	char *cpus; /* the i-th for vCPU i; NULL = those of the LPAR, if they suffice */
 };
 
+#define MAC_BYTES 6
+#define MAC_CHARS 17
+
+/* net= */
+struct nic {
+	char netdev[16];
+	uint8_t mac[MAC_BYTES];
+	bool has_mac; /* that is given, or made */
+};
+
 /* How QEMU is to be started; section [guest] of the INI file. */
 struct guest_config {
 	char *kernel;
@@ -38,6 +48,8 @@ struct guest_config {
 	char *accel;
 	unsigned int vcpus; /* 0 = one for each CPU of the LPAR */
 	struct pin_config pin;
+	struct nic *nic;
+	size_t n_nics;
 	char **args; /* more arguments, already split */
 	size_t n_args;
 };
@@ -151,6 +163,12 @@ int config_load(struct lpar_config *config, const char *file, const char *name);
 bool config_exists(const char *name);
 void config_free(struct lpar_config *config);
 int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned int keys);
+
+/* nic.c */
+const char *mac_format(char *buf, const uint8_t *mac);
+const char *nic_add(struct guest_config *guest, const char *value);
+int nics_complete(struct lpar_config *config);
+int nics_record(const struct lpar_config *config, const char *file);
 
 /* check.c */
 bool same_disk(const char *a, const char *b);
