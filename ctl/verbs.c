@@ -44,6 +44,8 @@ static const struct verb lpar_verbs[] = {
 	{ "freeze", freeze_verb, "NAME... [--timeout TIME]",
 	  "Close the gates: no vCPU executes another instruction." },
 	{ "thaw", thaw_verb, "NAME...", "Open the gates." },
+	{ "resume", resume_verb, "NAME",
+	  "Let a guest go on that stands since its disk was full, or that was paused." },
 	{ "member", member_verb, "add|del NAME PID...", "Make processes members of an LPAR, or none." },
 	{ "pin", pin_verb, "NAME", "Give each vCPU a CPU of its own once more, where there are enough." },
 	{ "stage", stage_verb,

@@ -15,6 +15,9 @@ int stop_verb(struct args *args);
 int pin_guest(const struct lpar *lpar, const struct pin_config *config); /* exit code */
 int pin_verb(struct args *args);
 
+/* resume.c: guests that stand */
+int resume_verb(struct args *args);
+
 /* qemu.c: the command line of QEMU */
 char **qemu_command(const struct lpar_config *config, bool incoming);
 

@@ -95,14 +95,20 @@ static void add_machine(struct words *words, const struct lpar_config *config)
  */
 static void add_disks(struct words *words, const struct lpar_config *config)
 {
+	static const char *const on_error[] = {
+		[DISK_ERROR_FULL] = "werror=enospc,rerror=report",
+		[DISK_ERROR_STOP] = "werror=stop,rerror=stop",
+		[DISK_ERROR_REPORT] = "werror=report,rerror=report",
+	};
 	char path[2 * LPAR_PATH_MAX + 2];
 	size_t i;
 
 	for (i = 0; i < config->n_disks; i++) {
 		add_option(
 			words, "-drive",
-			"file=%s,format=raw,if=none,id=disk%zu,cache=none,aio=native,discard=unmap",
-			escape(path, sizeof(path), config->disk[i]), i);
+			"file=%s,format=raw,if=none,id=disk%zu,cache=none,aio=native,discard=unmap,%s",
+			escape(path, sizeof(path), config->disk[i]), i,
+			on_error[config->guest.disk_error]);
 		add_option(words, "-device", "virtio-blk-pci,drive=disk%zu", i);
 	}
 }

@@ -219,6 +219,24 @@ static const char *set_vcpu_pin(struct lpar_config *config, const char *value)
 	return NULL;
 }
 
+static const char *set_disk_error(struct lpar_config *config, const char *value)
+{
+	static const char *const names[] = {
+		[DISK_ERROR_FULL] = "full",
+		[DISK_ERROR_STOP] = "stop",
+		[DISK_ERROR_REPORT] = "report",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(names[i], value))
+			break;
+	if (i == ARRAY_SIZE(names))
+		return "is not 'full', 'stop' or 'report'";
+	config->guest.disk_error = i;
+	return NULL;
+}
+
 static const char *set_args(struct lpar_config *config, const char *value)
 {
 	if (!*value)
@@ -274,6 +292,7 @@ static const struct key keys[] = {
 	{ "guest", "initrd", set_initrd },
 	{ "guest", "append", set_append },
 	{ "guest", "net", set_net },
+	{ "guest", "disk-error", set_disk_error },
 	{ "guest", "args", set_args },
 	{ "guest", "vcpus", set_vcpus },
 	{ "guest", "vcpu-pin", set_vcpu_pin },

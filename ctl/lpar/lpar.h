@@ -27,6 +27,13 @@ struct pin_config {
 	char *cpus; /* the i-th for vCPU i; NULL = those of the LPAR, if they suffice */
 };
 
+/* disk-error=: what stops the guest */
+enum disk_error {
+	DISK_ERROR_FULL, /* writes for which there is no space */
+	DISK_ERROR_STOP, /* all that fails */
+	DISK_ERROR_REPORT, /* nothing: it is told */
+};
+
 #define MAC_BYTES 6
 #define MAC_CHARS 17
 
@@ -46,6 +53,7 @@ struct guest_config {
 	char *cpu;
 	char *machine;
 	char *accel;
+	enum disk_error disk_error;
 	unsigned int vcpus; /* 0 = one for each CPU of the LPAR */
 	struct pin_config pin;
 	struct nic *nic;
@@ -169,6 +177,12 @@ const char *mac_format(char *buf, const uint8_t *mac);
 const char *nic_add(struct guest_config *guest, const char *value);
 int nics_complete(struct lpar_config *config);
 int nics_record(const struct lpar_config *config, const char *file);
+
+/* status.c: the guest, as QEMU tells of it */
+#define GUEST_IO_ERROR "io-error"
+struct json_object *status_ask(struct qmp *qmp);
+struct json_object *status_get(const struct lpar *lpar);
+char *status_text(struct json_object *guest);
 
 /* check.c */
 bool same_disk(const char *a, const char *b);
