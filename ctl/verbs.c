@@ -36,8 +36,9 @@ static const struct verb lpar_verbs[] = {
 	{ "deactivate", lpar_deactivate_verb, "NAME [--force]",
 	  "Give all resources back; --force: while processes are members or hold the memory.",
 	  true },
-	{ "start", start_verb, "NAME [--timeout TIME] [--file FILE] [--incoming]",
-	  "Run the guest that /etc/lparkit/NAME.lpar, or FILE, describes; --incoming: it waits for a migration." },
+	{ "start", start_verb, "NAME [--timeout TIME] [--file FILE] [--incoming] [--wait]",
+	  "Run the guest that /etc/lparkit/NAME.lpar, or FILE, describes; --incoming: it waits for a migration;\n"
+	  "--wait: until it has ended, and then undo what start did." },
 	{ "stop", stop_verb, "NAME [--timeout TIME]",
 	  "Ask the guest to power down (60 s), tell QEMU to end, kill it; undo what start did.",
 	  true },

@@ -37,6 +37,7 @@ struct launch {
 	struct lpar_config config;
 	struct lpar lpar;
 	bool incoming; /* QEMU waits for a migration */
+	bool wait; /* until the guest has ended */
 	bool created;
 	bool activated;
 	bool irqs;
@@ -210,7 +211,7 @@ static int run_qemu(struct launch *launch)
 }
 
 /* QEMU's last words. */
-static void show_log(const char *name)
+void guest_show_log(const char *name)
 {
 	char path[PATH_MAX], line[512];
 	FILE *log = fopen(run_path(path, sizeof(path), name, "qemu.log"), "re");
@@ -236,7 +237,7 @@ static int wait_ready(struct launch *launch, uint64_t timeout_ns)
 		if (waitpid(launch->pid, NULL, WNOHANG) == launch->pid) {
 			launch->pid = 0;
 			err("LPAR %s: QEMU ended at once", launch->name);
-			show_log(launch->name);
+			guest_show_log(launch->name);
 			return EXIT_FAILED;
 		}
 		if (interrupted()) {
@@ -323,6 +324,7 @@ static void report(const struct launch *launch)
 	json_print(json);
 }
 
+/* With --wait one that runs already is as good. */
 static int start(struct launch *launch, uint64_t timeout_ns)
 {
 	int ret = define(launch);
@@ -331,6 +333,10 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 	if (ret)
 		return undo(launch, ret);
 	pid = lpar_guest_pid(&launch->lpar);
+	if (pid && launch->wait) {
+		say("%s: guest runs already, pid %d, and is watched", launch->name, pid);
+		return EXIT_OK;
+	}
 	if (pid) {
 		err("LPAR %s: its guest runs already, pid %d", launch->name, pid);
 		return EXIT_FAILED;
@@ -350,10 +356,11 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 	return EXIT_OK;
 }
 
-/* NAME [OPTION]... of start and stop; file and incoming are NULL for stop. */
-static int parse_words(struct args *args, const char *verb, const char **name, uint64_t *timeout_ns,
-		       const char **file, bool *incoming)
+/* NAME [OPTION]... of start and stop; file is NULL for stop. */
+static int parse_words(struct args *args, const char *verb, struct launch *launch,
+		       uint64_t *timeout_ns, const char **file)
 {
+	const char **name = &launch->name;
 	const char *value = NULL;
 
 	*name = next_arg(args);
@@ -364,15 +371,17 @@ static int parse_words(struct args *args, const char *verb, const char **name, u
 		} else if (file && next_option(args, "--file", file)) {
 			if (!*file)
 				return usage("--file needs a file");
-		} else if (!incoming || !next_flag(args, "--incoming")) {
-			return usage("'%s' is unknown to %s", next_arg(args), verb);
+		} else if (file && next_flag(args, "--incoming")) {
+			launch->incoming = true;
+		} else if (file && next_flag(args, "--wait")) {
+			launch->wait = true;
 		} else {
-			*incoming = true;
+			return usage("'%s' is unknown to %s", next_arg(args), verb);
 		}
 	}
 	if (!*name)
 		return usage("%s NAME [--timeout TIME]%s", verb,
-			     file ? " [--file FILE] [--incoming]" : "");
+			     file ? " [--file FILE] [--incoming] [--wait]" : "");
 	if (!name_is_valid(*name))
 		return usage("'%s' is no name for an LPAR: 1-31 of a-z 0-9 . _ -", *name);
 	return EXIT_OK;
@@ -386,7 +395,7 @@ int start_verb(struct args *args)
 	int lock = -1;
 	int ret;
 
-	ret = parse_words(args, "start", &launch.name, &timeout_ns, &file, &launch.incoming);
+	ret = parse_words(args, "start", &launch, &timeout_ns, &file);
 	if (ret)
 		return ret;
 	ret = EXIT_FAILED;
@@ -406,6 +415,8 @@ int start_verb(struct args *args)
 out:
 	if (lock >= 0)
 		close(lock);
+	if (!ret && launch.wait)
+		ret = guest_supervise(launch.name, launch.pid);
 	lpar_free(&launch.lpar);
 	config_free(&launch.config);
 	return ret;
@@ -495,7 +506,7 @@ static void wait_ended(const char *name)
 }
 
 /* Its number is a member's before and after we look: it was not given to another between. */
-static int find_guest(const struct lpar *lpar, struct process *process)
+int guest_find_process(const struct lpar *lpar, struct process *process)
 {
 	struct lpar now;
 	int ret = process_find(lpar_guest_pid(lpar), process);
@@ -509,12 +520,12 @@ static int find_guest(const struct lpar *lpar, struct process *process)
 	return ret;
 }
 
-static int stop(const struct lpar *lpar, uint64_t timeout_ns)
+int guest_stop(const struct lpar *lpar, uint64_t timeout_ns)
 {
 	struct process process;
 	int ret = 0;
 
-	if (!find_guest(lpar, &process)) {
+	if (!guest_find_process(lpar, &process)) {
 		thaw(lpar);
 		ret = end_guest(lpar->name, &process, timeout_ns);
 	} else {
@@ -540,12 +551,14 @@ int stop_verb(struct args *args)
 {
 	uint64_t timeout_ns = STOP_TIMEOUT_NS;
 	struct lpar lpar = { .name = "" };
+	struct launch launch = { 0 };
 	const char *name;
 	int lock, ret;
 
-	ret = parse_words(args, "stop", &name, &timeout_ns, NULL, NULL);
+	ret = parse_words(args, "stop", &launch, &timeout_ns, NULL);
 	if (ret)
 		return ret;
+	name = launch.name;
 	ret = lpar_get(name, &lpar);
 	if (ret)
 		return lpar_fail(name, ret);
@@ -555,7 +568,7 @@ int stop_verb(struct args *args)
 		return EXIT_FAILED;
 	/* Whoever had the lock may have changed it. */
 	ret = lpar_get(name, &lpar);
-	ret = ret ? lpar_fail(name, ret) : stop(&lpar, timeout_ns);
+	ret = ret ? lpar_fail(name, ret) : guest_stop(&lpar, timeout_ns);
 	close(lock);
 	lpar_free(&lpar);
 	return ret;

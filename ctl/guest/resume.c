@@ -91,6 +91,26 @@ static int resume(const struct lpar *lpar)
 	return ret;
 }
 
+/* Without a word: a guest that stands is told to go on, if nobody else has to do with it. */
+void guest_try_again(const char *name)
+{
+	int lock = lpar_try_lock(name);
+	char path[PATH_MAX];
+	struct json_object *guest;
+	struct qmp *qmp;
+
+	if (lock < 0)
+		return;
+	if (!qmp_open(run_monitor(path, sizeof(path), name), QMP_TIMEOUT_MS, &qmp)) {
+		guest = status_ask(qmp);
+		if (is_status(guest, GUEST_IO_ERROR))
+			qmp_command(qmp, "cont", QMP_TIMEOUT_MS);
+		json_object_put(guest);
+	}
+	qmp_close(qmp);
+	close(lock);
+}
+
 /* resume NAME */
 int resume_verb(struct args *args)
 {

@@ -135,6 +135,7 @@ const char *lpar_memory_path(char *buf, size_t size, const char *name);
 int run_make(const char *name);
 pid_t lpar_guest_pid(const struct lpar *lpar);
 int lpar_lock(const char *name);
+int lpar_try_lock(const char *name);
 
 /* record.c: what the kernel says about an LPAR */
 int lpar_get(const char *name, struct lpar *lpar);

@@ -17,8 +17,7 @@ mkdir "$full"
 mount -t tmpfs -o size=1M tmpfs "$full" || skip_all "needs mounts"
 trap 'end_hosts; umount "$full"; rm -rf "$scratch"; tap_end' EXIT
 host_up h
-as -o "$scratch/writer.o" "$here/writer.S" || bail "no assembler"
-objcopy -O binary -j .text "$scratch/writer.o" "$scratch/writer" || bail "no objcopy"
+boot_disk writer
 
 # QEMU has a file in place of the block device that lparctl knows, which needs no O_DIRECT.
 # disk WHAT: that file, or one whose writes fail
@@ -36,7 +35,7 @@ ready() {
 	on h stop g --timeout 0 >/dev/null 2>&1
 	rm -f "$full/disk" "$scratch/serial"
 	truncate -s 4M "$full/disk"
-	dd if="$scratch/writer" of="$full/disk" conv=notrunc status=none
+	dd if="$scratch/writer.disk" of="$full/disk" bs=512 count=1 conv=notrunc status=none
 	describe h g "binary=$scratch/qemu" "args=-serial file:$scratch/serial" "$@"
 	sed -i "s|^memory=|disk=$scratch/node\nmemory=|" "$scratch/h/root/etc/lparkit/g.lpar"
 }
