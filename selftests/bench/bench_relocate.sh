@@ -136,7 +136,9 @@ loaded() {
 }
 
 read_sectors() {
-	awk '{ print $3 }' "/sys/class/block/$(basename "$(readlink -f /dev/mapper/far)")/stat"
+	local disk=/dev/mapper/far
+
+	awk '{ print $3 }' "/sys/dev/block/$(($(stat -Lc '0x%t' $disk))):$(($(stat -Lc '0x%T' $disk)))/stat"
 }
 
 one_delay() {

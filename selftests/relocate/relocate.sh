@@ -62,9 +62,14 @@ complete() {
 	wait_until 120 stage_is complete
 }
 
+# statistic DEV N: word N of what the kernel counts of its requests.
+statistic() {
+	awk -v word="$2" '{ print $word }' "/sys/dev/block/$(($(stat -Lc '0x%t' "$1"))):$(($(stat -Lc '0x%T' "$1")))/stat"
+}
+
 # Sectors read from a device so far.
 read_of() {
-	awk '{ print $3 }' "/sys/class/block/$(basename "$(readlink -f "$1")")/stat"
+	statistic "$1" 3
 }
 
 # kib DEV OFFSET SIZE: reads that, in KiB, past the page cache.
@@ -93,3 +98,4 @@ cut_over() {
 relmodel --stamp "$near" || bail "no SOURCE"
 spoil_dest
 far_is linear "$near" 0 || bail "no device for SOURCE"
+[ -n "$(read_of $far)" ] || bail "no statistics of disks"

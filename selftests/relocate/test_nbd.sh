@@ -22,15 +22,23 @@ link_is() {
 	ip netns exec away tc qdisc replace dev there root netem "$@" limit 10000
 }
 
+listens() {
+	ip netns exec away ss -ltn | grep -q ":10809 "
+}
+
 # Each request ends up in the log.
 serve() {
 	ip netns exec away nbdkit -r -f --filter=log file "$near" logfile="$log" &
 	nbdkit=$!
-	wait_until 30 grep -q 10809 <(ip netns exec away ss -ltn)
+	wait_until 30 listens
 }
 
 attach() {
 	nbd-client $server 10809 /dev/nbd0 -b 512 -t 10 -C 2
+}
+
+is_detached() {
+	! nbd-client -c /dev/nbd0 >/dev/null
 }
 
 # Bytes that were asked for, once each and more than once.
@@ -112,7 +120,7 @@ load=$!
 check "it is known that SOURCE is in trouble" wait_until 60 source_is retry
 nbd-client -d /dev/nbd0
 message vm source -
-wait_until 30 nbd-client -c /dev/nbd0
+wait_until 30 is_detached
 serve || bail "no second server"
 attach || bail "no second client"
 check "another server" message vm source /dev/nbd0

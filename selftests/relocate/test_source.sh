@@ -18,11 +18,11 @@ times() {
 }
 
 is_written() {
-	[ "$(awk '{ print $7 }' "/sys/class/block/$(basename "$(readlink -f $src)")/stat")" -gt 8 ]
+	[ "$(statistic $src 7)" -gt 8 ]
 }
 
 in_flight() {
-	[ "$(awk '{ print $2 }' "/sys/class/block/$(basename "$(readlink -f $src)")/inflight")" -gt 0 ]
+	[ "$(statistic $src 9)" -gt 0 ]
 }
 
 # sleep_in_kernel PID...
