@@ -556,13 +556,31 @@ int relocate_finish_verb(struct args *args)
 	return ret ? fail("finish", volume, ret) : EXIT_OK;
 }
 
+/*
+ * The kernel's own name of a disk, to be freed, by its number; or NULL. /dev/block has such
+ * numbers, but only where udev runs.
+ */
+static char *disk_path(const char *number)
+{
+	char *path = xprintf("/sys/dev/block/%s/uevent", number), text[1024], *name = NULL;
+	int ret = read_text(path, text, sizeof(text));
+
+	free(path);
+	if (!ret)
+		name = strstr(text, "DEVNAME=");
+	return name ? xprintf("/dev/%.*s", (int)strcspn(name + 8, "\n"), name + 8) : NULL;
+}
+
 /* So that nobody goes on with it by mistake. */
-static int wipe_meta(const char *disk)
+static int wipe_meta(const char *number)
 {
 	static const char zeroes[RL_MAP_BLOCK * SS_BLOCK_SIZE];
-	char *path = xprintf("/dev/block/%s", disk);
-	int fd = open(path, O_WRONLY | O_EXCL | O_CLOEXEC), ret = 0;
+	char *path = disk_path(number);
+	int fd, ret = 0;
 
+	if (!path)
+		return -ENOENT;
+	fd = open(path, O_WRONLY | O_EXCL | O_CLOEXEC);
 	if (fd < 0 || pwrite(fd, zeroes, sizeof(zeroes), 0) != sizeof(zeroes) || fsync(fd))
 		ret = errno ? -errno : -EIO;
 	if (fd >= 0)

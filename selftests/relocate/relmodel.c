@@ -36,6 +36,7 @@
 #define PIECE 128 /* sectors */
 #define STRIPE 5
 #define RANGE_MAX 512
+#define STEPS_MAX 16 /* from one mark to the next */
 #define ZERO UINT32_MAX
 
 static const char *device;
@@ -314,7 +315,7 @@ static int random_io(const char *path, uint64_t seed, long steps)
 static int marked_io(const char *command, const char *dir, uint64_t seed, long steps)
 {
 	struct thread thread = {};
-	unsigned int marks = 0;
+	unsigned int marks = 0, since = 0;
 	char text[512];
 
 	close(open_device(O_RDONLY));
@@ -325,8 +326,10 @@ static int marked_io(const char *command, const char *dir, uint64_t seed, long s
 			do_read(&thread);
 		else
 			do_write(&thread, false);
-		if (below(&thread, 12) && thread.steps > 1)
+		/* Never so few that nothing is tried. */
+		if (below(&thread, 12) && ++since < STEPS_MAX && thread.steps > 1)
 			continue;
+		since = 0;
 		if (fsync(thread.disk))
 			die("fsync");
 		snprintf(text, sizeof(text), "%s/%u", dir, marks);

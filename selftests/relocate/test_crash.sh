@@ -3,7 +3,7 @@
 # What a crash leaves: what was flushed is there, and nothing is taken for present that is not.
 # First with DEST alone in a log, which has a write when it is flushed, and META as it was at
 # that time: META must not be ahead of DEST. Then with both in one log, between any two writes.
-# POINTS: of the latter (6).
+# POINTS: of the latter (3).
 # vm: cpus=2 mem=1024 disks=4M,1M,4M,64M,5M timeout=400 long=6.1,7.2,debug here
 # shellcheck source=selftests/relocate/relocate.sh
 . "$(dirname "$0")/relocate.sh"
@@ -51,7 +51,7 @@ all_marks() {
 # script SEED: as it is recorded.
 script() {
 	diag "seed $1"
-	relmodel --marks "$scratch/mark" "$scratch" $vm "$1" 150
+	relmodel --marks "$scratch/mark" "$scratch" $vm "$1" 100
 }
 
 # DEST in the log, META beside it.
@@ -108,7 +108,7 @@ between_marks() {
 	awk '$2 == "mark" && $3 ~ /^m[0-9]/ { if (n) print n, $1, substr(last, 2), substr($3, 2); n = $1; last = $3 }' \
 		"$scratch/list" | awk '$2 - $1 > 2' >"$scratch/pairs"
 	[ "$(wc -l <"$scratch/pairs")" -gt 3 ] || { diag "too few marks"; return 1; }
-	shuf -n "${POINTS:-6}" "$scratch/pairs" >"$scratch/chosen"
+	shuf -n "${POINTS:-3}" "$scratch/pairs" >"$scratch/chosen"
 	while read -r from to mark next; do
 		one_point $((from + 1 + RANDOM % (to - from - 1))) "$mark" "$next" ||
 			{ diag "between entries $from and $to"; return 1; }

@@ -69,7 +69,7 @@ source_is() {
 clean_up() {
 	dmsetup remove vm 2>/dev/null
 	nbd-client -d /dev/nbd0 >/dev/null 2>&1
-	kill "${nbdkit:-}" 2>/dev/null
+	kill -KILL "${nbdkit:-}" 2>/dev/null
 	ip netns del away 2>/dev/null
 }
 
@@ -113,7 +113,7 @@ ip -n away link set there up
 link_is delay 20ms
 check "the guest sees nothing of a link that loses frames, and is cut" wait $load
 # The server dies; another one is used as soon as it is there.
-kill $nbdkit
+kill -KILL $nbdkit
 wait $nbdkit 2>/dev/null
 relmodel --random $vm "$model" $RANDOM 50 4 &
 load=$!
