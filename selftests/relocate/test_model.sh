@@ -3,7 +3,7 @@
 # Random I/O of several threads while the disk arrives, against a model: sizes of regions, a
 # SOURCE that is slow, tables that are suspended and loaded anew meanwhile.
 # STEPS: of each thread (400).
-# vm: cpus=2 mem=768 disks=16M,4M,16M timeout=400 long=6.1,debug here
+# vm: cpus=2 mem=768 disks=16M,4M,16M timeout=400 long=6.1,7.2,debug here
 # shellcheck source=selftests/relocate/relocate.sh
 . "$(dirname "$0")/relocate.sh"
 
