@@ -213,12 +213,14 @@ struct rl_slot *rl_slot_take(struct relocate *rl, bool demand)
 /**
  * rl_slot_release() - the reverse; what it did is over
  * @rl: device
- * @slot: without readers
+ * @slot: its readers, if it is given up, are looked at again: nothing of this fetch may be
+ *	left in the next one
  *
  * Context: any, rl->lock held.
  */
 void rl_slot_release(struct relocate *rl, struct rl_slot *slot)
 {
+	defer_readers(rl, slot);
 	if (slot->op.kind)
 		rl_end_op(rl, &slot->op);
 	slot->phase = RL_IDLE;
@@ -322,12 +324,16 @@ void rl_retry(struct relocate *rl)
 			start_read(rl, slot);
 }
 
-/* What a reader wants of it. */
+/* What a reader wants of it; what is not there is an error, and never other data. */
 static void give_to(struct rl_slot *slot, struct bio *reader)
 {
-	unsigned int skip = reader->bi_iter.bi_sector - slot->sector;
+	sector_t skip = reader->bi_iter.bi_sector - slot->sector;
 	struct bio data;
 
+	if (WARN_ON_ONCE(skip >= slot->sectors || bio_sectors(reader) > slot->sectors - skip)) {
+		reader->bi_status = BLK_STS_IOERR;
+		return;
+	}
 	bio_init(&data, NULL, slot->vecs, slot->nr_pages, REQ_OP_READ);
 	data.bi_vcnt = DIV_ROUND_UP(slot->sectors << SECTOR_SHIFT, PAGE_SIZE);
 	data.bi_iter.bi_size = slot->sectors << SECTOR_SHIFT;

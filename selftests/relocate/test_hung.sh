@@ -25,6 +25,10 @@ waiting() {
 	[ "$(status_word vm 10)" -ge "$1" ]
 }
 
+nobody_waits() {
+	[ "$(status_word vm 10)" = 0 ]
+}
+
 source_is() {
 	status_is vm 13 "$1"
 }
@@ -37,7 +41,7 @@ synced_write() {
 export vm
 export -f kib synced_write
 
-plan 45
+plan 49
 relocate_paused region 4 || bail "no device"
 kib $vm 0 64
 hang_far
@@ -100,6 +104,20 @@ check "SOURCE is well again" wait_until 30 ended 0
 data check "with the right data" same $vm "$near" 6144 4
 check "it is known" wait_until 30 source_is ok
 check "what failed has harmed nothing" test "$(present)" -gt "$kept"
+
+# What failed, and waits to be tried again, when another SOURCE comes.
+far_is error
+later same $vm "$near" 6400 4
+wait_until 30 source_is retry
+check "it waits" wait_until 30 waiting 1
+dmsetup create spare --table "0 $(sectors "$near") linear $near 0"
+message vm source /dev/mapper/spare
+data check "another SOURCE answers it, with the right data" wait_until 30 ended 0
+data check "and what is asked for next" same $vm "$near" 6656 64
+check "nobody waits" nobody_waits
+far_is linear "$near" 0
+message vm source $far
+wait_until 30 dmsetup remove spare
 
 # A single bad sector: all but its region comes.
 bad=$((4 * 2048 + 3))
