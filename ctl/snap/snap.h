@@ -7,6 +7,8 @@
 
 #include "lib/lib.h"
 
+struct dm_task;
+
 /* snap.c, snap_check.c: states of snapsync volumes */
 int snap_list_verb(struct args *args);
 int snap_take_verb(struct args *args);
@@ -16,6 +18,7 @@ int snap_rename_verb(struct args *args);
 int snap_settle_verb(struct args *args);
 int snap_merge_verb(struct args *args);
 int snap_volume_of(const char *disk, char *volume, size_t size);
+struct dm_task *snap_task(int type, const char *volume);
 int snap_message(const char *volume, const char *text, char **response);
 int snap_change(const char *volume, const char *verb, const char *state);
 int snap_has_state(const char *volume, const char *state);
