@@ -62,7 +62,7 @@ hear() {
 		own = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 		own.bind(sys.argv[1].replace("@", "\0"))
 		print("listens", flush=True)
-		own.settimeout(60)
+		own.settimeout(300)
 		print(own.recv(4096).decode(), flush=True)
 	EOT
 }
@@ -70,9 +70,9 @@ hear() {
 # The guest powers down
 for socket in "$scratch/notify" "@lparkit-test-$$"; do
 	hear "$socket" >"$scratch/heard" &
-	wait_until 20 grep -q listens "$scratch/heard"
+	wait_until 100 grep -q listens "$scratch/heard"
 	check "the guest starts" supervise "$socket"
-	check "systemd hears of it" wait_until 20 grep -qx READY=1 "$scratch/heard"
+	check "systemd hears of it" wait_until 60 grep -qx READY=1 "$scratch/heard"
 	check "it is watched" watches
 	check "the guest powers down" tell q
 	check "so its supervisor ends" ended
