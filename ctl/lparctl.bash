@@ -61,6 +61,7 @@ _lparctl_value() {
 	*,--event) _lparctl_events ;;
 	*,--action) echo close open ;;
 	*,--at) echo now +1s ;;
+	*,--libvirt) virsh -q list --name 2>/dev/null ;;
 	*,--policy) echo tail-drop head-drop pass ;;
 	*,--unmatched) echo pass drop ;;
 	*,--copy) echo yes no ;;

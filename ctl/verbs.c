@@ -97,7 +97,8 @@ static const struct verb throttle_verbs[] = {
 	{ "set", throttle_set_verb, "PID|LPAR SETTING...", "Change settings." },
 	{ "detach", throttle_detach_verb, "PID|LPAR...", "Let the guest go at once." },
 	{ "follow", throttle_follow_verb,
-	  "QMP-SOCKET [--target PID|LPAR] [--share PERCENT]\n[--watchdog TIME] [--wait TIME]",
+	  "QMP-SOCKET|--libvirt DOMAIN [--target PID|LPAR] [--share PERCENT]\n"
+	  "[--watchdog TIME] [--wait TIME]",
 	  "Throttle the guest of this QEMU while it migrates." },
 	{ "msi", throttle_msi_verb,
 	  "[DEVICE [--delay TIME | --rate N | off] [--force] [--watchdog TIME]]\n"
