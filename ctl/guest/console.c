@@ -94,10 +94,12 @@ static void take_terminal(struct console *console)
 	console->is_terminal = !tcgetattr(STDIN_FILENO, &console->before);
 	if (!console->is_terminal)
 		return;
-	say("%s: console; Ctrl-] . ends it", console->name);
 	raw = console->before;
 	cfmakeraw(&raw);
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
+	/* Not before: whatever is typed upon this is the guest's. */
+	printf("%s: console; Ctrl-] . ends it\r\n", console->name);
+	fflush(stdout);
 }
 
 static void give_terminal_back(const struct console *console)
