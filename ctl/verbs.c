@@ -46,6 +46,8 @@ static const struct verb lpar_verbs[] = {
 	{ "freeze", freeze_verb, "NAME... [--timeout TIME]",
 	  "Close the gates: no vCPU executes another instruction." },
 	{ "thaw", thaw_verb, "NAME...", "Open the gates." },
+	{ "console", console_verb, "NAME",
+	  "Be at the guest's serial console, if console=yes gives it one; Ctrl-] . ends it." },
 	{ "resume", resume_verb, "NAME",
 	  "Let a guest go on that stands since its disk was full, or that was paused." },
 	{ "member", member_verb, "add|del NAME PID...", "Make processes members of an LPAR, or none." },

@@ -5,8 +5,8 @@
  * start: define, activate, move interrupts, run QEMU, wait for its QMP socket,
  * pin its vCPUs. What fails undoes what came before, in reverse order.
  *
- * /run/lparkit/NAME holds qemu.pid, qmp.sock, lparctl.sock, qemu.log, irqs, and
- * lpar.conf, the description that the guest was started with; a lock on the directory
+ * /run/lparkit/NAME holds qemu.pid, qmp.sock, lparctl.sock, console.sock, qemu.log, irqs,
+ * and lpar.conf, the description that the guest was started with; a lock on the directory
  * keeps a second start or stop of the same LPAR away, and the monitor of lparctl's own
  * is for its holder.
  */
@@ -51,6 +51,8 @@ static void forget_run(const char *name)
 
 	unlink(run_path(path, sizeof(path), name, "qmp.sock"));
 	unlink(run_path(path, sizeof(path), name, "lparctl.sock"));
+	unlink(run_path(path, sizeof(path), name, "console.sock"));
+	unlink(run_path(path, sizeof(path), name, "console.lock"));
 	unlink(run_path(path, sizeof(path), name, "qemu.pid"));
 	unlink(run_path(path, sizeof(path), name, "lpar.conf"));
 }

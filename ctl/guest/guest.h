@@ -25,6 +25,9 @@ void guest_try_again(const char *name);
 /* supervisor.c: start --wait */
 int guest_supervise(const char *name, pid_t child);
 
+/* console.c */
+int console_verb(struct args *args);
+
 /* qemu.c: the command line of QEMU */
 char **qemu_command(const struct lpar_config *config, bool incoming);
 

@@ -237,6 +237,12 @@ static const char *set_disk_error(struct lpar_config *config, const char *value)
 	return NULL;
 }
 
+static const char *set_console(struct lpar_config *config, const char *value)
+{
+	config->guest.console = !strcmp(value, "yes");
+	return config->guest.console || !strcmp(value, "no") ? NULL : "is not 'yes' or 'no'";
+}
+
 static const char *set_args(struct lpar_config *config, const char *value)
 {
 	if (!*value)
@@ -293,6 +299,7 @@ static const struct key keys[] = {
 	{ "guest", "append", set_append },
 	{ "guest", "net", set_net },
 	{ "guest", "disk-error", set_disk_error },
+	{ "guest", "console", set_console },
 	{ "guest", "args", set_args },
 	{ "guest", "vcpus", set_vcpus },
 	{ "guest", "vcpu-pin", set_vcpu_pin },

@@ -54,6 +54,7 @@ struct guest_config {
 	char *machine;
 	char *accel;
 	enum disk_error disk_error;
+	bool console; /* its first serial port is for "lparctl console" */
 	unsigned int vcpus; /* 0 = one for each CPU of the LPAR */
 	struct pin_config pin;
 	struct nic *nic;
