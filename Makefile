@@ -82,7 +82,7 @@ lint: programs
 
 # Makes user space C what lint wants it to be.
 format:
-	clang-format -i $(wildcard ctl/*.[ch] selftests/*/*.[ch])
+	clang-format -i $(wildcard ctl/*.[ch] ctl/*/*.[ch] selftests/*/*.[ch])
 
 bench: programs
 	$(VM)/run-tests --bench --kernel $(SHELL_KERNEL)
@@ -100,13 +100,14 @@ shell: programs
 demo: programs
 	selftests/demo/demo.sh
 
-# Each selftests/DIR/NAME.c is one program.
-PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(filter-out selftests/lib/% selftests/guest/% selftests/snapuser/%,$(wildcard selftests/*/*.c)))
+# Each selftests/DIR/NAME.c is one program; NAME_preload.c is a library to be preloaded.
+PRELOADS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard selftests/*/*_preload.c))
+PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(filter-out selftests/lib/% selftests/guest/% selftests/snapuser/% selftests/fuzz/% %_preload.c,$(wildcard selftests/*/*.c)))
 HELPERS := $(wildcard selftests/lib/*.c)
 TEST_CFLAGS := -O2 -g -Wall -Wextra -std=gnu11 -MMD -Iinclude/uapi -Iselftests/lib
 
 programs: packages
-	@$(MAKE) --no-print-directory ctl $(PROGRAMS)
+	@$(MAKE) --no-print-directory ctl $(PROGRAMS) $(PRELOADS)
 	@$(MAKE) --no-print-directory -C selftests/snapuser BUILD=$(BUILD)/selftests/snapuser
 	@! test -x selftests/guest/build || { $(VM)/kernels.sh fetch 6.1 && selftests/guest/build; }
 
@@ -114,7 +115,39 @@ $(BUILD)/selftests/%: selftests/%.c $(HELPERS) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -o $@ $< $(HELPERS) -lmnl -lpthread
 
--include $(PROGRAMS:=.d)
+$(BUILD)/selftests/%.so: selftests/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -shared -fPIC -o $@ $< -lmnl
+
+-include $(PROGRAMS:=.d) $(PRELOADS:.so=.d)
+
+# --- fuzzing, with clang: not as root, as what is read may say what is to be removed ---
+
+FUZZ_SECONDS ?= 600
+FUZZ_DIR := /dev/shm/lparkit-fuzz
+FUZZERS := $(patsubst selftests/fuzz/%.c,%,$(wildcard selftests/fuzz/*.c))
+FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_AS = $(if $(filter 0,$(shell id -u)),setpriv --reuid=nobody --regid=nogroup --clear-groups)
+
+fuzz: $(FUZZERS:%=fuzz-%)
+
+# Nobody may not be let in here: it has what it needs in a directory of its own.
+fuzz-%: $(BUILD)/fuzz/%
+	@mkdir -p $(FUZZ_DIR)/$*/corpus && chmod -R a+rwX $(FUZZ_DIR)
+	@cp $< $(FUZZ_DIR)/$*/ && mkdir -p $(FUZZ_DIR)/$*/seeds
+	@! test -d selftests/fuzz/seeds/$* || cp -rT selftests/fuzz/seeds/$* $(FUZZ_DIR)/$*/seeds
+	cd $(FUZZ_DIR)/$* && ASAN_OPTIONS=quarantine_size_mb=32 $(FUZZ_AS) ./$* -max_total_time=$(FUZZ_SECONDS) -timeout=20 \
+		-rss_limit_mb=1024 -print_final_stats=1 corpus seeds
+
+$(BUILD)/fuzz/%: selftests/fuzz/%.c selftests/fuzz/fuzz.h selftests/ctl/kernel_preload.c fuzz-ctl
+	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -std=gnu11 -D_GNU_SOURCE -Ictl -Iinclude/uapi \
+		$(shell pkg-config --cflags json-c) -o $@ $< selftests/ctl/kernel_preload.c \
+		$$(find $(BUILD)/fuzz/ctl -name '*.o' ! -name main.o) \
+		-lmnl -ljson-c -linih -ldevmapper -lpcap -lz -lcrypto -lpthread -lm
+
+fuzz-ctl:
+	$(MAKE) -C ctl BUILD=$(BUILD)/fuzz/ctl CC=clang \
+		CFLAGS="$(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link" objects
 
 packages:
 	@$(VM)/packages.sh
@@ -132,6 +165,7 @@ help:
 	@echo "make check-quick     unit tests, and fast selftests on 7.2 (or KERNEL=)"
 	@echo "make check-long      all tests, each on every kernel"
 	@echo "make check-here      the tests that are safe on a real host, on this one (YES=1  TEST='lpar/*')"
+	@echo "make fuzz            libFuzzer on all that lparctl reads of others (or fuzz-manifest, ...; FUZZ_SECONDS=600)"
 	@echo "make lint            checkpatch, sparse, W=1, clang-format, shellcheck, netlink specs"
 	@echo "make format          clang-format -i"
 	@echo "make bench           all benchmarks (or bench-lpar, ...; KERNEL=)"
@@ -140,4 +174,4 @@ help:
 	@echo "make clean           delete build/; kernels stay in ~/.cache/lparkit"
 
 .PHONY: all modules ctl install uninstall dkms check check-quick check-long check-here lint format \
-	bench bench-here shell demo programs packages clean help
+	bench bench-here shell demo fuzz fuzz-ctl programs packages clean help

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Completion of lparctl(8): objects, verbs, keys, and what exists on this host.
+# Completion of lparctl(8): objects, verbs and options are those that lparctl tells of, the
+# rest is what exists on this host.
 
 _lparctl_lpars() {
 	local name
@@ -22,43 +23,6 @@ _lparctl_events() {
 		cut-armed cut-fired cut-cancelled memory-failed strayed
 }
 
-# Words that may follow a verb of the object lpar; $1 verb, $2 word before.
-_lparctl_lpar() {
-	case $1,$2 in
-	*,--timeout | *,cpus | *,memory | *,gate-timeout | *,number | *,text | *,progress) ;;
-	create,-f | create,disk | set,disk) compgen -f -- "$cur" ;;
-	create,owner | set,owner) compgen -u -- "$cur" ;;
-	stage,state) echo active migrating saved ;;
-	create,create) _lparctl_files; echo -f ;;
-	start,start) _lparctl_files ;;
-	check,*) _lparctl_files; _lparctl_lpars ;;
-	member,member) echo add del ;;
-	create,* | set,*)
-		[[ $2 == set ]] && _lparctl_lpars && return
-		echo cpus memory node pages owner disk gate-timeout
-		;;
-	stage,stage) _lparctl_lpars ;;
-	stage,*) echo number text progress transfer-rate dirty state ;;
-	activate,*) _lparctl_lpars; echo --host ;;
-	deactivate,*) _lparctl_lpars; echo --force ;;
-	start,--file) compgen -f -- "$cur" ;;
-	start,*) _lparctl_lpars; echo --timeout --file --incoming ;;
-	stop,* | freeze,*) _lparctl_lpars; echo --timeout ;;
-	delete,* | show,* | thaw,* | member,*) _lparctl_lpars ;;
-	esac
-}
-
-_lparctl_cut() {
-	case $1 in
-	--lpar) _lparctl_lpars ;;
-	--action) echo close open ;;
-	--at) echo now +1s ;;
-	cut) echo list show cancel --at --lpar --action --no-wait ;;
-	list | show | cancel) ;;
-	*) echo --at --lpar --action --no-wait ;;
-	esac
-}
-
 _lparctl_buffers() {
 	local buffer
 	for buffer in /sys/class/net/*/netbuf; do
@@ -66,80 +30,16 @@ _lparctl_buffers() {
 	done
 }
 
-# $1 verb, $2 word before.
-_lparctl_netbuf() {
-	case $1,$2 in
-	*,netbuf) echo show list attach set detach hold drain flush save load monitor ;;
-	*,--lpar) _lparctl_lpars ;;
-	*,--policy) echo tail-drop head-drop pass ;;
-	*,--unmatched) echo pass drop ;;
-	*,--copy) echo yes no ;;
-	*,--*) ;;
-	save,save | load,load) compgen -f -- "$cur" ;;
-	attach,attach) ls /sys/class/net ;;
-	attach,* | set,?*)
-		[[ $2 == set ]] && _lparctl_buffers && return
-		echo --lpar --limit-frames --limit-bytes --policy --high-water --filter \
-			--unmatched --copy
-		;;
-	detach,*) _lparctl_buffers; echo --force ;;
-	drain,*) _lparctl_buffers; echo --timeout --no-wait ;;
-	monitor,*) echo --count --timeout ;;
-	*) _lparctl_buffers ;;
-	esac
-}
-
 _lparctl_targets() {
 	local target
 	for target in /sys/class/dirtythrottle/*/; do
 		[[ -d $target ]] && basename "$target"
 	done
+	_lparctl_lpars
 }
 
-# $1 verb, $2 word before.
-_lparctl_throttle() {
-	case $1,$2 in
-	*,throttle) echo show list attach set detach follow msi monitor ;;
-	msi,msi) ls /sys/bus/pci/devices 2>/dev/null ;;
-	msi,--counter) compgen -f -- "$cur" ;;
-	follow,follow) compgen -f -- "$cur" ;;
-	*,--target | attach,attach) _lparctl_lpars; pgrep qemu ;;
-	*,--*) ;;
-	attach,* | set,?*)
-		[[ $2 == set ]] && { _lparctl_targets; _lparctl_lpars; return; }
-		echo --count --limit --delay --auto --transfer-rate --watchdog
-		;;
-	follow,*) echo --target --share --watchdog --wait ;;
-	msi,*) echo off --delay --rate --limit --counter --force --watchdog ;;
-	monitor,*) echo --count --timeout ;;
-	*) _lparctl_targets; _lparctl_lpars ;;
-	esac
-}
-
-_lparctl_monitor() {
-	case $1 in
-	--lpar) _lparctl_lpars ;;
-	--event) _lparctl_events ;;
-	--count | --timeout) ;;
-	*) echo --lpar --event --count --timeout ;;
-	esac
-}
-
-# $1 word before, $2 verb.
-_lparctl_snap() {
-	case $1,$2 in
-	snap,*) echo list take restore delete rename settle merge check ;;
-	check,*) compgen -f -- "$cur" ;;
-	list,* | take,* | restore,* | delete,* | rename,* | settle,* | merge,*)
-		dmsetup ls --target snapsync 2>/dev/null | cut -f 1
-		;;
-	*,restore | *,delete | *,rename | *,settle | *,merge)
-		dmsetup message "$1" 0 list 2>/dev/null | cut -d ' ' -f 1 | grep -vx -e -
-		[ "$2" = merge ] || echo --group
-		[ "$2" != restore ] || echo --force
-		;;
-	*,check) echo --repair --force ;;
-	esac
+_lparctl_volumes() {
+	dmsetup ls --target snapsync 2>/dev/null | cut -f 1
 }
 
 _lparctl_saved() {
@@ -149,45 +49,87 @@ _lparctl_saved() {
 	done
 }
 
-# $1 word before, $2 verb.
-_lparctl_cluster() {
-	case $1,$2 in
-	cluster,*) echo list show save restore verify delete recover ;;
-	show,* | restore,* | verify,* | delete,*) _lparctl_saved ;;
-	--lpar,*) _lparctl_lpars ;;
-	--dir,*) compgen -d -- "$cur" ;;
-	--via,*) compgen -c -- "$cur" ;;
-	--*,* | recover,* | save,*) ;;
-	*,save) echo --hosts --lpar --continue --wait --max-skew --via --dir --timeout ;;
-	*,restore) echo --hosts --max-skew --via --dir --timeout ;;
-	*) echo --via --dir --timeout ;;
+# The value of an option, or of a key; fails for those that have none. $1 object, $2 verb, $3 word before.
+_lparctl_value() {
+	case $1,$2,$3 in
+	*,--host | *,--force | *,--incoming | lpar,start,--wait | *,--no-wait | *,--continue | *,--group | *,--repair) return 1 ;;
+	throttle,attach,--count | throttle,set,--count) return 1 ;;
+	*,--lpar | throttle,*,--target) _lparctl_lpars ;;
+	*,--file | *,-f | *,--counter | lpar,*,disk) compgen -f -- "$cur" ;;
+	*,--dir) compgen -d -- "$cur" ;;
+	*,--via) compgen -c -- "$cur" ;;
+	*,--event) _lparctl_events ;;
+	*,--action) echo close open ;;
+	*,--at) echo now +1s ;;
+	*,--libvirt) virsh -q list --name 2>/dev/null ;;
+	*,--policy) echo tail-drop head-drop pass ;;
+	*,--unmatched) echo pass drop ;;
+	*,--copy) echo yes no ;;
+	lpar,*,owner) compgen -u -- "$cur" ;;
+	lpar,stage,state) echo active migrating saved ;;
+	lpar,*,pages) echo any large ;;
+	lpar,*,cpus | lpar,*,memory | lpar,*,node | lpar,*,gate-timeout) ;;
+	lpar,stage,number | lpar,stage,text | lpar,stage,progress) ;;
+	*,--*) ;;
+	*) return 1 ;;
+	esac
+}
+
+# What a verb is about, in the order of its words. $1 object, $2 verb, $3 how many words since.
+_lparctl_things() {
+	case $1,$2,$3 in
+	lpar,create,0) _lparctl_files; echo -f ;;
+	lpar,create,* | lpar,set,[1-9]*) echo cpus memory node pages owner disk gate-timeout ;;
+	lpar,start,*) _lparctl_files; _lparctl_lpars ;;
+	lpar,check,*) _lparctl_files; _lparctl_lpars ;;
+	lpar,member,0) echo add del ;;
+	lpar,stage,[1-9]*) echo number text progress transfer-rate dirty state ;;
+	lpar,list,* | cut,* | cluster,save,*) ;;
+	lpar,*) _lparctl_lpars ;;
+	netbuf,save,0 | netbuf,load,0 | throttle,follow,0 | snap,check,0) compgen -f -- "$cur" ;;
+	netbuf,attach,0) ls /sys/class/net ;;
+	netbuf,*) _lparctl_buffers ;;
+	throttle,msi,0) ls /sys/bus/pci/devices 2>/dev/null ;;
+	throttle,msi,*) echo off ;;
+	throttle,attach,0) _lparctl_lpars; pgrep qemu ;;
+	throttle,*) _lparctl_targets ;;
+	snap,*,0) _lparctl_volumes ;;
+	snap,restore,1 | snap,delete,1 | snap,rename,1 | snap,settle,1 | snap,merge,1)
+		dmsetup message "${COMP_WORDS[COMP_CWORD - 1]}" 0 list 2>/dev/null |
+			cut -d ' ' -f 1 | grep -vx -e -
+		;;
+	snap,settle,2) echo keep drop ;;
+	cluster,*) _lparctl_saved ;;
 	esac
 }
 
 _lparctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs='list show create set delete check activate deactivate start stop
-		freeze thaw member pin stage'
-	local objects='lpar cut netbuf throttle snap cluster monitor'
-	local words first=1
+	local objects object=lpar verb words first=1
 
-	while [[ ${COMP_WORDS[first]} == -* || ${COMP_WORDS[first]} == lpar ]] &&
-		((first < COMP_CWORD)); do
+	while [[ ${COMP_WORDS[first]} == -* ]] && ((first < COMP_CWORD)); do
 		((first++))
 	done
+	objects=$(lparctl __complete)
 	if ((first == COMP_CWORD)); then
-		words="$objects help $verbs --json --pretty --root --help --version"
+		words="$objects help $(lparctl __complete lpar) --json --pretty --root --help --version"
+	elif [[ ${COMP_WORDS[first]} == help ]]; then
+		words=$objects
+		[[ $before != help ]] && words=$(lparctl __complete "$before")
 	else
-		case ${COMP_WORDS[first]} in
-		cut) words=$(_lparctl_cut "$before") ;;
-		netbuf) words=$(_lparctl_netbuf "${COMP_WORDS[first + 1]}" "$before") ;;
-		throttle) words=$(_lparctl_throttle "${COMP_WORDS[first + 1]}" "$before") ;;
-		snap) words=$(_lparctl_snap "$before" "${COMP_WORDS[first + 1]}") ;;
-		cluster) words=$(_lparctl_cluster "$before" "${COMP_WORDS[first + 1]}") ;;
-		monitor) words=$(_lparctl_monitor "$before") ;;
-		help) words=$objects ;;
-		*) words=$(_lparctl_lpar "${COMP_WORDS[first]}" "$before") ;;
-		esac
+		if grep -qxF -e "${COMP_WORDS[first]}" <<<"$objects"; then
+			object=${COMP_WORDS[first]}
+			[[ $object != monitor ]] && ((first++))
+		fi
+		verb=${COMP_WORDS[first]}
+		if ((first == COMP_CWORD)); then
+			words=$(lparctl __complete "$object")
+			[[ $object == cut ]] && words+=" $(lparctl __complete cut arm)"
+		elif ! words=$(_lparctl_value "$object" "$verb" "$before"); then
+			[[ $object == cut && $verb == -* ]] && verb=arm
+			words="$(_lparctl_things "$object" "$verb" $((COMP_CWORD - first - 1)))
+				$(lparctl __complete "$object" "$verb")"
+		fi
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }

@@ -18,7 +18,7 @@ breaks() {
 	over_ssh save broken --hosts $hosts 2>"$scratch/said" &
 	pid=$!
 	wait_until 60 is_saving a1
-	pkill -9 -x -f 'ssh b lparctl execd'
+	pkill -9 -x -f 'ssh .* b lparctl execd'
 	! wait $pid
 }
 

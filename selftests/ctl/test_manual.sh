@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 20
+plan 30
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
@@ -13,21 +13,48 @@ clean() {
 	same "$(groff -man -t -ww -Tutf8 "$1" 2>&1 >/dev/null)" ""
 }
 
-# Every verb of the help is in the manual.
+# What the page says, as it is read.
+MANWIDTH=400 groff -man -t -Tascii -rLL=400n -P-cbou "$page" 2>/dev/null >"$scratch/page"
+
+# objects: those that are documented; their verbs come from the same table
+objects() {
+	lparctl __complete
+}
+
+# every OBJECT: verb of it is in the manual, with its options
 documented() {
-	local verb missing=""
-	for verb in $(lparctl help | sed -n '/^LPARs/,/^Cuts/s/^  \([a-z]\+\) .*/\1/p'); do
-		grep -q "\.B[A-Z]* [\"]*$verb" "$page" || missing="$missing $verb"
+	local verb option prefix="$1 " missing=""
+
+	[ "$1" != lpar ] || prefix=
+	for verb in $(lparctl __complete "$1"); do
+		grep -q -e "^ *$prefix$verb\b" -e ", $prefix$verb\b" -e "^ *$1 --" "$scratch/page" ||
+			missing="$missing $verb"
+		for option in $(lparctl __complete "$1" "$verb"); do
+			[ "${option#--}" = "$option" ] || grep -q -e "$option\b" "$scratch/page" ||
+				missing="$missing $verb:$option"
+		done
 	done
 	same "$missing" ""
 }
 
-# Every verb of an object that has a file of its own.
-object_documented() {
+# Every object is in the synopsis.
+in_synopsis() {
+	local object missing=""
+
+	for object in $(objects); do
+		[ "$object" = lpar ] || grep -q "^ *lparctl \[OPTIONS\] $object " "$scratch/page" ||
+			missing="$missing $object"
+	done
+	same "$missing" ""
+}
+
+# Each verb says how it is used, and what it does.
+has_help() {
 	local verb missing=""
-	# shellcheck disable=SC2013
-	for verb in $(sed -n '/verbs\[\]/,$s/^\t{ "\([a-z]*\)".*/\1/p' "$ctl/$1.c"); do
-		[ "$verb" = list ] || grep -q "\.BI \"$1 $verb" "$page" || missing="$missing $verb"
+
+	for verb in $(lparctl __complete "$1"); do
+		lparctl "$1" "$verb" --help | grep -q "^Usage: lparctl .*$verb" &&
+			[ "$(lparctl help "$1" "$verb" | wc -l)" -ge 3 ] || missing="$missing $verb"
 	done
 	same "$missing" ""
 }
@@ -36,7 +63,7 @@ object_documented() {
 keys_documented() {
 	local key missing=""
 	# shellcheck disable=SC2013
-	for key in $(sed -n 's/^\t{ "\(lpar\|guest\)", "\([a-z-]*\)",.*/\2/p' "$ctl/config.c"); do
+	for key in $(sed -n 's/^\t{ "\(lpar\|guest\)", "\([a-z-]*\)",.*/\2/p' "$ctl/lpar/config.c"); do
 		grep -q "${key//-/\\\\-}=" "$ctl/lpar.conf.5" || missing="$missing $key"
 	done
 	same "$missing" ""
@@ -61,9 +88,11 @@ unit_is_valid() {
 
 check "lparctl(8)" clean "$page"
 check "lpar.conf(5)" clean "$ctl/lpar.conf.5"
-check "every verb is documented" documented
-check "every verb of netbuf is documented" object_documented netbuf
-check "every verb of throttle is documented" object_documented throttle
+check "every object is in the synopsis" in_synopsis
+for object in lpar cut netbuf throttle snap cluster; do
+	check "every verb of $object is documented" documented $object
+	check "every verb of $object has a help" has_help $object
+done
 check "every key is documented" keys_documented
 
 # shellcheck source=ctl/lparctl.bash

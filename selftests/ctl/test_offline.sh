@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 106
+plan 123
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -52,9 +52,16 @@ check "-h" says 0 "^Usage" lparctl -h
 check "help of one object" says 0 "throttle attach" lparctl help throttle
 check "and of no other" sh -c "! lparctl help throttle | grep -q netbuf"
 check "help behind an object" same "$(lparctl throttle --help)" "$(lparctl help throttle)"
-check "behind a verb" same "$(lparctl throttle attach -h)" "$(lparctl help throttle)"
-check "behind a verb of an LPAR" same "$(lparctl create --help)" "$(lparctl help lpar)"
+check "behind a verb" says 0 "^Usage: lparctl throttle attach PID" lparctl throttle attach -h
+check "behind a verb of an LPAR" says 0 "^Usage: lparctl create NAME" lparctl create --help
+check "help of a verb" same "$(lparctl help cluster save)" "$(lparctl cluster save --help)"
 check "help of what is not there" says 2 "'frobnicate' is unknown" lparctl help frobnicate
+check "help of no verb" says 2 "'frobnicate' is unknown" lparctl help snap frobnicate
+for words in "de a" "dea a" "sto a" "snap r a b" "snap d a b" "snap m a b" "cluster r a" "cluster d a" \
+	"netbuf f a" "netbuf det a"; do
+	# shellcheck disable=SC2086 # words are meant
+	check "no abbreviation: $words" says 2 "not to be abbreviated" lparctl $words
+done
 check "-V" says 0 "^lparctl [0-9]" lparctl -V
 check "unknown option" exits 2 lparctl --frobnicate list
 check "unknown object or verb" says 2 "'frobnicate' is unknown" lparctl frobnicate
@@ -105,6 +112,9 @@ check "start with a stray word" exits 2 lparctl start a b
 
 # Without the module. In a network namespace of one's own it is never there.
 check "module is missing" says 1 "modprobe lpar" unshare -n lparctl list
+mkdir -p "$root/sys/module/lpar"
+check "module of another namespace" says 1 "nsenter" unshare -n lparctl --root "$root" list
+check "nothing is described" exits 0 lparctl --root "$scratch/none" check
 check "start without an INI file" says 1 "none.lpar: No such file" ctl start none
 check "full disk" says 1 "cannot write" bash -c 'lparctl help >/dev/full'
 
@@ -117,6 +127,8 @@ check "good file" says 0 "^a: ok" ctl check a
 check "good file by its path" says 0 "^a: ok" ctl check "$conf/a.lpar"
 check "all files" says 0 "^a: ok" ctl check
 check "abbreviated" says 0 "^a: ok" ctl lp che a
+check "JSON, asked for last" same "$(ctl check a -j | json "j[0]['name']")" a
+check "and indented" same "$(ctl check a --pretty)" "$(ctl -p check a)"
 check "JSON" same "$(ctl -j check a | json "j[0]['name'], j[0]['problems']")" "a []"
 ini long.lpar "[guest]" "append=$(printf 'x%.0s' {1..3000})"
 check "line of 3000 bytes" exits 0 ctl check long
@@ -146,6 +158,9 @@ check "bad value" wrong 3 "memory 'big'" "[lpar]" "cpus=2-3" "memory=big"
 check "only the first error" same "$(wrong 2 x "[lpar]" "x=1" "y=2"; wc -l <"$scratch/err")" 1
 check "no vCPUs" wrong 2 "vcpus '0'" "[guest]" "vcpus=0"
 check "quote that does not end" wrong 2 "quote" "[guest]" "args=-a 'b"
+ini cr.lpar "[guest]" $'args=-a b\r\v\fc\r'
+check "white space of any kind parts words" timeout 10 lparctl --root "$root" check cr
+rm "$conf/cr.lpar"
 check "line that is too long" wrong 2 "longer than" "[guest]" "append=$(printf 'x%.0s' {1..5000})"
 check "bad pin" wrong 2 "vcpu-pin 'all'" "[guest]" "vcpu-pin=all"
 printf '[lpar]\ncpus=2\0-3\n' >"$conf/nul.lpar"

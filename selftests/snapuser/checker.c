@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#include "../../ctl/snap_store.h"
-#include "../../ctl/lparctl.h"
+#include "lib/lib.h"
+#include "snap/snap_store.h"
 #include "checker.h"
 
 static void print(const char *fmt, va_list ap)

@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Channels to hosts: an execd at the other end of a command such as ssh.
+ * Requests go to all at once; each host has one at a time.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cluster/cluster.h"
+
+#define READ_BYTES 65536
+/* A description of hundreds of guests; a host that has been taken over sends no more. */
+#define LINE_MOST_BYTES (16 << 20)
+/* The best of so many round trips is the one with the least noise. */
+#define CLOCK_ROUNDS 16
+/* For undoing what a failed operation has done, at least and at most. */
+#define ABORT_LEAST_NS (30 * (uint64_t)NSEC_PER_SEC)
+#define ABORT_MOST_NS (120 * (uint64_t)NSEC_PER_SEC)
+/* That often a host hears that we are there. */
+#define BEAT_NS (2 * (uint64_t)NSEC_PER_SEC)
+/* A host that does not for so long undoes what it has begun; BEAT_NS is well below. */
+#define SILENCE_NS (30 * (uint64_t)NSEC_PER_SEC)
+/* For a command to end by itself, and once more after it was told to. */
+#define CLOSE_NS (2 * (uint64_t)NSEC_PER_SEC)
+
+/*
+ * A connection that has broken without a word is noticed in 15 s, well before a host
+ * gives us up. Nobody is there to be asked for a password.
+ */
+static const char *const ssh[] = { "ssh",
+				   "-oBatchMode=yes",
+				   "-oConnectTimeout=10",
+				   "-oServerAliveInterval=5",
+				   "-oServerAliveCountMax=3",
+				   "--",
+				   NULL };
+
+/* Who gives up while hosts work gets them back as they were. */
+void channels_catch_signals(void)
+{
+	interrupt_catch(0);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Of an operator or of a file: nothing that ssh, or a path, could take for something else. */
+bool host_is_valid(const char *host)
+{
+	static const char most[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789.-_:%@[]";
+	const char *at = strchr(host, '@');
+	const char *name = at ? at + 1 : host;
+
+	return *host && strlen(host) <= CLUSTER_HOST_MAX && strspn(host, most) == strlen(host) &&
+	       !strchr("-.@", *host) && *name && *name != '-' && !strchr(name, '@');
+}
+
+/* --- opening and closing --- */
+
+/* Root needs nobody's help to work on its own host. */
+static bool is_local(const struct channels *channels, const char *host)
+{
+	struct utsname uts;
+
+	if (channels->prefix || geteuid() || uname(&uts))
+		return false;
+	return !strcmp(host, "localhost") || !strcmp(host, uts.nodename);
+}
+
+/* What is to be executed, and with which words. To be freed, with each word. */
+static char **command_line(const struct channels *channels, const struct channel *channel)
+{
+	char **words = NULL;
+	size_t n = 0, i;
+
+	if (channel->local)
+		return self_words((const char *const[]){ "execd", NULL });
+	if (channels->prefix && (split_words(channels->prefix, &words, &n) || !n))
+		return NULL;
+	words = xrealloc(words, (n + ARRAY_SIZE(ssh) + 4) * sizeof(*words));
+	for (i = 0; !channels->prefix && ssh[i]; i++)
+		words[n++] = xstrdup(ssh[i]);
+	words[n++] = xstrdup(channel->host);
+	words[n++] = xstrdup("lparctl");
+	words[n++] = xstrdup("execd");
+	words[n] = NULL;
+	return words;
+}
+
+/* In a session of its own: Ctrl-C is for us, the other end must live to undo what it did. */
+static void become_command(const struct channel *channel, char **words, const int *to,
+			   const int *from)
+{
+	setsid();
+	signal(SIGPIPE, SIG_DFL);
+	dup2(to[0], STDIN_FILENO);
+	dup2(from[1], STDOUT_FILENO);
+	if (channel->local)
+		execv("/proc/self/exe", words);
+	else
+		execvp(words[0], words);
+	fprintf(stderr, "lparctl: %s: %s\n", words[0], strerror(errno));
+	_exit(EXIT_FAILED);
+}
+
+static int open_one(const struct channels *channels, struct channel *channel)
+{
+	int to[2], from[2], i;
+	char **words;
+
+	channel->local = is_local(channels, channel->host);
+	words = command_line(channels, channel);
+	if (!words) {
+		err("--via '%s' is not a command", channels->prefix);
+		return -EINVAL;
+	}
+	if (pipe2(to, O_CLOEXEC))
+		return -errno;
+	if (pipe2(from, O_CLOEXEC)) {
+		close(to[0]);
+		close(to[1]);
+		return -errno;
+	}
+	/* A host that takes nothing must not keep us from the others. */
+	fcntl(to[1], F_SETFL, O_NONBLOCK);
+	channel->pid = fork();
+	if (!channel->pid)
+		become_command(channel, words, to, from);
+	close(to[0]);
+	close(from[1]);
+	channel->to = to[1];
+	channel->from = from[0];
+	channel->dead = channel->pid < 0;
+	channel->pending = 0;
+	channel->len = 0;
+	for (i = 0; words[i]; i++)
+		free(words[i]);
+	free(words);
+	return channel->dead ? -EAGAIN : 0;
+}
+
+/* Has it ended, or does it until then? */
+static bool ends_until(struct channel *channel, uint64_t deadline_ns)
+{
+	while (channel->pid > 0) {
+		if (waitpid(channel->pid, NULL, WNOHANG))
+			channel->pid = 0;
+		else if (now_ns(CLOCK_MONOTONIC) >= deadline_ns)
+			return false;
+		else
+			sleep_ms(5);
+	}
+	return true;
+}
+
+/* With all that it has started; it may not have come to have a session of its own. */
+static void tell_to_end(const struct channel *channel, int signal)
+{
+	kill(-channel->pid, signal);
+	kill(channel->pid, signal);
+}
+
+/* What did not end with its input; an execd of this host is left to finish. */
+static void end_command(struct channel *channel, uint64_t deadline_ns)
+{
+	if (ends_until(channel, deadline_ns))
+		return;
+	tell_to_end(channel, SIGTERM);
+	if (ends_until(channel, now_ns(CLOCK_MONOTONIC) + (interrupted() ? 0 : CLOSE_NS)))
+		return;
+	if (channel->local) {
+		err("host %s: lparctl execd, pid %d, is still at work: what it undoes is not known",
+		    channel->host, channel->pid);
+	} else {
+		tell_to_end(channel, SIGKILL);
+		ends_until(channel, UINT64_MAX);
+	}
+	channel->pid = 0;
+}
+
+static void close_pipes(struct channel *channel)
+{
+	if (channel->pid <= 0)
+		return;
+	close(channel->to);
+	close(channel->from);
+	channel->dead = true;
+}
+
+static struct json_object *new_hello(void)
+{
+	struct json_object *json = json_object_new_object();
+
+	json_put(json, "op", "hello");
+	json_put_u64(json, "version", CLUSTER_PROTOCOL);
+	json_put_u64(json, "silence_ns", SILENCE_NS);
+	return json;
+}
+
+int channels_open(struct channels *channels, const char *const *hosts, size_t n)
+{
+	size_t i;
+	int ret = 0;
+
+	channels->channel = xalloc(n * sizeof(*channels->channel));
+	channels->n = n;
+	for (i = 0; i < n; i++)
+		channels->channel[i].host = hosts[i];
+	for (i = 0; !ret && i < n; i++)
+		ret = open_one(channels, &channels->channel[i]);
+	return ret ? ret : channels_ask(channels, "hello", new_hello());
+}
+
+/* Those that were opened, if any. */
+void channels_close(struct channels *channels)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + (interrupted() ? 0 : CLOSE_NS);
+	size_t i;
+
+	for (i = 0; i < channels->n; i++)
+		close_pipes(&channels->channel[i]);
+	for (i = 0; i < channels->n; i++) {
+		struct channel *channel = &channels->channel[i];
+
+		end_command(channel, deadline_ns);
+		json_object_put(channel->answer);
+		free(channel->error);
+		free(channel->line);
+	}
+	free(channels->channel);
+	channels->channel = NULL;
+	channels->n = 0;
+}
+
+/* --- requests and answers --- */
+
+static void lose(struct channel *channel, const char *why)
+{
+	channel->dead = true;
+	channel->pending = 0;
+	free(channel->error);
+	channel->error = xstrdup(why);
+}
+
+/* Consumes the request. */
+void channel_send(struct channel *channel, struct json_object *request)
+{
+	const char *text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
+	char *line = xprintf("%s\n", text);
+
+	json_object_put(channel->answer);
+	channel->answer = NULL;
+	free(channel->error);
+	channel->error = NULL;
+	channel->pending++;
+	errno = 0;
+	if (channel->dead || write(channel->to, line, strlen(line)) != (ssize_t)strlen(line))
+		lose(channel, errno == EAGAIN ? "it takes no requests" : "the connection is lost");
+	free(line);
+	json_object_put(request);
+}
+
+/* An empty line to each host, which would give us up otherwise. */
+static void beat(struct channels *channels)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	size_t i;
+
+	if (now < channels->beat_ns)
+		return;
+	channels->beat_ns = now + BEAT_NS;
+	for (i = 0; i < channels->n; i++)
+		/* One that takes nothing now has not read what is there; one that is lost says so. */
+		if (!channels->channel[i].dead && write(channels->channel[i].to, "\n", 1) < 0)
+			continue;
+}
+
+static void take_answer(struct channels *channels, struct channel *channel, const char *line)
+{
+	struct json_object *json = json_tokener_parse(line), *value;
+
+	if (json_object_object_get_ex(json, "progress", &value)) {
+		if (channels->progress)
+			channels->progress(channel, value);
+		json_object_put(json);
+		return;
+	}
+	if (channel->pending)
+		channel->pending--;
+	if (json_object_object_get_ex(json, "result", &value) &&
+	    json_object_is_type(value, json_type_object)) {
+		json_object_put(channel->answer);
+		channel->answer = json_object_get(value);
+	} else {
+		free(channel->error);
+		channel->error = json_object_object_get_ex(json, "error", &value)
+					 ? json_printable(value)
+					 : xstrdup("what answers there is not lparctl execd");
+	}
+	json_object_put(json);
+}
+
+static void read_channel(struct channels *channels, struct channel *channel)
+{
+	ssize_t got;
+	char *end;
+
+	if (channel->len > LINE_MOST_BYTES) {
+		lose(channel, "its answer has no end");
+		return;
+	}
+	channel->line = xrealloc(channel->line, channel->len + READ_BYTES + 1);
+	got = read(channel->from, channel->line + channel->len, READ_BYTES);
+	if (got <= 0) {
+		if (got < 0 && errno == EINTR)
+			return;
+		lose(channel, "the connection is lost");
+		return;
+	}
+	channel->len += got;
+	while ((end = memchr(channel->line, '\n', channel->len))) {
+		*end++ = 0;
+		take_answer(channels, channel, channel->line);
+		channel->len -= end - channel->line;
+		memmove(channel->line, end, channel->len);
+	}
+}
+
+static size_t add_pollfds(const struct channels *channels, struct pollfd *pfd)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < channels->n; i++) {
+		pfd[i].fd = channels->channel[i].pending ? channels->channel[i].from : -1;
+		pfd[i].events = POLLIN;
+		n += channels->channel[i].pending != 0;
+	}
+	return n;
+}
+
+static const struct channel *find_failed(const struct channels *channels)
+{
+	size_t i;
+
+	for (i = 0; i < channels->n; i++)
+		if (channels->channel[i].error)
+			return &channels->channel[i];
+	return NULL;
+}
+
+/* Until an answer comes, or a host is to be told that we are there. */
+static void wait_some(struct channels *channels, struct pollfd *pfd, uint64_t left_ns)
+{
+	uint64_t wait_ns = left_ns < BEAT_NS ? left_ns : BEAT_NS;
+	size_t i;
+	int n;
+
+	beat(channels);
+	n = poll(pfd, channels->n, poll_ms(wait_ns));
+	for (i = 0; n > 0 && i < channels->n; i++)
+		if (pfd[i].fd >= 0 && pfd[i].revents)
+			read_channel(channels, &channels->channel[i]);
+}
+
+/*
+ * Read until all have answered, one has failed, the time is over or somebody has given up.
+ * Hosts that undo are not left because one has failed.
+ */
+static int wait_answers(struct channels *channels, uint64_t deadline_ns, bool undoing)
+{
+	struct pollfd *pfd = xalloc(channels->n * sizeof(*pfd));
+	unsigned int before = undoing ? interruptions() : 0;
+	int64_t left;
+	int ret = 0;
+
+	while (!ret && add_pollfds(channels, pfd) && (undoing || !find_failed(channels))) {
+		left = deadline_ns - now_ns(CLOCK_MONOTONIC);
+		if (left <= 0)
+			ret = -ETIMEDOUT;
+		else if (interruptions() > before)
+			ret = -EINTR;
+		else
+			wait_some(channels, pfd, left);
+	}
+	free(pfd);
+	return ret;
+}
+
+/* Every host that has failed; true if any has. */
+static bool report_failed(const struct channels *channels, const char *op)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < channels->n; i++) {
+		const struct channel *channel = &channels->channel[i];
+
+		if (!channel->error)
+			continue;
+		err("host %s: %s: %s", channel->host, op, channel->error);
+		n++;
+	}
+	return n;
+}
+
+static void report_late(const struct channels *channels, const char *op)
+{
+	size_t i;
+
+	for (i = 0; i < channels->n; i++)
+		if (channels->channel[i].pending)
+			err("host %s: %s: no answer in time", channels->channel[i].host, op);
+}
+
+/* Answers to the requests that were sent; op names the step in messages. */
+int channels_gather(struct channels *channels, const char *op)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	int ret = wait_answers(channels, now + channels->timeout_ns, false);
+
+	if (report_failed(channels, op))
+		return -EIO;
+	if (ret == -ETIMEDOUT)
+		report_late(channels, op);
+	else if (interrupted())
+		err("%s: interrupted", op);
+	return interrupted() && !ret ? -EINTR : ret;
+}
+
+/* The same request to all; consumed, NULL = without arguments. */
+int channels_ask(struct channels *channels, const char *op, struct json_object *request)
+{
+	size_t i;
+
+	request = request ? request : json_object_new_object();
+	json_put(request, "op", op);
+	for (i = 0; i < channels->n; i++)
+		if (!channels->channel[i].dead)
+			channel_send(&channels->channel[i], json_object_get(request));
+	json_object_put(request);
+	return channels_gather(channels, op);
+}
+
+/* --- undoing --- */
+
+static struct json_object *plain_request(const char *op)
+{
+	struct json_object *json = json_object_new_object();
+
+	json_put(json, "op", op);
+	return json;
+}
+
+static struct json_object *with_unwanted(struct json_object *request, const char *unwanted)
+{
+	json_put(request, "remove", unwanted);
+	return request;
+}
+
+/* Another execd finds what the lost one has left; hello undoes it. */
+static void reopen(const struct channels *channels, struct channel *channel, const char *unwanted)
+{
+	close_pipes(channel);
+	end_command(channel, 0);
+	if (!open_one(channels, channel))
+		channel_send(channel, with_unwanted(new_hello(), unwanted));
+}
+
+static uint64_t abort_time(const struct channels *channels)
+{
+	if (channels->timeout_ns < ABORT_LEAST_NS)
+		return ABORT_LEAST_NS;
+	return channels->timeout_ns < ABORT_MOST_NS ? channels->timeout_ns : ABORT_MOST_NS;
+}
+
+/* Is this host as it was? */
+static bool is_undone(const struct channel *channel)
+{
+	if (channel->pending || channel->dead)
+		err("host %s cannot be reached: it undoes what is left there by itself, or by 'lparctl cluster recover' on it",
+		    channel->host);
+	else if (channel->error && !channel->answer)
+		err("host %s: undoing: %s", channel->host, channel->error);
+	else
+		return true;
+	return false;
+}
+
+/*
+ * All hosts go back to where they were; who has not, is named, and makes this fail. The
+ * saved state of the unwanted name, "" for none, is removed even where it was to be kept.
+ * Whoever interrupts this leaves the rest to the hosts.
+ */
+int channels_abort(struct channels *channels, const char *unwanted)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + abort_time(channels);
+	bool dead[CLUSTER_HOSTS_MAX];
+	int ret = 0;
+	size_t i;
+
+	for (i = 0; i < channels->n; i++)
+		dead[i] = channels->channel[i].dead;
+	/* Who is there does not wait for who is not. */
+	for (i = 0; i < channels->n; i++)
+		if (!dead[i])
+			channel_send(&channels->channel[i],
+				     with_unwanted(plain_request("abort"), unwanted));
+	for (i = 0; i < channels->n; i++)
+		if (dead[i])
+			reopen(channels, &channels->channel[i], unwanted);
+	wait_answers(channels, deadline_ns, true);
+	for (i = 0; i < channels->n; i++)
+		if (!is_undone(&channels->channel[i]))
+			ret = -EIO;
+	return ret;
+}
+
+/* --- clocks --- */
+
+static int ask_clock(struct channels *channels, struct channel *channel)
+{
+	int64_t before, after, there;
+	int ret;
+
+	before = now_ns(CLOCK_REALTIME);
+	channel_send(channel, plain_request("clock"));
+	ret = channels_gather(channels, "clock");
+	after = now_ns(CLOCK_REALTIME);
+	if (ret)
+		return ret;
+	there = json_number(channel->answer, "time_ns");
+	if (after - before > channel->worst_trip_ns)
+		channel->worst_trip_ns = after - before;
+	if (channel->best_trip_ns && after - before >= channel->best_trip_ns)
+		return 0;
+	/* The answer was given between: in the middle, or at worst at either end (Cristian). */
+	channel->best_trip_ns = after - before;
+	channel->error_ns = (after - before + 1) / 2;
+	channel->offset_ns = there - (before + channel->error_ns);
+	return 0;
+}
+
+/* The clocks of two hosts may be that far apart. */
+static int64_t worst_distance(const struct channel *a, const struct channel *b)
+{
+	return llabs(a->offset_ns - b->offset_ns) + a->error_ns + b->error_ns;
+}
+
+/* Each host's offset to our clock; refused when two may differ by more than the limit. */
+int channels_compare_clocks(struct channels *channels, uint64_t limit_ns)
+{
+	char worst[32], limit[32];
+	size_t i, j;
+	int round, ret = 0;
+
+	for (i = 0; i < channels->n; i++)
+		for (round = 0; !ret && round < CLOCK_ROUNDS; round++)
+			ret = ask_clock(channels, &channels->channel[i]);
+	for (i = 0; !ret && i < channels->n; i++)
+		for (j = 0; !ret && j < i; j++) {
+			const struct channel *a = &channels->channel[j];
+			const struct channel *b = &channels->channel[i];
+
+			if (worst_distance(a, b) <= (int64_t)limit_ns)
+				continue;
+			err("clocks of %s and %s may be %s apart, the limit is %s: synchronise them (chrony, PTP), or raise --max-skew",
+			    a->host, b->host,
+			    format_time(worst, sizeof(worst), worst_distance(a, b)),
+			    format_time(limit, sizeof(limit), limit_ns));
+			ret = -ERANGE;
+		}
+	return ret;
+}
+
+/* The longest of all hosts: what an answer, or a frame under way, may take. */
+int64_t channels_worst_trip(const struct channels *channels)
+{
+	int64_t longest = 0;
+	size_t i;
+
+	for (i = 0; i < channels->n; i++)
+		if (channels->channel[i].worst_trip_ns > longest)
+			longest = channels->channel[i].worst_trip_ns;
+	return longest;
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a host does to restore guests. check touches nothing; load ends the
+ * guests that run and brings the saved ones, paused, with their gates to be
+ * closed by arm.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cluster/cluster.h"
+
+enum { STAGE_END = 1, STAGE_START, STAGE_LOAD };
+
+/* The guests of a description, with their digests; -EBADMSG when it is not one. */
+static int add_guests(struct session *session, struct json_object *description)
+{
+	struct json_object *guests = json_object_object_get(description, "guests");
+	struct guest *guest;
+	size_t i, j;
+
+	for (i = 0; i < json_count(guests); i++) {
+		struct json_object *json = json_at(guests, i);
+		struct json_object *volumes = json_object_object_get(json, "volumes");
+		struct json_object *ran;
+
+		if (!name_is_valid(json_text(json, "name"))) {
+			err("%s/description.json: '%s' is no name for an LPAR", session->dir,
+			    json_text(json, "name"));
+			return -EBADMSG;
+		}
+		guest = session_add(session, json_text(json, "name"));
+		snprintf(guest->digest, sizeof(guest->digest), "%s",
+			 json_text(json, "state_sha256"));
+		guest->size = json_number(json, "state_bytes");
+		/* What was saved before that was known did. */
+		guest->ran = !json_object_object_get_ex(json, "ran", &ran) ||
+			     json_object_get_boolean(ran);
+		session->has_frames |= json_count(json_object_object_get(json, "netdevs")) > 0;
+		for (j = 0; j < json_count(volumes); j++)
+			guest_add_volume(guest, json_text_at(volumes, j));
+	}
+	return 0;
+}
+
+static int check_volumes(const struct session *session)
+{
+	size_t i, j;
+	int ret = 1;
+
+	for (i = 0; ret > 0 && i < session->n_guests; i++) {
+		const struct guest *guest = &session->guest[i];
+
+		for (j = 0; ret > 0 && j < guest->n_volumes; j++) {
+			ret = snap_has_state(guest->volume[j], session->state);
+			if (ret <= 0)
+				err("guest %s: volume %s: %s", guest->name, guest->volume[j],
+				    ret ? snap_reason(ret) : "the state of its disk is gone");
+		}
+	}
+	return ret > 0 ? 0 : ret ? ret : -ENOENT;
+}
+
+/* The description whose digest the manifest has, or NULL. */
+static struct json_object *load_description(const char *dir, const char *digest)
+{
+	char *path = xprintf("%s/description.json", dir), hex[DIGEST_CHARS + 1];
+	struct json_object *json = NULL;
+
+	if (access(path, F_OK))
+		err("%s is not there: saved on another host? Copy or share its directory", path);
+	else if (digest_file(path, hex))
+		json = NULL; /* what cannot be read is not what was saved */
+	else if (strcmp(hex, digest))
+		err(DAMAGED, path);
+	else
+		json = saved_load(path);
+	free(path);
+	return json;
+}
+
+/* A guest that somebody else has started is not for us to end, and would be in the way. */
+static int check_replaceable(const struct session *session)
+{
+	struct lpar lpar;
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < session->n_guests; i++) {
+		if (!lpar_get(session->guest[i].name, &lpar) && lpar.n_members &&
+		    !lpar_guest_pid(&lpar)) {
+			err("guest %s: its LPAR has a member, pid %u, that no 'lparctl start' has started: end it first",
+			    lpar.name, lpar.member[0]);
+			ret = -EBUSY;
+		}
+		lpar_free(&lpar);
+	}
+	return ret;
+}
+
+/* check: {name, dir, host, sha256, replaces}; nothing is touched */
+int restore_check(struct session *session, struct json_object *request, struct json_object **result)
+{
+	struct json_object *description;
+	int ret = session_begin(session, SESSION_NONE, request);
+
+	(void)result;
+	if (ret)
+		return ret;
+	description = load_description(session->dir, json_text(request, "sha256"));
+	ret = description ? 0 : -EBADMSG;
+	if (!ret)
+		ret = add_guests(session, description);
+	if (!ret)
+		ret = saved_verify_rest(session, description);
+	if (!ret)
+		ret = check_volumes(session);
+	if (!ret && json_flag(request, "replaces"))
+		ret = check_replaceable(session);
+	/* The long one last; many CPUs find the digests of many guests' states at once. */
+	if (!ret)
+		ret = session_each(session, migrate_check, STAGE_HIDDEN, "verifying");
+	json_object_put(description);
+	session_end(session);
+	return ret;
+}
+
+/* An LPAR that is active without a guest has its disks claimed. */
+static unsigned int claims_of(const struct guest *guest)
+{
+	struct lpar lpar = { .name = "" };
+	unsigned int claims = !lpar_get(guest->name, &lpar) && lpar_is_fenced(&lpar);
+
+	lpar_free(&lpar);
+	return claims;
+}
+
+static int check_closed(const struct session *session, const struct guest *guest,
+			const char *volume)
+{
+	(void)session;
+	return snap_check_closed(volume, claims_of(guest));
+}
+
+static int restore_one(const struct session *session, const struct guest *guest, const char *volume)
+{
+	(void)guest;
+	return snap_restore(volume, session->state);
+}
+
+static int each_volume(const struct session *session,
+		       int (*step)(const struct session *session, const struct guest *guest,
+				   const char *volume))
+{
+	size_t i, j;
+	int ret = 0;
+
+	for (i = 0; !ret && i < session->n_guests; i++) {
+		const struct guest *guest = &session->guest[i];
+
+		for (j = 0; !ret && j < guest->n_volumes; j++) {
+			ret = step(session, guest, guest->volume[j]);
+			if (ret)
+				err("guest %s: cannot restore volume %s: %s", guest->name,
+				    guest->volume[j], snap_reason(ret));
+		}
+	}
+	return ret;
+}
+
+/* All are looked at before the first is changed. */
+static int restore_volumes(const struct session *session)
+{
+	int ret = each_volume(session, check_closed);
+
+	return ret ? ret : each_volume(session, restore_one);
+}
+
+static int start_guest(struct guest *guest)
+{
+	char *name = xprintf("%s.lpar", guest->name);
+	char *file = session_file(guest->session, name);
+	const char *const words[] = { "start", guest->name, "--file", file, "--incoming", NULL };
+	int ret = guest_run_lparctl(guest, words);
+
+	free(file);
+	free(name);
+	return ret;
+}
+
+/* Its netdevs hold before anything can come. */
+static int prepare_netdevs(struct session *session)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < session->n_guests; i++) {
+		struct guest *guest = &session->guest[i];
+
+		ret = guest_find(guest);
+		if (!ret)
+			ret = guest_claim(guest);
+		if (ret)
+			err("guest %s: its QEMU is gone", guest->name);
+		if (!ret)
+			ret = guest_lock(guest);
+		if (!ret)
+			ret = guest_find_netdevs(guest);
+		if (!ret)
+			ret = guest_attach(guest);
+		if (!ret)
+			ret = guest_hold(guest);
+		if (!ret)
+			ret = session_store(session);
+	}
+	return ret;
+}
+
+static int load_frames(const struct session *session)
+{
+	char *path;
+	int ret;
+
+	if (!session->has_frames)
+		return 0;
+	path = session_file(session, "frames.pcapng");
+	ret = netbuf_load(path) ? -EIO : 0;
+	free(path);
+	return ret;
+}
+
+/* Those that run under these names now. They are not claimed: what is undone is what we start. */
+static int end_present(struct session *session)
+{
+	size_t i;
+	int ret;
+
+	for (i = 0; i < session->n_guests; i++)
+		guest_find(&session->guest[i]);
+	ret = session_each(session, guest_end, STAGE_END, "ending");
+	setenv(SESSION_VARIABLE, session->id, 1);
+	return ret;
+}
+
+/* load: {name, dir, host, sha256} -> {guests: {GUEST: ns}} */
+int restore_load(struct session *session, struct json_object *request, struct json_object **result)
+{
+	struct json_object *description, *guests = json_object_new_object();
+	int ret = session_begin(session, SESSION_RESTORE, request);
+	size_t i;
+
+	*result = json_object_new_object();
+	json_object_object_add(*result, "guests", guests);
+	if (ret)
+		return ret;
+	description = load_description(session->dir, json_text(request, "sha256"));
+	ret = description ? add_guests(session, description) : -EBADMSG;
+	json_object_put(description);
+	if (!ret)
+		ret = session_store(session);
+	if (!ret)
+		ret = end_present(session);
+	if (!ret)
+		ret = restore_volumes(session);
+	if (!ret)
+		ret = session_each(session, start_guest, STAGE_START, "starting");
+	if (!ret)
+		ret = prepare_netdevs(session);
+	if (!ret)
+		ret = session_each(session, guest_connect, 0, "no monitor");
+	if (!ret)
+		ret = session_each(session, migrate_in, STAGE_LOAD, "loading");
+	if (!ret)
+		ret = load_frames(session);
+	for (i = 0; !ret && i < session->n_guests; i++)
+		json_put_u64(guests, session->guest[i].name, session->guest[i].step_ns);
+	return ret;
+}

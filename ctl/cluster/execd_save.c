@@ -1,0 +1,757 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a host does to save its guests; Documentation/cluster.md has the order
+ * of the requests.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "cluster/cluster.h"
+
+/* A cut that did not fire this long after its deadline never will. */
+#define FIRE_GRACE_NS (5 * NSEC_PER_SEC)
+/* Between looks at whether an operation is given up. */
+#define NAP_NS (50 * NSEC_PER_MSEC)
+/* The cut has the CPUs for itself first. */
+#define STOP_AFTER_NS NSEC_PER_MSEC
+/* What QMP takes may double; and no more is to be lost by a host that is busy. */
+#define LEAD_LEAST_NS (2 * NSEC_PER_MSEC)
+#define LEAD_MOST_NS (60 * (uint64_t)NSEC_PER_MSEC)
+
+enum { STAGE_STOP = 1, STAGE_STATE, STAGE_RESUME = 4 };
+
+static int fail_cancelled(void)
+{
+	err("given up");
+	return -ECANCELED;
+}
+
+static struct json_object *names_of_netdevs(const struct guest *guest)
+{
+	struct json_object *names = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < guest->n_netdevs; i++)
+		json_object_array_add(names, json_object_new_string(guest->netdev[i].name));
+	return names;
+}
+
+/* --- begin --- */
+
+static struct json_object *describe(const struct guest *guest)
+{
+	struct json_object *json = json_object_new_object();
+
+	json_put(json, "name", guest->name);
+	json_put_u64(json, "memory", guest->memory);
+	json_object_object_add(json, "netdevs", names_of_netdevs(guest));
+	json_object_object_add(json, "volumes", guest_volumes(guest));
+	json_object_object_add(json, "warnings", json_object_get(guest->warnings));
+	return json;
+}
+
+static int check_names(struct session *session, struct json_object *wanted)
+{
+	size_t i, j;
+
+	for (i = 0; i < json_count(wanted); i++) {
+		const char *name = json_text_at(wanted, i);
+
+		for (j = 0; j < session->n_guests; j++)
+			if (!strcmp(session->guest[j].name, name))
+				break;
+		if (j == session->n_guests) {
+			err("LPAR %s runs no guest that 'lparctl start' has started: name its QMP socket by --qmp %s=PATH",
+			    name, name);
+			return -ENOENT;
+		}
+	}
+	if (session->n_guests)
+		return 0;
+	err("no guest runs here that 'lparctl start' has started: name the QMP sockets of others by --qmp LPAR=PATH");
+	return -ENOENT;
+}
+
+/* Restoring starts what the file says, also where somebody else has started it before. */
+static int check_described(const struct session *session)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++) {
+		if (!session->guest[i].monitor || config_exists(session->guest[i].name))
+			continue;
+		err("guest %s: /etc/lparkit/%s.lpar is not there: it must describe the same machine, or it cannot be restored",
+		    session->guest[i].name, session->guest[i].name);
+		return -ENOENT;
+	}
+	return 0;
+}
+
+/* Who has frozen it would find it going on. */
+static int check_thawed(const struct session *session)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++) {
+		if (!session->guest[i].frozen)
+			continue;
+		err("LPAR %s is frozen: run 'lparctl thaw %s' first", session->guest[i].name,
+		    session->guest[i].name);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int prepare_dir(struct session *session)
+{
+	char *part = session_file(session, "");
+	int ret = 0;
+
+	if (!access(session->dir, F_OK)) {
+		err("%s is there already: choose another name, or 'lparctl cluster delete %s'",
+		    session->dir, session->name);
+		ret = -EEXIST;
+	}
+	if (!ret)
+		ret = remove_dir(part);
+	if (!ret) {
+		ret = make_dir(part, 0700);
+		if (ret)
+			err("%s: %s", part, strerror(-ret));
+	}
+	free(part);
+	return ret;
+}
+
+/* begin: {name, dir, host, lpars: [], qmp: {}} -> {guests: [...], left_out: []} */
+int save_begin(struct session *session, struct json_object *request, struct json_object **result)
+{
+	struct json_object *names = json_object_object_get(request, "lpars");
+	struct json_object *guests = json_object_new_array();
+	int ret = session_begin(session, SESSION_SAVE, request);
+	size_t i;
+
+	*result = json_object_new_object();
+	json_object_object_add(*result, "guests", guests);
+	if (!ret)
+		ret = session_find_guests(session, names, json_object_object_get(request, "qmp"));
+	if (!ret)
+		ret = check_names(session, names);
+	if (!ret)
+		ret = check_described(session);
+	if (!ret)
+		ret = check_thawed(session);
+	if (!ret)
+		ret = prepare_dir(session);
+	if (!ret)
+		ret = session_store(session);
+	for (i = 0; !ret && i < session->n_guests; i++)
+		ret = guest_attach(&session->guest[i]);
+	if (!ret)
+		ret = session_each(session, guest_connect, 0, "no monitor");
+	if (!ret)
+		ret = session_each(session, guest_inspect, 0, "cannot be saved");
+	if (!ret)
+		ret = session_store(session);
+	for (i = 0; !ret && i < session->n_guests; i++)
+		json_object_array_add(guests, describe(&session->guest[i]));
+	json_object_object_add(*result, "left_out", json_object_get(session->left_out));
+	return ret;
+}
+
+/* --- arm --- */
+
+/* Before guests are told to go on: they wait at the gate for the cut. */
+static int close_gates(struct session *session, uint64_t at_ns)
+{
+	int64_t left = at_ns - now_ns(CLOCK_REALTIME);
+	uint32_t timeout_ms = (left > 0 ? left / NSEC_PER_MSEC : 0) + GATE_GRACE_MS;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < session->n_guests; i++) {
+		ret = gate_close(session->guest[i].name, timeout_ms);
+		if (ret)
+			return lpar_fail(session->guest[i].name, ret);
+	}
+	return 0;
+}
+
+static int ask_status(struct guest *guest)
+{
+	return guest_call(guest, "query-status", NULL, -1, NULL);
+}
+
+/*
+ * Guests whose clocks run on at the gate, and guests that have to wait for their QEMU
+ * when it opens, lose as much; so they are told to go on as long before as QMP takes now.
+ */
+static int find_lead(struct session *session)
+{
+	int ret = session_each(session, ask_status, 0, "no answer");
+	size_t i;
+
+	session->lead_ns = LEAD_LEAST_NS;
+	for (i = 0; i < session->n_guests; i++)
+		if (session->lead_ns < 2 * session->guest[i].step_ns)
+			session->lead_ns = 2 * session->guest[i].step_ns;
+	if (session->lead_ns > LEAD_MOST_NS)
+		session->lead_ns = LEAD_MOST_NS;
+	return ret;
+}
+
+/* arm: {action: close or open, at_ns} */
+int cut_arm_request(struct session *session, struct json_object *request,
+		    struct json_object **result)
+{
+	int action = cut_action_number(json_text(request, "action"));
+	const char **names = xalloc((session->n_guests + 1) * sizeof(*names));
+	size_t i, n = 0;
+	int ret = 0;
+
+	(void)result;
+	session->deadline_ns = json_number(request, "at_ns");
+	/* Whoever was paused does not go on: its gate is opened when that is sure. */
+	for (i = 0; i < session->n_guests; i++)
+		if (action == LPAR_CUT_CLOSE || session->guest[i].ran)
+			names[n++] = session->guest[i].name;
+	session->gated = true;
+	ret = session_store(session);
+	if (!ret && action == LPAR_CUT_OPEN)
+		ret = find_lead(session);
+	if (!ret && action == LPAR_CUT_OPEN)
+		ret = close_gates(session, session->deadline_ns);
+	if (!ret && n)
+		ret = cut_arm(action, &session->deadline_ns, names, n, &session->cut);
+	free(names);
+	return ret;
+}
+
+/* --- stop, resume --- */
+
+static int sleep_until(struct session *session, uint64_t time_ns)
+{
+	int64_t left;
+
+	while ((left = time_ns - now_ns(CLOCK_REALTIME)) > 0) {
+		/* What listens takes up to 50 ms itself. */
+		if (left < 60 * NSEC_PER_MSEC)
+			sleep_ms(left / NSEC_PER_MSEC + 1);
+		else if (!session->idle(session))
+			return fail_cancelled();
+	}
+	return 0;
+}
+
+/* The report of the armed cut once it has fired. */
+static int wait_fired(struct session *session, struct json_object **cut)
+{
+	int ret = sleep_until(session, session->deadline_ns);
+
+	while (!ret && session->cut) {
+		*cut = cut_get(session->cut, &ret);
+		if (!ret && !strcmp(json_text(*cut, "state"), "fired")) {
+			session->cut = 0;
+			return 0;
+		}
+		if (!ret && !strcmp(json_text(*cut, "state"), "cancelled"))
+			ret = -ECANCELED;
+		if (!ret && now_ns(CLOCK_REALTIME) > session->deadline_ns + FIRE_GRACE_NS)
+			ret = -ETIMEDOUT;
+		json_object_put(*cut);
+		*cut = NULL;
+		if (ret)
+			err("the cut did not fire: %s", strerror(-ret));
+		else
+			sleep_ms(1);
+	}
+	return ret;
+}
+
+static int check_points(struct json_object *cut)
+{
+	struct json_object *points = json_object_object_get(cut, "points");
+	size_t i;
+
+	for (i = 0; i < json_count(points); i++) {
+		struct json_object *point = json_at(points, i);
+
+		if (json_number(point, "error")) {
+			err("%s %s did not take part in the cut: %s", json_text(point, "kind"),
+			    json_text(point, "name"), strerror(-json_number(point, "error")));
+			return json_number(point, "error");
+		}
+	}
+	return 0;
+}
+
+/*
+ * In the threads of guests: to start them takes longer than QMP. The clock may be set
+ * meanwhile, so that none sleeps long.
+ */
+static int wait_to_act(const struct session *session)
+{
+	int64_t left;
+
+	while ((left = session->act_ns - now_ns(CLOCK_REALTIME)) > 0) {
+		struct timespec nap = { .tv_nsec = left < NAP_NS ? left : NAP_NS };
+
+		if (session->cancelled)
+			return -ECANCELED;
+		nanosleep(&nap, NULL);
+	}
+	return 0;
+}
+
+static int stop_guest(struct guest *guest)
+{
+	int ret = wait_to_act(guest->session);
+
+	return ret ? ret : guest_halt(guest, "stop", "STOP");
+}
+
+static int continue_guest(struct guest *guest)
+{
+	int ret;
+
+	if (!guest->ran)
+		return guest_settle(guest);
+	ret = wait_to_act(guest->session);
+	return ret ? ret : guest_halt(guest, "cont", "RESUME");
+}
+
+/* A gate whose time-out was shorter than QMP's answer has let the guest run on. */
+static int check_gates(const struct session *session)
+{
+	struct lpar lpar;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < session->n_guests; i++) {
+		ret = lpar_get(session->guest[i].name, &lpar);
+		if (!ret && lpar.gate != LPAR_GATE_CLOSED) {
+			err("the gate of %s opened by its time-out before its guest was stopped: raise gate-timeout",
+			    session->guest[i].name);
+			ret = -ETIMEDOUT;
+		}
+		lpar_free(&lpar);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* The groups of LPARs that are called as they are have taken part; that state is not wanted. */
+static void forget_cut_states(struct json_object *cut)
+{
+	struct json_object *points = json_object_object_get(cut, "points");
+	size_t i;
+
+	for (i = 0; i < json_count(points); i++) {
+		struct json_object *point = json_at(points, i);
+
+		if (!strcmp(json_text(point, "kind"), "snapsync"))
+			snap_delete_cut(json_text(point, "name"), json_number(cut, "deadline_ns"));
+	}
+}
+
+/*
+ * Writing takes longer than a gate stays closed. Guests that are halted do not run on
+ * when it opens, but frames that only the cut holds would be sent: they are ours now.
+ */
+static int hold_frames(struct session *session)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < session->n_guests; i++)
+		ret = guest_hold(&session->guest[i]);
+	return ret;
+}
+
+static struct json_object *halted(const struct session *session)
+{
+	struct json_object *json = json_object_new_object();
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++)
+		if (session->guest[i].ran)
+			json_put_u64(json, session->guest[i].name, session->guest[i].halted_ns);
+	return json;
+}
+
+/* stop: -> {cut, halted: {GUEST: ns}} */
+int save_stop(struct session *session, struct json_object *request, struct json_object **result)
+{
+	struct json_object *cut = NULL;
+	int ret;
+
+	(void)request;
+	*result = json_object_new_object();
+	session->act_ns = session->deadline_ns + STOP_AFTER_NS;
+	ret = session_each(session, stop_guest, STAGE_STOP, "stopping");
+	if (!ret)
+		ret = wait_fired(session, &cut);
+	if (ret)
+		return ret;
+	json_object_object_add(*result, "cut", cut);
+	ret = check_points(cut);
+	if (!ret)
+		ret = hold_frames(session);
+	/* If a gate is closed yet, nothing was sent before. */
+	if (!ret)
+		ret = check_gates(session);
+	if (ret)
+		return ret;
+	forget_cut_states(cut);
+	json_object_object_add(*result, "halted", halted(session));
+	return session_store(session);
+}
+
+/* resume: -> {cut, halted: {GUEST: ns}}; there is no way back from here */
+int cut_resume_request(struct session *session, struct json_object *request,
+		       struct json_object **result)
+{
+	struct json_object *cut = NULL;
+	int ret;
+
+	(void)request;
+	*result = json_object_new_object();
+	session->act_ns = session->deadline_ns - session->lead_ns;
+	ret = session_each(session, continue_guest, STAGE_RESUME, "resuming");
+	if (!ret)
+		ret = wait_fired(session, &cut);
+	if (ret)
+		return ret;
+	session_open_gates(session, true);
+	json_object_object_add(*result, "cut", cut);
+	json_object_object_add(*result, "halted", halted(session));
+	session_detach(session);
+	session_end(session);
+	return check_points(cut);
+}
+
+/* --- write, disks, frames --- */
+
+/* By which machine type it is started again: an alias such as q35 means another one later. */
+static int pin_machine(const struct guest *guest, const char *path)
+{
+	struct lpar_config config = { 0 };
+	const char *options_at;
+	int ret = config_load(&config, path, guest->name);
+	FILE *file = ret ? NULL : fopen(path, "ae");
+
+	if (file) {
+		options_at = strchr(config.guest.machine ? config.guest.machine : "", ',');
+		fprintf(file, "\n# When it was saved, with QEMU %s\n[guest]\nmachine=%s%s\n",
+			guest->qemu, guest->machine, options_at ? options_at : "");
+		if (fclose(file))
+			ret = -errno;
+	} else if (!ret) {
+		ret = -errno;
+	}
+	config_free(&config);
+	return ret;
+}
+
+static int copy_config(const struct session *session, const struct guest *guest)
+{
+	char from[PATH_MAX], *file = xprintf("%s.lpar", guest->name);
+	char *to = session_file(session, file);
+	int ret;
+
+	if (guest->monitor)
+		rooted(from, sizeof(from), "/etc/lparkit/%s", file);
+	else
+		run_path(from, sizeof(from), guest->name, "lpar.conf");
+	ret = config_copy(from, to);
+	if (!ret && *guest->machine)
+		ret = pin_machine(guest, to);
+	free(to);
+	free(file);
+	return ret;
+}
+
+/* write: the guests' states to files */
+int save_write(struct session *session, struct json_object *request, struct json_object **result)
+{
+	size_t i;
+	int ret = 0;
+
+	(void)request;
+	(void)result;
+	session->writing = true;
+	ret = session_store(session);
+	for (i = 0; !ret && i < session->n_guests; i++)
+		ret = copy_config(session, &session->guest[i]);
+	if (!ret)
+		ret = session_each(session, migrate_out, STAGE_STATE, "saving");
+	return ret;
+}
+
+/* Undo would delete a state that was there before. */
+static int check_no_state(const char *volume, const char *state)
+{
+	int ret = snap_has_state(volume, state);
+
+	if (ret > 0)
+		err("volume %s has a state %s already: delete it, or choose another name", volume,
+		    state);
+	else if (ret)
+		err("volume %s: %s", volume, snap_reason(ret));
+	return ret > 0 ? -EEXIST : ret;
+}
+
+/* One take is for all of a group, so that some volumes have the state already. */
+static int take(const char *volume, const char *state)
+{
+	int ret = snap_has_state(volume, state);
+
+	if (ret > 0)
+		return 0;
+	if (!ret)
+		ret = snap_change(volume, "take", state);
+	if (ret)
+		err("volume %s: cannot take %s: %s", volume, state, snap_reason(ret));
+	return ret;
+}
+
+/* disks: a state of each volume */
+int save_disks(struct session *session, struct json_object *request, struct json_object **result)
+{
+	size_t i, j;
+	int ret = 0;
+
+	(void)request;
+	(void)result;
+	for (i = 0; !ret && i < session->n_guests; i++)
+		for (j = 0; !ret && j < session->guest[i].n_volumes; j++)
+			ret = check_no_state(session->guest[i].volume[j], session->state);
+	if (!ret) {
+		session->taken = true;
+		ret = session_store(session);
+	}
+	for (i = 0; !ret && i < session->n_guests; i++)
+		for (j = 0; !ret && j < session->guest[i].n_volumes; j++)
+			ret = take(session->guest[i].volume[j], session->state);
+	return ret;
+}
+
+static int add_file(const struct session *session, struct json_object *files, char *name,
+		    const char *digest)
+{
+	struct json_object *json = json_object_new_object();
+	char *path = session_file(session, name), hex[DIGEST_CHARS + 1];
+	struct stat st = { 0 };
+	int ret = 0;
+
+	if (digest)
+		snprintf(hex, sizeof(hex), "%s", digest);
+	else
+		ret = digest_file(path, hex);
+	if (!ret && stat(path, &st))
+		ret = -errno;
+	json_put(json, "name", name);
+	json_put_u64(json, "size", st.st_size);
+	json_put(json, "sha256", ret ? "" : hex);
+	json_object_array_add(files, json);
+	free(path);
+	free(name);
+	return ret;
+}
+
+static uint64_t frames_of(struct json_object *buffer, const char *direction)
+{
+	return json_number(json_object_object_get(buffer, direction), "frames");
+}
+
+/* Of all its netdevs. */
+static int count_frames(const struct guest *guest, struct json_object *json)
+{
+	uint64_t ingress = 0, egress = 0, lost = 0;
+	struct json_object *buffer;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < guest->n_netdevs; i++) {
+		ret = netbuf_get(guest->netdev[i].name, &buffer);
+		if (ret)
+			return netbuf_fail(guest->netdev[i].name, ret);
+		ingress += frames_of(buffer, "ingress");
+		egress += frames_of(buffer, "egress");
+		lost += netdev_lost(buffer) - guest->netdev[i].lost;
+		json_object_put(buffer);
+	}
+	json_put_u64(json, "frames_from_guest", ingress);
+	json_put_u64(json, "frames_to_guest", egress);
+	json_put_u64(json, "frames_lost", lost);
+	return 0;
+}
+
+static struct json_object *describe_saved(const struct guest *guest, int *error)
+{
+	struct json_object *json = json_object_new_object();
+
+	json_put(json, "name", guest->name);
+	json_put_u64(json, "memory", guest->memory);
+	json_put(json, "qemu", guest->qemu);
+	json_put(json, "machine", guest->machine);
+	json_object_object_add(json, "ran", json_object_new_boolean(guest->ran));
+	json_put_u64(json, "state_bytes", guest->size);
+	json_put(json, "state_sha256", guest->digest);
+	json_put_u64(json, "write_ns", guest->step_ns);
+	json_object_object_add(json, "netdevs", names_of_netdevs(guest));
+	json_object_object_add(json, "volumes", guest_volumes(guest));
+	*error = count_frames(guest, json);
+	return json;
+}
+
+/* A file without a netdev could not be told from one that was cut short: there is none. */
+static int save_netbufs(struct session *session)
+{
+	size_t i, j, n = 0;
+	uint64_t *frames;
+	char **names, *path;
+	int ret = 0;
+
+	for (i = 0; i < session->n_guests; i++)
+		n += session->guest[i].n_netdevs;
+	session->has_frames = n;
+	if (!n)
+		return 0;
+	path = session_file(session, "frames.pcapng");
+	names = xalloc((n + 1) * sizeof(*names));
+	n = 0;
+	for (i = 0; i < session->n_guests; i++)
+		for (j = 0; j < session->guest[i].n_netdevs; j++)
+			names[n++] = session->guest[i].netdev[j].name;
+	frames = xalloc((n + 1) * sizeof(*frames));
+	if (netbuf_save(path, names, n, frames))
+		ret = -EIO;
+	free(frames);
+	free(names);
+	free(path);
+	return ret;
+}
+
+static int list_files(const struct session *session, struct json_object *files)
+{
+	size_t i;
+	int ret = 0;
+
+	if (session->has_frames)
+		ret = add_file(session, files, xstrdup("frames.pcapng"), NULL);
+	for (i = 0; !ret && i < session->n_guests; i++) {
+		const struct guest *guest = &session->guest[i];
+
+		ret = add_file(session, files, xprintf("%s" STATE_SUFFIX, guest->name),
+			       guest->digest);
+		if (!ret)
+			ret = add_file(session, files, xprintf("%s.lpar", guest->name), NULL);
+	}
+	return ret;
+}
+
+static struct json_object *new_description(const struct session *session, int *ret)
+{
+	struct json_object *json = json_object_new_object();
+	struct json_object *guests = json_object_new_array();
+	struct json_object *files = json_object_new_array();
+	struct utsname uts;
+	size_t i;
+
+	uname(&uts);
+	json_put_u64(json, "version", CLUSTER_VERSION);
+	json_put(json, "name", session->name);
+	json_put(json, "host", uts.nodename);
+	json_put(json, "kernel", uts.release);
+	json_put_u64(json, "time_ns", session->deadline_ns);
+	for (i = 0, *ret = 0; !*ret && i < session->n_guests; i++)
+		json_object_array_add(guests, describe_saved(&session->guest[i], ret));
+	json_object_object_add(json, "guests", guests);
+	json_object_object_add(json, "files", files);
+	if (!*ret)
+		*ret = list_files(session, files);
+	return json;
+}
+
+/* frames: {wait_ns} -> {sha256, description}; all guests of all hosts stand */
+int save_frames(struct session *session, struct json_object *request, struct json_object **result)
+{
+	char hex[DIGEST_CHARS + 1], *path = session_file(session, "description.json");
+	struct json_object *description = NULL;
+	int ret = sleep_until(session, now_ns(CLOCK_REALTIME) + json_number(request, "wait_ns"));
+
+	if (!ret)
+		ret = save_netbufs(session);
+	if (!ret)
+		description = new_description(session, &ret);
+	if (!ret)
+		ret = saved_store(path, description);
+	if (!ret)
+		ret = digest_file(path, hex);
+	if (!ret) {
+		*result = json_object_new_object();
+		json_put(*result, "sha256", hex);
+		json_object_object_add(*result, "description", json_object_get(description));
+	}
+	json_object_put(description);
+	free(path);
+	return ret;
+}
+
+/* --- commit, keep, discard --- */
+
+/* commit: the directory gets its name; a later abort still removes it */
+int save_commit(struct session *session, struct json_object *request, struct json_object **result)
+{
+	char *part = session_file(session, "");
+	char *description = session_file(session, "description.json");
+	char *above = xstrdup(session->dir);
+	int ret;
+
+	(void)request;
+	(void)result;
+	*strrchr(above, '/') = 0;
+	/* Before it is so: who undoes this looks for both names. */
+	session->written = true;
+	ret = session_store(session);
+	/* The names of the files in it, its own, and that of the directory above. */
+	if (!ret)
+		ret = sync_parent(description);
+	if (!ret && rename(part, session->dir))
+		ret = -errno;
+	if (!ret)
+		ret = sync_parent(session->dir);
+	if (!ret)
+		ret = sync_parent(above);
+	if (ret)
+		err("%s: %s", session->dir, strerror(-ret));
+	free(above);
+	free(description);
+	free(part);
+	return ret;
+}
+
+/* keep: all hosts have committed; what is saved stays whatever comes */
+int save_keep(struct session *session, struct json_object *request, struct json_object **result)
+{
+	(void)request;
+	(void)result;
+	session->kept = true;
+	return session_store(session);
+}
+
+/* discard: the guests end */
+int save_discard(struct session *session, struct json_object *request, struct json_object **result)
+{
+	(void)request;
+	(void)result;
+	return session_discard(session);
+}

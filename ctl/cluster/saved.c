@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A saved state on disk: JSON files that are whole or not there, digests,
+ * directories.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cluster/cluster.h"
+
+#define READ_BYTES (1 << 20)
+
+static int file_error(const char *path)
+{
+	int ret = -errno;
+
+	err("%s: %s", path, strerror(errno));
+	return ret;
+}
+
+/* Ends a digest; as sha256sum prints it. */
+void digest_end(EVP_MD_CTX *digest, char *hex)
+{
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	unsigned int len = 0, i;
+
+	EVP_DigestFinal_ex(digest, sum, &len);
+	for (i = 0; i < len; i++)
+		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+	EVP_MD_CTX_free(digest);
+}
+
+/* SHA-256 of a file. */
+int digest_file(const char *path, char *hex)
+{
+	unsigned char *buf = xalloc(READ_BYTES);
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = -1;
+	int ret = 0;
+
+	EVP_DigestInit_ex(digest, EVP_sha256(), NULL);
+	while (fd >= 0 && (got = read(fd, buf, READ_BYTES)) > 0)
+		EVP_DigestUpdate(digest, buf, got);
+	if (got < 0)
+		ret = file_error(path);
+	digest_end(digest, hex);
+	if (fd >= 0)
+		close(fd);
+	free(buf);
+	return ret;
+}
+
+/* The directory above, when nothing else is in it. */
+static void remove_parent(const char *path)
+{
+	char *parent = xstrdup(path), *end = strrchr(parent, '/');
+
+	if (end) {
+		*end = 0;
+		rmdir(parent);
+	}
+	free(parent);
+}
+
+/* A host's directory of files; one that is not there is no error. */
+int remove_dir(const char *path)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	if (!dir && errno != ENOENT)
+		return file_error(path);
+	if (!dir) {
+		remove_parent(path);
+		return 0;
+	}
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	closedir(dir);
+	if (rmdir(path))
+		return file_error(path);
+	remove_parent(path);
+	return 0;
+}
+
+static int write_whole(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	size_t len = strlen(text);
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	errno = EIO;
+	if (write(fd, text, len) != (ssize_t)len || fsync(fd))
+		ret = -errno;
+	if (close(fd) && !ret)
+		ret = -errno;
+	return ret;
+}
+
+/* It appears under its name when it is whole. */
+int saved_store(const char *path, struct json_object *json)
+{
+	int flags = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+		    JSON_C_TO_STRING_NOSLASHESCAPE;
+	char *part = xprintf("%s.part", path);
+	int ret = write_whole(part, json_object_to_json_string_ext(json, flags));
+
+	if (!ret && rename(part, path))
+		ret = -errno;
+	if (!ret)
+		ret = sync_parent(path);
+	if (ret) {
+		unlink(part);
+		err("%s: %s", path, strerror(-ret));
+	}
+	free(part);
+	return ret;
+}
+
+/* NULL, with the reason printed, when it is not there or of another version. */
+struct json_object *saved_load(const char *path)
+{
+	struct json_object *json = json_object_from_file(path);
+
+	if (!json) {
+		err("%s: %s", path, access(path, F_OK) ? strerror(errno) : "damaged: no JSON");
+		return NULL;
+	}
+	if (json_number(json, "version") == CLUSTER_VERSION)
+		return json;
+	err("%s: version %s; this lparctl knows %d", path, json_text(json, "version"),
+	    CLUSTER_VERSION);
+	json_object_put(json);
+	return NULL;
+}
+
+static bool is_state(const struct session *session, const char *file)
+{
+	size_t i, len;
+
+	for (i = 0; i < session->n_guests; i++) {
+		len = strlen(session->guest[i].name);
+		if (!strncmp(file, session->guest[i].name, len) &&
+		    !strcmp(file + len, STATE_SUFFIX))
+			return true;
+	}
+	return false;
+}
+
+/* Every file is what it was, but for the guests' states, of which migrate_check() says so. */
+int saved_verify_rest(const struct session *session, struct json_object *description)
+{
+	struct json_object *files = json_object_object_get(description, "files");
+	char hex[DIGEST_CHARS + 1];
+	size_t i;
+	int ret;
+
+	for (i = 0; i < json_count(files); i++) {
+		struct json_object *file = json_at(files, i);
+		char *path;
+
+		if (is_state(session, json_text(file, "name")))
+			continue;
+		path = session_file(session, json_text(file, "name"));
+		ret = digest_file(path, hex);
+		if (!ret && strcmp(hex, json_text(file, "sha256"))) {
+			err(DAMAGED, path);
+			ret = -EBADMSG;
+		}
+		free(path);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int delete_states(const struct session *session, struct json_object *volumes)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < json_count(volumes); i++) {
+		const char *volume = json_text_at(volumes, i);
+
+		/* One that is gone already is what was asked for: a delete may be repeated. */
+		ret = snap_has_state(volume, session->state);
+		if (ret > 0)
+			ret = snap_change(volume, "delete", session->state);
+		if (ret)
+			err("volume %s: cannot delete %s: %s", volume, session->state,
+			    snap_reason(ret));
+	}
+	return ret;
+}
+
+/* delete: {name, dir, host}: the directory and the states of the volumes */
+int saved_delete(struct session *session, struct json_object *request, struct json_object **result)
+{
+	struct json_object *description, *guests;
+	char *path;
+	size_t i;
+	int ret = session_begin(session, SESSION_NONE, request);
+
+	(void)result;
+	if (ret)
+		return ret;
+	path = xprintf("%s/description.json", session->dir);
+	description = access(path, F_OK) ? NULL : saved_load(path);
+	guests = json_object_object_get(description, "guests");
+	for (i = 0; !ret && i < json_count(guests); i++)
+		ret = delete_states(session, json_object_object_get(json_at(guests, i), "volumes"));
+	json_object_put(description);
+	if (!ret)
+		ret = remove_dir(session->dir);
+	free(path);
+	session_end(session);
+	return ret;
+}

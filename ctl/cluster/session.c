@@ -1,0 +1,686 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One operation on the guests of this host, and how it is undone. What that
+ * needs is kept in /run/lparkit/cluster.session, so that another process can
+ * do it when this one is killed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "cluster/cluster.h"
+
+/* For all netdevs of all guests to send on what they hold. */
+#define DRAIN_TIMEOUT_NS (20 * NSEC_PER_SEC)
+/* Between looks at the caller while threads work. */
+#define IDLE_MS 50
+#define LOCK_TIMEOUT_NS (30 * (uint64_t)NSEC_PER_SEC)
+
+static const char *const kind_names[] = {
+	[SESSION_NONE] = "none",
+	[SESSION_SAVE] = "save",
+	[SESSION_RESTORE] = "restore",
+};
+
+static int lock_fd = -1;
+
+static const char *session_path(char *buf, size_t size)
+{
+	return rooted(buf, size, "/run/lparkit/cluster.session");
+}
+
+/* A file of the directory that is being written or read. */
+char *session_file(const struct session *session, const char *file)
+{
+	bool part = session->kind == SESSION_SAVE && !session->written;
+
+	return xprintf("%s%s%s%s", session->dir, part ? ".part" : "", *file ? "/" : "", file);
+}
+
+static bool try_lock(void)
+{
+	return !flock(lock_fd, LOCK_EX | LOCK_NB);
+}
+
+/* One operation at a time on a host; one that is being undone ends soon. */
+static int lock(void)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + LOCK_TIMEOUT_NS;
+	char path[PATH_MAX];
+	int ret;
+
+	if (lock_fd >= 0)
+		return 0;
+	ret = make_dir(rooted(path, sizeof(path), "/run/lparkit"), 0755);
+	if (ret) {
+		err("%s: %s", path, strerror(-ret));
+		return ret;
+	}
+	rooted(path, sizeof(path), "/run/lparkit/cluster.lock");
+	lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	while (lock_fd >= 0 && now_ns(CLOCK_MONOTONIC) < deadline_ns) {
+		if (try_lock())
+			return 0;
+		sleep_ms(100);
+	}
+	err("another lparctl cluster is at work on this host");
+	if (lock_fd >= 0)
+		close(lock_fd);
+	lock_fd = -1;
+	return -EBUSY;
+}
+
+/* --- the record of a session --- */
+
+static void put_flag(struct json_object *json, const char *key, bool value)
+{
+	json_object_object_add(json, key, json_object_new_boolean(value));
+}
+
+static struct json_object *guest_json(const struct guest *guest)
+{
+	struct json_object *json = json_object_new_object();
+	struct json_object *ours = json_object_new_array();
+	size_t i;
+
+	json_put(json, "name", guest->name);
+	json_put(json, "qmp", guest->monitor ? guest->monitor : "");
+	json_put_s64(json, "pid", guest->process.pid);
+	json_put_u64(json, "start", guest->process.start);
+	put_flag(json, "ran", guest->ran);
+	json_put_s64(json, "bandwidth", guest->bandwidth);
+	for (i = 0; i < guest->n_netdevs; i++)
+		if (guest->netdev[i].ours)
+			json_object_array_add(ours, json_object_new_string(guest->netdev[i].name));
+	json_object_object_add(json, "attached", ours);
+	json_object_object_add(json, "volumes", guest_volumes(guest));
+	return json;
+}
+
+/* Before each step that undo must know of. */
+int session_store(const struct session *session)
+{
+	struct json_object *json = json_object_new_object();
+	struct json_object *guests = json_object_new_array();
+	char path[PATH_MAX];
+	size_t i;
+	int ret;
+
+	json_put(json, "kind", kind_names[session->kind]);
+	json_put(json, "id", session->id);
+	json_put(json, "name", session->name);
+	json_put(json, "dir", session->dir);
+	json_put_u64(json, "deadline_ns", session->deadline_ns);
+	put_flag(json, "gated", session->gated);
+	put_flag(json, "writing", session->writing);
+	put_flag(json, "taken", session->taken);
+	put_flag(json, "written", session->written);
+	put_flag(json, "kept", session->kept);
+	for (i = 0; i < session->n_guests; i++)
+		json_object_array_add(guests, guest_json(&session->guest[i]));
+	json_object_object_add(json, "guests", guests);
+	ret = saved_store(session_path(path, sizeof(path)), json);
+	json_object_put(json);
+	return ret;
+}
+
+/* Valid until the next one is added. */
+struct guest *session_add(struct session *session, const char *name)
+{
+	size_t n = session->n_guests;
+	struct guest *guest;
+
+	session->guest = xrealloc(session->guest, (n + 1) * sizeof(*session->guest));
+	guest = &session->guest[n];
+	memset(guest, 0, sizeof(*guest));
+	guest->session = session;
+	guest->lock = -1;
+	guest->disks = json_object_new_array();
+	guest->warnings = json_object_new_array();
+	snprintf(guest->name, sizeof(guest->name), "%s", name);
+	session->n_guests++;
+	return guest;
+}
+
+static void restore_guest(struct session *session, struct json_object *json)
+{
+	struct json_object *ours = json_object_object_get(json, "attached");
+	struct json_object *volumes = json_object_object_get(json, "volumes");
+	struct guest *guest = session_add(session, json_text(json, "name"));
+	size_t i;
+
+	if (*json_text(json, "qmp"))
+		guest->monitor = xstrdup(json_text(json, "qmp"));
+	guest->process.pid = json_number(json, "pid");
+	guest->process.start = json_number(json, "start");
+	guest->ran = json_flag(json, "ran");
+	guest->bandwidth = json_number(json, "bandwidth");
+	for (i = 0; i < json_count(ours); i++)
+		guest_add_netdev(guest, json_text_at(ours, i), true);
+	for (i = 0; i < json_count(volumes); i++)
+		guest_add_volume(guest, json_text_at(volumes, i));
+}
+
+static enum session_kind kind_of(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(kind_names); i++)
+		if (!strcmp(kind_names[i], name))
+			return i;
+	return SESSION_NONE;
+}
+
+static void set_name(struct session *session, const char *name)
+{
+	snprintf(session->name, sizeof(session->name), "%s", name);
+	session->state = xprintf("cluster-%s", name);
+}
+
+/* What a killed process has left. */
+static void session_restore(struct session *session, struct json_object *json)
+{
+	struct json_object *guests = json_object_object_get(json, "guests");
+	size_t i;
+
+	session->kind = kind_of(json_text(json, "kind"));
+	snprintf(session->id, sizeof(session->id), "%s", json_text(json, "id"));
+	set_name(session, json_text(json, "name"));
+	session->dir = xstrdup(json_text(json, "dir"));
+	session->deadline_ns = json_number(json, "deadline_ns");
+	session->gated = json_flag(json, "gated");
+	session->writing = json_flag(json, "writing");
+	session->taken = json_flag(json, "taken");
+	session->written = json_flag(json, "written");
+	session->kept = json_flag(json, "kept");
+	for (i = 0; i < json_count(guests); i++)
+		restore_guest(session, json_at(guests, i));
+	for (i = 0; i < session->n_guests; i++) {
+		guest_look(&session->guest[i]);
+		guest_find_netdevs(&session->guest[i]);
+	}
+}
+
+/* --- all guests at once --- */
+
+struct worker {
+	pthread_t thread;
+	struct guest *guest;
+	guest_step *step;
+	_Atomic bool over;
+	bool told;
+};
+
+static void *work(void *data)
+{
+	struct worker *worker = data;
+	uint64_t began_ns = now_ns(CLOCK_MONOTONIC);
+
+	worker->guest->ret = worker->step(worker->guest);
+	worker->guest->step_ns = now_ns(CLOCK_MONOTONIC) - began_ns;
+	worker->over = true;
+	return NULL;
+}
+
+/* Whoever has come to an end since the last look is told of, and does not wait for the others. */
+static bool all_over(struct worker *worker, size_t n)
+{
+	bool over = true;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (!worker[i].over) {
+			over = false;
+			continue;
+		}
+		if (!worker[i].told && worker[i].guest->session->done)
+			worker[i].guest->session->done(worker[i].guest);
+		worker[i].told = true;
+	}
+	return over;
+}
+
+static unsigned int percent(const struct guest *guest)
+{
+	uint64_t whole = guest->size ? guest->size : guest->memory;
+	uint64_t part = whole ? guest->moved * 100 / whole : 0;
+
+	return part > 100 ? 100 : part;
+}
+
+/* What an operator watches; for show only: an LPAR that is gone by now has none. */
+static void show_stage(const struct guest *guest, unsigned int number, const char *text,
+		       unsigned int progress)
+{
+	struct stage stage = { .number = number, .progress = progress };
+
+	snprintf(stage.text, sizeof(stage.text), "%s", text);
+	stage_set(guest->name, &stage, -1, number);
+}
+
+void session_stage(const struct session *session, unsigned int number, const char *text,
+		   unsigned int progress)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++)
+		show_stage(&session->guest[i], number, text, progress);
+}
+
+static void report_progress(struct session *session, unsigned int stage, const char *doing)
+{
+	struct json_object *json = json_object_new_object();
+	struct json_object *guests = json_object_new_object();
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++) {
+		if (stage != STAGE_HIDDEN)
+			show_stage(&session->guest[i], stage, doing, percent(&session->guest[i]));
+		json_put_u64(guests, session->guest[i].name, percent(&session->guest[i]));
+	}
+	json_put(json, "doing", doing);
+	json_object_object_add(json, "guests", guests);
+	execd_progress(json);
+}
+
+static int first_failure(struct session *session, const char *doing)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++) {
+		struct guest *guest = &session->guest[i];
+
+		if (!guest->ret || guest->ret == -ECANCELED)
+			continue;
+		err("guest %s: %s: %s", guest->name, doing,
+		    *guest->why ? guest->why : strerror(-guest->ret));
+		return guest->ret;
+	}
+	return session->cancelled ? -ECANCELED : 0;
+}
+
+/*
+ * A step of all guests, each in a thread, while the caller is listened to. A
+ * stage is shown unless its number is 0.
+ */
+int session_each(struct session *session, guest_step *step, unsigned int stage, const char *doing)
+{
+	struct worker *worker = xalloc((session->n_guests + 1) * sizeof(*worker));
+	unsigned int rounds = 0;
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++) {
+		worker[i].guest = &session->guest[i];
+		worker[i].step = step;
+		session->guest[i].why[0] = 0;
+		if (pthread_create(&worker[i].thread, NULL, work, &worker[i])) {
+			err("no thread for guest %s", session->guest[i].name);
+			exit(EXIT_FAILED);
+		}
+	}
+	while (!all_over(worker, session->n_guests)) {
+		if (stage && !(rounds++ % 10))
+			report_progress(session, stage, doing);
+		if (session->idle && !session->idle(session))
+			session->cancelled = true;
+		sleep_ms(session->idle ? 1 : IDLE_MS);
+	}
+	for (i = 0; i < session->n_guests; i++)
+		pthread_join(worker[i].thread, NULL);
+	free(worker);
+	return first_failure(session, doing);
+}
+
+/* --- beginning, undoing, ending --- */
+
+static bool is_wanted(struct json_object *names, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < json_count(names); i++)
+		if (!strcmp(json_text_at(names, i), name))
+			return true;
+	return !json_count(names);
+}
+
+struct find {
+	struct session *session;
+	struct json_object *names;
+	struct json_object *monitors;
+};
+
+static int find_one(const struct lpar *lpar, void *data)
+{
+	struct find *find = data;
+	const char *monitor = json_text(find->monitors, lpar->name);
+	struct guest *guest;
+
+	if (!is_wanted(find->names, lpar->name))
+		return 0;
+	if (!lpar_guest_pid(lpar) && !*monitor) {
+		if (lpar->n_members)
+			json_object_array_add(find->session->left_out,
+					      json_object_new_string(lpar->name));
+		return 0;
+	}
+	guest = session_add(find->session, lpar->name);
+	if (!lpar_guest_pid(lpar))
+		guest->monitor = xstrdup(monitor);
+	return 0;
+}
+
+/* Guests that run and are in the array of names; all when that is empty. */
+int session_find_guests(struct session *session, struct json_object *names,
+			struct json_object *monitors)
+{
+	struct find find = { session, names, monitors };
+	size_t i;
+	int ret;
+
+	session->left_out = json_object_new_array();
+	ret = lpar_for_each(find_one, &find);
+	if (ret)
+		return nl_fail("list", ret);
+	for (i = 0; !ret && i < session->n_guests; i++) {
+		struct guest *guest = &session->guest[i];
+
+		ret = guest_find(guest);
+		if (ret && guest->monitor)
+			err("guest %s: whoever listens at %s is no member of its LPAR", guest->name,
+			    guest->monitor);
+		if (!ret)
+			ret = guest_claim(guest);
+		if (!ret)
+			ret = guest_lock(guest);
+		if (!ret)
+			ret = guest_find_netdevs(guest);
+		if (!ret)
+			ret = guest_find_volumes(guest);
+	}
+	return ret;
+}
+
+static void free_guests(struct session *session)
+{
+	size_t i, j;
+
+	for (i = 0; i < session->n_guests; i++) {
+		struct guest *guest = &session->guest[i];
+
+		guest_disconnect(guest);
+		guest_unlock(guest);
+		for (j = 0; j < guest->n_volumes; j++)
+			free(guest->volume[j]);
+		free(guest->volume);
+		free(guest->netdev);
+		free(guest->monitor);
+		json_object_put(guest->disks);
+		json_object_put(guest->warnings);
+	}
+	free(session->guest);
+	session->guest = NULL;
+	session->n_guests = 0;
+}
+
+static void clear_session(struct session *session)
+{
+	free_guests(session);
+	free(session->state);
+	session->state = NULL;
+	free(session->dir);
+	session->dir = NULL;
+	json_object_put(session->left_out);
+	session->left_out = NULL;
+	session->kind = SESSION_NONE;
+	session->has_frames = session->gated = session->writing = false;
+	session->taken = session->written = session->kept = false;
+	session->unwanted[0] = 0;
+	session->cut = 0;
+	session->deadline_ns = 0;
+}
+
+/* Nothing is left to be undone. */
+void session_end(struct session *session)
+{
+	char path[PATH_MAX];
+
+	if (session->kind != SESSION_NONE)
+		session_stage(session, 0, "", 0);
+	unlink(session_path(path, sizeof(path)));
+	clear_session(session);
+}
+
+static void new_id(struct session *session)
+{
+	uint64_t number = now_ns(CLOCK_REALTIME);
+
+	getrandom(&number, sizeof(number), GRND_NONBLOCK);
+	snprintf(session->id, sizeof(session->id), "%0*" PRIx64, SESSION_ID_CHARS, number);
+}
+
+/* A request has "name", "dir" and "host". */
+int session_begin(struct session *session, enum session_kind kind, struct json_object *request)
+{
+	const char *name = json_text(request, "name"), *host = json_text(request, "host");
+	int ret;
+
+	if (session->kind != SESSION_NONE) {
+		err("an operation is under way already");
+		return -EBUSY;
+	}
+	if (!name_is_valid(name) || !*host || strchr(host, '/') || *host == '.' ||
+	    *json_text(request, "dir") != '/') {
+		err("not a valid name, host or directory");
+		return -EINVAL;
+	}
+	ret = session_recover(session);
+	if (ret)
+		return ret;
+	session->kind = kind;
+	new_id(session);
+	session->cancelled = false;
+	set_name(session, name);
+	session->dir = xprintf("%s/%s/%s", json_text(request, "dir"), name, host);
+	return 0;
+}
+
+/* What was saved so far. */
+static int remove_saved(const struct session *session)
+{
+	char *path = session_file(session, "");
+	size_t i, j;
+	int ret;
+
+	for (i = 0; session->taken && i < session->n_guests; i++)
+		for (j = 0; j < session->guest[i].n_volumes; j++)
+			snap_change(session->guest[i].volume[j], "delete", session->state);
+	ret = remove_dir(path);
+	free(path);
+	if (session->written) {
+		path = xprintf("%s.part", session->dir);
+		ret = remove_dir(path) || ret ? -EIO : 0;
+		free(path);
+	}
+	return ret;
+}
+
+/* Of guests that are there; of those that ran, or of those that were paused. */
+void session_close_gates(struct session *session, bool of_paused)
+{
+	size_t i;
+
+	/* Should one not close, its guest is told to go on and to stand again all the same. */
+	for (i = 0; i < session->n_guests; i++)
+		if (session->guest[i].pid && session->guest[i].ran != of_paused)
+			gate_close(session->guest[i].name, GATE_GRACE_MS);
+}
+
+void session_open_gates(struct session *session, bool of_paused)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++)
+		if (session->guest[i].pid && session->guest[i].ran != of_paused)
+			nl_simple(LPAR_CMD_GATE_OPEN, session->guest[i].name);
+}
+
+static void let_go(struct guest *guest)
+{
+	bool is_ours = guest->pid;
+
+	/* The gate of one that is gone may be another's by now. */
+	if (!is_ours && !guest_find(guest)) {
+		guest->pid = 0;
+		return;
+	}
+	nl_simple(LPAR_CMD_GATE_OPEN, guest->name);
+	guest_drain(guest);
+}
+
+/* Whoever was paused stays so; a guest whose QEMU is stuck keeps no other one standing. */
+static int go_on(struct session *session)
+{
+	size_t i;
+	int ret;
+
+	/* One that another lparctl has got hold of is told of as the others go on. */
+	for (i = 0; i < session->n_guests; i++)
+		if (session->guest[i].pid)
+			guest_lock(&session->guest[i]);
+	session_close_gates(session, true);
+	session->done = let_go;
+	ret = session_each(session, guest_go_on, 0, "cannot go on");
+	session->done = NULL;
+	return ret;
+}
+
+/*
+ * Frames that we have held go on, those of all guests at once; then buffers go that were not
+ * there before.
+ */
+void session_detach(struct session *session)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + DRAIN_TIMEOUT_NS;
+	bool held = session->gated || session->kind == SESSION_RESTORE;
+	size_t i;
+
+	for (i = 0; held && i < session->n_guests; i++)
+		guest_drain(&session->guest[i]);
+	for (i = 0; held && i < session->n_guests; i++)
+		while (!guest_is_drained(&session->guest[i]) &&
+		       now_ns(CLOCK_MONOTONIC) < deadline_ns)
+			sleep_ms(5);
+	for (i = 0; i < session->n_guests; i++)
+		guest_detach(&session->guest[i]);
+}
+
+static int undo_save(struct session *session)
+{
+	/* A guest that is deaf from the start has nothing to be told. */
+	int ret = session->gated ? go_on(session) : 0;
+
+	session_detach(session);
+	if ((!session->kept || !strcmp(session->unwanted, session->name)) && remove_saved(session))
+		ret = ret ? ret : -EIO;
+	return ret;
+}
+
+/* The guests end; nobody is there any more for the frames that are held. */
+static int end_guests(struct session *session)
+{
+	size_t i, j;
+	int ret = session_each(session, guest_end, 0, "cannot be stopped");
+
+	for (i = 0; i < session->n_guests; i++) {
+		struct guest *guest = &session->guest[i];
+
+		for (j = 0; j < guest->n_netdevs; j++)
+			nl_send(netbuf_request(NETBUF_CMD_FLUSH, guest->netdev[j].name), NULL,
+				NULL);
+	}
+	session_detach(session);
+	return ret;
+}
+
+/* Guests may have ended since. Threads must not do this: there is one netlink socket. */
+void session_look(struct session *session)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++)
+		guest_look(&session->guest[i]);
+}
+
+/* One that fires now would close what is to be opened. */
+static void cancel_cut(const struct session *session)
+{
+	size_t i;
+
+	for (i = 0; session->gated && i < session->n_guests; i++)
+		cut_cancel_of(session->guest[i].name, session->deadline_ns);
+}
+
+/*
+ * Everything is as it was before. What cannot be undone now, such as the stop of a
+ * guest that does not answer, stays on record for another try.
+ */
+int session_undo(struct session *session)
+{
+	int ret = 0;
+
+	/* The caller is not listened to any more: this is to be finished. */
+	session->idle = NULL;
+	session->cancelled = false;
+	session_look(session);
+	cancel_cut(session);
+	if (session->kind == SESSION_SAVE)
+		ret = undo_save(session);
+	else if (session->kind == SESSION_RESTORE)
+		ret = end_guests(session);
+	if (ret)
+		clear_session(session);
+	else
+		session_end(session);
+	return ret;
+}
+
+/* The guests are saved and wanted no more. */
+int session_discard(struct session *session)
+{
+	int ret;
+
+	session_look(session);
+	ret = end_guests(session);
+	session_end(session);
+	return ret;
+}
+
+/* Undo what a killed process has left behind on this host, if anything. */
+int session_recover(struct session *session)
+{
+	struct json_object *json;
+	char path[PATH_MAX];
+	int ret = lock();
+
+	if (ret)
+		return ret;
+	session_path(path, sizeof(path));
+	if (access(path, F_OK))
+		return 0;
+	json = json_object_from_file(path);
+	if (!json) {
+		err("%s: damaged: look at 'lparctl list' and 'lparctl netbuf show', then remove it",
+		    path);
+		return -EBADMSG;
+	}
+	session_restore(session, json);
+	json_object_put(json);
+	return session_undo(session);
+}

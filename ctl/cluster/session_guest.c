@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A guest of a session: its netdevs, volumes and monitor, and what is done to it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cluster/cluster.h"
+
+/* For QEMU to say who it is, and to end. */
+#define QMP_TIMEOUT_MS 5000
+#define END_MS 10000
+
+void guest_add_netdev(struct guest *guest, const char *name, bool ours)
+{
+	size_t n = guest->n_netdevs, i;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(guest->netdev[i].name, name))
+			return;
+	guest->netdev = xrealloc(guest->netdev, (n + 1) * sizeof(*guest->netdev));
+	snprintf(guest->netdev[n].name, sizeof(guest->netdev[n].name), "%s", name);
+	guest->netdev[n].ours = ours;
+	guest->n_netdevs++;
+}
+
+void guest_add_volume(struct guest *guest, const char *name)
+{
+	size_t n = guest->n_volumes;
+
+	guest->volume = xrealloc(guest->volume, (n + 1) * sizeof(*guest->volume));
+	guest->volume[n] = xstrdup(name);
+	guest->n_volumes++;
+}
+
+/* Their names, as an array. */
+struct json_object *guest_volumes(const struct guest *guest)
+{
+	struct json_object *names = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < guest->n_volumes; i++)
+		json_object_array_add(names, json_object_new_string(guest->volume[i]));
+	return names;
+}
+
+/* --- which process it is --- */
+
+/* Of a guest that lparctl has not started: who listens at its monitor, if that is a member. */
+static pid_t listener(const struct guest *guest, const struct lpar *lpar)
+{
+	pid_t pid = qmp_listener(guest->monitor, QMP_TIMEOUT_MS);
+
+	return pid && lpar_has_member(lpar, pid) ? pid : 0;
+}
+
+/* The QEMU that runs in its LPAR now; -ENOENT without a message when there is none. */
+int guest_find(struct guest *guest)
+{
+	struct lpar lpar;
+	int ret = lpar_get(guest->name, &lpar);
+
+	guest->pid = ret ? 0 : guest->monitor ? listener(guest, &lpar) : lpar_guest_pid(&lpar);
+	guest->memory = lpar.memory;
+	guest->frozen = lpar.gate == LPAR_GATE_CLOSED;
+	lpar_free(&lpar);
+	return guest->pid ? 0 : -ENOENT;
+}
+
+/* From now on this QEMU is meant, and no other one. */
+int guest_claim(struct guest *guest)
+{
+	return process_find(guest->pid, &guest->process);
+}
+
+/* Was it started by this operation, which has not come to claim it? */
+static bool is_marked(const struct guest *guest)
+{
+	const struct session *session = guest->session;
+
+	return session->kind == SESSION_RESTORE && *session->id &&
+	       process_has_variable(guest->pid, SESSION_VARIABLE, session->id);
+}
+
+/*
+ * Is the guest there that the operation is about? One that has been started under its
+ * name since, by somebody else, is none of ours.
+ */
+void guest_look(struct guest *guest)
+{
+	if (guest->process.start)
+		guest->pid = process_lives(&guest->process) ? guest->process.pid : 0;
+	else if (guest_find(guest) || !is_marked(guest))
+		guest->pid = 0;
+}
+
+int guest_lock(struct guest *guest)
+{
+	if (guest->lock < 0)
+		guest->lock = lpar_lock(guest->name);
+	return guest->lock < 0 ? -EBUSY : 0;
+}
+
+void guest_unlock(struct guest *guest)
+{
+	if (guest->lock < 0)
+		return;
+	/* Closed alone it would stay held by a child of another thread that has yet to exec. */
+	flock(guest->lock, LOCK_UN);
+	close(guest->lock);
+	guest->lock = -1;
+}
+
+/* --- what it has --- */
+
+int guest_find_volumes(struct guest *guest)
+{
+	char volume[128];
+	struct lpar lpar;
+	size_t i;
+	int ret = lpar_get(guest->name, &lpar);
+
+	for (i = 0; !ret && i < lpar.n_disks; i++) {
+		json_object_array_add(guest->disks, json_object_new_string(lpar.disk[i]));
+		ret = snap_volume_of(lpar.disk[i], volume, sizeof(volume));
+		if (ret)
+			err("guest %s: its disk %s is no snapsync volume, so its content cannot be saved: see snapsync in the user guide",
+			    guest->name, lpar.disk[i]);
+		else
+			guest_add_volume(guest, volume);
+	}
+	lpar_free(&lpar);
+	return ret;
+}
+
+/* The kernel tells the netdev of each open tap. */
+static void find_netdev(struct guest *guest, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char line[256], name[64];
+
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "iff: %63s", name) == 1)
+			guest_add_netdev(guest, name, false);
+	fclose(file);
+}
+
+int guest_find_netdevs(struct guest *guest)
+{
+	char *path = xprintf("/proc/%d/fdinfo", guest->pid);
+	struct dirent *entry;
+	DIR *dir = guest->pid ? opendir(path) : NULL;
+
+	while (dir && (entry = readdir(dir))) {
+		char *file = xprintf("%s/%s", path, entry->d_name);
+
+		find_netdev(guest, file);
+		free(file);
+	}
+	if (dir)
+		closedir(dir);
+	free(path);
+	return dir ? 0 : -ENOENT;
+}
+
+/* Frames that were to be held, and were not. */
+uint64_t netdev_lost(struct json_object *buffer)
+{
+	static const char *const directions[] = { "ingress", "egress" };
+	uint64_t lost = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(directions); i++) {
+		struct json_object *queue = json_object_object_get(buffer, directions[i]);
+
+		lost += json_number(queue, "dropped_limit") + json_number(queue, "dropped_memory");
+	}
+	return lost;
+}
+
+static int attach_netdev(struct guest *guest, struct netdev *netdev)
+{
+	struct json_object *buffer;
+	struct nlmsghdr *nlh;
+	int ret = netbuf_get(netdev->name, &buffer);
+	const char *lpar;
+
+	if (ret == -ENOENT) {
+		/* On record first: what is attached when we are killed is not the user's. */
+		netdev->ours = true;
+		ret = session_store(guest->session);
+		if (ret)
+			return ret;
+		nlh = netbuf_request(NETBUF_CMD_ATTACH, netdev->name);
+		mnl_attr_put_strz(nlh, NETBUF_A_LPAR, guest->name);
+		ret = nl_send(nlh, NULL, NULL);
+		netdev->ours = !ret;
+		return ret ? netbuf_fail(netdev->name, ret) : 0;
+	}
+	if (ret)
+		return netbuf_fail(netdev->name, ret);
+	lpar = json_text(buffer, "lpar");
+	if (strcmp(lpar, guest->name)) {
+		err("%s: its buffer takes part in the cuts of %s%s: run 'lparctl netbuf set %s --lpar %s'",
+		    netdev->name, *lpar ? "LPAR " : "no LPAR", lpar, netdev->name, guest->name);
+		ret = -EBUSY;
+	} else if (strcmp(json_text(buffer, "state"), "pass")) {
+		/* Whoever holds them would find them sent. */
+		err("%s: its buffer is in use (%s): run 'lparctl netbuf drain %s' first",
+		    netdev->name, json_text(buffer, "state"), netdev->name);
+		ret = -EBUSY;
+	}
+	netdev->lost = netdev_lost(buffer);
+	json_object_put(buffer);
+	return ret;
+}
+
+/* All its netdevs have a buffer that takes part in its cuts. */
+int guest_attach(struct guest *guest)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < guest->n_netdevs; i++)
+		ret = attach_netdev(guest, &guest->netdev[i]);
+	return ret;
+}
+
+int guest_hold(struct guest *guest)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < guest->n_netdevs; i++) {
+		ret = netbuf_set_state(guest->netdev[i].name, NETBUF_STATE_HOLD);
+		if (ret)
+			netbuf_fail(guest->netdev[i].name, ret);
+	}
+	return ret;
+}
+
+/* Send on what is held. */
+void guest_drain(struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_netdevs; i++)
+		netbuf_set_state(guest->netdev[i].name, NETBUF_STATE_DRAIN);
+}
+
+/* A netdev that is gone has nothing more to send. */
+bool guest_is_drained(struct guest *guest)
+{
+	struct json_object *buffer;
+	bool passes = true;
+	size_t i;
+
+	for (i = 0; passes && i < guest->n_netdevs; i++) {
+		if (netbuf_get(guest->netdev[i].name, &buffer))
+			continue;
+		passes = !strcmp(json_text(buffer, "state"), "pass");
+		json_object_put(buffer);
+	}
+	return passes;
+}
+
+/* Take those buffers away that were not there before. */
+void guest_detach(struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_netdevs; i++) {
+		struct netdev *netdev = &guest->netdev[i];
+
+		if (netdev->ours)
+			nl_send(netbuf_request(NETBUF_CMD_DETACH, netdev->name), NULL, NULL);
+		netdev->ours = false;
+	}
+}
+
+/*
+ * Run our own verbs, such as start and stop, each for a guest, at the same
+ * time; what they complain of is the reason of a failure.
+ */
+int guest_run_lparctl(struct guest *guest, const char *const *words)
+{
+	int ends[2], status = 0;
+	ssize_t len, total = 0;
+	char **all;
+	pid_t pid;
+	size_t i;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	all = self_words(words);
+	pid = fork();
+	if (!pid) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(ends[1], STDERR_FILENO);
+		execv("/proc/self/exe", all);
+		_exit(EXIT_FAILED);
+	}
+	close(ends[1]);
+	for (i = 0; all[i]; i++)
+		free(all[i]);
+	free(all);
+	while (pid > 0 && total + 1 < (ssize_t)sizeof(guest->why) &&
+	       (len = read(ends[0], guest->why + total, sizeof(guest->why) - 1 - total)) > 0)
+		total += len;
+	close(ends[0]);
+	guest->why[total] = 0;
+	guest->why[strcspn(guest->why, "\n")] = 0;
+	if (!strncmp(guest->why, "lparctl: ", 9))
+		memmove(guest->why, guest->why + 9, strlen(guest->why + 9) + 1);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -ECHILD;
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
+}
+
+/* lparctl stop knows only of those that it has started: this one ends by its process. */
+static int end_process(const struct process *process)
+{
+	static const int signals[] = { SIGTERM, SIGKILL };
+	struct pollfd pfd = { .fd = process_open(process), .events = POLLIN };
+	size_t i;
+	int n = 0;
+
+	for (i = 0; pfd.fd >= 0 && !n && i < ARRAY_SIZE(signals); i++) {
+		syscall(SYS_pidfd_send_signal, pfd.fd, signals[i], NULL, 0);
+		n = poll(&pfd, 1, END_MS);
+	}
+	if (pfd.fd >= 0)
+		close(pfd.fd);
+	return pfd.fd < 0 || n == 1 ? 0 : -ETIMEDOUT;
+}
+
+/* Its QEMU ends, and its LPAR is given back. */
+int guest_end(struct guest *guest)
+{
+	const char *const words[] = { "stop", guest->name, "--timeout", "0s", NULL };
+
+	if (!guest->pid)
+		return 0;
+	guest_disconnect(guest);
+	guest_unlock(guest);
+	if (guest->monitor && end_process(&guest->process)) {
+		snprintf(guest->why, sizeof(guest->why), "QEMU, pid %d, does not go", guest->pid);
+		return -ETIMEDOUT;
+	}
+	return guest_run_lparctl(guest, words);
+}

@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * start and stop: an LPAR together with its QEMU.
+ *
+ * start: define, activate, move interrupts, run QEMU, wait for its QMP socket,
+ * pin its vCPUs. What fails undoes what came before, in reverse order.
+ *
+ * /run/lparkit/NAME holds qemu.pid, qmp.sock, lparctl.sock, qemu.log, irqs, and
+ * lpar.conf, the description that the guest was started with; a lock on the directory
+ * keeps a second start or stop of the same LPAR away, and the monitor of lparctl's own
+ * is for its holder.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <net/if.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guest/guest.h"
+
+#define START_TIMEOUT_NS (60 * NSEC_PER_SEC) /* until QMP answers */
+#define STOP_TIMEOUT_NS (60 * NSEC_PER_SEC) /* for the guest's own shutdown */
+#define QUIT_TIMEOUT_NS (10 * NSEC_PER_SEC) /* for QEMU to quit, or to die */
+#define QMP_TIMEOUT_MS 2000
+
+/* What start has done so far, and stop or a failure has to undo. */
+struct launch {
+	const char *name;
+	struct lpar_config config;
+	struct lpar lpar;
+	bool incoming; /* QEMU waits for a migration */
+	bool wait; /* until the guest has ended */
+	bool created;
+	bool activated;
+	bool irqs;
+	pid_t pid; /* QEMU, our child */
+};
+
+/* What a QEMU that was killed leaves behind. */
+static void forget_run(const char *name)
+{
+	char path[PATH_MAX];
+
+	unlink(run_path(path, sizeof(path), name, "qmp.sock"));
+	unlink(run_path(path, sizeof(path), name, "lparctl.sock"));
+	unlink(run_path(path, sizeof(path), name, "qemu.pid"));
+	unlink(run_path(path, sizeof(path), name, "lpar.conf"));
+}
+
+/* Is the process, or with 0 anybody, no member any more, and the memory nobody's? */
+static bool has_left(const struct lpar *lpar, pid_t pid)
+{
+	return !lpar->holder && !(pid ? lpar_has_member(lpar, pid) : lpar->n_members);
+}
+
+/* Poll until has_left(). */
+static int wait_left(const char *name, pid_t pid)
+{
+	uint64_t deadline = now_ns(CLOCK_MONOTONIC) + QUIT_TIMEOUT_NS;
+	struct lpar lpar;
+	bool gone;
+	int ret;
+
+	for (;;) {
+		ret = lpar_get(name, &lpar);
+		gone = ret || has_left(&lpar, pid);
+		lpar_free(&lpar);
+		if (gone || now_ns(CLOCK_MONOTONIC) > deadline)
+			return gone ? ret : -ETIMEDOUT;
+		sleep_ms(20);
+	}
+}
+
+/* QEMU would make one, which is down and in no bridge, and nobody would hear of it. */
+static int nics_check(const struct lpar_config *config)
+{
+	size_t i;
+
+	for (i = 0; i < config->guest.n_nics; i++) {
+		const char *netdev = config->guest.nic[i].netdev;
+
+		if (if_nametoindex(netdev))
+			continue;
+		err("LPAR %s: net %s: no such netdev: make it by 'ip tuntap add %s mode tap'",
+		    config->name, netdev, netdev);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+/* The INI file is the truth as long as the LPAR holds nothing. */
+static int define(struct launch *launch)
+{
+	int ret = lpar_get(launch->name, &launch->lpar);
+
+	if (ret == -ENOENT) {
+		ret = config_apply(LPAR_CMD_CREATE, &launch->config, launch->config.given);
+		launch->created = !ret;
+	} else if (!ret && !lpar_is_fenced(&launch->lpar)) {
+		ret = config_apply(LPAR_CMD_SET, &launch->config, KEY_ALL);
+	}
+	lpar_free(&launch->lpar);
+	if (!ret)
+		ret = lpar_get(launch->name, &launch->lpar);
+	return ret ? lpar_fail(launch->name, ret) : EXIT_OK;
+}
+
+static int fence(struct launch *launch)
+{
+	const char *cpus = launch->lpar.cpus;
+	int ret;
+
+	if (!lpar_is_fenced(&launch->lpar)) {
+		ret = nl_simple(LPAR_CMD_ACTIVATE, launch->name);
+		if (ret)
+			return lpar_fail(launch->name, ret);
+		launch->activated = true;
+		say("%s: active", launch->name);
+	}
+	irqs_move(launch->name, cpus);
+	launch->irqs = true;
+	return EXIT_OK;
+}
+
+/* QEMU would make a regular file where there is none, and call it memory. */
+static int check_memory(const struct launch *launch)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	lpar_memory_path(path, sizeof(path), launch->name);
+	if (!stat(path, &st) && S_ISCHR(st.st_mode))
+		return EXIT_OK;
+	err("LPAR %s: %s is no character device: is devtmpfs mounted on /dev?", launch->name, path);
+	return EXIT_FAILED;
+}
+
+static void redirect(const char *name)
+{
+	char path[PATH_MAX];
+	int log = open(run_path(path, sizeof(path), name, "qemu.log"),
+		       O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	dup2(null, STDIN_FILENO);
+	dup2(log < 0 ? null : log, STDOUT_FILENO);
+	dup2(log < 0 ? null : log, STDERR_FILENO);
+}
+
+/* In the child: become a member by our own pid, then QEMU. Never returns. */
+static void become_qemu(const struct launch *launch, char **argv, int report)
+{
+	struct nlmsghdr *nlh;
+	int ret;
+
+	setsid();
+	redirect(launch->name);
+	ret = oom_discount(launch->lpar.memory);
+	if (ret) {
+		dprintf(report, "oom_score_adj of QEMU: %s", strerror(-ret));
+		_exit(EXIT_FAILED);
+	}
+	nlh = nl_request(LPAR_CMD_MEMBER_ADD, launch->name);
+	mnl_attr_put_u32(nlh, LPAR_A_MEMBER, getpid());
+	ret = nl_send(nlh, NULL, NULL);
+	if (ret) {
+		dprintf(report, "QEMU does not become a member: %s", nl_text(ret));
+	} else {
+		execvp(argv[0], argv);
+		dprintf(report, "%s: %s", argv[0], strerror(errno));
+	}
+	_exit(EXIT_FAILED);
+}
+
+/* The pipe closes by itself at exec: no word in it means success. */
+static int run_qemu(struct launch *launch)
+{
+	char **argv = qemu_command(&launch->config, launch->incoming);
+	char text[512], path[PATH_MAX];
+	int fd[2];
+	ssize_t len;
+
+	fflush(stdout);
+	forget_run(launch->name);
+	run_path(path, sizeof(path), launch->name, "lpar.conf");
+	if (config_copy(launch->config.file, path) || nics_record(&launch->config, path))
+		return EXIT_FAILED;
+	if (pipe2(fd, O_CLOEXEC)) {
+		err("LPAR %s: pipe: %s", launch->name, strerror(errno));
+		return EXIT_FAILED;
+	}
+	launch->pid = fork();
+	if (!launch->pid)
+		become_qemu(launch, argv, fd[1]);
+	close(fd[1]);
+	len = launch->pid < 0 ? snprintf(text, sizeof(text), "fork: %s", strerror(errno))
+			      : read(fd[0], text, sizeof(text) - 1);
+	close(fd[0]);
+	if (!len)
+		return EXIT_OK;
+	err("LPAR %s: %.*s", launch->name, (int)(len < 0 ? 0 : len), text);
+	return EXIT_FAILED;
+}
+
+/* QEMU's last words. */
+void guest_show_log(const char *name)
+{
+	char path[PATH_MAX], line[512];
+	FILE *log = fopen(run_path(path, sizeof(path), name, "qemu.log"), "re");
+
+	if (!log)
+		return;
+	while (fgets(line, sizeof(line), log)) {
+		line[strcspn(line, "\n")] = 0;
+		err("%s: %s", path, line);
+	}
+	fclose(log);
+}
+
+/* Ready is who answers on QMP. */
+static int wait_ready(struct launch *launch, uint64_t timeout_ns)
+{
+	uint64_t deadline = now_ns(CLOCK_MONOTONIC) + timeout_ns;
+	char path[PATH_MAX];
+	struct qmp *qmp;
+
+	run_path(path, sizeof(path), launch->name, "lparctl.sock");
+	while (qmp_open(path, QMP_TIMEOUT_MS, &qmp)) {
+		if (waitpid(launch->pid, NULL, WNOHANG) == launch->pid) {
+			launch->pid = 0;
+			err("LPAR %s: QEMU ended at once", launch->name);
+			guest_show_log(launch->name);
+			return EXIT_FAILED;
+		}
+		if (interrupted()) {
+			err("LPAR %s: interrupted", launch->name);
+			return EXIT_FAILED;
+		}
+		if (now_ns(CLOCK_MONOTONIC) > deadline) {
+			err("LPAR %s: QEMU does not answer on %s", launch->name, path);
+			return EXIT_TIMEOUT;
+		}
+		sleep_ms(20);
+	}
+	qmp_close(qmp);
+	return EXIT_OK;
+}
+
+static void kill_child(struct launch *launch)
+{
+	if (launch->pid <= 0)
+		return;
+	kill(launch->pid, SIGKILL);
+	waitpid(launch->pid, NULL, 0);
+	wait_left(launch->name, launch->pid);
+	forget_run(launch->name);
+}
+
+/* Undo what was done, last things first; returns the exit code of start. */
+static int undo(struct launch *launch, int code)
+{
+	bool undone = launch->created || launch->activated || launch->irqs;
+	int ret = 0;
+
+	kill_child(launch);
+	if (launch->irqs)
+		irqs_restore(launch->name, launch->lpar.cpus);
+	if (launch->activated)
+		ret = deactivate(launch->name, true);
+	if (ret)
+		lpar_fail(launch->name, ret);
+	if (launch->created && !ret)
+		ret = nl_simple(LPAR_CMD_DELETE, launch->name);
+	if (!undone || ret)
+		return code;
+	err("LPAR %s: not started, everything is as it was", launch->name);
+	return EXIT_ROLLED_BACK;
+}
+
+static struct json_object *report_nics(const struct launch *launch)
+{
+	struct json_object *nics = json_object_new_array(), *json;
+	const struct guest_config *guest = &launch->config.guest;
+	char mac[MAC_CHARS + 1];
+	size_t i;
+
+	for (i = 0; i < guest->n_nics; i++) {
+		mac_format(mac, guest->nic[i].mac);
+		say("%s: NIC at %s has MAC %s", launch->name, guest->nic[i].netdev, mac);
+		json = json_object_new_object();
+		json_put(json, "netdev", guest->nic[i].netdev);
+		json_put(json, "mac", mac);
+		json_object_array_add(nics, json);
+	}
+	return nics;
+}
+
+static void report(const struct launch *launch)
+{
+	struct json_object *json, *nics = report_nics(launch);
+	char path[PATH_MAX];
+
+	run_path(path, sizeof(path), launch->name, "qmp.sock");
+	say("%s: guest %s, pid %d, QMP %s", launch->name,
+	    launch->incoming ? "waits for a migration" : "runs", launch->pid, path);
+	if (!options.json) {
+		json_object_put(nics);
+		return;
+	}
+	json = json_object_new_object();
+	json_put(json, "name", launch->name);
+	json_put_s64(json, "pid", launch->pid);
+	json_put(json, "qmp", path);
+	json_put(json, "log", run_path(path, sizeof(path), launch->name, "qemu.log"));
+	json_object_object_add(json, "nics", nics);
+	json_print(json);
+}
+
+/* With --wait one that runs already is as good. */
+static int start(struct launch *launch, uint64_t timeout_ns)
+{
+	int ret = define(launch);
+	pid_t pid;
+
+	if (ret)
+		return undo(launch, ret);
+	pid = lpar_guest_pid(&launch->lpar);
+	if (pid && launch->wait) {
+		say("%s: guest runs already, pid %d, and is watched", launch->name, pid);
+		return EXIT_OK;
+	}
+	if (pid) {
+		err("LPAR %s: its guest runs already, pid %d", launch->name, pid);
+		return EXIT_FAILED;
+	}
+	ret = fence(launch);
+	if (!ret)
+		ret = check_memory(launch);
+	if (!ret)
+		ret = run_qemu(launch);
+	if (!ret)
+		ret = wait_ready(launch, timeout_ns);
+	if (!ret)
+		ret = pin_guest(&launch->lpar, &launch->config.guest.pin);
+	if (ret)
+		return undo(launch, ret);
+	report(launch);
+	return EXIT_OK;
+}
+
+/* NAME [OPTION]... of start and stop; file is NULL for stop. */
+static int parse_words(struct args *args, const char *verb, struct launch *launch,
+		       uint64_t *timeout_ns, const char **file)
+{
+	const char **name = &launch->name;
+	const char *value = NULL;
+
+	*name = next_arg(args);
+	while (*name && args->argc) {
+		if (next_option(args, "--timeout", &value)) {
+			if (!value || parse_time(value, timeout_ns))
+				return usage("--timeout needs a time such as 30s");
+		} else if (file && next_option(args, "--file", file)) {
+			if (!*file)
+				return usage("--file needs a file");
+		} else if (file && next_flag(args, "--incoming")) {
+			launch->incoming = true;
+		} else if (file && next_flag(args, "--wait")) {
+			launch->wait = true;
+		} else {
+			return usage("'%s' is unknown to %s", next_arg(args), verb);
+		}
+	}
+	if (!*name)
+		return usage("%s NAME [--timeout TIME]%s", verb,
+			     file ? " [--file FILE] [--incoming] [--wait]" : "");
+	if (!name_is_valid(*name))
+		return usage("'%s' is no name for an LPAR: 1-31 of a-z 0-9 . _ -", *name);
+	return EXIT_OK;
+}
+
+int start_verb(struct args *args)
+{
+	uint64_t timeout_ns = START_TIMEOUT_NS;
+	struct launch launch = { 0 };
+	const char *file = NULL;
+	int lock = -1;
+	int ret;
+
+	ret = parse_words(args, "start", &launch, &timeout_ns, &file);
+	if (ret)
+		return ret;
+	ret = EXIT_FAILED;
+	if (config_load(&launch.config, file, launch.name))
+		goto out;
+	if (!launch.config.memory) {
+		err("LPAR %s: a guest needs memory= in %s", launch.name, launch.config.file);
+		goto out;
+	}
+	if (nics_complete(&launch.config) || nics_check(&launch.config))
+		goto out;
+	/* Requests to the kernel are finished first: their result is needed to undo them. */
+	interrupt_catch(SA_RESTART);
+	lock = lpar_lock(launch.name);
+	if (lock >= 0)
+		ret = start(&launch, timeout_ns);
+out:
+	if (lock >= 0)
+		close(lock);
+	if (!ret && launch.wait)
+		ret = guest_supervise(launch.name, launch.pid);
+	lpar_free(&launch.lpar);
+	config_free(&launch.config);
+	return ret;
+}
+
+/* True when the process of the pidfd ends in time. */
+static bool ends(int pidfd, uint64_t timeout_ns)
+{
+	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&pfd, 1, poll_ms(timeout_ns)) == 1;
+}
+
+static uint64_t left(uint64_t deadline_ns)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	return deadline_ns > now ? deadline_ns - now : 0;
+}
+
+/* The guest is asked, and ends in time: QEMU may be as slow to answer as the guest. */
+static bool powers_down(const char *name, int pidfd, uint64_t timeout_ns)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + timeout_ns;
+	char path[PATH_MAX];
+	struct qmp *qmp;
+	int ret;
+
+	if (!timeout_ns)
+		return false;
+	ret = qmp_open(run_monitor(path, sizeof(path), name), poll_ms(timeout_ns), &qmp);
+	if (!ret)
+		ret = qmp_command(qmp, "system_powerdown", poll_ms(left(deadline_ns)));
+	qmp_close(qmp);
+	return !ret && ends(pidfd, left(deadline_ns));
+}
+
+static bool ends_by(int pidfd, int signal)
+{
+	syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+	return ends(pidfd, QUIT_TIMEOUT_NS);
+}
+
+/*
+ * Gently, then firmly, then by force. QEMU takes SIGTERM for "quit", whoever has its
+ * monitors: its disks are flushed.
+ */
+static int end_guest(const char *name, const struct process *process, uint64_t timeout_ns)
+{
+	int pidfd = process_open(process);
+
+	if (pidfd < 0)
+		return pidfd == -ESRCH ? wait_left(name, process->pid) : pidfd;
+	if (powers_down(name, pidfd, timeout_ns)) {
+		say("%s: guest powered down", name);
+	} else if (ends_by(pidfd, SIGTERM)) {
+		say("%s: QEMU quit", name);
+	} else {
+		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+		say("%s: QEMU killed", name);
+	}
+	if (!ends(pidfd, QUIT_TIMEOUT_NS)) {
+		close(pidfd);
+		return -ETIMEDOUT;
+	}
+	close(pidfd);
+	return wait_left(name, process->pid);
+}
+
+/* A guest that is held in the gate cannot power itself down. */
+static void thaw(const struct lpar *lpar)
+{
+	if (lpar->gate == LPAR_GATE_CLOSED && !nl_simple(LPAR_CMD_GATE_OPEN, lpar->name))
+		say("%s: thawed", lpar->name);
+}
+
+/*
+ * A guest that has powered itself down: QEMU takes its pidfile away first, and is a
+ * member until it has ended. What deactivation refuses, it refuses after that.
+ */
+static void wait_ended(const char *name)
+{
+	char path[PATH_MAX];
+
+	if (!access(run_path(path, sizeof(path), name, "lpar.conf"), F_OK))
+		wait_left(name, 0);
+}
+
+/* Its number is a member's before and after we look: it was not given to another between. */
+int guest_find_process(const struct lpar *lpar, struct process *process)
+{
+	struct lpar now;
+	int ret = process_find(lpar_guest_pid(lpar), process);
+
+	if (ret)
+		return ret;
+	ret = lpar_get(lpar->name, &now);
+	if (!ret && lpar_guest_pid(&now) != process->pid)
+		ret = -ESRCH;
+	lpar_free(&now);
+	return ret;
+}
+
+int guest_stop(const struct lpar *lpar, uint64_t timeout_ns)
+{
+	struct process process;
+	int ret = 0;
+
+	if (!guest_find_process(lpar, &process)) {
+		thaw(lpar);
+		ret = end_guest(lpar->name, &process, timeout_ns);
+	} else {
+		wait_ended(lpar->name);
+	}
+	if (ret) {
+		err("LPAR %s: QEMU, pid %d, does not go: %s", lpar->name, process.pid,
+		    strerror(-ret));
+		return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
+	}
+	forget_run(lpar->name);
+	if (lpar_is_fenced(lpar)) {
+		ret = deactivate(lpar->name, false);
+		if (ret)
+			return lpar_fail(lpar->name, ret);
+		say("%s: deactivated", lpar->name);
+	}
+	irqs_restore(lpar->name, lpar->cpus);
+	return EXIT_OK;
+}
+
+int stop_verb(struct args *args)
+{
+	uint64_t timeout_ns = STOP_TIMEOUT_NS;
+	struct lpar lpar = { .name = "" };
+	struct launch launch = { 0 };
+	const char *name;
+	int lock, ret;
+
+	ret = parse_words(args, "stop", &launch, &timeout_ns, NULL);
+	if (ret)
+		return ret;
+	name = launch.name;
+	ret = lpar_get(name, &lpar);
+	if (ret)
+		return lpar_fail(name, ret);
+	lpar_free(&lpar);
+	lock = lpar_lock(name);
+	if (lock < 0)
+		return EXIT_FAILED;
+	/* Whoever had the lock may have changed it. */
+	ret = lpar_get(name, &lpar);
+	ret = ret ? lpar_fail(name, ret) : guest_stop(&lpar, timeout_ns);
+	close(lock);
+	lpar_free(&lpar);
+	return ret;
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Small files, and directories.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/lib.h"
+
+/* A path below --root. */
+const char *rooted(char *buf, size_t size, const char *fmt, ...)
+{
+	int len = snprintf(buf, size, "%s", options.root);
+	va_list ap;
+
+	if (len < 0 || (size_t)len >= size)
+		return "";
+	va_start(ap, fmt);
+	vsnprintf(buf + len, size - len, fmt, ap);
+	va_end(ap);
+	return buf;
+}
+
+/* A small file as text, without trailing white space. */
+int read_text(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len;
+
+	if (fd < 0)
+		return -errno;
+	len = read(fd, buf, size - 1);
+	if (len < 0)
+		len = -errno;
+	close(fd);
+	if (len < 0)
+		return len;
+	while (len && isspace((unsigned char)buf[len - 1]))
+		len--;
+	buf[len] = 0;
+	return 0;
+}
+
+/* In one write(), as sysfs, cgroup and proc files want it. */
+int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static int make_path(const char *path, mode_t mode)
+{
+	char *copy = xstrdup(path), *end;
+	int ret = 0;
+
+	for (end = copy + 1; !ret && (end = strchr(end, '/')); *end++ = '/') {
+		*end = 0;
+		if (mkdir(copy, mode) && errno != EEXIST)
+			ret = -errno;
+	}
+	if (!ret && mkdir(copy, mode) && errno != EEXIST)
+		ret = -errno;
+	free(copy);
+	return ret;
+}
+
+/*
+ * With all directories above it. Another host may remove one above it that is empty, as it
+ * undoes, when they are shared.
+ */
+int make_dir(const char *path, mode_t mode)
+{
+	int tries = 10, ret;
+
+	do {
+		ret = make_path(path, mode);
+	} while (ret == -ENOENT && --tries);
+	return ret;
+}
+
+/* Names in a directory, too, are lost with the power otherwise. */
+int sync_parent(const char *path)
+{
+	char *parent = xstrdup(path), *end = strrchr(parent, '/');
+	int fd, ret = 0;
+
+	if (end)
+		*end = 0;
+	fd = open(end ? *parent ? parent : "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* What cannot be synchronised, as on some network file systems, says EINVAL. */
+	if (fd < 0 || (fsync(fd) && errno != EINVAL))
+		ret = -errno;
+	if (fd >= 0)
+		close(fd);
+	free(parent);
+	return ret;
+}

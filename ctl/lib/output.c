@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tables for people, JSON for programs.
+ */
+#include <stdlib.h>
+#include <ctype.h>
+#include <string.h>
+
+#include "lib/lib.h"
+
+/* The rows of a table wait here until the widths of its columns are known. */
+static struct {
+	char **cell;
+	size_t n_cells;
+	size_t n_columns;
+} table;
+
+/* Add a row; every row of a table has the same number of cells. */
+void table_row(const char *const *cell, size_t n)
+{
+	size_t i;
+
+	table.cell = xrealloc(table.cell, (table.n_cells + n) * sizeof(*table.cell));
+	table.n_columns = n;
+	for (i = 0; i < n; i++)
+		table.cell[table.n_cells++] = xstrdup(*cell[i] ? cell[i] : "-");
+}
+
+static int column_width(size_t column)
+{
+	size_t width = 0, i;
+
+	for (i = column; i < table.n_cells; i += table.n_columns)
+		if (strlen(table.cell[i]) > width)
+			width = strlen(table.cell[i]);
+	return width;
+}
+
+/* Print the rows in aligned columns and forget them. */
+void table_print(void)
+{
+	int width[16] = { 0 };
+	size_t i, column;
+
+	for (i = 0; i < table.n_columns && i < ARRAY_SIZE(width); i++)
+		width[i] = column_width(i);
+	for (i = 0; i < table.n_cells; i++) {
+		column = i % table.n_columns;
+		if (column + 1 == table.n_columns)
+			printf("%s\n", table.cell[i]);
+		else
+			printf("%-*s  ", width[column], table.cell[i]);
+		free(table.cell[i]);
+	}
+	free(table.cell);
+	memset(&table, 0, sizeof(table));
+}
+
+void json_put(struct json_object *object, const char *key, const char *value)
+{
+	json_object_object_add(object, key, json_object_new_string(value));
+}
+
+void json_put_u64(struct json_object *object, const char *key, uint64_t value)
+{
+	json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+void json_put_s64(struct json_object *object, const char *key, int64_t value)
+{
+	json_object_object_add(object, key, json_object_new_int64(value));
+}
+
+/* What comes from outside may end up on a terminal. To be freed. */
+char *json_printable(struct json_object *value)
+{
+	char *text = xstrdup(value ? json_object_get_string(value) : ""), *c;
+
+	for (c = text; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
+	return text;
+}
+
+/* Print and free. A reader of a pipe gets it at once. */
+void json_print(struct json_object *json)
+{
+	int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
+
+	if (options.pretty)
+		flags |= JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED;
+	puts(json_object_to_json_string_ext(json, flags));
+	fflush(stdout);
+	json_object_put(json);
+}

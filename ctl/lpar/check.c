@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * lparctl check: finds what would keep an LPAR from being activated before
+ * anything is started. The INI files are compared with this host and with each
+ * other without the kernel module; an LPAR that the module knows is checked by
+ * it too.
+ */
+#include <errno.h>
+#include <glob.h>
+#include <limits.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/genetlink.h>
+
+#include "lpar/lpar.h"
+
+#define PIECE_BYTES (2ULL << 20) /* LPAR memory comes in pieces of this size */
+
+/* All INI files of this host, for overlaps. */
+struct site {
+	struct lpar_config *config;
+	size_t n;
+	struct cpus online;
+	bool online_known;
+};
+
+struct report {
+	const char *name;
+	const char *file; /* NULL: only the kernel knows it */
+	struct json_object *problems;
+};
+
+static void problem(struct report *report, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void problem(struct report *report, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	json_object_array_add(report->problems, json_object_new_string(text));
+}
+
+/* All siblings of every CPU must be in: a shared core would be a shared cache. */
+static void check_cores(struct report *report, const struct cpus *cpus)
+{
+	char path[PATH_MAX], list[LPAR_CPULIST_MAX + 1];
+	struct cpus siblings, rest;
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < CPUS_MAX; cpu++) {
+		if (!cpus_has(cpus, cpu))
+			continue;
+		rooted(path, sizeof(path),
+		       "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
+		if (cpus_read(path, &siblings))
+			continue;
+		cpus_andnot(&rest, &siblings, cpus);
+		if (!cpus_empty(&rest))
+			problem(report, "CPU %u is half a core: add its sibling %s", cpu,
+				cpus_format(list, sizeof(list), &rest));
+	}
+}
+
+static void check_cpus(struct report *report, const struct lpar_config *config,
+		       const struct site *site)
+{
+	char list[LPAR_CPULIST_MAX + 1];
+	struct cpus cpus, offline;
+
+	cpus_parse(config->cpus, &cpus);
+	if (cpus_has(&cpus, 0))
+		problem(report, "CPU 0 belongs to the host: leave it out");
+	cpus_andnot(&offline, &cpus, &site->online);
+	if (site->online_known && !cpus_empty(&offline))
+		problem(report, "CPU %s is not online", cpus_format(list, sizeof(list), &offline));
+	check_cores(report, &cpus);
+}
+
+static void check_pin(struct report *report, const struct lpar_config *config)
+{
+	char list[LPAR_CPULIST_MAX + 1];
+	struct cpus cpus, pins;
+
+	if (!config->guest.pin.cpus)
+		return;
+	cpus_parse(config->cpus, &cpus);
+	cpus_parse(config->guest.pin.cpus, &pins);
+	cpus_andnot(&pins, &pins, &cpus);
+	if (!cpus_empty(&pins))
+		problem(report, "vcpu-pin: CPU %s is not in cpus",
+			cpus_format(list, sizeof(list), &pins));
+}
+
+static void check_memory(struct report *report, const struct lpar_config *config)
+{
+	char path[PATH_MAX];
+
+	if (config->memory % PIECE_BYTES)
+		problem(report, "memory is no multiple of 2 MiB");
+	if (config->node == LPAR_NODE_ANY)
+		return;
+	rooted(path, sizeof(path), "/sys/devices/system/node/node%d", config->node);
+	if (access(path, F_OK))
+		problem(report, "NUMA node %d does not exist", config->node);
+}
+
+static void check_disks(struct report *report, const struct lpar_config *config)
+{
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < config->n_disks; i++) {
+		if (stat(config->disk[i], &st))
+			problem(report, "disk %s: %s", config->disk[i], strerror(errno));
+		else if (!S_ISBLK(st.st_mode))
+			problem(report, "disk %s is no block device", config->disk[i]);
+	}
+}
+
+static void check_file(struct report *report, const char *key, const char *path)
+{
+	if (path && access(path, R_OK))
+		problem(report, "%s %s: %s", key, path, strerror(errno));
+}
+
+/* On another host than that of a root directory there may be others. */
+static void check_nics(struct report *report, const struct lpar_config *config)
+{
+	const struct guest_config *guest = &config->guest;
+	size_t i;
+
+	for (i = 0; i < guest->n_nics && !*options.root; i++)
+		if (!if_nametoindex(guest->nic[i].netdev))
+			problem(report, "net %s: no such netdev", guest->nic[i].netdev);
+}
+
+/* The same node under another name is the same disk. */
+bool same_disk(const char *a, const char *b)
+{
+	struct stat st_a, st_b;
+
+	if (!strcmp(a, b))
+		return true;
+	return !stat(a, &st_a) && !stat(b, &st_b) && S_ISBLK(st_a.st_mode) &&
+	       S_ISBLK(st_b.st_mode) && st_a.st_rdev == st_b.st_rdev;
+}
+
+static void check_disk_overlap(struct report *report, const struct lpar_config *a,
+			       const struct lpar_config *b)
+{
+	size_t i, j;
+
+	for (i = 0; i < a->n_disks; i++)
+		for (j = 0; j < b->n_disks; j++)
+			if (same_disk(a->disk[i], b->disk[j]))
+				problem(report, "disk %s is also in LPAR %s (%s)", a->disk[i],
+					b->name, b->file);
+}
+
+static void check_nic_overlap(struct report *report, const struct lpar_config *a,
+			      const struct lpar_config *b)
+{
+	const struct nic *nic = a->guest.nic, *other = b->guest.nic;
+	char mac[MAC_CHARS + 1];
+	size_t i, j;
+
+	for (i = 0; i < a->guest.n_nics; i++) {
+		for (j = 0; j < b->guest.n_nics; j++) {
+			if (!strcmp(nic[i].netdev, other[j].netdev))
+				problem(report, "netdev %s is also in LPAR %s (%s)", nic[i].netdev,
+					b->name, b->file);
+			if (nic[i].has_mac && other[j].has_mac &&
+			    !memcmp(nic[i].mac, other[j].mac, MAC_BYTES))
+				problem(report, "MAC %s is also in LPAR %s (%s)",
+					mac_format(mac, nic[i].mac), b->name, b->file);
+		}
+	}
+}
+
+static void check_overlap(struct report *report, const struct lpar_config *a,
+			  const struct lpar_config *b)
+{
+	char list[LPAR_CPULIST_MAX + 1];
+	struct cpus cpus_a, cpus_b;
+
+	cpus_parse(a->cpus, &cpus_a);
+	cpus_parse(b->cpus, &cpus_b);
+	if (cpus_intersect(&cpus_a, &cpus_b)) {
+		cpus_and(&cpus_a, &cpus_a, &cpus_b);
+		problem(report, "CPU %s is also in LPAR %s (%s)",
+			cpus_format(list, sizeof(list), &cpus_a), b->name, b->file);
+	}
+	check_disk_overlap(report, a, b);
+	check_nic_overlap(report, a, b);
+}
+
+static void check_config(struct report *report, const struct lpar_config *config,
+			 const struct site *site)
+{
+	size_t i;
+
+	check_cpus(report, config, site);
+	check_pin(report, config);
+	check_memory(report, config);
+	check_disks(report, config);
+	check_nics(report, config);
+	check_file(report, "kernel", config->guest.kernel);
+	check_file(report, "initrd", config->guest.initrd);
+	for (i = 0; i < site->n; i++)
+		if (strcmp(site->config[i].name, config->name))
+			check_overlap(report, config, &site->config[i]);
+}
+
+static int on_problem(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr))
+		if (mnl_attr_get_type(attr) == LPAR_A_PROBLEM)
+			problem(data, "%s", mnl_attr_get_str(attr));
+	return MNL_CB_OK;
+}
+
+/* As irqbalance does it, or a driver that sets its interrupts up anew. */
+static void check_interrupts(struct report *report, const struct lpar *lpar)
+{
+	int irq = irqs_strayed(lpar->name, lpar->cpus);
+
+	if (irq >= 0)
+		problem(report,
+			"interrupt %d may come to its CPUs again; keep irqbalance off them and run 'lparctl activate %s --host'",
+			irq, lpar->name);
+}
+
+/* What the module says; an LPAR that holds its resources has passed already. */
+static int check_kernel(struct report *report)
+{
+	struct lpar lpar;
+	int ret = lpar_get(report->name, &lpar);
+
+	if (!ret && lpar.state == LPAR_STATE_DEGRADED)
+		problem(report, "it is degraded: %s", lpar.reason);
+	if (!ret)
+		check_interrupts(report, &lpar);
+	if (!ret && !lpar_is_fenced(&lpar))
+		ret = nl_send(nl_request(LPAR_CMD_CHECK, report->name), on_problem, report);
+	lpar_free(&lpar);
+	return ret;
+}
+
+static int load_site(struct site *site)
+{
+	char path[PATH_MAX];
+	glob_t files;
+	size_t i;
+	int ret;
+
+	memset(site, 0, sizeof(*site));
+	rooted(path, sizeof(path), "/sys/devices/system/cpu/online");
+	site->online_known = !cpus_read(path, &site->online);
+
+	rooted(path, sizeof(path), "/etc/lparkit/*.lpar");
+	ret = glob(path, GLOB_ERR, NULL, &files);
+	if (ret == GLOB_NOMATCH || (ret == GLOB_ABORTED && errno == ENOENT))
+		return 0;
+	if (ret) {
+		err("%s: %s", path, strerror(ret == GLOB_ABORTED ? errno : ENOMEM));
+		return -EIO;
+	}
+	site->config = xalloc(files.gl_pathc * sizeof(*site->config));
+	for (i = 0; i < files.gl_pathc && !ret; i++)
+		ret = config_load(&site->config[site->n++], files.gl_pathv[i], NULL);
+	globfree(&files);
+	return ret;
+}
+
+static void free_site(struct site *site)
+{
+	while (site->n)
+		config_free(&site->config[--site->n]);
+	free(site->config);
+}
+
+/* Takes over the problems. */
+static int print_report(const struct report *report, struct json_object *json)
+{
+	size_t i, n = json_count(report->problems);
+	struct json_object *object = json_object_new_object();
+
+	json_put(object, "name", report->name);
+	if (report->file)
+		json_put(object, "file", report->file);
+	json_object_object_add(object, "problems", report->problems);
+	json_object_array_add(json, object);
+	if (!n)
+		say("%s: ok", report->name);
+	for (i = 0; i < n; i++)
+		say("%s: %s", report->name, json_text_at(report->problems, i));
+	return n ? EXIT_CHECK : EXIT_OK;
+}
+
+static int check_one(const char *name, const struct lpar_config *config, const struct site *site,
+		     struct json_object *json)
+{
+	struct report report = { .name = name, .problems = json_object_new_array() };
+	int ret = 0;
+
+	if (config) {
+		report.file = config->file;
+		check_config(&report, config, site);
+	}
+	/* Another root is another host: this kernel knows nothing of it. */
+	if (!config || (!*options.root && nl_available(&nl_lpar)))
+		ret = check_kernel(&report);
+	if (ret && !(config && ret == -ENOENT)) {
+		err("LPAR %s: %s", name, nl_text(ret));
+		json_object_put(report.problems);
+		return EXIT_FAILED;
+	}
+	return print_report(&report, json);
+}
+
+static bool is_file(const char *word)
+{
+	size_t len = strlen(word);
+
+	return strchr(word, '/') || (len > 5 && !strcmp(word + len - 5, ".lpar"));
+}
+
+static int check_word(const char *word, const struct site *site, struct json_object *json)
+{
+	struct lpar_config config = { 0 };
+	int ret;
+
+	if (!is_file(word) && !config_exists(word))
+		return check_one(word, NULL, site, json);
+	if (config_load(&config, is_file(word) ? word : NULL, is_file(word) ? NULL : word))
+		ret = EXIT_CHECK;
+	else
+		ret = check_one(config.name, &config, site, json);
+	config_free(&config);
+	return ret;
+}
+
+static int check_all(const struct site *site, struct json_object *json)
+{
+	int ret = EXIT_OK;
+	size_t i;
+
+	for (i = 0; i < site->n; i++) {
+		int one = check_one(site->config[i].name, &site->config[i], site, json);
+
+		ret = ret == EXIT_OK ? one : ret;
+	}
+	return ret;
+}
+
+static int check_words(struct args *args, const struct site *site, struct json_object *json)
+{
+	int ret = EXIT_OK;
+
+	while (args->argc) {
+		int one = check_word(next_arg(args), site, json);
+
+		ret = ret == EXIT_OK ? one : ret;
+	}
+	return ret;
+}
+
+/* check [NAME|FILE]... */
+int check_verb(struct args *args)
+{
+	struct json_object *json = json_object_new_array();
+	struct site site;
+	int ret;
+
+	/* Nobody can say what a file with errors overlaps. */
+	if (load_site(&site))
+		ret = EXIT_CHECK;
+	else if (args->argc)
+		ret = check_words(args, &site, json);
+	else
+		ret = check_all(&site, json);
+	if (options.json)
+		json_print(json);
+	else
+		json_object_put(json);
+	free_site(&site);
+	return ret;
+}

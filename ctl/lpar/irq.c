@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Interrupts leave the LPAR's CPUs when it is activated and come back when it
+ * is not any more. /run/lparkit/NAME/irqs remembers one "IRQ LIST" per line.
+ *
+ * LPARs come and go in any order, so that the old list cannot simply be written
+ * back: it may hold CPUs that are another LPAR's by now. Each LPAR gives back
+ * its own CPUs and no others.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lpar/lpar.h"
+
+static const char *irq_path(char *buf, size_t size, unsigned int irq)
+{
+	return rooted(buf, size, "/proc/irq/%u/smp_affinity_list", irq);
+}
+
+static int write_irq(unsigned int irq, const struct cpus *cpus)
+{
+	char path[PATH_MAX], list[8192];
+
+	return write_text(irq_path(path, sizeof(path), irq), cpus_format(list, sizeof(list), cpus));
+}
+
+static int add_fenced(const struct lpar *lpar, void *data)
+{
+	struct cpus cpus;
+
+	if (lpar_is_fenced(lpar) && !cpus_parse(lpar->cpus, &cpus))
+		cpus_or(data, data, &cpus);
+	return 0;
+}
+
+/* Where an interrupt goes that was allowed on the LPAR's CPUs only. */
+static void host_cpus(struct cpus *host, const struct cpus *mine)
+{
+	struct cpus fenced = *mine;
+	char path[PATH_MAX];
+
+	memset(host, 0, sizeof(*host));
+	rooted(path, sizeof(path), "/sys/devices/system/cpu/online");
+	cpus_read(path, host);
+	lpar_for_each(add_fenced, &fenced);
+	cpus_andnot(host, host, &fenced);
+}
+
+struct move {
+	struct cpus mine;
+	struct cpus host;
+	FILE *memory; /* of the old lists */
+	unsigned int moved;
+	unsigned int stuck;
+	int error; /* of remembering: nothing is moved any more */
+};
+
+/* What it had at first counts when it is moved once more. */
+static bool is_noted(struct move *move, unsigned int irq)
+{
+	long end = ftell(move->memory);
+	char line[8192 + 16];
+	bool noted = false;
+
+	rewind(move->memory);
+	while (!noted && ftell(move->memory) < end && fgets(line, sizeof(line), move->memory))
+		noted = (unsigned int)atoi(line) == irq;
+	fseek(move->memory, 0, SEEK_END);
+	return noted;
+}
+
+/* What was written behind the end. */
+static void take_back(struct move *move, long end)
+{
+	__fpurge(move->memory);
+	if (ftruncate(fileno(move->memory), end) && !move->error)
+		move->error = errno;
+	fseek(move->memory, 0, SEEK_END);
+}
+
+/* Before it is moved, or it could not come back. A line is whole or not there. */
+static int remember(struct move *move, unsigned int irq, const struct cpus *now)
+{
+	char list[8192];
+
+	fprintf(move->memory, "%u %s\n", irq, cpus_format(list, sizeof(list), now));
+	if (!fflush(move->memory) && !ferror(move->memory))
+		return 0;
+	move->error = errno ? errno : EIO;
+	return -move->error;
+}
+
+static void move_irq(struct move *move, unsigned int irq)
+{
+	long end = ftell(move->memory);
+	struct cpus now, wanted;
+	char path[PATH_MAX];
+
+	if (cpus_read(irq_path(path, sizeof(path), irq), &now) ||
+	    !cpus_intersect(&now, &move->mine))
+		return;
+	cpus_andnot(&wanted, &now, &move->mine);
+	if (!is_noted(move, irq) && remember(move, irq, &now)) {
+		take_back(move, end);
+		return;
+	}
+	if (write_irq(irq, cpus_empty(&wanted) ? &move->host : &wanted)) {
+		take_back(move, end);
+		move->stuck++;
+		return;
+	}
+	move->moved++;
+}
+
+static void move_all(struct move *move)
+{
+	struct dirent *entry;
+	char path[PATH_MAX];
+	DIR *dir;
+
+	dir = opendir(rooted(path, sizeof(path), "/proc/irq"));
+	if (!dir)
+		return;
+	while (!move->error && (entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			move_irq(move, atoi(entry->d_name));
+	closedir(dir);
+}
+
+void irqs_move(const char *name, const char *cpus)
+{
+	struct move move = { .moved = 0 };
+	char path[PATH_MAX];
+
+	if (!*cpus || cpus_parse(cpus, &move.mine) || run_make(name))
+		return;
+	host_cpus(&move.host, &move.mine);
+	move.memory = fopen(run_path(path, sizeof(path), name, "irqs"), "a+e");
+	if (!move.memory) {
+		err("LPAR %s: interrupts stay where they are: %s: %s", name, path, strerror(errno));
+		return;
+	}
+	fseek(move.memory, 0, SEEK_END);
+	move_all(&move);
+	fclose(move.memory);
+	if (move.error)
+		err("LPAR %s: the other interrupts stay where they are: %s: %s", name, path,
+		    strerror(move.error));
+	say("%s: %u interrupts moved off CPUs %s", name, move.moved, cpus);
+	if (move.stuck)
+		say("%s: %u cannot be moved (per-CPU, or managed by their driver)", name,
+		    move.stuck);
+}
+
+/* An interrupt that was moved away and may come to these CPUs again; -1 = none. */
+int irqs_strayed(const char *name, const char *cpus)
+{
+	char path[PATH_MAX], line[8192 + 16];
+	struct cpus mine, now;
+	int strayed = -1;
+	FILE *memory;
+
+	memory = fopen(run_path(path, sizeof(path), name, "irqs"), "re");
+	if (!memory)
+		return -1;
+	while (strayed < 0 && !cpus_parse(cpus, &mine) && fgets(line, sizeof(line), memory))
+		if (!cpus_read(irq_path(path, sizeof(path), atoi(line)), &now) &&
+		    cpus_intersect(&now, &mine))
+			strayed = atoi(line);
+	fclose(memory);
+	return strayed;
+}
+
+static bool restore_irq(unsigned int irq, const struct cpus *old, const struct cpus *mine)
+{
+	char path[PATH_MAX];
+	struct cpus now, back;
+
+	if (cpus_read(irq_path(path, sizeof(path), irq), &now))
+		return false;
+	if (cpus_subset(old, mine))
+		return !write_irq(irq, old);
+	cpus_and(&back, old, mine);
+	cpus_or(&back, &back, &now);
+	return !write_irq(irq, &back);
+}
+
+/* Nothing happens when none were moved. */
+void irqs_restore(const char *name, const char *cpus)
+{
+	char path[PATH_MAX], line[8192 + 16], *list;
+	unsigned int restored = 0;
+	struct cpus mine, old;
+	FILE *memory;
+
+	memory = fopen(run_path(path, sizeof(path), name, "irqs"), "re");
+	if (!memory)
+		return;
+	while (!cpus_parse(cpus, &mine) && fgets(line, sizeof(line), memory)) {
+		line[strcspn(line, "\n")] = 0;
+		list = strchr(line, ' ');
+		if (list && !cpus_parse(list + 1, &old))
+			restored += restore_irq(atoi(line), &old, &mine);
+	}
+	fclose(memory);
+	unlink(path);
+	say("%s: %u interrupts may use CPUs %s again", name, restored, cpus);
+}

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Object lpar: the registry. Its verbs that run a guest are in run.c and guest.c.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lpar/lpar.h"
+
+/* The words KEY VALUE ... of create and set. */
+static int parse_keys(struct args *args, struct lpar_config *config)
+{
+	const char *key, *value, *why = NULL;
+	int ret;
+
+	while ((key = next_arg(args))) {
+		value = next_arg(args);
+		if (!value)
+			return usage("the value of '%s' is missing", key);
+		ret = config_set(config, key, value, &why);
+		if (ret == -ENOENT)
+			return usage("key '%s' is unknown", key);
+		if (ret)
+			return usage("%s '%s' %s", key, value, why);
+	}
+	return EXIT_OK;
+}
+
+static int create_from(const char *file, const char *name)
+{
+	struct lpar_config config = { 0 };
+	int ret = config_load(&config, file, name);
+
+	if (!ret) {
+		ret = config_apply(LPAR_CMD_CREATE, &config, config.given);
+		if (ret)
+			lpar_fail(config.name, ret);
+	}
+	config_free(&config);
+	return ret ? EXIT_FAILED : EXIT_OK;
+}
+
+static int apply_keys(enum lpar_cmd cmd, const char *name, struct args *args)
+{
+	struct lpar_config config;
+	int ret;
+
+	if (strlen(name) > LPAR_NAME_MAX)
+		return usage("name '%s' is longer than %d", name, LPAR_NAME_MAX);
+	config_init(&config, name);
+	ret = parse_keys(args, &config);
+	if (!ret) {
+		ret = config_apply(cmd, &config, config.given);
+		if (ret)
+			ret = lpar_fail(name, ret);
+	}
+	config_free(&config);
+	return ret;
+}
+
+/* create [NAME] -f FILE | create NAME [KEY VALUE]... */
+int lpar_create_verb(struct args *args)
+{
+	const char *name = NULL, *file = NULL;
+
+	if (args->argc && args->argv[0][0] != '-')
+		name = next_arg(args);
+	if (next_option(args, "-f", &file) || next_option(args, "--file", &file)) {
+		if (!file || args->argc)
+			return usage("create [NAME] -f FILE");
+		return create_from(file, name);
+	}
+	if (!name)
+		return usage("the name of the LPAR is missing");
+	if (!args->argc && config_exists(name))
+		return create_from(NULL, name);
+	return apply_keys(LPAR_CMD_CREATE, name, args);
+}
+
+int lpar_set_verb(struct args *args)
+{
+	const char *name = next_arg(args);
+
+	if (!name || !args->argc)
+		return usage("set NAME KEY VALUE...");
+	return apply_keys(LPAR_CMD_SET, name, args);
+}
+
+int lpar_delete_verb(struct args *args)
+{
+	const char *name;
+	int ret;
+
+	if (!args->argc)
+		return usage("the name of the LPAR is missing");
+	while ((name = next_arg(args))) {
+		ret = nl_simple(LPAR_CMD_DELETE, name);
+		if (ret)
+			return lpar_fail(name, ret);
+	}
+	return EXIT_OK;
+}
+
+static const char *format_node(char *buf, size_t size, int32_t node)
+{
+	if (node == LPAR_NODE_ANY)
+		return "any";
+	snprintf(buf, size, "%d", node);
+	return buf;
+}
+
+static struct json_object *json_with_guest(const struct lpar *lpar)
+{
+	struct json_object *json = lpar_json(lpar);
+
+	json_object_object_add(json, "guest", status_get(lpar));
+	return json;
+}
+
+static void list_row(const struct lpar *lpar)
+{
+	struct json_object *guest = status_get(lpar);
+	char *status = json_printable(json_object_object_get(guest, "status"));
+	char memory[32], node[16], members[16];
+	const char *cell[] = {
+		lpar->name,
+		state_name(lpar->state),
+		lpar->cpus,
+		format_size(memory, sizeof(memory), lpar->memory),
+		format_node(node, sizeof(node), lpar->node),
+		gate_name(lpar->gate),
+		members,
+		status,
+		lpar->stage.number ? lpar->stage.text : "",
+		lpar->reason,
+	};
+
+	snprintf(members, sizeof(members), "%zu", lpar->n_members);
+	table_row(cell, ARRAY_SIZE(cell));
+	free(status);
+	json_object_put(guest);
+}
+
+static int list_one(const struct lpar *lpar, void *data)
+{
+	if (options.json)
+		json_object_array_add(data, json_with_guest(lpar));
+	else
+		list_row(lpar);
+	return 0;
+}
+
+int lpar_list_verb(struct args *args)
+{
+	static const char *const head[] = { "NAME", "STATE",   "CPUS",	"MEMORY", "NODE",
+					    "GATE", "MEMBERS", "GUEST", "STAGE",  "REASON" };
+	struct json_object *json = json_object_new_array();
+	int ret;
+
+	if (args->argc)
+		return usage("list takes no arguments: see show");
+	if (!options.json)
+		table_row(head, ARRAY_SIZE(head));
+	ret = lpar_for_each(list_one, json);
+	if (ret) {
+		json_object_put(json);
+		return nl_fail("list", ret);
+	}
+	if (options.json) {
+		json_print(json);
+	} else {
+		json_object_put(json);
+		table_print();
+	}
+	return EXIT_OK;
+}
+
+static void show_list(const char *key, const struct lpar *lpar)
+{
+	size_t i;
+
+	printf("  %-13s", key);
+	for (i = 0; i < lpar->n_members; i++)
+		printf("%s%" PRIu32, i ? " " : "", lpar->member[i]);
+	puts(lpar->n_members ? "" : "-");
+	for (i = 0; i < lpar->n_disks; i++)
+		printf("  %-13s%s\n", i ? "" : "disks", lpar->disk[i]);
+}
+
+static void show_guest(const struct lpar *lpar)
+{
+	struct json_object *guest = status_get(lpar);
+	char *text = guest ? status_text(guest) : NULL;
+
+	if (text)
+		printf("  guest        %s\n", text);
+	free(text);
+	json_object_put(guest);
+}
+
+static void show_stage(const struct stage *stage)
+{
+	char size[32];
+
+	if (!stage->number)
+		return;
+	printf("  stage        %" PRIu32 " %s, %" PRIu32 " %%\n", stage->number, stage->text,
+	       stage->progress);
+	printf("  transfer     %.1f MiB/s, dirty %s\n", stage->transfer_rate / 1048576.0,
+	       format_size(size, sizeof(size), stage->dirty_bytes));
+}
+
+static void show_gate(const struct lpar *lpar)
+{
+	char time[32];
+
+	printf("  gate         %s, time-out %" PRIu32 " ms, vCPUs %" PRIu32 ", held %" PRIu32,
+	       gate_name(lpar->gate), lpar->gate_timeout_ms, lpar->gate_vcpus, lpar->gate_held);
+	if (lpar->gate_stop_ns)
+		printf(", last stop %s", format_time(time, sizeof(time), lpar->gate_stop_ns));
+	putchar('\n');
+}
+
+static void show_memory(const struct lpar *lpar)
+{
+	char size[32], node[16], adj[16];
+
+	printf("  memory       %s, node %s", format_size(size, sizeof(size), lpar->memory),
+	       format_node(node, sizeof(node), lpar->node));
+	if (lpar->pages == LPAR_PAGES_LARGE)
+		printf(", large pages only");
+	if (lpar->memory_small)
+		printf(", in 4 KiB pages %s", format_size(size, sizeof(size), lpar->memory_small));
+	if (lpar->memory_bad)
+		printf(", with hardware errors %s",
+		       format_size(size, sizeof(size), lpar->memory_bad));
+	if (lpar->holder)
+		printf(", held by %" PRIu32, lpar->holder);
+	if (lpar->holder && !oom_read(lpar->holder, adj, sizeof(adj)))
+		printf(" (oom_score_adj %s)", adj);
+	printf(", owner %" PRIu32 ":%" PRIu32 "\n", lpar->owner_uid, lpar->owner_gid);
+}
+
+/* What the threads that are not pinned run on, as the kernel module decides it. */
+static void pin_others(const struct lpar *lpar, struct cpus *others)
+{
+	struct cpus online;
+	char path[PATH_MAX];
+	size_t i;
+
+	cpus_parse(lpar->cpus, others);
+	for (i = 0; i < lpar->n_pins; i++)
+		others->word[lpar->pin[i].cpu / 64] &= ~(1ULL << lpar->pin[i].cpu % 64);
+	rooted(path, sizeof(path), "/sys/devices/system/cpu/online");
+	if (!cpus_read(path, &online))
+		cpus_and(others, others, &online);
+	if (cpus_empty(others))
+		cpus_parse(lpar->cpus, others);
+}
+
+/* Who has a CPU of its own, and what is left for the others. */
+static void show_pins(const struct lpar *lpar)
+{
+	char list[LPAR_CPULIST_MAX + 1];
+	struct cpus others;
+	size_t i;
+
+	if (!lpar->n_pins)
+		return;
+	printf("  vCPUs        ");
+	for (i = 0; i < lpar->n_pins; i++)
+		printf("%" PRIu32 " on CPU %" PRIu32 ", ", lpar->pin[i].vcpu, lpar->pin[i].cpu);
+	pin_others(lpar, &others);
+	printf("others on %s\n", cpus_format(list, sizeof(list), &others));
+}
+
+static int show_one(const struct lpar *lpar, void *data)
+{
+	if (options.json) {
+		json_object_array_add(data, json_with_guest(lpar));
+		return 0;
+	}
+	printf("%s: %s%s%s%s\n", lpar->name, state_name(lpar->state), *lpar->reason ? " (" : "",
+	       lpar->reason, *lpar->reason ? ")" : "");
+	printf("  cpus         %s, violations %" PRIu64 ", strays %" PRIu64 "\n",
+	       *lpar->cpus ? lpar->cpus : "-", lpar->violations, lpar->strays);
+	show_pins(lpar);
+	show_memory(lpar);
+	show_list("members", lpar);
+	show_guest(lpar);
+	show_gate(lpar);
+	show_stage(&lpar->stage);
+	return 0;
+}
+
+static int show_named(const char *name, struct json_object *json)
+{
+	struct lpar lpar;
+	int ret = lpar_get(name, &lpar);
+
+	if (!ret)
+		show_one(&lpar, json);
+	lpar_free(&lpar);
+	return ret ? lpar_fail(name, ret) : EXIT_OK;
+}
+
+/* show [NAME]... */
+int lpar_show_verb(struct args *args)
+{
+	struct json_object *json = json_object_new_array();
+	const char *name;
+	int ret = EXIT_OK;
+
+	if (!args->argc && (ret = lpar_for_each(show_one, json)))
+		ret = nl_fail("show", ret);
+	while (ret == EXIT_OK && (name = next_arg(args)))
+		ret = show_named(name, json);
+	if (options.json && ret == EXIT_OK)
+		json_print(json);
+	else
+		json_object_put(json);
+	return ret;
+}
+
+/* activate NAME [--host] */
+int lpar_activate_verb(struct args *args)
+{
+	const char *name = next_arg(args);
+	bool host = next_flag(args, "--host");
+	struct lpar lpar;
+	int ret;
+
+	if (!name || args->argc)
+		return usage("activate NAME [--host]");
+	ret = lpar_get(name, &lpar);
+	/* Interrupts that have come back are moved again. */
+	if (!ret && !(host && lpar_is_fenced(&lpar)))
+		ret = nl_simple(LPAR_CMD_ACTIVATE, name);
+	if (ret)
+		ret = lpar_fail(name, ret);
+	else if (host)
+		irqs_move(name, lpar.cpus);
+	lpar_free(&lpar);
+	return ret;
+}
+
+/* By force also with members and a holder of the memory. */
+int deactivate(const char *name, bool force)
+{
+	struct nlmsghdr *nlh = nl_request(LPAR_CMD_DEACTIVATE, name);
+
+	if (force)
+		mnl_attr_put(nlh, LPAR_A_FORCE, 0, NULL);
+	return nl_send(nlh, NULL, NULL);
+}
+
+/* deactivate NAME [--force] */
+int lpar_deactivate_verb(struct args *args)
+{
+	const char *name = next_arg(args);
+	bool force = next_flag(args, "--force");
+	struct lpar lpar;
+	int ret;
+
+	if (!name || args->argc)
+		return usage("deactivate NAME [--force]");
+	ret = lpar_get(name, &lpar);
+	if (!ret)
+		ret = deactivate(name, force);
+	if (ret)
+		ret = lpar_fail(name, ret);
+	else
+		irqs_restore(name, lpar.cpus);
+	lpar_free(&lpar);
+	return ret;
+}

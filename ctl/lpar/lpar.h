@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * LPARs: what they are, what the kernel says of them, and their cuts.
+ */
+#ifndef LPAR_H
+#define LPAR_H
+
+#include "../../include/uapi/lparkit/lpar.h"
+#include "lib/lib.h"
+
+/* Which keys of struct lpar_config were given. */
+enum {
+	KEY_CPUS = 1 << 0,
+	KEY_MEMORY = 1 << 1,
+	KEY_NODE = 1 << 2,
+	KEY_OWNER_UID = 1 << 3,
+	KEY_OWNER_GID = 1 << 4,
+	KEY_DISK = 1 << 5,
+	KEY_GATE_TIMEOUT = 1 << 6,
+	KEY_PAGES = 1 << 7,
+	KEY_ALL = (1 << 8) - 1,
+};
+
+/* vcpu-pin= */
+struct pin_config {
+	bool none;
+	char *cpus; /* the i-th for vCPU i; NULL = those of the LPAR, if they suffice */
+};
+
+/* disk-error=: what stops the guest */
+enum disk_error {
+	DISK_ERROR_FULL, /* writes for which there is no space */
+	DISK_ERROR_STOP, /* all that fails */
+	DISK_ERROR_REPORT, /* nothing: it is told */
+};
+
+#define MAC_BYTES 6
+#define MAC_CHARS 17
+
+/* net= */
+struct nic {
+	char netdev[16];
+	uint8_t mac[MAC_BYTES];
+	bool has_mac; /* that is given, or made */
+};
+
+/* How QEMU is to be started; section [guest] of the INI file. */
+struct guest_config {
+	char *kernel;
+	char *initrd;
+	char *append;
+	char *binary;
+	char *cpu;
+	char *machine;
+	char *accel;
+	enum disk_error disk_error;
+	unsigned int vcpus; /* 0 = one for each CPU of the LPAR */
+	struct pin_config pin;
+	struct nic *nic;
+	size_t n_nics;
+	char **args; /* more arguments, already split */
+	size_t n_args;
+};
+
+/* What an INI file or a command line says about an LPAR. */
+struct lpar_config {
+	char name[LPAR_NAME_MAX + 1];
+	char *file; /* NULL when it comes from the command line */
+	unsigned int given; /* mask of KEY_… */
+	char cpus[LPAR_CPULIST_MAX + 1];
+	uint64_t memory;
+	int32_t node;
+	uint32_t pages;
+	uint32_t owner_uid;
+	uint32_t owner_gid;
+	uint32_t gate_timeout_ms;
+	char *disk[LPAR_DISKS_MAX];
+	size_t n_disks;
+	struct guest_config guest;
+};
+
+struct stage {
+	uint32_t number;
+	uint32_t progress;
+	uint64_t transfer_rate;
+	uint64_t dirty_bytes;
+	char text[LPAR_STAGE_TEXT_MAX + 1];
+};
+
+/* A vCPU thread that has a CPU of its own. */
+struct pin {
+	uint32_t vcpu;
+	uint32_t pid;
+	uint32_t cpu;
+};
+
+/* An LPAR as the kernel describes it. */
+struct lpar {
+	char name[LPAR_NAME_MAX + 1];
+	char reason[256]; /* empty when there is none */
+	char cpus[LPAR_CPULIST_MAX + 1];
+	uint32_t state;
+	uint64_t memory;
+	uint64_t memory_small;
+	uint64_t memory_bad;
+	int32_t node;
+	uint32_t pages;
+	uint32_t owner_uid;
+	uint32_t owner_gid;
+	char *disk[LPAR_DISKS_MAX];
+	size_t n_disks;
+	uint32_t *member;
+	size_t n_members;
+	uint32_t holder; /* 0 = none */
+	uint64_t violations;
+	uint64_t strays;
+	uint32_t gate;
+	uint32_t gate_timeout_ms;
+	uint32_t gate_vcpus;
+	uint32_t gate_held;
+	uint64_t gate_stop_ns;
+	struct stage stage;
+	struct pin *pin;
+	size_t n_pins;
+};
+
+_Static_assert((int)LPAR_A_MAX <= NL_ATTRS_MAX, "nl_attrs() has room");
+extern struct nl_family nl_lpar;
+
+/* paths.c: where an LPAR and its guest are found */
+bool name_is_valid(const char *name);
+const char *run_path(char *buf, size_t size, const char *name, const char *file);
+const char *run_monitor(char *buf, size_t size, const char *name);
+const char *lpar_memory_path(char *buf, size_t size, const char *name);
+int run_make(const char *name);
+pid_t lpar_guest_pid(const struct lpar *lpar);
+int lpar_lock(const char *name);
+int lpar_try_lock(const char *name);
+
+/* record.c: what the kernel says about an LPAR */
+int lpar_get(const char *name, struct lpar *lpar);
+int lpar_for_each(int (*visit)(const struct lpar *lpar, void *data), void *data);
+int lpar_fail(const char *name, int error);
+void lpar_free(struct lpar *lpar);
+bool lpar_is_fenced(const struct lpar *lpar);
+bool lpar_has_member(const struct lpar *lpar, pid_t pid);
+void stage_decode(struct stage *stage, const struct nlattr *nest);
+struct json_object *stage_json(const struct stage *stage);
+struct json_object *lpar_json(const struct lpar *lpar);
+struct nlmsghdr *nl_request(enum lpar_cmd cmd, const char *name);
+int nl_dump(enum lpar_cmd cmd, mnl_cb_t reply, void *data);
+int nl_simple(enum lpar_cmd cmd, const char *name);
+int stage_set(const char *name, const struct stage *stage, int state, bool transient);
+
+/* names.c: of the ABI's numbers */
+const char *state_name(uint32_t state);
+const char *pages_name(uint32_t pages);
+int pages_number(const char *name);
+const char *gate_name(uint32_t gate);
+const char *cut_action_name(uint32_t action);
+const char *cut_state_name(uint32_t state);
+const char *event_name(uint32_t event);
+int state_number(const char *name);
+int event_number(const char *name);
+int cut_action_number(const char *name);
+
+/* config.c: INI files */
+void config_init(struct lpar_config *config, const char *name);
+int config_set(struct lpar_config *config, const char *key, const char *value, const char **why);
+int config_copy(const char *from, const char *to);
+int config_load(struct lpar_config *config, const char *file, const char *name);
+bool config_exists(const char *name);
+void config_free(struct lpar_config *config);
+int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned int keys);
+
+/* nic.c */
+const char *mac_format(char *buf, const uint8_t *mac);
+const char *nic_add(struct guest_config *guest, const char *value);
+int nics_complete(struct lpar_config *config);
+int nics_record(const struct lpar_config *config, const char *file);
+
+/* status.c: the guest, as QEMU tells of it */
+#define GUEST_IO_ERROR "io-error"
+struct json_object *status_ask(struct qmp *qmp);
+struct json_object *status_get(const struct lpar *lpar);
+char *status_text(struct json_object *guest);
+
+/* check.c */
+bool same_disk(const char *a, const char *b);
+int check_verb(struct args *args);
+
+/* lpar.c, run.c: verbs of the object lpar */
+int lpar_create_verb(struct args *args);
+int lpar_set_verb(struct args *args);
+int lpar_delete_verb(struct args *args);
+int lpar_list_verb(struct args *args);
+int lpar_show_verb(struct args *args);
+int lpar_activate_verb(struct args *args);
+int lpar_deactivate_verb(struct args *args);
+int deactivate(const char *name, bool force);
+int gate_close(const char *name, uint32_t timeout_ms);
+int freeze_verb(struct args *args);
+int thaw_verb(struct args *args);
+int member_verb(struct args *args);
+int stage_verb(struct args *args);
+
+/* cut.c, monitor.c: the other objects */
+int cut_list_verb(struct args *args);
+int cut_show_verb(struct args *args);
+int cut_cancel_verb(struct args *args);
+int cut_arm_verb(struct args *args);
+int cut_arm(int action, uint64_t *deadline_ns, const char *const *lpars, size_t n, uint32_t *id);
+struct json_object *cut_get(uint32_t id, int *error);
+void cut_cancel_of(const char *lpar, uint64_t deadline_ns);
+int monitor_verb(struct args *args);
+
+/* oom.c: what the OOM killer thinks of an LPAR's memory */
+int oom_discount(uint64_t memory);
+int oom_read(pid_t pid, char *buf, size_t size);
+
+/* irq.c: interrupts leave the LPAR's CPUs, and come back */
+void irqs_move(const char *name, const char *cpus);
+int irqs_strayed(const char *name, const char *cpus);
+void irqs_restore(const char *name, const char *cpus);
+
+#endif /* LPAR_H */

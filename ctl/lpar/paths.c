@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where an LPAR, and the guest in it, are found on this host: names, files, the lock, QEMU.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "lpar/lpar.h"
+
+/* The kernel's rule; names also become file names here. */
+bool name_is_valid(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len && len <= LPAR_NAME_MAX && strcmp(name, ".") && strcmp(name, "..") &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == len;
+}
+
+/* What lparctl keeps about an LPAR while it runs; forgotten at a reboot. */
+const char *run_path(char *buf, size_t size, const char *name, const char *file)
+{
+	return rooted(buf, size, "/run/lparkit/%s/%s", name, file);
+}
+
+/*
+ * The monitor of lparctl's own, for whoever has the LPAR's lock; one that an older lparctl
+ * has started has only that for everybody.
+ */
+const char *run_monitor(char *buf, size_t size, const char *name)
+{
+	if (!access(run_path(buf, size, name, "lparctl.sock"), F_OK))
+		return buf;
+	return run_path(buf, size, name, "qmp.sock");
+}
+
+const char *lpar_memory_path(char *buf, size_t size, const char *name)
+{
+	return rooted(buf, size, "/dev/lpar/%s", name);
+}
+
+int run_make(const char *name)
+{
+	char path[PATH_MAX];
+
+	return make_dir(run_path(path, sizeof(path), name, "."), 0755);
+}
+
+/* A file descriptor that holds the lock until it is closed; -EWOULDBLOCK: another has it. */
+int lpar_try_lock(const char *name)
+{
+	char path[PATH_MAX];
+	int fd, ret = run_make(name);
+
+	if (ret)
+		return ret;
+	fd = open(run_path(path, sizeof(path), name, ""), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* The same; what fails is said. */
+int lpar_lock(const char *name)
+{
+	int fd = lpar_try_lock(name);
+	char path[PATH_MAX];
+
+	if (fd == -EWOULDBLOCK)
+		err("LPAR %s: another lparctl starts, stops or saves it", name);
+	else if (fd < 0)
+		err("LPAR %s: %s: %s", name, run_path(path, sizeof(path), name, ""),
+		    fd == -EACCES ? "only root may do this" : strerror(-fd));
+	return fd;
+}
+
+/* QEMU's process, or 0. A stale pidfile names no member of the LPAR. */
+pid_t lpar_guest_pid(const struct lpar *lpar)
+{
+	char path[PATH_MAX], text[32];
+	pid_t pid;
+
+	if (read_text(run_path(path, sizeof(path), lpar->name, "qemu.pid"), text, sizeof(text)))
+		return 0;
+	pid = atoi(text);
+	return lpar_has_member(lpar, pid) ? pid : 0;
+}

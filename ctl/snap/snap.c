@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Object snap: states of snapsync volumes, by device-mapper messages.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <libdevmapper.h>
+#include <linux/fs.h>
+
+#include "../include/uapi/lparkit/snapsync.h"
+#include "snap/snap.h"
+
+/* A line of the message "list". */
+struct state {
+	char name[SS_NAME_MAX + 1];
+	char parent[SS_NAME_MAX + 1];
+	uint64_t time;
+	uint64_t own;
+	uint64_t zero;
+	uint64_t inherited;
+	unsigned int views;
+	char condition[16];
+	char note[SS_NOTE_MAX + 1];
+};
+
+struct states {
+	struct state *state;
+	size_t n;
+	uint64_t chunk; /* bytes */
+};
+
+__attribute__((format(printf, 5, 6))) static void
+dm_say_nothing(int level, const char *file, int line, int dm_errno, const char *fmt, ...)
+{
+	(void)level;
+	(void)file;
+	(void)line;
+	(void)dm_errno;
+	(void)fmt;
+}
+
+/* One task on a volume, or NULL. */
+static struct dm_task *new_task(int type, const char *volume)
+{
+	struct dm_task *task;
+
+	dm_log_with_errno_init(dm_say_nothing);
+	task = dm_task_create(type);
+	if (task && dm_task_set_name(task, volume))
+		return task;
+	if (task)
+		dm_task_destroy(task);
+	return NULL;
+}
+
+/* Sets *response, to be freed, if it is not NULL. */
+int snap_message(const char *volume, const char *text, char **response)
+{
+	struct dm_task *task = new_task(DM_DEVICE_TARGET_MSG, volume);
+	const char *answer;
+	int ret = 0;
+
+	if (!task)
+		return -ENODEV;
+	if (!dm_task_set_sector(task, 0) || !dm_task_set_message(task, text))
+		ret = -ENOMEM;
+	else if (!dm_task_run(task))
+		ret = -dm_task_get_errno(task);
+	else if (response) {
+		answer = dm_task_get_message_response(task);
+		*response = xstrdup(answer ? answer : "");
+	}
+	dm_task_destroy(task);
+	return ret;
+}
+
+/* What the module means by an error. */
+const char *snap_reason(int error)
+{
+	switch (-error) {
+	case ENODEV:
+		return "no device mapper";
+	case ENXIO:
+		return "no such volume";
+	case ENOENT:
+		return "no such state";
+	case EEXIST:
+		return "the name is in use, or other states need BASE as it is";
+	case EBUSY:
+		return "a view shows the state, or it is being merged";
+	case EAGAIN:
+		return "the state is undecided until the coordinator of its group is active; if that is gone for good, settle it";
+	case EXDEV:
+		return "the states of that name on the members of the group are not from one take";
+	case ETXTBSY:
+		return "another active volume has the same BASE";
+	case EMEDIUMTYPE:
+		return "its BASE is another one than its STORE belongs to";
+	case EADDRINUSE:
+		return "a guest, a mount or whoever else uses it would go on with another disk";
+	case EROFS:
+		return "the volume is read-only, or not created with writable_base";
+	case ENOSPC:
+		return "too many states";
+	case EINVAL:
+		return "not a snapsync volume, or not a valid name";
+	default:
+		return strerror(-error);
+	}
+}
+
+static int fail(const char *what, const char *volume, int error)
+{
+	err("cannot %s on %s: %s", what, volume, snap_reason(error));
+	return EXIT_FAILED;
+}
+
+/* Writes what the page cache has of the volume, and forgets it. Returns 0 or a negative errno. */
+static int forget_pages(const char *volume)
+{
+	char *path = xprintf("/dev/mapper/%s", volume);
+	int fd = open(path, O_RDONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0 || ioctl(fd, BLKFLSBUF, 0)) {
+		ret = -errno;
+		err("cannot drop cached pages of %s: %s", path, strerror(errno));
+	}
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return ret;
+}
+
+/* What device mapper and the module say of a volume. */
+struct volume_status {
+	unsigned int opens;
+	bool read_only;
+	uint64_t chunk; /* bytes */
+};
+
+/* "rw 16 ..." */
+static int parse_status(const char *type, const char *params, struct volume_status *status)
+{
+	uint64_t kib = 0;
+	char mode[3];
+
+	if (!type || strcmp(type, "snapsync") || !params ||
+	    sscanf(params, "%2s %" SCNu64, mode, &kib) != 2)
+		return -EINVAL;
+	status->read_only = !strcmp(mode, "ro");
+	status->chunk = kib * 1024;
+	return 0;
+}
+
+/* Returns 0 or a negative errno. */
+static int read_status(const char *volume, struct volume_status *status)
+{
+	struct dm_task *task = new_task(DM_DEVICE_STATUS, volume);
+	char *type = NULL, *params = NULL;
+	uint64_t start, length;
+	struct dm_info info;
+	int ret;
+
+	if (!task)
+		return -ENODEV;
+	if (!dm_task_run(task)) {
+		ret = -dm_task_get_errno(task);
+	} else if (!dm_task_get_info(task, &info) || !info.exists) {
+		ret = -ENXIO;
+	} else {
+		status->opens = info.open_count;
+		dm_get_next_target(task, NULL, &start, &length, &type, &params);
+		ret = parse_status(type, params, status);
+	}
+	dm_task_destroy(task);
+	return ret;
+}
+
+/* Device mapper splits a message at blanks, and takes backslashes away. */
+static char *quoted(const char *text)
+{
+	char *copy = xalloc(2 * strlen(text) + 1), *at = copy;
+
+	for (; *text; *at++ = *text++)
+		if (*text == ' ' || *text == '\\')
+			*at++ = '\\';
+	return copy;
+}
+
+static bool is_printable(const char *text, char first)
+{
+	for (; *text; text++)
+		if (*text < first || *text > '~')
+			return false;
+	return true;
+}
+
+/* What the module refuses, or device mapper would make something else of. */
+static int check_name(const char *name)
+{
+	if (*name && strlen(name) <= SS_NAME_MAX && strcmp(name, "-") && is_printable(name, '!'))
+		return EXIT_OK;
+	return usage("the name of a state is 1 to %d visible ASCII characters, and not \"-\"",
+		     SS_NAME_MAX);
+}
+
+static int check_note(const char *note)
+{
+	if (strlen(note) <= SS_NOTE_MAX && is_printable(note, ' '))
+		return EXIT_OK;
+	return usage("a note is at most %d ASCII characters", SS_NOTE_MAX);
+}
+
+/* What "VERB VOLUME NAME [NAME] [--group] [--force]" says. */
+struct change {
+	const char *verb;
+	const char *volume;
+	const char *name;
+	const char *to; /* empty unless it is a rename */
+	bool group;
+	bool force;
+};
+
+static int parse_change(struct change *change, struct args *args, bool two_names)
+{
+	change->volume = next_arg(args);
+	change->name = next_arg(args);
+	change->to = two_names ? next_arg(args) : "";
+	change->group = next_flag(args, "--group");
+	change->force = !strcmp(change->verb, "restore") && next_flag(args, "--force");
+	if (change->volume && change->name && change->to && !args->argc)
+		return two_names ? check_name(change->to) : EXIT_OK;
+	return usage("%s wants a volume and %s", change->verb, two_names ? "two names" : "a name");
+}
+
+static int send_change(const struct change *change)
+{
+	char *name = quoted(change->name), *to = quoted(change->to);
+	char *text = xprintf("%s%s %s %s", change->group ? "group " : "", change->verb, name, to);
+	int ret = snap_message(change->volume, text, NULL);
+
+	free(text);
+	free(to);
+	free(name);
+	return ret ? fail(change->verb, change->volume, ret) : EXIT_OK;
+}
+
+static int change_state(const char *verb, struct args *args, bool two_names)
+{
+	struct change change = { .verb = verb };
+	int ret = parse_change(&change, args, two_names);
+
+	return ret ? ret : send_change(&change);
+}
+
+/* A step for the volume, or with --group for all members, until one fails. */
+static int for_volumes(const struct change *change, int (*step)(const char *volume))
+{
+	char *members = NULL, *member, *rest;
+	int ret;
+
+	if (!change->group)
+		return step(change->volume);
+	ret = snap_message(change->volume, "members", &members);
+	for (member = strtok_r(members, "\n", &rest); !ret && member;
+	     member = strtok_r(NULL, "\n", &rest))
+		ret = step(member);
+	free(members);
+	return ret;
+}
+
+static int tell_read_only(const char *volume)
+{
+	struct volume_status status;
+
+	if (!read_status(volume, &status) && status.read_only)
+		err("%s is read-only; dmsetup status says why", volume);
+	return 0;
+}
+
+/* Of all members of the volume's group. */
+static int send_take(const char *volume, const char *name, const char *note)
+{
+	const struct change change = { .volume = volume, .group = true };
+	char *quoted_name = quoted(name), *quoted_note = quoted(note);
+	char *text = xprintf("take %s %s", quoted_name, quoted_note);
+	int ret = snap_message(volume, text, NULL);
+
+	free(text);
+	free(quoted_note);
+	free(quoted_name);
+	if (ret == -EROFS)
+		for_volumes(&change, tell_read_only);
+	return ret ? fail("take", volume, ret) : EXIT_OK;
+}
+
+int snap_take_verb(struct args *args)
+{
+	const char *volume = next_arg(args), *name = next_arg(args), *note = "";
+	int ret;
+
+	if (!volume || !name)
+		return usage("take wants a volume and a name");
+	if (args->argc && (!next_option(args, "note", &note) || !note || args->argc))
+		return usage("after the name comes 'note TEXT'");
+	ret = check_name(name);
+	ret = ret ? ret : check_note(note);
+	return ret ? ret : send_take(volume, name, note);
+}
+
+/*
+ * Whoever has it open would find another disk below, but for @claims that only
+ * keep others away. Returns 0, -EADDRINUSE or another errno.
+ */
+int snap_check_closed(const char *volume, unsigned int claims)
+{
+	struct volume_status status;
+	int ret = read_status(volume, &status);
+
+	return ret ? ret : status.opens > claims ? -EADDRINUSE : 0;
+}
+
+static int insist_on_closed(const char *volume)
+{
+	int ret = snap_check_closed(volume, 0);
+
+	if (ret == -EADDRINUSE)
+		err("%s is open: %s; --force restores all the same", volume, snap_reason(ret));
+	return ret;
+}
+
+/*
+ * What the page cache has to write is written before, so that it does not end up
+ * in what is restored; what it has read is forgotten after.
+ */
+int snap_restore_verb(struct args *args)
+{
+	struct change change = { .verb = "restore" };
+	int ret = parse_change(&change, args, false);
+
+	if (ret)
+		return ret;
+	ret = change.force ? 0 : for_volumes(&change, insist_on_closed);
+	if (ret == -EADDRINUSE)
+		return EXIT_FAILED;
+	ret = ret ? ret : for_volumes(&change, forget_pages);
+	if (ret)
+		return fail("restore", change.volume, ret);
+	ret = send_change(&change);
+	if (!ret && for_volumes(&change, forget_pages)) {
+		err("%s is restored, but what was read before may still show", change.volume);
+		ret = EXIT_FAILED;
+	}
+	return ret;
+}
+
+int snap_delete_verb(struct args *args)
+{
+	return change_state("delete", args, false);
+}
+
+int snap_rename_verb(struct args *args)
+{
+	return change_state("rename", args, true);
+}
+
+int snap_settle_verb(struct args *args)
+{
+	struct change change = { .verb = "settle" };
+	int ret = parse_change(&change, args, true);
+
+	if (!ret && strcmp(change.to, "keep") && strcmp(change.to, "drop"))
+		ret = usage(
+			"settle wants a volume, the name of an undecided state, and keep or drop");
+	return ret ? ret : send_change(&change);
+}
+
+int snap_merge_verb(struct args *args)
+{
+	return change_state("merge", args, false);
+}
+
+static int parse_line(const char *line, struct state *state)
+{
+	int end = 0;
+
+	memset(state, 0, sizeof(*state));
+	if (sscanf(line, "%63s %63s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %u %15s%n",
+		   state->name, state->parent, &state->time, &state->own, &state->zero,
+		   &state->inherited, &state->views, state->condition, &end) < 8)
+		return -EBADMSG;
+	if (line[end] == ' ')
+		snprintf(state->note, sizeof(state->note), "%s", line + end + 1);
+	return 0;
+}
+
+static int read_states(const char *volume, struct states *states)
+{
+	char *response = NULL, *line, *rest;
+	struct volume_status status = { 0 };
+	int ret = read_status(volume, &status);
+
+	states->chunk = status.chunk;
+	states->state = NULL;
+	states->n = 0;
+	ret = ret ? ret : snap_message(volume, "list", &response);
+	if (ret)
+		return ret;
+	for (line = strtok_r(response, "\n", &rest); line && !ret;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		states->state = xrealloc(states->state, (states->n + 1) * sizeof(struct state));
+		ret = parse_line(line, &states->state[states->n++]);
+	}
+	free(response);
+	return ret;
+}
+
+/* 1 or 0, or a negative errno. */
+int snap_has_state(const char *volume, const char *state)
+{
+	struct states states;
+	int ret = read_states(volume, &states);
+	size_t i;
+
+	for (i = 0; !ret && i < states.n; i++)
+		if (!strcmp(states.state[i].name, state))
+			ret = 1;
+	free(states.state);
+	return ret;
+}
+
+/* Take or delete one state. */
+int snap_change(const char *volume, const char *verb, const char *state)
+{
+	char *name = quoted(state), *text = xprintf("%s %s", verb, name);
+	int ret = snap_message(volume, text, NULL);
+
+	free(text);
+	free(name);
+	return ret;
+}
+
+/* Restores a state of a volume that nobody uses, see snap_check_closed(). */
+int snap_restore(const char *volume, const char *state)
+{
+	int ret = forget_pages(volume);
+
+	ret = ret ? ret : snap_change(volume, "restore", state);
+	return ret ? ret : forget_pages(volume);
+}
+
+/* The name in device mapper of a disk that is a snapsync volume. */
+int snap_volume_of(const char *disk, char *volume, size_t size)
+{
+	struct volume_status status;
+	char path[64];
+	struct stat st;
+	int ret;
+
+	if (stat(disk, &st) || !S_ISBLK(st.st_mode))
+		return -ENOTBLK;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/name", major(st.st_rdev),
+		 minor(st.st_rdev));
+	ret = read_text(path, volume, size);
+	return ret ? ret : read_status(volume, &status);
+}
+
+/* A cut takes a state of the group with the LPAR's name, called after its deadline. */
+void snap_delete_cut(const char *volume, uint64_t deadline_ns)
+{
+	time_t seconds = deadline_ns / NSEC_PER_SEC;
+	char state[64], when[32];
+	struct tm tm;
+
+	strftime(when, sizeof(when), "%Y%m%dT%H%M%S", gmtime_r(&seconds, &tm));
+	snprintf(state, sizeof(state), "cut-%s.%06uZ", when,
+		 (unsigned int)(deadline_ns % NSEC_PER_SEC / 1000));
+	snap_change(volume, "delete", state);
+}
+
+static struct json_object *state_json(const struct state *state, uint64_t chunk)
+{
+	struct json_object *json = json_object_new_object();
+	bool running = !strcmp(state->name, "-");
+
+	json_put(json, "name", running ? "" : state->name);
+	json_put(json, "parent", strcmp(state->parent, "-") ? state->parent : "");
+	json_object_object_add(json, "running", json_object_new_boolean(running));
+	json_put_u64(json, "time_ns", state->time);
+	json_put_u64(json, "own_chunks", state->own);
+	json_put_u64(json, "own_zero_chunks", state->zero);
+	json_put_u64(json, "inherited_chunks", state->inherited);
+	json_put_u64(json, "own_bytes", state->own * chunk);
+	json_put_u64(json, "inherited_bytes", state->inherited * chunk);
+	json_put_u64(json, "views", state->views);
+	json_put(json, "condition", strcmp(state->condition, "-") ? state->condition : "");
+	json_put(json, "note", state->note);
+	return json;
+}
+
+static void state_row(const struct state *state, uint64_t chunk, int depth)
+{
+	bool running = !strcmp(state->name, "-");
+	char *name = xprintf("%*s%s", 2 * depth, "", running ? "(running)" : state->name);
+	char when[64] = "", own[32], inherited[32];
+	const char *cell[] = {
+		name, own, inherited, when, running ? "" : state->condition, state->note,
+	};
+
+	if (state->time)
+		format_instant(when, sizeof(when), state->time);
+	format_size(own, sizeof(own), state->own * chunk);
+	format_size(inherited, sizeof(inherited), state->inherited * chunk);
+	table_row(cell, ARRAY_SIZE(cell));
+	free(name);
+}
+
+static size_t count_children(const struct states *states, const char *parent)
+{
+	size_t count = 0, i;
+
+	for (i = 0; i < states->n; i++)
+		count += !strcmp(states->state[i].parent, parent);
+	return count;
+}
+
+/*
+ * Only where lines part is it indented: most have hundreds of states one above
+ * the other. The kernel's tree has no circles; @level bounds the recursion all
+ * the same.
+ */
+static void rows_above(const struct states *states, const char *parent, int depth, int level)
+{
+	size_t i;
+
+	if (level > SS_LAYERS_MAX)
+		return;
+	if (count_children(states, parent) > 1)
+		depth++;
+	for (i = 0; i < states->n; i++) {
+		if (strcmp(states->state[i].parent, parent))
+			continue;
+		state_row(&states->state[i], states->chunk, depth);
+		if (strcmp(states->state[i].name, "-"))
+			rows_above(states, states->state[i].name, depth, level + 1);
+	}
+}
+
+int snap_list_verb(struct args *args)
+{
+	static const char *const head[] = {
+		"STATE", "OWN", "INHERITED", "TIME", "CONDITION", "NOTE"
+	};
+	const char *volume = next_arg(args);
+	struct json_object *json;
+	struct states states;
+	size_t i;
+	int ret;
+
+	if (!volume || args->argc)
+		return usage("list wants a volume");
+	ret = read_states(volume, &states);
+	if (ret)
+		return fail("list", volume, ret);
+	if (options.json) {
+		json = json_object_new_array();
+		for (i = 0; i < states.n; i++)
+			json_object_array_add(json, state_json(&states.state[i], states.chunk));
+		json_print(json);
+	} else {
+		table_row(head, ARRAY_SIZE(head));
+		rows_above(&states, "-", 0, 0);
+		table_print();
+	}
+	free(states.state);
+	return EXIT_OK;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * States of snapsync volumes.
+ */
+#ifndef SNAP_H
+#define SNAP_H
+
+#include "lib/lib.h"
+
+/* snap.c, snap_check.c: states of snapsync volumes */
+int snap_list_verb(struct args *args);
+int snap_take_verb(struct args *args);
+int snap_restore_verb(struct args *args);
+int snap_delete_verb(struct args *args);
+int snap_rename_verb(struct args *args);
+int snap_settle_verb(struct args *args);
+int snap_merge_verb(struct args *args);
+int snap_volume_of(const char *disk, char *volume, size_t size);
+int snap_message(const char *volume, const char *text, char **response);
+int snap_change(const char *volume, const char *verb, const char *state);
+int snap_has_state(const char *volume, const char *state);
+void snap_delete_cut(const char *volume, uint64_t deadline_ns);
+int snap_check_closed(const char *volume, unsigned int claims);
+int snap_restore(const char *volume, const char *state);
+const char *snap_reason(int error);
+int snap_check_verb(struct args *args);
+
+#endif /* SNAP_H */

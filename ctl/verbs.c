@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The table of all verbs, and which of them a command line means.
+ */
+#include <string.h>
+
+#include "cluster/cluster.h"
+#include "guest/guest.h"
+#include "lpar/lpar.h"
+#include "net/netbuf.h"
+#include "snap/snap.h"
+#include "throttle/throttle.h"
+#include "verbs.h"
+
+#define SETTINGS_NETBUF                                                           \
+	"SETTING := --lpar NAME | --limit-frames N | --limit-bytes SIZE |\n"      \
+	"           --policy tail-drop|head-drop|pass | --high-water PERCENT |\n" \
+	"           --filter EXPRESSION | --unmatched pass|drop | --copy yes|no\n"
+
+/* An abbreviation is looked up in this order. */
+/* clang-format off */
+static const struct verb lpar_verbs[] = {
+	{ "list", lpar_list_verb, "", "A table of all LPARs." },
+	{ "show", lpar_show_verb, "[NAME]...", "All that the kernel knows about them." },
+	{ "create", lpar_create_verb,
+	  "NAME [KEY VALUE]... | create [NAME] -f FILE | create NAME",
+	  "Describe an LPAR: by keys, by a file, or by /etc/lparkit/NAME.lpar." },
+	{ "set", lpar_set_verb, "NAME KEY VALUE...",
+	  "Change an LPAR that is defined or failed; its gate-timeout at any time." },
+	{ "delete", lpar_delete_verb, "NAME...", "Forget LPARs that are defined or failed.",
+	  true },
+	{ "check", check_verb, "[NAME|FILE]...",
+	  "Find what would keep an LPAR from being activated." },
+	{ "activate", lpar_activate_verb, "NAME [--host]",
+	  "Fence all resources of an LPAR, or none; --host: interrupts leave its CPUs, too." },
+	{ "deactivate", lpar_deactivate_verb, "NAME [--force]",
+	  "Give all resources back; --force: while processes are members or hold the memory.",
+	  true },
+	{ "start", start_verb, "NAME [--timeout TIME] [--file FILE] [--incoming] [--wait]",
+	  "Run the guest that /etc/lparkit/NAME.lpar, or FILE, describes; --incoming: it waits for a migration;\n"
+	  "--wait: until it has ended, and then undo what start did." },
+	{ "stop", stop_verb, "NAME [--timeout TIME]",
+	  "Ask the guest to power down (60 s), tell QEMU to end, kill it; undo what start did.",
+	  true },
+	{ "freeze", freeze_verb, "NAME... [--timeout TIME]",
+	  "Close the gates: no vCPU executes another instruction." },
+	{ "thaw", thaw_verb, "NAME...", "Open the gates." },
+	{ "resume", resume_verb, "NAME",
+	  "Let a guest go on that stands since its disk was full, or that was paused." },
+	{ "member", member_verb, "add|del NAME PID...", "Make processes members of an LPAR, or none." },
+	{ "pin", pin_verb, "NAME", "Give each vCPU a CPU of its own once more, where there are enough." },
+	{ "stage", stage_verb,
+	  "NAME [number N] [text TEXT] [progress PERCENT]\n"
+	  "[transfer-rate SIZE] [dirty SIZE] [state STATE]",
+	  "Say how far a long operation is." },
+	{ NULL },
+};
+
+static const struct verb cut_verbs[] = {
+	{ "list", cut_list_verb, "", "The cuts that the kernel remembers." },
+	{ "show", cut_show_verb, "ID", "What each participant of a cut did, and when." },
+	{ "cancel", cut_cancel_verb, "ID", "Cancel a cut that is armed." },
+	{ "arm", cut_arm_verb,
+	  "--at INSTANT --lpar NAME[,NAME]... [--action close|open] [--no-wait]",
+	  "Close, or open, the gates of these LPARs at one instant." },
+	{ NULL },
+};
+
+static const struct verb netbuf_verbs[] = {
+	{ "show", netbuf_show_verb, "[NETDEV]...", "State, frames and memory held, frames dropped." },
+	{ "list", netbuf_show_verb, NULL, NULL },
+	{ "attach", netbuf_attach_verb, "NETDEV [SETTING]...",
+	  "Give the netdev a buffer, which lets frames pass." },
+	{ "set", netbuf_set_verb, "NETDEV SETTING...", "Change settings." },
+	{ "detach", netbuf_detach_verb, "NETDEV... [--force]",
+	  "Take the buffer away; --force: with the frames that it holds.", true },
+	{ "hold", netbuf_hold_verb, "NETDEV...", "Keep frames in both directions, in order." },
+	{ "drain", netbuf_drain_verb, "NETDEV... [--timeout TIME] [--no-wait]",
+	  "Send held frames on, in order, and wait until frames pass again (60 s)." },
+	{ "flush", netbuf_flush_verb, "NETDEV...", "Drop what is held.", true },
+	{ "save", netbuf_save_verb, "FILE NETDEV...", "Write the held frames to a pcapng file." },
+	{ "load", netbuf_load_verb, "FILE [NETDEV[=NETDEV]]...",
+	  "Put the frames of a file in front of those that are held." },
+	{ "monitor", netbuf_monitor_verb, "[--count N] [--timeout TIME]",
+	  "Print events of buffers as they come." },
+	{ NULL },
+};
+
+static const struct verb throttle_verbs[] = {
+	{ "show", throttle_show_verb, "[PID|LPAR]...",
+	  "State, limit in force, rate of dirtying, delays; with names, also for each vCPU." },
+	{ "list", throttle_show_verb, NULL, NULL },
+	{ "attach", throttle_attach_verb, "PID|LPAR [SETTING]...",
+	  "Throttle a guest from now on, or only count what it dirties." },
+	{ "set", throttle_set_verb, "PID|LPAR SETTING...", "Change settings." },
+	{ "detach", throttle_detach_verb, "PID|LPAR...", "Let the guest go at once." },
+	{ "follow", throttle_follow_verb,
+	  "QMP-SOCKET|--libvirt DOMAIN [--target PID|LPAR] [--share PERCENT]\n"
+	  "[--watchdog TIME] [--wait TIME]",
+	  "Throttle the guest of this QEMU while it migrates." },
+	{ "msi", throttle_msi_verb,
+	  "[DEVICE [--delay TIME | --rate N | off] [--force] [--watchdog TIME]]\n"
+	  "| msi DEVICE --limit SIZE --counter FILE [--force] [--watchdog TIME]",
+	  "Show, or delay, the interrupts of PCI devices; hold the bandwidth of one." },
+	{ "monitor", throttle_monitor_verb, "[--count N] [--timeout TIME]",
+	  "Print events of throttles as they come." },
+	{ NULL },
+};
+
+static const struct verb snap_verbs[] = {
+	{ "list", snap_list_verb, "VOLUME", "The tree of states." },
+	{ "take", snap_take_verb, "VOLUME NAME [note TEXT]",
+	  "Keep the volume, and all others of its group, as they are now." },
+	{ "restore", snap_restore_verb, "VOLUME NAME [--group] [--force]",
+	  "Throw away what was written since, and go on from a state; --force: while it is open.",
+	  true },
+	{ "delete", snap_delete_verb, "VOLUME NAME [--group]", "Forget a state.", true },
+	{ "rename", snap_rename_verb, "VOLUME OLD NEW [--group]", "Give a state another name." },
+	{ "settle", snap_settle_verb, "VOLUME NAME keep|drop [--group]",
+	  "Decide an undecided state whose coordinator is gone for good.", true },
+	{ "merge", snap_merge_verb, "VOLUME NAME", "Write a state into the base disk.", true },
+	{ "check", snap_check_verb, "STORE [--repair] [--force]",
+	  "Say what is wrong with a store that is not in use; --repair: and mend it." },
+	{ NULL },
+};
+
+static const struct verb cluster_verbs[] = {
+	{ "list", cluster_list_verb, "[--dir DIR]", "What is saved." },
+	{ "show", cluster_show_verb, "NAME [--dir DIR]", "One saved state." },
+	{ "save", cluster_save_verb,
+	  "NAME --hosts HOST[,HOST]... [--lpar NAME[,NAME]...] [--continue]\n"
+	  "[--qmp LPAR=PATH[,...]] [--wait TIME] [--max-skew TIME] [--via COMMAND] [--dir DIR] [--timeout TIME]",
+	  "Save the guests that run on these hosts at one instant; they end, or go on together." },
+	{ "restore", cluster_restore_verb,
+	  "NAME [--hosts HOST[,HOST]...] [--max-skew TIME]\n"
+	  "[--via COMMAND] [--dir DIR] [--timeout TIME]",
+	  "Have the guests back in that state; those that run under their names end.", true },
+	{ "verify", cluster_verify_verb,
+	  "NAME [--hosts HOST[,HOST]...] [--via COMMAND] [--dir DIR] [--timeout TIME]",
+	  "Compare every file with its digest, and look for the states of the disks." },
+	{ "delete", cluster_delete_verb,
+	  "NAME [--hosts HOST[,HOST]...] [--via COMMAND] [--dir DIR] [--timeout TIME]",
+	  "Remove a saved state, or what a save that was lost has left.", true },
+	{ "recover", cluster_recover_verb, "",
+	  "Undo what an operation that was killed has left on this host.", true },
+	{ NULL },
+};
+
+const struct object objects[] = {
+	{ "lpar", "LPARs", lpar_verbs, .bare = "list",
+	  .notes = "KEY := cpus LIST | memory SIZE | node N|any | pages any|large |\n"
+		   "       owner USER[:GROUP] | disk PATH | gate-timeout TIME\n" },
+	{ "cut", "Cuts: gates of several LPARs close, or open, at one instant", cut_verbs,
+	  .bare = "list", .left_out = "arm",
+	  .notes = "INSTANT := now | +TIME | @SECONDS | YYYY-MM-DD HH:MM:SS[.FRACTION][Z]\n" },
+	{ "netbuf", "Netdevs: frames are held while a guest is saved and restored", netbuf_verbs,
+	  .bare = "show", .notes = SETTINGS_NETBUF },
+	{ "throttle", "Throttles: a migrating guest dirties no faster than the link carries",
+	  throttle_verbs, .bare = "show",
+	  .notes = "SETTING := --count | --limit SIZE | --delay TIME | --auto PERCENT |\n"
+		   "           --transfer-rate SIZE | --watchdog TIME\n" },
+	{ "monitor", "Events", .only = { "monitor", monitor_verb,
+	  "[--lpar NAME] [--event EVENT] [--count N] [--timeout TIME]",
+	  "Print events as they come, one line or one JSON object each." } },
+	{ "snap", "States of snapsync volumes", snap_verbs },
+	{ "cluster", "Clusters: guests of several hosts are saved, and restored, at one instant",
+	  cluster_verbs, .bare = "list" },
+	{ "execd", .only = { "execd", execd_verb } },
+	{ "help", .only = { "help", help_verb } },
+	{ "__complete", .only = { "__complete", complete_verb } },
+	{ NULL },
+};
+/* clang-format on */
+
+static bool begins(const char *name, const char *word)
+{
+	return *word && !strncmp(name, word, strlen(word));
+}
+
+/* As in iproute2, the first entry that begins with the word is meant; or NULL. */
+const struct object *find_object(const char *word)
+{
+	const struct object *object = objects;
+
+	while (object->name && !begins(object->name, word))
+		object++;
+	return object->name ? object : NULL;
+}
+
+/* The same; *cut_short says that the word is too short for what it may mean. */
+const struct verb *find_verb(const struct object *object, const char *word, bool *cut_short)
+{
+	const struct verb *verb = object->verbs;
+
+	while (verb->name && !begins(verb->name, word))
+		verb++;
+	*cut_short = verb->name && verb->whole && strcmp(verb->name, word);
+	return verb->name ? verb : NULL;
+}
+
+static int run_object(const struct object *object, struct args *args)
+{
+	const char *word = args->argc ? args->argv[0] : object->bare;
+	const struct verb *verb;
+	bool cut_short;
+
+	if (!object->verbs)
+		return object->only.run(args);
+	if (!word)
+		return usage("a verb of %s is missing", object->name);
+	if (args->argc && object->left_out && *word == '-')
+		word = object->left_out;
+	else
+		next_arg(args);
+	verb = find_verb(object, word, &cut_short);
+	if (!verb)
+		return usage("verb '%s' is unknown to %s", word, object->name);
+	if (cut_short)
+		return usage("'%s' may mean %s, which is not to be abbreviated", word, verb->name);
+	return verb->run(args);
+}
+
+/* The object lpar may be left out: "lparctl start web". */
+int run_words(struct args *args)
+{
+	const struct object *object = find_object(args->argv[0]);
+
+	if (help_asked(args))
+		return EXIT_OK;
+	if (object)
+		next_arg(args);
+	return run_object(object ? object : objects, args);
+}

@@ -1,0 +1,139 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# lparctl cluster as its caller sees it: words, hosts that do not answer, who gives up,
+# and what a manifest may do to it. No host is ever reached.
+# vm: none timeout=120
+# shellcheck source=selftests/ctl/played.sh
+. "$(dirname "$0")/played.sh"
+
+plan 57
+dir=$scratch/states
+mkdir -p "$dir"
+
+# manifest NAME JSON
+manifest() {
+	mkdir -p "$dir/$1"
+	printf '%s\n' "$2" >"$dir/$1/manifest.json"
+}
+
+cluster() {
+	lparctl cluster "$1" --dir "$dir" "${@:2}"
+}
+
+# via ODDITY...: the option
+via() {
+	echo "--via=$here/odd-host $*"
+}
+
+# nobody_left: of the commands that were started
+nobody_left() {
+	same "$(pgrep -f "^/usr/bin/python3 $here/odd-host")" ""
+}
+
+# A name that is taken, and a state that is shown, have no hosts that were opened.
+manifest taken '{}'
+manifest one '{"version": 1, "name": "one", "hosts": [{"host": "a"}, {"host": "b"}]}'
+check "save under a name that is taken" says 1 "saved already" cluster save taken --hosts a,b
+check "show" says 0 "^one saved at" cluster show one
+check "list" says 0 "^one .* a,b" cluster list
+
+# Options of other verbs
+check "restore of some guests" says 2 "restore has no option --lpar" cluster restore one --lpar db1
+check "restore that continues" says 2 "no option --continue" cluster restore one --continue
+check "verify within a skew" says 2 "no option --max-skew" cluster verify one --max-skew 1s
+check "delete that waits" says 2 "no option --wait" cluster delete one --wait 1s
+check "show of hosts" says 2 "no option --hosts" cluster show one --hosts a
+check "show by a command" says 2 "no option --via" cluster show one --via ssh
+check "list in time" says 2 "no option --timeout" cluster list --timeout 1s
+check "an option without its value" says 2 "dir needs a value" lparctl cluster show one --dir
+check "no guests at all" says 2 "needs NAME" cluster save two --hosts a --lpar ,
+check "list of one" says 2 "'one' is unknown" cluster list one
+for host in -oProxyCommand=x a@-b '' a/b 'a b' 'a;b' @a a@b@c; do
+	check "no host: '$host'" exits 2 cluster save two --hosts "$host"
+done
+
+# Manifests of others
+touch_it="-oProxyCommand=touch $scratch/touched"
+manifest bad "{\"version\": 1, \"hosts\": [{\"host\": \"$touch_it\"}]}"
+check "a host that is an option" says 1 "manifest is damaged" cluster verify bad
+check_fails "it was not obeyed" test -e "$scratch/touched"
+for text in '{"version": 1}' '{"version": 1, "hosts": 5}' '{"version": 1, "hosts": [null]}' \
+	'{"version": 1, "hosts": []}'; do
+	manifest bad "$text"
+	check "damaged: $text" says 1 "manifest is damaged" cluster restore bad
+done
+for text in '[]' 'null' '' '{"version": {}}'; do
+	manifest bad "$text"
+	check "damaged: '$text'" exits 1 cluster verify bad
+done
+manifest bad '{"version": 1, "hosts": [{"host": 7, "description": {"guests": [null, []]}}]}'
+check "list of damaged ones" says 0 "^one " cluster list
+rm -r "$dir/bad"
+
+touch "$scratch/file"
+check "a directory that cannot be read" says 1 "Not a directory" lparctl cluster list --dir "$scratch/file"
+check "one that is not there" exits 0 lparctl cluster list --dir "$scratch/none"
+
+# Hosts that do not answer
+check "they hang" took_less 15 says 4 "host a: hello: no answer in time" \
+	cluster save two --hosts a,b "$(via hang)" --timeout 2s
+check "each is named" grep -q "host b: hello: no answer in time" "$scratch/err"
+check "nobody is left" nobody_left
+check "they hang, and do not go" took_less 15 exits 4 \
+	cluster verify one "$(via stubborn)" --timeout 1s
+check "nobody is left" nobody_left
+cluster verify one "$(via listen "$scratch/heard")" --timeout 5s 2>/dev/null
+check "meanwhile they hear that we are there" test "$(grep -cx '' "$scratch/heard")" -ge 4
+check "words of a host are only words" says 1 "red" cluster verify one "$(via color)"
+check_fails "they do not color" grep -q $'\e' "$scratch/err"
+check "an answer without an end" took_less 60 says 1 "has no end" cluster verify one "$(via endless)"
+
+# Who gives up
+# gives_up COMMAND...: SIGINT to a save after the command succeeds, and once more when it
+# has been heard; the exit code of the save
+gives_up() {
+	local caller
+
+	lparctl cluster save two --dir "$dir" --hosts a,b "$(via "${oddity[@]}")" 2>"$scratch/err" &
+	caller=$!
+	wait_until 20 "$@"
+	kill -INT $caller
+	wait_until 20 grep -q interrupted "$scratch/err"
+	kill -INT $caller 2>/dev/null
+	wait $caller
+}
+
+both_are_there() {
+	[ "$(pgrep -c -f "^/usr/bin/python3 $here/odd-host")" = 2 ]
+}
+
+oddity=(hang)
+check_is "before anything has begun" "$(took_less 10 gives_up both_are_there; echo $?)" 1
+check "it says so" grep -q "hello: interrupted" "$scratch/err"
+check "nobody is left" nobody_left
+oddity=(deaf arm "$scratch/armed")
+check_is "again, while hosts undo: that is no roll-back" \
+	"$(took_less 10 gives_up test -e "$scratch/armed"; echo $?)" 1
+check "each is named" test "$(grep -c "host [ab] cannot be reached" "$scratch/err")" = 2
+check "nobody is left" nobody_left
+
+# By ssh, and without it on this host
+mkdir "$scratch/bin"
+printf '#!/bin/bash\nprintf "%%s\\n" "$@" >%q\n' "$scratch/ssh" >"$scratch/bin/ssh"
+chmod +x "$scratch/bin/ssh"
+PATH=$scratch/bin:$PATH
+check "nothing at the other end" says 1 "the connection is lost" cluster verify one
+for word in BatchMode=yes ConnectTimeout= ServerAliveInterval= ServerAliveCountMax=; do
+	check "ssh has $word" grep -q "^-o$word" "$scratch/ssh"
+done
+check "and knows where options end" grep -q "^-- [ab] lparctl execd$" <(xargs <"$scratch/ssh" | grep -o -e "-- .*")
+rm "$scratch/ssh"
+# Where no module is seen, or the guests of this machine would be saved, and ended.
+if [ "$(id -u)" = 0 ] && unshare -n true; then
+	check "this host without ssh" says 1 "^lparctl: host localhost: hello: " \
+		unshare -n lparctl cluster save two --dir "$dir" --hosts localhost
+	check_fails "no ssh was started" test -e "$scratch/ssh"
+else
+	skip "this host without ssh" "not root, or no namespaces"
+	skip "no ssh was started" "not root, or no namespaces"
+fi

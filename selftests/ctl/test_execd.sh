@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# lparctl execd with real guests: what it does when its caller falls silent or is gone, and
+# what is as it was after that.
+# vm: none timeout=180
+# shellcheck source=selftests/ctl/played.sh
+. "$(dirname "$0")/played.sh"
+
+plan 21
+host_up h
+describe h g
+states=$scratch/states
+
+# execd_up: one that listens to ask
+execd_up() {
+	coproc "$scratch/via" h lparctl execd
+	execd=$!
+	background+=("$execd")
+	exec 8<&"${COPROC[0]}" 9>&"${COPROC[1]}"
+	eval "exec ${COPROC[0]}<&- ${COPROC[1]}>&-"
+}
+
+# ask OP [JSON]: a request, which succeeds
+ask() {
+	local line
+
+	echo "{\"op\": \"$1\"${2:+, $2}}" >&9
+	while read -r -t 60 line <&8; do
+		[[ $line != *'"progress"'* ]] && break
+	done
+	[[ $line = *'"result"'* ]] || echo "# $1: $line"
+	[[ $line = *'"result"'* ]]
+}
+
+# stop_guests NAME: a save, as far as that
+stop_guests() {
+	ask begin "\"name\": \"$1\", \"dir\": \"$states\", \"host\": \"h\", \"lpars\": []" &&
+		ask arm "\"action\": \"close\", \"at_ns\": $(($(date +%s%N) + 300000000))" &&
+		ask stop
+}
+
+hello() {
+	execd_up
+	ask hello "\"version\": 2, \"silence_ns\": $1"
+}
+
+# Signs of life, whatever the test does meanwhile
+beats() {
+	while echo >&9; do
+		sleep 0.3
+	done
+}
+
+status_is() {
+	same "$(status h g)" "$1"
+}
+
+no_session() {
+	! test -e "$scratch/h/root/run/lparkit/cluster.session"
+}
+
+gate_is_open() {
+	same "$(cat "$scratch/h/kernel/g/gate")" 0
+}
+
+check "start" exits 0 on h start g
+check "hello" hello 6000000000
+start beats
+beater=$pid
+check "begin, arm, stop" stop_guests one
+check "the guest stands" status_is paused
+check "nobody stops it meanwhile" says 1 "another lparctl" on h stop g
+# Longer than it may say nothing
+sleep 8
+check "it stands while the caller is there" status_is paused
+check "in a session" test -e "$scratch/h/root/run/lparkit/cluster.session"
+kill "$beater"
+check "its caller says nothing more: it goes on" wait_until 20 status_is running
+check "no session is left" wait_until 20 no_session
+check "the gate is open" gate_is_open
+check "nothing is saved" same "$(find "$states" -type f)" ""
+check "execd has ended" wait_until 20 test ! -e "/proc/$execd"
+exec 8<&- 9>&-
+
+# A caller that is gone, without a word or by a broken pipe
+check "hello" hello 60000000000
+check "begin, arm, stop" stop_guests two
+exec 9>&-
+check "the input ends: it goes on" wait_until 20 status_is running
+exec 8<&-
+
+# Two guests, and one of them in the hands of another lparctl when a killed save is undone
+describe h g2
+check "another guest" exits 0 on h start g2
+hello 60000000000
+check "begin, arm, stop" stop_guests three
+kill -9 "$execd"
+exec 8<&- 9>&-
+exec 7<"$(run_of h g)"
+flock 7
+check "recover while one is locked" says 1 "another lparctl" on h cluster recover
+check "the other one goes on" same "$(status h g2)" running
+exec 7<&-
+check "recover again" exits 0 on h cluster recover
+check "both go on" same "$(status h g) $(status h g2)" "running running"

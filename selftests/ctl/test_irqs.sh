@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Interrupts that start moves off an LPAR's CPUs come back, also where nothing can be
+# remembered of them. They are files here.
+# vm: none timeout=60
+# shellcheck source=selftests/ctl/played.sh
+. "$(dirname "$0")/played.sh"
+
+plan 14
+host_up h
+root=$scratch/h/root
+mkdir -p "$root/sys/devices/system/cpu"
+echo 0-3 >"$root/sys/devices/system/cpu/online"
+describe h g
+sed -i 's/^memory=/cpus=2-3\nmemory=/' "$root/etc/lparkit/g.lpar"
+
+# irqs LIST...: interrupts 1, 2, ... that may use these CPUs
+irqs() {
+	local list n=0
+
+	for list; do
+		n=$((n + 1))
+		mkdir -p "$root/proc/irq/$n"
+		echo "$list" >"$root/proc/irq/$n/smp_affinity_list"
+	done
+}
+
+# are LIST...
+are() {
+	same "$(for n in 1 2 3; do cat "$root/proc/irq/$n/smp_affinity_list"; echo; done | xargs)" "$*"
+}
+
+irqs 0-3 2-3 0-0
+check "start" exits 0 on h start g
+check "none has the LPAR's CPUs" are 0-1 0-1 0-0
+check "stop" exits 0 on h stop g --timeout 0
+check "all are as they were" are 0-3 2-3 0-0
+
+# A full /run
+ln -sf /dev/full "$(run_of h g)/irqs"
+check "start, and nothing can be remembered" exits 0 on h start g
+check "it says so" grep -q "stay where they are: .* No space left" "$scratch/err"
+check "none was moved" are 0-3 2-3 0-0
+rm "$(run_of h g)/irqs"
+check "stop" exits 0 on h stop g --timeout 0
+on h start g >/dev/null && on h stop g --timeout 0 >/dev/null
+check "another start and stop" are 0-3 2-3 0-0
+check "no record is left" test ! -e "$(run_of h g)/irqs"
+
+# One that cannot be moved: a file that nobody may write to
+on h delete g
+stuck=$(cat /proc/sys/kernel/cap_last_cap)
+sed -i "s/^cpus=.*/cpus=2-3,$stuck/" "$root/etc/lparkit/g.lpar"
+mkdir -p "$root/proc/irq/4"
+ln -s /proc/sys/kernel/cap_last_cap "$root/proc/irq/4/smp_affinity_list"
+check "start, and one cannot be moved" says 0 "1 cannot be moved" on h start g
+check "it is not remembered: it has not come back" same "$(cut -d ' ' -f 1 "$(run_of h g)/irqs" | sort | xargs)" "1 2"
+echo 2-3 >"$root/proc/irq/1/smp_affinity_list"
+on h activate g --host >/dev/null
+check "moved again" are 0-1 0-1 0-0
+on h stop g --timeout 0 >/dev/null
+check "what they had at first counts" are 0-3 2-3 0-0

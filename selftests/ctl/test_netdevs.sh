@@ -1,0 +1,101 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Buffers of guests that are saved and restored: those of the operation come and go, those of
+# the user stay as they are. Guests have real taps, in a network namespace of the test.
+# vm: none timeout=120
+if [ -z "$IN_NAMESPACE" ] && unshare -n true 2>/dev/null && [ -w /dev/net/tun ]; then
+	# shellcheck disable=SC2016 # expanded by the other shell
+	IN_NAMESPACE=1 exec unshare -n -m bash -c 'mount -t sysfs sysfs /sys; exec "$0"' "$0"
+fi
+# shellcheck source=selftests/ctl/played.sh
+. "$(dirname "$0")/played.sh"
+[ -n "$IN_NAMESPACE" ] || skip_all "needs taps, and so root"
+
+plan 26
+states=$scratch/states
+kernel=$scratch/a/kernel
+
+cluster() {
+	lparctl cluster "$1" --dir "$states" --via "${via:-$scratch/via}" "${@:2}"
+}
+
+# asked: what the kernel was asked for, but for gates
+asked() {
+	grep -v -e '^arm ' -e '^open ' -e '^close ' "$kernel/log" | xargs
+}
+
+forget() {
+	: >"$kernel/log"
+}
+
+buffers() {
+	(cd "$kernel" && ls -d net\ * 2>/dev/null) | xargs
+}
+
+state_of() {
+	cat "$kernel/net $1/state"
+}
+
+ip tuntap add ta mode tap
+ip link set ta up
+host_up a
+describe a a1 "args=-netdev tap,id=n,ifname=ta,script=no,downscript=no -device e1000,netdev=n"
+on a start a1 >/dev/null || bail "no guest"
+
+# Buffers of the operation
+forget
+check "save and continue" exits 0 cluster save one --hosts a --continue
+check "held and drained" same "$(asked)" "attach ta hold ta hold ta drain ta drain ta detach ta"
+check "none is left" same "$(buffers)" ""
+check "what is held is saved" same "$(grep -o '"frames_to_guest": [0-9]*' "$states/one/a/description.json")" \
+	'"frames_to_guest": 1'
+check_fails "a tap that stays is not told of" grep -q "has a tap" "$scratch/err"
+forget
+check "restore" exits 0 cluster restore one
+check "its frame is loaded into what holds" same "$(asked)" \
+	"attach ta hold ta load ta drain ta drain ta detach ta"
+check "none is left" same "$(buffers)" ""
+check "save" exits 0 cluster save two --hosts a
+check "none is left" same "$(buffers)" ""
+check "restore" exits 0 cluster restore two
+
+# Buffers of the user
+on a netbuf attach ta --lpar a1 >/dev/null
+echo 7 >"$kernel/net ta/lost"
+check "save with a buffer that was there" exits 0 cluster save three --hosts a --continue
+check "it stays" same "$(buffers)" "net ta"
+check_fails "what it had lost before is not told of" grep -q "were lost" "$scratch/err"
+on a netbuf hold ta >/dev/null
+forget
+check "one that holds" says 5 "ta: its buffer is in use (hold): run 'lparctl netbuf drain ta' first" \
+	cluster save bad --hosts a
+check "it goes on holding" same "$(state_of ta)" 1
+check "nobody has touched it" same "$(asked)" ""
+on a netbuf drain ta >/dev/null
+echo nobody >"$kernel/net ta/lpar"
+forget
+check "one of another LPAR" says 5 "takes part in the cuts of LPAR nobody" cluster save bad --hosts a
+check "nobody has touched it" same "$(asked)" ""
+printf a1 >"$kernel/net ta/lpar"
+
+# Frames that are lost meanwhile: at stop there are three more
+via="$here/count-lost $kernel $scratch/via"
+check "save with losses" exits 0 cluster save four --hosts a --continue
+check "they are told of" grep -q "a1: 3 frames were lost beyond the limits" "$scratch/err"
+unset via
+on a netbuf detach ta >/dev/null
+
+# An undone save
+via="$here/cut-line $scratch/via a write SIGKILL"
+forget
+check "execd is killed" exits 5 cluster save bad --hosts a
+unset via
+check "held and drained" same "$(asked)" "attach ta hold ta hold ta drain ta drain ta detach ta"
+check "none is left" same "$(buffers)" ""
+
+# A tap of QEMU's own, and one guest that has both
+on a stop a1 --timeout 0 >/dev/null
+ip link del ta
+on a start a1 >/dev/null
+check "save with QEMU's own tap" exits 0 cluster save five --hosts a --continue
+check "it is told of" grep -q "a1 has a tap ta that QEMU has made" "$scratch/err"
