@@ -287,6 +287,7 @@ int lpar_guard_raise(struct lpar *lpar);
 void lpar_guard_lower(struct lpar *lpar);
 void lpar_guard_watch(void);
 void lpar_guard_init(struct lpar *lpar);
+void lpar_guard_free_cpus(const struct lpar *lpar, struct cpumask *cpus);
 void lpar_guard_keep_off(const struct cpumask *fenced, struct cpumask *scratch);
 int lpar_guard_start(void);
 void lpar_guard_stop(void);
@@ -316,6 +317,11 @@ struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold);
 bool lpar_memory_may_map(const struct lpar_hold *hold);
 struct page *lpar_memory_page(struct lpar_memory *memory, pgoff_t pgoff);
 struct lpar *lpar_memory_fail_page(unsigned long pfn);
+
+/* crew.c */
+typedef int lpar_crew_act(void *data, unsigned long i);
+int lpar_crew_run(const struct lpar *lpar, int node, unsigned long nr, lpar_crew_act *act,
+		  void *data);
 
 /* reserve.c */
 int lpar_memory_check(const struct lpar_config *config, struct lpar_report *report);
