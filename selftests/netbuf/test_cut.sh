@@ -74,6 +74,8 @@ others_are() {
 echo 10000 >/sys/class/lpar/web/gate_timeout_ms
 lparctl netbuf hold n1
 check "cut" cut
+lparctl thaw web
+check "cut while they hold, by a former cut" cut
 check "all hold" all_are hold
 check "the time-out lets go what the cut held" wait_until 60 others_are pass
 check "not what was held before" is n1 state hold
@@ -89,6 +91,17 @@ lparctl cut --at now --lpar web --no-wait
 check "a cut of a gate that is closed: all hold" wait_until 9 all_are hold
 check "the time-out of the gate lets go what the cut held" wait_until 60 all_are pass
 echo 3600000 >/sys/class/lpar/web/gate_timeout_ms
+
+# No time-out comes after a deactivation by force, although the guest lives on
+lparctl netbuf hold n1
+check "cut" cut
+check "all hold" all_are hold
+check "deactivated by force" lparctl deactivate web --force
+check "which lets go what the cut held" wait_until 10 others_are pass
+check "not what was held before" is n1 state hold
+lparctl netbuf drain n1
+check "all pass soon" wait_until 10 all_are pass
+lparctl activate web
 
 # A netdev goes while a cut is armed
 check "armed" lparctl cut --at +600s --lpar web --no-wait
