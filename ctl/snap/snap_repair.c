@@ -33,11 +33,6 @@ struct repair {
 	size_t n_lost;
 };
 
-static bool is_proven(const struct store *store)
-{
-	return !json_count(store->problems);
-}
-
 static int write_block(const struct store *store, u64 block, const void *image)
 {
 	if (pwrite(store->fd, image, SS_BLOCK_SIZE, block * SS_BLOCK_SIZE) == SS_BLOCK_SIZE)
@@ -447,7 +442,7 @@ int store_repair(struct store *store, bool force)
 	int ret;
 
 	store_check(store);
-	if (is_proven(store)) {
+	if (!store_is_lost(store)) {
 		ret = repair_blocks(&repair);
 		ret = ret ? ret : repair_super(store);
 	} else {

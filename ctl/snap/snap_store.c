@@ -49,7 +49,8 @@ static void damage(struct store *store, const char *fmt, ...)
 	va_end(ap);
 }
 
-static bool has_problems(const struct store *store)
+/* What the module refuses: it is not certain that nothing is lost. */
+bool store_is_lost(const struct store *store)
 {
 	return json_count(store->problems);
 }
@@ -489,12 +490,12 @@ void store_check(struct store *store)
 	if (!store_pick_super(store, false))
 		return;
 	check_sizes(store);
-	if (has_problems(store))
+	if (store_is_lost(store))
 		return;
 	store_read_blocks(store);
 	check_proof(store);
 	/* A block that cannot be read makes all that depends on it look wrong. */
-	if (has_problems(store))
+	if (store_is_lost(store))
 		return;
 	check_layers(store);
 	check_versions(store);

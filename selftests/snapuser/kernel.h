@@ -28,9 +28,6 @@
 /* Names of the C library that the kernel has not. */
 #define rename test_rename
 
-/* lparctl has one as well. */
-#define crc32c test_crc32c
-
 typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
@@ -502,7 +499,7 @@ void cancel_delayed_work_sync(struct delayed_work *dwork);
 void test_run_work(void);
 void test_pass_second(void);
 
-/* Sums */
+/* Sums: lparctl's own */
 u32 crc32c(u32 crc, const void *data, size_t size);
 void generate_random_uuid(u8 *uuid);
 
