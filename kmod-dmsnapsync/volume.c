@@ -42,35 +42,6 @@ void ss_meta_unlock(struct ss_volume *volume, unsigned int noio)
 	mutex_unlock(&volume->meta);
 }
 
-/**
- * ss_count_bio() - a bio to STORE is under way
- * @volume: volume
- * @sb: its data
- *
- * Context: with the gate entered.
- */
-void ss_count_bio(struct ss_volume *volume, struct ss_bio *sb)
-{
-	sb->counted = true;
-	sb->phase = volume->phase;
-	this_cpu_inc(volume->inflight->count[sb->phase]);
-}
-
-/**
- * ss_uncount_bio() - it has ended
- * @volume: volume
- * @sb: its data
- *
- * Context: any.
- */
-void ss_uncount_bio(struct ss_volume *volume, struct ss_bio *sb)
-{
-	sb->counted = false;
-	this_cpu_dec(volume->inflight->count[sb->phase]);
-	if (wq_has_sleeper(&volume->drained))
-		wake_up(&volume->drained);
-}
-
 /* A phase that has no new bios only falls: 0 means that all have ended. */
 static bool has_ended(struct ss_volume *volume, unsigned int phase)
 {

@@ -61,6 +61,7 @@ typedef struct {
 #define S32_MAX INT32_MAX
 #define S64_MAX INT64_MAX
 #define BITS_PER_LONG 64
+#define BIT_WORD(n) ((n) / BITS_PER_LONG)
 #define BITS_TO_LONGS(n) (((n) + 63) / 64)
 #define PAGE_SIZE 4096UL
 #define SECTOR_SHIFT 9
@@ -81,6 +82,7 @@ typedef struct {
 		(b) = swap_;           \
 	})
 #define ilog2(n) (63 - __builtin_clzll(n))
+#define __ffs(n) ((unsigned int)__builtin_ctzl(n))
 #define fls(n) ((n) ? 32 - __builtin_clz(n) : 0)
 #define is_power_of_2(n) ((n) && !((n) & ((n)-1)))
 #define div_u64(n, d) ((u64)(n) / (d))
@@ -508,17 +510,9 @@ static inline u32 hash_32(u32 value, unsigned int bits)
 	return value * 0x61C88647U >> (32 - bits);
 }
 
-/* Another one than the kernel's does as well. */
-static inline u32 jhash_1word(u32 a, u32 seed)
+static inline u64 get_random_u64(void)
 {
-	a = (a ^ seed ^ a >> 16) * 0x85ebca6b;
-	a = (a ^ a >> 13) * 0xc2b2ae35;
-	return a ^ a >> 16;
-}
-
-static inline u32 get_random_u32(void)
-{
-	return random();
+	return (u64)random() << 32 ^ random();
 }
 
 /* Disks, see disk.c */
