@@ -649,7 +649,7 @@ static inline void ss_uncount_bio(struct ss_volume *volume, struct ss_bio *sb)
  * struct ss_super_state - what the superblocks say, beside what is in the volume
  * @has_digest: an older module wrote none
  * @digest: of the blocks that count
- * @is_damaged: one of the two was not readable or not sound
+ * @is_damaged: one of the two, or the copy of one, was not readable or not sound
  * @is_doubtful: it may have been newer than the one that was chosen
  * @has_copy_ahead: there is the copy of one that was to come
  */
@@ -697,7 +697,7 @@ void ss_mark_dirty(struct ss_volume *volume, enum ss_kind kind, u32 block);
 void ss_mark_version(struct ss_volume *volume, u32 version);
 
 /* discard.c */
-void ss_change_range(struct ss_volume *volume, struct bio *bio);
+bool ss_change_range(struct ss_volume *volume, struct bio *bio, unsigned int *chunks);
 bool ss_has_to_discard(struct ss_volume *volume, const struct bio *bio);
 void ss_watch_emptied(struct ss_volume *volume, u32 version);
 void ss_forget_emptied(struct ss_volume *volume, u32 version);

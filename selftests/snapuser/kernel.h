@@ -588,6 +588,14 @@ static inline void bio_list_add(struct bio_list *list, struct bio *bio)
 	list->tail = bio;
 }
 
+static inline void bio_list_add_head(struct bio_list *list, struct bio *bio)
+{
+	bio->bi_next = list->head;
+	list->head = bio;
+	if (!list->tail)
+		list->tail = bio;
+}
+
 static inline struct bio *bio_list_pop(struct bio_list *list)
 {
 	struct bio *bio = list->head;
@@ -620,6 +628,13 @@ static inline void dm_accept_partial_bio(struct bio *bio, unsigned int sectors)
 	assert(sectors && sectors <= bio->sectors);
 	bio->left += bio->sectors - sectors;
 	bio->sectors = sectors;
+}
+
+static inline void bio_advance(struct bio *bio, unsigned int bytes)
+{
+	assert(bytes / 512 <= bio->sectors);
+	bio->bi_iter.bi_sector += bytes / 512;
+	bio->sectors -= bytes / 512;
 }
 
 static inline void bio_endio(struct bio *bio)

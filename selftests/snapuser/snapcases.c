@@ -181,6 +181,42 @@ static void discards_in_pieces(void)
 	volume_close(&vol);
 }
 
+static const struct bio *long_bio;
+static bool commit_has_waited;
+
+/* A commit writes; once is enough. */
+static void on_commit(struct block_device *disk)
+{
+	commit_has_waited = long_bio->ended;
+	disk->on_write = NULL;
+}
+
+/* A bio of write-zeroes may be of 4 GiB: a flush does not wait for all of it. */
+static void zeroes_of_any_size(void)
+{
+	struct block_device *large = disk_new(32 << 11), *large_store = disk_new(48 << 11);
+	struct ss_volume_args args = { .chunk_sectors = 8 };
+	struct bio zeroes = { .bi_opf = REQ_OP_WRITE_ZEROES, .sectors = 32 << 11 };
+	struct bio flush = { .bi_opf = REQ_OP_WRITE | REQ_PREFLUSH };
+
+	volume_open(&vol, "vol", large, large_store, &args);
+	fill('a', 0, 8);
+	fill('a', (32 << 11) - 8, 8);
+	long_bio = &zeroes;
+	volume_start(&vol, &zeroes);
+	volume_start(&vol, &flush);
+	large_store->on_write = on_commit;
+	test_run_work();
+	tap_check(!large_store->on_write && !commit_has_waited,
+		  "a flush does not wait for write-zeroes of any size");
+	tap_check(zeroes.ended && flush.ended && !zeroes.bi_status && shows(0, 0) &&
+			  shows(0, (32 << 11) - 1),
+		  "which are done");
+	volume_close(&vol);
+	disk_free(large);
+	disk_free(large_store);
+}
+
 /* States are above one BASE, not above any of that size. */
 static void other_base(void)
 {
@@ -346,11 +382,12 @@ int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(50);
+	tap_plan(52);
 	copies_cannot_be_written();
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
 	discards_in_pieces();
+	zeroes_of_any_size();
 	other_base();
 	merge_goes_on();
 	salvage();

@@ -100,7 +100,12 @@ void submit_bio_noacct(struct bio *bio)
 	end_io(test, bio);
 }
 
-static void start_bio(struct test_volume *test, struct bio *bio)
+/**
+ * volume_start() - a bio is there, and no work has been done since
+ * @test: volume
+ * @bio: as device mapper splits them
+ */
+void volume_start(struct test_volume *test, struct bio *bio)
 {
 	bio->private[7] = (u64)test;
 	switch (ss_io_map(test->volume, bio)) {
@@ -116,7 +121,7 @@ static void start_bio(struct test_volume *test, struct bio *bio)
 
 static void do_bio(struct test_volume *test, struct bio *bio)
 {
-	start_bio(test, bio);
+	volume_start(test, bio);
 	test_run_work();
 	while (!bio->ended)
 		test_pass_second();
@@ -140,7 +145,7 @@ void volume_discards(struct test_volume *test, sector_t sector, sector_t step, u
 		bios[i].bi_iter.bi_sector = sector + i * step;
 		bios[i].bi_opf = REQ_OP_DISCARD;
 		bios[i].sectors = sectors;
-		start_bio(test, &bios[i]);
+		volume_start(test, &bios[i]);
 	}
 	test_run_work();
 	for (i = 0; i < count; i++)
@@ -163,6 +168,7 @@ int volume_io(struct test_volume *test, blk_opf_t opf, sector_t sector, void *da
 {
 	unsigned int max = test->volume->chunk_sectors * SS_RUN_CHUNKS;
 	bool by_run = (opf & REQ_OP_MASK) == REQ_OP_READ || (opf & REQ_OP_MASK) == REQ_OP_WRITE;
+	unsigned int done;
 
 	do {
 		/* Others are no longer than that, but begin anywhere. */
@@ -177,9 +183,11 @@ int volume_io(struct test_volume *test, blk_opf_t opf, sector_t sector, void *da
 		do_bio(test, &bio);
 		if (bio.bi_status)
 			return bio.bi_status == BLK_STS_NOSPC ? -ENOSPC : -EIO;
-		sector += bio.sectors;
-		sectors -= bio.sectors;
-		data = data ? (u8 *)data + 512 * bio.sectors : NULL;
+		/* Of others nothing is left, and all is done. */
+		done = by_run ? bio.sectors : min(sectors, in_run);
+		sector += done;
+		sectors -= done;
+		data = data ? (u8 *)data + 512 * done : NULL;
 	} while (sectors);
 	return 0;
 }

@@ -31,6 +31,7 @@ int volume_open(struct test_volume *test, const char *name, struct block_device 
 void volume_close(struct test_volume *test);
 int volume_io(struct test_volume *test, blk_opf_t opf, sector_t sector, void *data,
 	      unsigned int sectors);
+void volume_start(struct test_volume *test, struct bio *bio);
 void volume_discards(struct test_volume *test, sector_t sector, sector_t step, unsigned int sectors,
 		     unsigned int count);
 int volume_message(struct test_volume *test, const char *fmt, ...)
