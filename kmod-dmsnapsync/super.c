@@ -63,6 +63,14 @@ static const struct ss_super *copy_of(const struct ss_volume *volume, unsigned i
 	       !memcmp(copy->uuid, uuid, SS_UUID_SIZE) ? copy : NULL;
 }
 
+/* It may be an older one, or a newer one after a crash, but there has to be one. */
+static bool lacks_copy(const struct ss_volume *volume, unsigned int which,
+		       const struct ss_super *super)
+{
+	return le32_to_cpu(super->features) & SS_FEATURE_DIGEST &&
+	       !copy_of(volume, which, super->uuid);
+}
+
 /* Of two that are sound. */
 static const struct ss_super *choose_newer(const struct ss_volume *volume,
 					   const struct ss_super **super,
@@ -73,6 +81,7 @@ static const struct ss_super *choose_newer(const struct ss_volume *volume,
 
 	if (memcmp(super[0]->uuid, super[1]->uuid, SS_UUID_SIZE))
 		return NULL;
+	state->is_damaged = lacks_copy(volume, 0, super[0]) || lacks_copy(volume, 1, super[1]);
 	state->has_copy_ahead =
 		ss_super_seq(copy_of(volume, next, newer->uuid)) > ss_super_seq(newer);
 	return newer;

@@ -217,6 +217,33 @@ static void zeroes_of_any_size(void)
 	disk_free(large_store);
 }
 
+/* One that is idle may have lost its copies long before they are needed. */
+static void copy_is_lost(void)
+{
+	unsigned int which;
+
+	for (which = 0; which < 2; which++) {
+		u8 *copy = store->now + (SS_COPY_BLOCK + which) * SS_BLOCK_SIZE;
+
+		wipe();
+		open_with_chunk(8);
+		fill('a', 0, 8);
+		volume_close(&vol);
+		copy[100] ^= 1;
+		tap_check(checker_check(store->fd) == REPAIRABLE, "a damaged copy %u is found",
+			  which);
+		tap_check(!checker_repair(store->fd, false) && checker_check(store->fd) == SOUND,
+			  "and repaired");
+		memset(copy, 0xff, SS_BLOCK_SIZE);
+		tap_check(!open_with_chunk(8) && checker_check(store->fd) == SOUND,
+			  "as it is by an activation");
+		volume_close(&vol);
+		store->now[which * SS_BLOCK_SIZE + 100] ^= 1;
+		tap_check(!open_with_chunk(8) && shows('a', 0), "so that it stands in");
+		volume_close(&vol);
+	}
+}
+
 /* States are above one BASE, not above any of that size. */
 static void other_base(void)
 {
@@ -382,12 +409,13 @@ int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(52);
+	tap_plan(60);
 	copies_cannot_be_written();
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
 	discards_in_pieces();
 	zeroes_of_any_size();
+	copy_is_lost();
 	other_base();
 	merge_goes_on();
 	salvage();
