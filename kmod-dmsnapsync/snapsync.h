@@ -234,7 +234,7 @@ enum ss_mode {
  * @uuid: of the store
  * @chunk_sectors: size of a chunk
  * @chunk_shift: log2 of it
- * @volume_sectors: size of the volume
+ * @volume_sectors: size of the volume; @meta, and in use it only grows
  * @nr_chunks: of the volume
  * @store_sectors: size of STORE that is in use
  * @nr_versions: chunks of data on STORE
@@ -665,6 +665,7 @@ struct ss_super_state {
  * struct ss_volume_args - what a table says about a volume
  * @base: disk below
  * @store: disk with data and metadata
+ * @sectors: size of the volume; if it is larger than that on STORE, the volume grows
  * @chunk_sectors: 0 = as formatted, or the default; set once the table is loaded
  * @group: name, empty = own group
  * @hold_ms: how long writes are held on a full store
@@ -676,6 +677,7 @@ struct ss_super_state {
 struct ss_volume_args {
 	struct block_device *base;
 	struct block_device *store;
+	sector_t sectors;
 	unsigned int chunk_sectors;
 	char group[SS_NAME_MAX + 1];
 	unsigned int hold_ms;
@@ -759,6 +761,9 @@ int ss_block_read(struct ss_volume *volume, void *image, sector_t sector);
 /* super.c */
 int ss_super_read(struct ss_volume *volume, const struct ss_volume_args *args,
 		  struct ss_super_state *state, char **error);
+int ss_super_check_size(const struct ss_volume *volume, const struct ss_volume_args *args,
+			char **error);
+int ss_super_grow(struct ss_volume *volume, const struct ss_volume_args *args, char **error);
 int ss_super_compare(struct ss_volume *volume, char **error);
 void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 block);
 

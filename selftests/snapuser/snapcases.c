@@ -94,6 +94,7 @@ static void chunk_of_a_wiped_store(void)
 	vol.table.md = &vol.md;
 	vol.ti.table = &vol.table;
 	vol.ti.len = BASE_SECTORS;
+	args.sectors = BASE_SECTORS;
 	vol.volume = ss_volume_get(&vol.ti, &args, &error);
 	tap_check(!IS_ERR(vol.volume), "a table for a store of 4 KiB chunks");
 	wipe();
@@ -366,6 +367,84 @@ static void salvage(void)
 	volume_close(&vol);
 }
 
+static int open_with_size(sector_t sectors)
+{
+	struct ss_volume_args args = { .chunk_sectors = 8, .sectors = sectors };
+
+	return volume_open(&vol, "vol", base, store, &args);
+}
+
+/* BASE has become larger, and so do volume and states, in use and later. */
+static void growth(void)
+{
+	const sector_t small = 1001, medium = 1500, large = 2000;
+
+	wipe();
+	memset(base->now, 0, BASE_SECTORS * 512);
+	memset(base->now + small * 512, 'x', (BASE_SECTORS - small) * 512);
+	open_with_size(small);
+	fill('a', 0, 8);
+	fill('a', small - 1, 1);
+	volume_message(&vol, "take one");
+	fill('b', small - 1, 1);
+	tap_check(!volume_reload(&vol, medium), "a larger table");
+	tap_check(shows('b', small - 1) && shows('x', small) && shows('x', medium - 1),
+		  "shows what BASE has there");
+	fill('c', small, medium - small);
+	volume_message(&vol, "take two");
+	tap_check(volume_reload(&vol, small) == -EBUSY && shows('c', medium - 1),
+		  "a smaller one is refused");
+	volume_close(&vol);
+	tap_check(open_with_size(small) == -EINVAL, "later, too");
+	tap_check(checker_check(store->fd) == SOUND, "the checker knows what is there");
+	base->now[0] ^= 1;
+	tap_check(open_with_size(large) == -EMEDIUMTYPE, "of another BASE nothing grows");
+	base->now[0] ^= 1;
+	tap_check(!open_with_size(large), "it may be larger at an activation");
+	tap_check(shows('c', medium - 1) && shows('x', medium) && shows('x', large - 1),
+		  "and shows what it did, and BASE");
+	volume_message(&vol, "restore one");
+	tap_check(shows('a', 0) && shows('a', small - 1) && shows('x', small) &&
+			  shows('x', large - 1),
+		  "so does a state that was smaller");
+	volume_message(&vol, "restore two");
+	tap_check(shows('b', small - 1) && shows('c', small) && shows('x', medium), "each of them");
+	volume_close(&vol);
+	base->now[(large - 1) * 512] ^= 1;
+	tap_check(!open_with_size(large), "the size is durable");
+	volume_close(&vol);
+	memset(base->now, 0, BASE_SECTORS * 512);
+}
+
+/* What tells whether a merge goes on into the right BASE is spread anew, but for what changes. */
+static void growth_while_merging(void)
+{
+	struct ss_volume_args args = { .chunk_sectors = 8, .writable_base = true, .sectors = 1000 };
+	u8 *elsewhere = base->now + 1096 / SS_SAMPLES * 63 / 8 * 8 * 512;
+
+	wipe();
+	volume_open(&vol, "vol", base, store, &args);
+	fill('m', 0, 8);
+	volume_message(&vol, "take one");
+	base->bad_to = 8;
+	volume_message(&vol, "merge one");
+	tap_check(!volume_reload(&vol, 1096), "a volume grows while a state is merged");
+	volume_close(&vol);
+	base->bad_to = 0;
+	args.sectors = 1096;
+	*elsewhere ^= 1;
+	tap_check(volume_open(&vol, "vol", base, store, &args) == -EMEDIUMTYPE,
+		  "into no other BASE does that go on");
+	*elsewhere ^= 1;
+	memset(base->now, 'x', 4096);
+	tap_check(!volume_open(&vol, "vol", base, store, &args) && shows('m', 0) && shows(0, 1095),
+		  "but where it began");
+	volume_message(&vol, "delete one");
+	volume_close(&vol);
+	tap_check(*base->now == 'm', "to its end");
+	memset(base->now, 0, BASE_SECTORS * 512);
+}
+
 /* Writes go on while there is no memory, as those of swap have to. */
 static void no_memory(void)
 {
@@ -409,7 +488,7 @@ int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(60);
+	tap_plan(75);
 	copies_cannot_be_written();
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
@@ -420,6 +499,8 @@ int main(void)
 	merge_goes_on();
 	salvage();
 	copy_ahead();
+	growth();
+	growth_while_merging();
 	no_memory();
 	data_of_others();
 	disk_free(base);

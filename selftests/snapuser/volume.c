@@ -47,8 +47,10 @@ int volume_open(struct test_volume *test, const char *name, struct block_device 
 	test->md.name = name;
 	test->table.md = &test->md;
 	test->ti.table = &test->table;
-	test->ti.len = base->sectors;
 	test->args = *args;
+	if (!args->sectors)
+		test->args.sectors = base->sectors;
+	test->ti.len = test->args.sectors;
 	test->args.base = base;
 	test->args.store = store;
 	test->volume = ss_volume_get(&test->ti, &test->args, &test->error);
@@ -64,6 +66,40 @@ int volume_open(struct test_volume *test, const char *name, struct block_device 
 	ss_volume_attach(test->volume, &test->ti, &test->args);
 	test_run_work();
 	return 0;
+}
+
+/**
+ * volume_reload() - another table, of another size, for a volume in use
+ * @test: volume
+ * @sectors: size
+ *
+ * Return: 0 or a negative errno: then the former table goes on, unless it failed at resume.
+ */
+int volume_reload(struct test_volume *test, sector_t sectors)
+{
+	struct dm_target former = test->ti;
+	struct ss_volume_args args = test->args;
+	struct ss_volume *volume;
+	int err;
+
+	args.sectors = sectors;
+	test->ti.len = sectors;
+	volume = ss_volume_get(&test->ti, &args, &test->error);
+	if (IS_ERR(volume)) {
+		test->ti = former;
+		return PTR_ERR(volume);
+	}
+	assert(volume == test->volume);
+	err = ss_volume_start(volume, &args);
+	if (!err) {
+		test->args = args;
+		ss_volume_attach(volume, &test->ti, &args);
+	}
+	/* One of the two tables goes. */
+	ss_volume_detach(volume, &former);
+	ss_volume_put(volume);
+	test_run_work();
+	return err;
 }
 
 /**

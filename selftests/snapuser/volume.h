@@ -28,6 +28,7 @@ struct test_volume {
 
 int volume_open(struct test_volume *test, const char *name, struct block_device *base,
 		struct block_device *store, const struct ss_volume_args *args);
+int volume_reload(struct test_volume *test, sector_t sectors);
 void volume_close(struct test_volume *test);
 int volume_io(struct test_volume *test, blk_opf_t opf, sector_t sector, void *data,
 	      unsigned int sectors);
