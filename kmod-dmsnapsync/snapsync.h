@@ -738,6 +738,10 @@ int ss_state_rename(struct ss_group *group, struct ss_volume *only, const char *
 		    const char *to);
 int ss_state_settle(struct ss_group *group, struct ss_volume *only, const char *name, bool keep);
 
+/* diff.c */
+int ss_diff(struct ss_volume *volume, const char *from, const char *to, sector_t sector,
+	    char *result, unsigned int maxlen);
+
 /* reap.c */
 bool ss_reap_is_due(const struct ss_volume *volume);
 bool ss_reap(struct ss_volume *volume);

@@ -89,6 +89,14 @@ typedef struct {
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 #define struct_size(p, member, n) (sizeof(*(p)) + sizeof((p)->member[0]) * (n))
 
+static inline int kstrtou64(const char *text, unsigned int radix, u64 *value)
+{
+	char *end;
+
+	*value = strtoull(text, &end, radix);
+	return *text && !*end ? 0 : -EINVAL;
+}
+
 static inline u64 div64_u64_rem(u64 n, u64 d, u64 *rest)
 {
 	*rest = n % d;

@@ -445,6 +445,90 @@ static void growth_while_merging(void)
 	memset(base->now, 0, BASE_SECTORS * 512);
 }
 
+static u8 diff_from[BASE_SECTORS * 512], diff_to[BASE_SECTORS * 512];
+
+static void read_all(u8 *data)
+{
+	assert(!volume_io(&vol, REQ_OP_READ, 0, data, BASE_SECTORS));
+}
+
+/* Counts sectors that an answer has, and marks them; returns where to go on, 0 at the end. */
+static sector_t parse_diff(char *answer, u8 *marks, unsigned int *sum, unsigned int *lines)
+{
+	sector_t start, sectors, next = 0;
+	char *line, *rest;
+
+	for (line = strtok_r(answer, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		if (sscanf(line, "next %llu", &next) == 1 || !strncmp(line, "end ", 4))
+			break;
+		assert(sscanf(line, "%llu %llu", &start, &sectors) == 2);
+		memset(marks + start, 1, sectors);
+		*sum += sectors;
+		++*lines;
+	}
+	free(answer);
+	return next;
+}
+
+/* Nothing that is not there differs. Returns the number of sectors, and of runs in @lines. */
+static unsigned int diff(const char *from, const char *to, unsigned int size, unsigned int *lines)
+{
+	static u8 marks[BASE_SECTORS];
+	unsigned int sum = 0, i;
+	sector_t next = 0;
+
+	memset(marks, 0, sizeof(marks));
+	*lines = 0;
+	do {
+		char *answer = volume_answer(&vol, size, "diff %s %s %llu", from, to, next);
+
+		if (!answer)
+			return 0;
+		next = parse_diff(answer, marks, &sum, lines);
+	} while (next);
+	for (i = 0; i < BASE_SECTORS; i++)
+		if (!marks[i] && memcmp(diff_from + i * 512, diff_to + i * 512, 512))
+			return 0;
+	return sum;
+}
+
+/* What two states have from different places, by sectors. */
+static void differences(void)
+{
+	unsigned int lines, i;
+
+	wipe();
+	open_with_chunk(8);
+	read_all(diff_from);
+	fill('a', 0, 32);
+	fill('a', 1001, 1);
+	read_all(diff_to);
+	volume_message(&vol, "take one");
+	tap_check(diff("-", "one", 4096, &lines) == 33 && lines == 2, "what a state has, in runs");
+	memcpy(diff_from, diff_to, sizeof(diff_to));
+	fill('b', 8, 1);
+	fill('b', 15, 2);
+	volume_io(&vol, REQ_OP_WRITE_ZEROES, 24, NULL, 8);
+	for (i = 1024; i < 2048; i += 2)
+		fill('b', i, 1);
+	read_all(diff_to);
+	tap_check(diff("one", "-", 1 << 20, &lines) == 11 + 512 && lines == 3 + 512,
+		  "what was written since");
+	volume_message(&vol, "take two");
+	tap_check(diff("one", "two", 1 << 20, &lines) == 11 + 512, "between two states");
+	tap_check(diff("one", "two", 1024, &lines) == 11 + 512, "in many small answers");
+	tap_check(!volume_answer(&vol, 100, "diff one two 0"), "but not in none");
+	tap_check(!volume_answer(&vol, 4096, "diff one three 0") &&
+			  !volume_answer(&vol, 4096, "diff one two 1") &&
+			  !volume_answer(&vol, 4096, "diff one two 2048"),
+		  "what makes no sense is refused");
+	memcpy(diff_from, diff_to, sizeof(diff_to));
+	fill('c', 0, 2048);
+	discard(0, 2048);
+	tap_check(!diff("two", "-", 4096, &lines) && !lines, "what was discarded is no difference");
+	volume_close(&vol);
+}
+
 /* Writes go on while there is no memory, as those of swap have to. */
 static void no_memory(void)
 {
@@ -488,7 +572,7 @@ int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(75);
+	tap_plan(82);
 	copies_cannot_be_written();
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
@@ -501,6 +585,7 @@ int main(void)
 	copy_ahead();
 	growth();
 	growth_while_merging();
+	differences();
 	no_memory();
 	data_of_others();
 	disk_free(base);

@@ -261,6 +261,28 @@ int volume_message(struct test_volume *test, const char *fmt, ...)
 }
 
 /**
+ * volume_answer() - the answer to a message
+ * @test: volume
+ * @size: of the answer at most
+ * @fmt: words
+ *
+ * Return: text, to be freed; NULL if the target refuses.
+ */
+char *volume_answer(struct test_volume *test, unsigned int size, const char *fmt, ...)
+{
+	char text[256], *result = calloc(1, size);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (send_words(test, text, result, size) == 1)
+		return result;
+	free(result);
+	return NULL;
+}
+
+/**
  * volume_list() - the answer to the message "list"
  * @test: volume
  *
@@ -268,8 +290,5 @@ int volume_message(struct test_volume *test, const char *fmt, ...)
  */
 char *volume_list(struct test_volume *test)
 {
-	char text[] = "list", *result = calloc(1, 1 << 20);
-
-	send_words(test, text, result, 1 << 20);
-	return result;
+	return volume_answer(test, 1 << 20, "list");
 }

@@ -37,6 +37,8 @@ void volume_discards(struct test_volume *test, sector_t sector, sector_t step, u
 		     unsigned int count);
 int volume_message(struct test_volume *test, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+char *volume_answer(struct test_volume *test, unsigned int size, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 char *volume_list(struct test_volume *test);
 
 #endif /* SNAPUSER_VOLUME_H */
