@@ -161,6 +161,29 @@ static const struct ss_super *stand_in(struct store *store, unsigned int lost, u
 	return store->is_copy ? copy : other;
 }
 
+/* Is there a copy, as there has to be? It may be an older one, or a newer one after a crash. */
+bool store_has_copy(const struct store *store, unsigned int which, const struct ss_super *super)
+{
+	static u8 image[SS_BLOCK_SIZE] __attribute__((aligned(8)));
+	const struct ss_super *copy;
+
+	if (!(le32toh(super->features) & SS_FEATURE_DIGEST))
+		return true;
+	copy = sound_copy(store, which, image);
+	return copy && !memcmp(copy->uuid, super->uuid, SS_UUID_SIZE);
+}
+
+/* Of two that are sound. */
+static const struct ss_super *choose_newer(struct store *store, const struct ss_super **super)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		if (!store_has_copy(store, i, super[i]))
+			damage(store, "the copy of superblock %u is damaged", i);
+	return ss_super_newer(super[0], super[1]);
+}
+
 /*
  * Both are lost. The module does not believe copies alone, which survive a
  * wipefs, and whatever was written there since; so it takes at least the magic.
@@ -192,7 +215,7 @@ static const struct ss_super *choose(struct store *store, u8 image[2][SS_BLOCK_S
 	else if (super[0] && super[1] && memcmp(super[0]->uuid, super[1]->uuid, SS_UUID_SIZE))
 		problem(store, "the superblocks are of two stores");
 	else if (super[0] && super[1])
-		return ss_super_newer(super[0], super[1]);
+		return choose_newer(store, super);
 	else
 		return super[0] ? stand_in(store, 1, image[1], super[0])
 				: stand_in(store, 0, image[0], super[1]);

@@ -29,10 +29,12 @@ static void is_durable(struct model *model)
 /**
  * model_init() - of a volume that was never written
  * @model: result
+ * @sectors: its size
  */
-void model_init(struct model *model)
+void model_init(struct model *model, sector_t sectors)
 {
 	memset(model, 0, sizeof(*model));
+	model->sectors = sectors;
 	model->n_past = 1;
 	model->has_below = true;
 }
@@ -169,6 +171,19 @@ bool model_merge(struct model *model, struct test_volume *test, unsigned int whi
 
 	assert(!err || err == -EEXIST);
 	return !err;
+}
+
+/**
+ * model_grow() - a larger table, which shows zeroes of BASE, in each state
+ * @model: model
+ * @test: volume
+ * @sectors: its size
+ */
+void model_grow(struct model *model, struct test_volume *test, sector_t sectors)
+{
+	assert(!volume_reload(test, sectors));
+	model->sectors = sectors;
+	is_durable(model);
 }
 
 static bool is_any(const struct content *content, unsigned int n, sector_t sector, u32 stamp)

@@ -23,6 +23,7 @@ struct model_state {
 
 /**
  * struct model - what was written
+ * @sectors: size of the volume
  * @now: running content
  * @past: contents since something was durable, that one first; any sector may be of any
  * @n_past: their number
@@ -35,6 +36,7 @@ struct model_state {
  * @has_pending: there is one
  */
 struct model {
+	sector_t sectors;
 	struct content now;
 	struct content past[MODEL_PAST];
 	unsigned int n_past;
@@ -47,7 +49,8 @@ struct model {
 	bool has_pending;
 };
 
-void model_init(struct model *model);
+void model_init(struct model *model, sector_t sectors);
+void model_grow(struct model *model, struct test_volume *test, sector_t sectors);
 void model_write(struct model *model, struct test_volume *test, sector_t sector,
 		 unsigned int sectors);
 void model_clear(struct model *model, struct test_volume *test, blk_opf_t opf, sector_t sector,

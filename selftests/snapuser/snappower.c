@@ -166,19 +166,19 @@ static void write_at_boundary(struct test_volume *test)
 
 static void write_somewhere(struct test_volume *test)
 {
-	sector_t sector = random() % MODEL_SECTORS;
+	sector_t sector = random() % model.sectors;
 	unsigned int sectors = 1 + random() % (1 << random() % 8);
 
-	model_write(&model, test, sector, min(sectors, MODEL_SECTORS - sector));
+	model_write(&model, test, sector, min(sectors, model.sectors - sector));
 }
 
 static void clear_somewhere(struct test_volume *test)
 {
-	sector_t sector = random() % MODEL_SECTORS;
+	sector_t sector = random() % model.sectors;
 	unsigned int sectors = 1 + random() % (1 << random() % 10);
 
 	model_clear(&model, test, random() % 3 ? REQ_OP_DISCARD : REQ_OP_WRITE_ZEROES, sector,
-		    min(sectors, MODEL_SECTORS - sector));
+		    min(sectors, model.sectors - sector));
 }
 
 /* Into BASE and out of STORE, in more steps than others take. */
@@ -192,7 +192,9 @@ static void do_something(struct test_volume *test)
 {
 	unsigned int what = random() % 20;
 
-	if (what >= 19 && model.n_states)
+	if (!(random() % 64) && model.sectors < MODEL_SECTORS)
+		model_grow(&model, test, min(model.sectors + random() % 512, MODEL_SECTORS));
+	else if (what >= 19 && model.n_states)
 		merge_something(test);
 	else if (what >= 16)
 		clear_somewhere(test);
@@ -216,12 +218,13 @@ static const char *run_script(enum damage *damage)
 	struct ss_volume_args args = {
 		.chunk_sectors = 8 << random() % 5,
 		.writable_base = true,
+		.sectors = 64 * 8 + random() % MODEL_SECTORS / 2,
 	};
 	const char *wrong = NULL;
 	struct test_volume test;
 	unsigned int i;
 
-	model_init(&model);
+	model_init(&model, args.sectors);
 	memset(image, 0, sizeof(image));
 	memset(base_image, 0, sizeof(base_image));
 	disk_set(store, image);
