@@ -98,6 +98,10 @@ _lparctl_things() {
 	throttle,attach,0) _lparctl_lpars; pgrep qemu ;;
 	throttle,*) _lparctl_targets ;;
 	snap,*,0) _lparctl_volumes snapsync ;;
+	snap,diff,[12])
+		dmsetup message "${COMP_WORDS[COMP_CWORD - $3]}" 0 list 2>/dev/null |
+			cut -d ' ' -f 1
+		;;
 	snap,restore,1 | snap,delete,1 | snap,rename,1 | snap,settle,1 | snap,merge,1)
 		dmsetup message "${COMP_WORDS[COMP_CWORD - 1]}" 0 list 2>/dev/null |
 			cut -d ' ' -f 1 | grep -vx -e -

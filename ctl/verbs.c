@@ -122,6 +122,8 @@ static const struct verb snap_verbs[] = {
 	{ "settle", snap_settle_verb, "VOLUME NAME keep|drop [--group]",
 	  "Decide an undecided state whose coordinator is gone for good.", true },
 	{ "merge", snap_merge_verb, "VOLUME NAME", "Write a state into the base disk.", true },
+	{ "diff", snap_diff_verb, "VOLUME OLDER|- [NEWER]",
+	  "Ranges that two states, or the base disk and a state, have from different places." },
 	{ "check", snap_check_verb, "STORE [--repair] [--force]",
 	  "Say what is wrong with a store that is not in use; --repair: and mend it." },
 	{ NULL },

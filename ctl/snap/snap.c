@@ -186,7 +186,7 @@ static int read_status(const char *volume, struct volume_status *status)
 }
 
 /* Device mapper splits a message at blanks, and takes backslashes away. */
-static char *quoted(const char *text)
+char *snap_quoted(const char *text)
 {
 	char *copy = xalloc(2 * strlen(text) + 1), *at = copy;
 
@@ -244,7 +244,7 @@ static int parse_change(struct change *change, struct args *args, bool two_names
 
 static int send_change(const struct change *change)
 {
-	char *name = quoted(change->name), *to = quoted(change->to);
+	char *name = snap_quoted(change->name), *to = snap_quoted(change->to);
 	char *text = xprintf("%s%s %s %s", change->group ? "group " : "", change->verb, name, to);
 	int ret = snap_message(change->volume, text, NULL);
 
@@ -291,7 +291,7 @@ static int tell_read_only(const char *volume)
 static int send_take(const char *volume, const char *name, const char *note)
 {
 	const struct change change = { .volume = volume, .group = true };
-	char *quoted_name = quoted(name), *quoted_note = quoted(note);
+	char *quoted_name = snap_quoted(name), *quoted_note = snap_quoted(note);
 	char *text = xprintf("take %s %s", quoted_name, quoted_note);
 	int ret = snap_message(volume, text, NULL);
 
@@ -441,7 +441,7 @@ int snap_has_state(const char *volume, const char *state)
 /* Take or delete one state. */
 int snap_change(const char *volume, const char *verb, const char *state)
 {
-	char *name = quoted(state), *text = xprintf("%s %s", verb, name);
+	char *name = snap_quoted(state), *text = xprintf("%s %s", verb, name);
 	int ret = snap_message(volume, text, NULL);
 
 	free(text);
