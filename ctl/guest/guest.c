@@ -432,13 +432,6 @@ static bool ends(int pidfd, uint64_t timeout_ns)
 	return poll(&pfd, 1, poll_ms(timeout_ns)) == 1;
 }
 
-static uint64_t left(uint64_t deadline_ns)
-{
-	uint64_t now = now_ns(CLOCK_MONOTONIC);
-
-	return deadline_ns > now ? deadline_ns - now : 0;
-}
-
 /* The guest is asked, and ends in time: QEMU may be as slow to answer as the guest. */
 static bool powers_down(const char *name, int pidfd, uint64_t timeout_ns)
 {
@@ -451,9 +444,9 @@ static bool powers_down(const char *name, int pidfd, uint64_t timeout_ns)
 		return false;
 	ret = qmp_open(run_monitor(path, sizeof(path), name), poll_ms(timeout_ns), &qmp);
 	if (!ret)
-		ret = qmp_command(qmp, "system_powerdown", poll_ms(left(deadline_ns)));
+		ret = qmp_command(qmp, "system_powerdown", poll_ms(left_ns(deadline_ns)));
 	qmp_close(qmp);
-	return !ret && ends(pidfd, left(deadline_ns));
+	return !ret && ends(pidfd, left_ns(deadline_ns));
 }
 
 static bool ends_by(int pidfd, int signal)
