@@ -6,9 +6,9 @@
  * pin its vCPUs. What fails undoes what came before, in reverse order.
  *
  * /run/lparkit/NAME holds qemu.pid, qmp.sock, lparctl.sock, console.sock, qemu.log, irqs,
- * and lpar.conf, the description that the guest was started with; a lock on the directory
- * keeps a second start or stop of the same LPAR away, and the monitor of lparctl's own
- * is for its holder.
+ * watched (see supervisor.c), and lpar.conf, the description that the guest was started
+ * with; a lock on the directory keeps a second start or stop of the same LPAR away, and the
+ * monitor of lparctl's own is for its holder.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,6 +54,7 @@ static void forget_run(const char *name)
 	unlink(run_path(path, sizeof(path), name, "console.sock"));
 	unlink(run_path(path, sizeof(path), name, "console.lock"));
 	unlink(run_path(path, sizeof(path), name, "qemu.pid"));
+	unlink(run_path(path, sizeof(path), name, "watched"));
 	unlink(run_path(path, sizeof(path), name, "lpar.conf"));
 }
 
@@ -195,6 +196,9 @@ static int run_qemu(struct launch *launch)
 	run_path(path, sizeof(path), launch->name, "lpar.conf");
 	if (config_copy(launch->config.file, path) || nics_record(&launch->config, path))
 		return EXIT_FAILED;
+	/* From here on: whoever kills us kills no guest. */
+	if (launch->wait && guest_note_watched(launch->name))
+		return EXIT_FAILED;
 	if (pipe2(fd, O_CLOEXEC)) {
 		err("LPAR %s: pipe: %s", launch->name, strerror(errno));
 		return EXIT_FAILED;
@@ -326,7 +330,7 @@ static void report(const struct launch *launch)
 	json_print(json);
 }
 
-/* With --wait one that runs already is as good. */
+/* With --wait one that runs already is as good, or one that has ended and is given back. */
 static int start(struct launch *launch, uint64_t timeout_ns)
 {
 	int ret = define(launch);
@@ -337,6 +341,10 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 	pid = lpar_guest_pid(&launch->lpar);
 	if (pid && launch->wait) {
 		say("%s: guest runs already, pid %d, and is watched", launch->name, pid);
+		return EXIT_OK;
+	}
+	if (launch->wait && guest_ended_unseen(&launch->lpar)) {
+		say("%s: guest has ended as its supervisor was gone", launch->name);
 		return EXIT_OK;
 	}
 	if (pid) {
@@ -432,13 +440,6 @@ static bool ends(int pidfd, uint64_t timeout_ns)
 	return poll(&pfd, 1, poll_ms(timeout_ns)) == 1;
 }
 
-static uint64_t left(uint64_t deadline_ns)
-{
-	uint64_t now = now_ns(CLOCK_MONOTONIC);
-
-	return deadline_ns > now ? deadline_ns - now : 0;
-}
-
 /* The guest is asked, and ends in time: QEMU may be as slow to answer as the guest. */
 static bool powers_down(const char *name, int pidfd, uint64_t timeout_ns)
 {
@@ -451,9 +452,9 @@ static bool powers_down(const char *name, int pidfd, uint64_t timeout_ns)
 		return false;
 	ret = qmp_open(run_monitor(path, sizeof(path), name), poll_ms(timeout_ns), &qmp);
 	if (!ret)
-		ret = qmp_command(qmp, "system_powerdown", poll_ms(left(deadline_ns)));
+		ret = qmp_command(qmp, "system_powerdown", poll_ms(left_ns(deadline_ns)));
 	qmp_close(qmp);
-	return !ret && ends(pidfd, left(deadline_ns));
+	return !ret && ends(pidfd, left_ns(deadline_ns));
 }
 
 static bool ends_by(int pidfd, int signal)

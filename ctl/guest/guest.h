@@ -24,6 +24,8 @@ void guest_try_again(const char *name);
 
 /* supervisor.c: start --wait */
 int guest_supervise(const char *name, pid_t child);
+int guest_note_watched(const char *name);
+bool guest_ended_unseen(const struct lpar *lpar);
 
 /* console.c */
 int console_verb(struct args *args);

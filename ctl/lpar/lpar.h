@@ -125,6 +125,11 @@ struct lpar {
 	size_t n_pins;
 };
 
+struct lpars {
+	struct lpar *lpar;
+	size_t n;
+};
+
 _Static_assert((int)LPAR_A_MAX <= NL_ATTRS_MAX, "nl_attrs() has room");
 extern struct nl_family nl_lpar;
 
@@ -141,6 +146,8 @@ int lpar_try_lock(const char *name);
 /* record.c: what the kernel says about an LPAR */
 int lpar_get(const char *name, struct lpar *lpar);
 int lpar_for_each(int (*visit)(const struct lpar *lpar, void *data), void *data);
+int lpars_get(const char *name, struct lpars *lpars);
+void lpars_free(struct lpars *lpars);
 int lpar_fail(const char *name, int error);
 void lpar_free(struct lpar *lpar);
 bool lpar_is_fenced(const struct lpar *lpar);
@@ -184,6 +191,7 @@ int nics_record(const struct lpar_config *config, const char *file);
 #define GUEST_IO_ERROR "io-error"
 struct json_object *status_ask(struct qmp *qmp);
 struct json_object *status_get(const struct lpar *lpar);
+struct json_object **status_get_all(const struct lpars *lpars);
 char *status_text(struct json_object *guest);
 
 /* check.c */

@@ -3,7 +3,7 @@
 # What a crash leaves: what was flushed is there, and nothing is taken for present that is not.
 # First with DEST alone in a log, which has a write when it is flushed, and META as it was at
 # that time: META must not be ahead of DEST. Then with both in one log, between any two writes.
-# MARKS: of the former (5); POINTS: of the latter (3).
+# STEPS: of each script (100); MARKS: of the former (3); POINTS: of the latter (2).
 # vm: cpus=2 mem=1024 disks=2M,1M,2M,64M,3M timeout=400 long=6.1,7.2,debug here
 # shellcheck source=selftests/relocate/relocate.sh
 . "$(dirname "$0")/relocate.sh"
@@ -43,7 +43,7 @@ some_marks() {
 	local number name
 
 	awk '$2 == "mark" && $3 ~ /^m[0-9]/ { print $1, $3 }' "$scratch/list" |
-		shuf -n "${MARKS:-5}" >"$scratch/chosen"
+		shuf -n "${MARKS:-3}" >"$scratch/chosen"
 	[ -s "$scratch/chosen" ] || { diag "no marks"; return 1; }
 	while read -r number name; do
 		one_mark "$number" "${name#m}" || { diag "at $name, entry $number"; return 1; }
@@ -53,7 +53,7 @@ some_marks() {
 # script SEED: as it is recorded.
 script() {
 	diag "seed $1"
-	relmodel --marks "$scratch/mark" "$scratch" $vm "$1" 100
+	relmodel --marks "$scratch/mark" "$scratch" $vm "$1" "${STEPS:-100}"
 }
 
 # DEST in the log, META beside it.
@@ -110,7 +110,7 @@ between_marks() {
 	awk '$2 == "mark" && $3 ~ /^m[0-9]/ { if (n) print n, $1, substr(last, 2), substr($3, 2); n = $1; last = $3 }' \
 		"$scratch/list" | awk '$2 - $1 > 2' >"$scratch/pairs"
 	[ "$(wc -l <"$scratch/pairs")" -gt 3 ] || { diag "too few marks"; return 1; }
-	shuf -n "${POINTS:-3}" "$scratch/pairs" >"$scratch/chosen"
+	shuf -n "${POINTS:-2}" "$scratch/pairs" >"$scratch/chosen"
 	while read -r from to mark next; do
 		one_point $((from + 1 + RANDOM % (to - from - 1))) "$mark" "$next" ||
 			{ diag "between entries $from and $to"; return 1; }

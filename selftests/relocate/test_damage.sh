@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # META that is damaged: repaired if what counts is proven, refused otherwise; never believed.
 # META that cannot be written, DEST that cannot, for a while.
-# FLIPS: bytes that are changed in each block (2).
+# FLIPS: bytes that are changed in each block (1).
 # vm: cpus=2 mem=768 disks=8M,1M,8M timeout=300 long=6.1,7.2,debug here
 # shellcheck source=selftests/relocate/relocate.sh
 . "$(dirname "$0")/relocate.sh"
@@ -34,7 +34,7 @@ blank_block() {
 flipped() {
 	local i refused=0 shown=0
 
-	for ((i = 0; i < ${FLIPS:-2}; i++)); do
+	for ((i = 0; i < ${FLIPS:-1}; i++)); do
 		flip $(($1 * 4096 + RANDOM % 4096))
 		if relocate - 2>/dev/null; then
 			message vm pause
