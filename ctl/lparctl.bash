@@ -55,7 +55,7 @@ _lparctl_value() {
 	case $1,$2,$3 in
 	*,--host | *,--force | *,--incoming | lpar,start,--wait | *,--no-wait | *,--continue | *,--group | *,--repair) return 1 ;;
 	*,--exact | *,--end | *,--discard-writes) return 1 ;;
-	throttle,attach,--count | throttle,set,--count) return 1 ;;
+	throttle,attach,--count | throttle,set,--count | lpar,export,--all | lpar,import,--check) return 1 ;;
 	*,--lpar | throttle,*,--target) _lparctl_lpars ;;
 	*,--file | *,-f | *,--counter | lpar,*,disk) compgen -f -- "$cur" ;;
 	relocate,*,--dest | relocate,*,--meta | relocate,*,--source) compgen -f -- "$cur" ;;
@@ -65,6 +65,7 @@ _lparctl_value() {
 	*,--event) _lparctl_events ;;
 	*,--action) echo close open ;;
 	*,--at) echo now +1s ;;
+	lpar,import,--rename) ;;
 	*,--libvirt) virsh -q list --name 2>/dev/null ;;
 	*,--policy) echo tail-drop head-drop pass ;;
 	*,--unmatched) echo pass drop ;;
@@ -86,6 +87,9 @@ _lparctl_things() {
 	lpar,create,* | lpar,set,[1-9]*) echo cpus memory node pages owner disk gate-timeout ;;
 	lpar,start,*) _lparctl_files; _lparctl_lpars ;;
 	lpar,check,*) _lparctl_files; _lparctl_lpars ;;
+	lpar,export,*) _lparctl_files ;;
+	lpar,import,0) compgen -f -- "$cur" ;;
+	lpar,import,*) ;;
 	lpar,member,0) echo add del ;;
 	lpar,stage,[1-9]*) echo number text progress transfer-rate dirty state ;;
 	lpar,list,* | cut,* | cluster,save,*) ;;

@@ -56,6 +56,11 @@ static const struct verb lpar_verbs[] = {
 	  "NAME [number N] [text TEXT] [progress PERCENT]\n"
 	  "[transfer-rate SIZE] [dirty SIZE] [state STATE]",
 	  "Say how far a long operation is." },
+	{ "export", export_verb, "NAME... | export --all",
+	  "Print descriptions as one text, which import takes on this host or another." },
+	{ "import", import_verb, "[FILE] [--check] [--rename OLD=NEW]...",
+	  "Describe the LPARs of an exported text on this host, unless one is in the way of another;\n"
+	  "--check: only say whether." },
 	{ NULL },
 };
 

@@ -102,6 +102,9 @@ void config_free(struct lpar_config *config)
 
 	clear_disks(config);
 	clear_args(guest);
+	while (config->n_lines)
+		free(config->line[--config->n_lines].value);
+	free(config->line);
 	free(config->file);
 	free(guest->kernel);
 	free(guest->initrd);
@@ -283,6 +286,7 @@ struct key {
 	const char *name;
 	/* Returns NULL, or what is wrong with the value. */
 	const char *(*set)(struct lpar_config *config, const char *value);
+	bool is_list;
 };
 
 /* clang-format off */
@@ -292,15 +296,15 @@ static const struct key keys[] = {
 	{ "lpar", "node", set_node },
 	{ "lpar", "pages", set_pages },
 	{ "lpar", "owner", set_owner },
-	{ "lpar", "disk", set_disk },
+	{ "lpar", "disk", set_disk, true },
 	{ "lpar", "gate-timeout", set_gate_timeout },
 	{ "guest", "kernel", set_kernel },
 	{ "guest", "initrd", set_initrd },
 	{ "guest", "append", set_append },
-	{ "guest", "net", set_net },
+	{ "guest", "net", set_net, true },
 	{ "guest", "disk-error", set_disk_error },
 	{ "guest", "console", set_console },
-	{ "guest", "args", set_args },
+	{ "guest", "args", set_args, true },
 	{ "guest", "vcpus", set_vcpus },
 	{ "guest", "vcpu-pin", set_vcpu_pin },
 	{ "guest", "accel", set_accel },
@@ -331,6 +335,31 @@ int config_set(struct lpar_config *config, const char *key, const char *value, c
 	return *why ? -EINVAL : 0;
 }
 
+static void forget_lines(struct lpar_config *config, const struct key *key)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < config->n_lines; i++) {
+		if (config->line[i].name == key->name)
+			free(config->line[i].value);
+		else
+			config->line[n++] = config->line[i];
+	}
+	config->n_lines = n;
+}
+
+/* The same as with the value itself: lists grow, and nothing is left of what is empty. */
+static void note_line(struct lpar_config *config, const struct key *key, const char *value)
+{
+	if (!key->is_list || !*value)
+		forget_lines(config, key);
+	if (!*value)
+		return;
+	config->line = xrealloc(config->line, (config->n_lines + 1) * sizeof(*config->line));
+	config->line[config->n_lines++] =
+		(struct config_line){ key->section, key->name, xstrdup(value) };
+}
+
 /* The file that is being read; inih counts lines, but does not tell. */
 struct reader {
 	FILE *stream;
@@ -338,6 +367,8 @@ struct reader {
 	unsigned int line;
 	bool failed;
 	struct lpar_config *config;
+	config_other other; /* NULL: there are no other sections */
+	void *data;
 };
 
 static void complain(struct reader *reader, const char *what, const char *word, const char *why)
@@ -351,20 +382,38 @@ static bool section_known(const char *section)
 	return !strcmp(section, "lpar") || !strcmp(section, "guest");
 }
 
-static int on_value(void *data, const char *section, const char *name, const char *value)
+static void set_value(struct reader *reader, const char *section, const char *name,
+		      const char *value)
 {
-	struct reader *reader = data;
 	const struct key *key = find_key(section, name);
 	const char *why;
 
-	if (reader->failed)
-		return 0;
 	if (!section_known(section))
 		complain(reader, "section", section, "is unknown: [lpar] or [guest] is meant");
+	else if (!reader->config)
+		complain(reader, "section", section, "describes no LPAR: [export] is missing");
 	else if (!key)
 		complain(reader, "key", name, "is unknown: see lpar.conf(5)");
 	else if ((why = key->set(reader->config, value)))
 		complain(reader, name, value, why);
+	else
+		note_line(reader->config, key, value);
+}
+
+static int on_value(void *data, const char *section, const char *name, const char *value)
+{
+	struct reader *reader = data;
+	const char *why;
+
+	if (reader->failed)
+		return 0;
+	if (!reader->other || section_known(section)) {
+		set_value(reader, section, name, value);
+	} else {
+		why = reader->other(reader->data, section, name, value, &reader->config);
+		if (why)
+			complain(reader, name, value, why);
+	}
 	return !reader->failed;
 }
 
@@ -389,8 +438,15 @@ static char *read_line(char *buf, int size, void *data)
 /* inih tells the number of a line without "=", but not that it was the reason. */
 static int parse_stream(struct reader *reader)
 {
-	int ret = ini_parse_stream(read_line, reader, on_value, reader);
+	int ret;
 
+	/* One value is one line; a ';' belongs to the value, as QEMU's may have one. */
+	ini_allow_multiline = false;
+	ini_allow_inline_comments = false;
+	ini_stop_on_first_error = true;
+	ini_max_line = LINE_BYTES;
+
+	ret = ini_parse_stream(read_line, reader, on_value, reader);
 	if (reader->failed)
 		return -EINVAL;
 	if (ferror(reader->stream)) {
@@ -407,12 +463,6 @@ static int parse_file(void *data, const char *file)
 	struct reader reader = { .file = file, .config = data };
 	int ret;
 
-	/* One value is one line; a ';' belongs to the value, as QEMU's may have one. */
-	ini_allow_multiline = false;
-	ini_allow_inline_comments = false;
-	ini_stop_on_first_error = true;
-	ini_max_line = LINE_BYTES;
-
 	reader.stream = fopen(file, "re");
 	if (!reader.stream) {
 		ret = -errno;
@@ -422,6 +472,14 @@ static int parse_file(void *data, const char *file)
 	ret = parse_stream(&reader);
 	fclose(reader.stream);
 	return ret;
+}
+
+/* Descriptions one behind the other, parted by what other() knows. Errors are printed here. */
+int config_read(FILE *stream, const char *file, config_other other, void *data)
+{
+	struct reader reader = { .stream = stream, .file = file, .other = other, .data = data };
+
+	return parse_stream(&reader);
 }
 
 static int is_drop_in(const struct dirent *entry)
@@ -497,7 +555,7 @@ static int name_from_file(char *name, size_t size, const char *file)
 	return len < size && name_is_valid(name) ? 0 : -EINVAL;
 }
 
-static const char *config_path(char *buf, size_t size, const char *name)
+const char *config_path(char *buf, size_t size, const char *name)
 {
 	return rooted(buf, size, "/etc/lparkit/%s.lpar", name);
 }

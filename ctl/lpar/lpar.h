@@ -63,6 +63,13 @@ struct guest_config {
 	size_t n_args;
 };
 
+/* A key of an INI file, as it is written there. */
+struct config_line {
+	const char *section;
+	const char *name;
+	char *value;
+};
+
 /* What an INI file or a command line says about an LPAR. */
 struct lpar_config {
 	char name[LPAR_NAME_MAX + 1];
@@ -78,7 +85,22 @@ struct lpar_config {
 	char *disk[LPAR_DISKS_MAX];
 	size_t n_disks;
 	struct guest_config guest;
+	struct config_line *line; /* of the file and its drop-ins, those that count in the end */
+	size_t n_lines;
 };
+
+/* All descriptions of this host. */
+struct site {
+	struct lpar_config *config;
+	size_t n;
+};
+
+/*
+ * Is given the keys of sections that describe no LPAR, and may say which one is described from
+ * there on. Returns NULL, or what is wrong.
+ */
+typedef const char *(*config_other)(void *data, const char *section, const char *name,
+				    const char *value, struct lpar_config **config);
 
 struct stage {
 	uint32_t number;
@@ -177,9 +199,17 @@ void config_init(struct lpar_config *config, const char *name);
 int config_set(struct lpar_config *config, const char *key, const char *value, const char **why);
 int config_copy(const char *from, const char *to);
 int config_load(struct lpar_config *config, const char *file, const char *name);
+int config_read(FILE *stream, const char *file, config_other other, void *data);
+const char *config_path(char *buf, size_t size, const char *name);
 bool config_exists(const char *name);
 void config_free(struct lpar_config *config);
 int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned int keys);
+
+/* site.c: all of them */
+int site_load(struct site *site);
+void site_free(struct site *site);
+int site_lock(void);
+int site_write(const struct lpar_config *config, size_t n); /* exit code */
 
 /* nic.c */
 const char *mac_format(char *buf, const uint8_t *mac);
@@ -197,6 +227,13 @@ char *status_text(struct json_object *guest);
 /* check.c */
 bool same_disk(const char *a, const char *b);
 int check_verb(struct args *args);
+int check_comers(struct lpar_config *config, size_t n); /* exit code */
+
+/* export.c, import.c: descriptions on their way to other hosts */
+#define EXPORT_VERSION 1
+int export_verb(struct args *args);
+int import_verb(struct args *args);
+int config_write(FILE *to, const struct lpar_config *config);
 
 /* lpar.c, run.c: verbs of the object lpar */
 int lpar_create_verb(struct args *args);
