@@ -234,18 +234,17 @@ int console_verb(struct args *args)
 	struct console console = { .name = next_arg(args) };
 	struct lpar lpar;
 	int lock, ret;
+	bool runs;
 
 	if (!console.name || args->argc)
 		return usage("console NAME");
 	ret = lpar_get(console.name, &lpar);
 	if (ret)
 		return lpar_fail(console.name, ret);
-	ret = lpar_guest_pid(&lpar) ? 0 : -ENOENT;
+	runs = guest_runs(&lpar);
 	lpar_free(&lpar);
-	if (ret) {
-		err("LPAR %s: no guest of 'lparctl start' runs in it", console.name);
+	if (!runs)
 		return EXIT_FAILED;
-	}
 	lock = lock_console(console.name);
 	if (lock < 0)
 		return EXIT_FAILED;

@@ -550,29 +550,49 @@ int guest_stop(const struct lpar *lpar, uint64_t timeout_ns)
 	return EXIT_OK;
 }
 
-int stop_verb(struct args *args)
+/* One that lparctl has started; if there is none, that is said. */
+bool guest_runs(const struct lpar *lpar)
 {
-	uint64_t timeout_ns = STOP_TIMEOUT_NS;
-	struct lpar lpar = { .name = "" };
-	struct launch launch = { 0 };
-	const char *name;
+	if (lpar_guest_pid(lpar))
+		return true;
+	err("LPAR %s: no guest of 'lparctl start' runs in it", lpar->name);
+	return false;
+}
+
+/* What only the holder of an LPAR's lock may do, QEMU's monitor being for him; exit code. */
+int guest_locked(const char *name, int (*act)(const struct lpar *lpar, void *data), void *data)
+{
+	struct lpar lpar;
 	int lock, ret;
 
-	ret = parse_words(args, "stop", &launch, &timeout_ns, NULL);
-	if (ret)
-		return ret;
-	name = launch.name;
+	/* No directory is made for one that is not there. */
 	ret = lpar_get(name, &lpar);
+	lpar_free(&lpar);
 	if (ret)
 		return lpar_fail(name, ret);
-	lpar_free(&lpar);
 	lock = lpar_lock(name);
 	if (lock < 0)
 		return EXIT_FAILED;
 	/* Whoever had the lock may have changed it. */
 	ret = lpar_get(name, &lpar);
-	ret = ret ? lpar_fail(name, ret) : guest_stop(&lpar, timeout_ns);
-	close(lock);
+	ret = ret ? lpar_fail(name, ret) : act(&lpar, data);
 	lpar_free(&lpar);
+	close(lock);
 	return ret;
+}
+
+static int stop(const struct lpar *lpar, void *data)
+{
+	const uint64_t *timeout_ns = data;
+
+	return guest_stop(lpar, *timeout_ns);
+}
+
+int stop_verb(struct args *args)
+{
+	uint64_t timeout_ns = STOP_TIMEOUT_NS;
+	struct launch launch = { 0 };
+	int ret = parse_words(args, "stop", &launch, &timeout_ns, NULL);
+
+	return ret ? ret : guest_locked(launch.name, stop, &timeout_ns);
 }

@@ -10,6 +10,9 @@
 /* guest.c */
 int start_verb(struct args *args);
 int stop_verb(struct args *args);
+bool guest_runs(const struct lpar *lpar);
+int guest_locked(const char *name, int (*act)(const struct lpar *lpar, void *data),
+		 void *data); /* exit code */
 int guest_find_process(const struct lpar *lpar, struct process *process);
 int guest_stop(const struct lpar *lpar, uint64_t timeout_ns); /* exit code */
 void guest_show_log(const char *name);

@@ -169,7 +169,7 @@ gone "$guest"
 check "what powers down after that is started anew" runs_anew
 guest=$(guest_pid h g)
 on h stop g --timeout 0 >/dev/null
-ended
+wait "$supervisor"
 on h start g >/dev/null
 guest=$(guest_pid h g)
 tell q
