@@ -17,6 +17,10 @@ in_namespace() {
 	work=$(mktemp -d)
 	mount -t tmpfs -o size=75% packages "$work" || bail "no tmpfs"
 	trap 'status=$?; umount -R "$work"; rmdir "$work"; (exit $status); tap_end' EXIT
+	mkdir "$work"/{upper,work,root}
+	mount -t overlay -o "lowerdir=/,upperdir=$work/upper,workdir=$work/work" overlay "$work/root" ||
+		skip_all "no overlay can be mounted over this machine's root"
+	umount "$work/root"
 }
 
 # new_root DIR [LOWER]: DIR/root is LOWER (the machine's own root), whatever is done there is
