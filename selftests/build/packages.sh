@@ -13,7 +13,7 @@ later=9$version
 # in_namespace ARG...: what is mounted from here on is gone with the test.
 in_namespace() {
 	[ -n "${PACKAGES_INSIDE:-}" ] ||
-		PACKAGES_INSIDE=1 exec unshare --mount --propagation private "$0" "$@"
+		PACKAGES_INSIDE=1 exec unshare --mount --propagation private "$0" "$@" >&3
 	work=$(mktemp -d)
 	mount -t tmpfs -o size=75% packages "$work" || bail "no tmpfs"
 	trap 'status=$?; umount -R "$work"; rmdir "$work"; (exit $status); tap_end' EXIT

@@ -55,9 +55,15 @@ given_back() {
 	same "$(ls "$(run_of h g)")" qemu.log && same "$(cat "$scratch/h/kernel/g/state")" 0
 }
 
-# hear SOCKET: what systemd hears next
+# hear SOCKET: what systemd hears next, from the return of this call on
 hear() {
-	python3 - "$@" <<-'EOT'
+	: >"$scratch/heard"
+	hear_one "$1" >>"$scratch/heard" &
+	wait_until 100 grep -q listens "$scratch/heard"
+}
+
+hear_one() {
+	python3 - "$1" <<-'EOT'
 		import socket, sys
 		own = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 		own.bind(sys.argv[1].replace("@", "\0"))
@@ -69,8 +75,7 @@ hear() {
 
 # The guest powers down
 for socket in "$scratch/notify" "@lparkit-test-$$"; do
-	hear "$socket" >"$scratch/heard" &
-	wait_until 100 grep -q listens "$scratch/heard"
+	hear "$socket"
 	check "the guest starts" supervise "$socket"
 	check "systemd hears of it" wait_until 60 grep -qx READY=1 "$scratch/heard"
 	check "it is watched" watches
@@ -140,8 +145,7 @@ check "a guest that reboots goes on" tell hello
 unwatched
 check "it powers down, and nobody watches" tell q
 check "QEMU has ended" gone "$guest"
-hear "$scratch/third" >"$scratch/heard" &
-wait_until 100 grep -q listens "$scratch/heard"
+hear "$scratch/third"
 NOTIFY_SOCKET=$scratch/third check "the next supervisor starts none" says 0 \
 	"^g: guest has powered down" timeout 60 "$scratch/via" h lparctl start g --wait
 check "systemd takes that for a start" wait_until 60 grep -qx READY=1 "$scratch/heard"
