@@ -5,13 +5,28 @@
 # over this machine's root. No modules are built here: test_dkms does that.
 . "$(dirname "$0")/packages.sh"
 in_namespace "$@"
-plan 19
+plan 21
 
 ours=$work/build/deb
 unsupported="5.10.0-1-amd64 6.0.3 6.20.1 7.3.0-rc1 8.1.0-1-amd64"
 
 check_is "packages and modules have one version" \
 	"$(dpkg-parsechangelog -l "$top/debian/changelog" -S Version)" "$version"
+# needed: the packages that have the libraries which ctl/Makefile asks for. libpcap-dev is what
+# brings libpcap0.8-dev.
+needed() {
+	local lib libs
+
+	libs=$(sed -n 's/^LIBS := //p' "$top/ctl/Makefile")
+	for lib in $libs; do
+		dpkg -S "$(pkg-config --variable=pcfiledir "$lib")/$lib.pc" | cut -d : -f 1
+	done | sed 's/0\.8-dev/-dev/' | sort -u
+}
+missing() {
+	comm -23 <(needed) <(sed 's/^ //; s/,$//' "$top/debian/control" | sort -u)
+}
+check "there is something to be needed" test "$(needed | wc -l)" -gt 5
+check_is "what it is built from is brought before" "$(missing | xargs)" ""
 check "make deb" make -C "$top" deb BUILD="$work/build" || exit 1
 check "lintian has no objection" lintian --allow-root --fail-on error,warning "$ours"/*.changes
 for package in lparkit_"$version"_amd64 lparkit-dkms_"$version"_all; do
