@@ -107,60 +107,70 @@ static void add_blocks(struct order *order, ext2_filsys fs, const struct area *a
 	order->at = area->start + end * per_block;
 }
 
-/* An older file system may show through below what came after it: all signatures must agree. */
-static bool is_ext(const char *path, const struct area *area)
+/*
+ * Returns 0 and sets @type to the one that is there, 1 if there is none, a negative value if it
+ * cannot be told. An older one may show through below what came after it: all must agree.
+ */
+static int signature(const char *path, uint64_t start, uint64_t count, char *type, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	blkid_probe probe = fd < 0 ? NULL : blkid_new_probe();
-	const char *type = NULL;
-	bool is = false;
+	const char *found = "";
+	int ret = -1;
 
-	if (probe &&
-	    !blkid_probe_set_device(probe, fd, area->start * SECTOR, area->count * SECTOR) &&
-	    !blkid_probe_enable_superblocks(probe, 1) && !blkid_do_safeprobe(probe) &&
-	    !blkid_probe_lookup_value(probe, "TYPE", &type, NULL))
-		is = !strncmp(type, "ext", 3);
+	if (probe && !blkid_probe_set_device(probe, fd, start * SECTOR, count * SECTOR) &&
+	    !blkid_probe_enable_superblocks(probe, 1))
+		ret = blkid_do_safeprobe(probe);
+	if (!ret)
+		blkid_probe_lookup_value(probe, "TYPE", &found, NULL);
+	snprintf(type, size, "%s", found);
 	if (probe)
 		blkid_free_probe(probe);
 	if (fd >= 0)
 		close(fd);
-	return is;
+	return ret;
 }
 
-/* Returns false if it is none that is understood; all of it counts as used then. */
-static bool add_ext(struct order *order, struct area *area)
+static bool is_ext(const char *path, const struct area *area)
+{
+	char type[32];
+
+	return !signature(path, area->start, area->count, type, sizeof(type)) &&
+	       !strncmp(type, "ext", 3);
+}
+
+/* If it is none that is understood, all of it counts as used. */
+static void add_ext(struct order *order, struct area *area)
 {
 	char io_options[40];
 	ext2_filsys fs;
-	bool done;
 
 	if (!is_ext(order->path, area))
-		return false;
+		return;
 	snprintf(io_options, sizeof(io_options), "offset=%" PRIu64, area->start * SECTOR);
 	if (ext2fs_open2(order->path, io_options, EXT2_FLAG_64BITS | EXT2_FLAG_SOFTSUPP_FEATURES, 0,
 			 0, unix_io_manager, &fs))
-		return false;
-	done = !ext2fs_read_block_bitmap(fs) &&
-	       ext2fs_blocks_count(fs->super) * (fs->blocksize / SECTOR) <= area->count;
-	if (done) {
+		return;
+	if (!ext2fs_read_block_bitmap(fs) &&
+	    ext2fs_blocks_count(fs->super) * (fs->blocksize / SECTOR) <= area->count) {
 		snprintf(area->what, sizeof(area->what), "ext");
 		area->exact = is_clean(fs);
 		add_blocks(order, fs, area);
 	}
 	ext2fs_close_free(&fs);
-	return done;
 }
 
-static void add_area(struct order *order, uint64_t start, uint64_t count, const char *what)
+/* With @look, what it has is asked of the file system in it. */
+static void add_area(struct order *order, uint64_t start, uint64_t count, bool look)
 {
-	struct area area = { .start = start, .count = count, .exact = true };
+	struct area area = { start, count, "unknown", true };
 
 	/* Between partitions there are tables and boot loaders. */
 	if (start > order->at)
 		add_used(&order->used, order->at, start - order->at);
 	order->at = start;
-	if (!add_ext(order, &area))
-		snprintf(area.what, sizeof(area.what), "%s", what);
+	if (look)
+		add_ext(order, &area);
 	if (order->at < start + count)
 		add_used(&order->used, order->at, start + count - order->at);
 	order->at = start + count;
@@ -201,16 +211,22 @@ static struct ranges find_partitions(const char *path, uint64_t sectors)
 	return found;
 }
 
+/*
+ * A table of partitions may be left from before there was a file system on the whole disk, or
+ * the reverse: then nobody knows what is used.
+ */
 static void find_used(struct order *order)
 {
 	struct ranges parts = find_partitions(order->path, order->sectors);
+	char type[32];
+	bool both = parts.n && signature(order->path, 0, order->sectors, type, sizeof(type)) != 1;
 	size_t i;
 
+	if (both || !parts.n)
+		add_area(order, 0, order->sectors, !both);
 	for (i = 0; i < parts.n; i++)
 		if (parts.range[i].start >= order->at)
-			add_area(order, parts.range[i].start, parts.range[i].count, "unknown");
-	if (!parts.n)
-		add_area(order, 0, order->sectors, "unknown");
+			add_area(order, parts.range[i].start, parts.range[i].count, true);
 	if (order->at < order->sectors)
 		add_used(&order->used, order->at, order->sectors - order->at);
 	free(parts.range);
@@ -261,8 +277,7 @@ static void print_json(const struct order *order)
 	json_print(json);
 }
 
-/* Lines that "relocate send" reads; what they are made of goes to standard error. */
-static void print_lines(const struct order *order)
+static void print_areas(const struct order *order)
 {
 	size_t i;
 
@@ -270,9 +285,17 @@ static void print_lines(const struct order *order)
 		fprintf(stderr, "%" PRIu64 " sectors at %" PRIu64 ": %s%s\n", order->area[i].count,
 			order->area[i].start, order->area[i].what,
 			order->area[i].exact ? "" : ", not unmounted cleanly");
+}
+
+/* Lines that "relocate send" reads; by the last one it knows that none was lost on the way. */
+static void print_lines(const struct order *order)
+{
+	size_t i;
+
 	for (i = 0; i < order->used.n; i++)
 		printf("%" PRIu64 " %" PRIu64 "\n", order->used.range[i].start,
 		       order->used.range[i].count);
+	printf("end %zu\n", order->used.n);
 }
 
 static uint64_t size_of(const char *path)
@@ -285,7 +308,7 @@ static uint64_t size_of(const char *path)
 	return size < 0 ? 0 : size / SECTOR;
 }
 
-/* With --exact, a list that may lack something is a failed check. */
+/* With --exact, a list that may lack something is a failed check, and no list in lines. */
 int relocate_order_verb(struct args *args)
 {
 	struct order order = { .path = next_arg(args) };
@@ -300,11 +323,14 @@ int relocate_order_verb(struct args *args)
 		return EXIT_FAILED;
 	}
 	find_used(&order);
+	exact = !exact || is_exact(&order);
+	if (!options.json)
+		print_areas(&order);
 	if (options.json)
 		print_json(&order);
-	else
+	else if (exact)
 		print_lines(&order);
-	if (exact && !is_exact(&order)) {
+	if (!exact) {
 		err("a file system on %s was not unmounted cleanly: more may be in use than its bitmaps say",
 		    order.path);
 		ret = EXIT_CHECK;
@@ -324,22 +350,48 @@ static int by_weight(const void *a, const void *b)
 	return by_start(a, b);
 }
 
-/* START COUNT [WEIGHT] in each line. */
-static int read_ranges(struct ranges *ranges)
+/* Returns 1 for a range, 0 for the end, -EINVAL for neither, and for a line that was cut. */
+static int read_line(const char *line, struct ranges *ranges, size_t *said)
 {
-	char line[128];
+	uint64_t start, count, weight = 0;
+
+	if (!strchr(line, '\n'))
+		return -EINVAL;
+	if (sscanf(line, "end %zu", said) == 1)
+		return 0;
+	if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64, &start, &count, &weight) < 2 || !count)
+		return -EINVAL;
+	add_range(ranges, start, count, weight);
+	return 1;
+}
+
+/*
+ * START COUNT [WEIGHT] in each line of standard input, then "end N". With @whole that must
+ * be there: what is not in the list is never fetched.
+ */
+static int read_ranges(struct ranges *ranges, bool whole)
+{
+	size_t said = 0;
 	unsigned int number;
+	char line[128];
+	int ret = 1;
 
-	for (number = 1; fgets(line, sizeof(line), stdin); number++) {
-		uint64_t start, count, weight = 0;
-		int words =
-			sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64, &start, &count, &weight);
-
-		if (words < 2 || !count) {
-			err("line %u: START COUNT [WEIGHT] is wanted, in sectors", number);
-			return -EINVAL;
+	for (number = 1; ret == 1 && fgets(line, sizeof(line), stdin); number++) {
+		ret = read_line(line, ranges, &said);
+		if (ret < 0) {
+			err("line %u: START COUNT [WEIGHT] is wanted, in sectors, or end and the number of lines",
+			    number);
+			return ret;
 		}
-		add_range(ranges, start, count, weight);
+	}
+	if (ferror(stdin) || (ret == 1 && whole) || (!ret && said != ranges->n)) {
+		err("the list is not whole: it has %zu ranges, and %s", ranges->n,
+		    ret ? "no line \"end\"" : "another number in its line \"end\"");
+		return -EINVAL;
+	}
+	if (whole && !ranges->n) {
+		err("the list is empty: by --end nothing would ever be fetched");
+		return -EINVAL;
 	}
 	if (ranges->n)
 		qsort(ranges->range, ranges->n, sizeof(struct range), by_weight);
@@ -409,7 +461,7 @@ int relocate_send_verb(struct args *args)
 	if (!list || args->argc || (strcmp(list, "hot") && strcmp(list, "used")))
 		return usage(
 			"send wants a volume, hot or used, and maybe --end; ranges come on standard input");
-	ret = read_ranges(&ranges);
+	ret = read_ranges(&ranges, end);
 	if (ret) {
 		free(ranges.range);
 		return EXIT_FAILED;

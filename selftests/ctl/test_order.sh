@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 28
+plan 34
 image=$scratch/disk
 files=$scratch/files
 
@@ -20,7 +20,7 @@ make_files() {
 }
 
 order() {
-	lparctl relocate order "$image" 2>"$scratch/said"
+	lparctl relocate order "$image" 2>"$scratch/said" | grep -v end
 }
 
 exact() {
@@ -85,6 +85,7 @@ debugfs -w -R "feature needs_recovery" "$image" 2>/dev/null
 check "a journal that is to be replayed is not exact" exits 3 exact
 check "and is said" grep -q "not unmounted cleanly" "$scratch/err"
 check "but listed" exits 0 order
+check_is "no list that may lack something goes on" "$(exact 2>/dev/null)" ""
 
 # Partitions: GPT and MBR, something else between.
 for label in gpt dos; do
@@ -113,5 +114,32 @@ check "a file system" test "$(total)" -lt 14000
 printf 'S1SUSPEND' | dd of="$image" bs=1 seek=4086 conv=notrunc status=none
 check_is "one that shows through something else" "$(total)" 65536
 
+# A file system on the whole disk, where a table of partitions was left
+rm -f "$image"
+truncate -s 64M "$image"
+sfdisk -q "$image" <<<"label: dos
+start=2048, size=65536"
+mkfs.ext4 -q -F -E offset=$((2048 * 512)) "$image" 32M
+dd if="$image" of="$scratch/table" bs=512 count=1 status=none
+mkfs.ext4 -q -F -d "$files" "$image"
+dd if="$scratch/table" of="$image" conv=notrunc status=none
+check_is "a table that was left is not believed" "$(total)" 65536
+
 truncate -s 1M "$scratch/blank"
-check_is "nothing that is understood: all of it" "$(lparctl relocate order "$scratch/blank" 2>/dev/null)" "0 2048"
+check_is "nothing that is understood: all of it" "$(lparctl relocate order "$scratch/blank" 2>/dev/null |
+	xargs)" "0 2048 end 1"
+
+# Of a list that says what may be left out, nothing may be lost on the way. There is no volume: it
+# is the last to complain.
+send_end() {
+	lparctl relocate send none used --end
+}
+lparctl relocate order "$scratch/blank" >"$scratch/list" 2>/dev/null
+check "a list that is whole" says 1 "cannot send a list to none" send_end <"$scratch/list"
+for ((cut = 0; cut < $(stat -c %s "$scratch/list"); cut++)); do
+	head -c $cut "$scratch/list" >"$scratch/cut"
+	says 1 "not whole\|START COUNT" send_end <"$scratch/cut" || break
+done
+check_is "one that is cut anywhere" $cut "$(stat -c %s "$scratch/list")"
+check "one with a line less" says 1 "not whole" send_end < <(sed 1d "$scratch/list")
+check "an empty one" says 1 "is empty" send_end <<<"end 0"
