@@ -484,14 +484,16 @@ static char *table_word(const char *volume, unsigned int n)
 static int run_simple(int type, const char *volume)
 {
 	struct dm_task *task = snap_task(type, volume);
+	bool udev = type == DM_DEVICE_RESUME || type == DM_DEVICE_REMOVE;
 	uint32_t cookie = 0;
 	int ret = 0;
 
 	if (!task)
 		return -ENODEV;
-	if (type != DM_DEVICE_SUSPEND && !dm_task_set_cookie(task, &cookie, 0))
+	if (udev && !dm_task_set_cookie(task, &cookie, 0))
 		ret = -ENOMEM;
-	if (type == DM_DEVICE_SUSPEND && !dm_task_skip_lockfs(task))
+	/* Nobody freezes the guest's file systems for a table of the same disk. */
+	if (type == DM_DEVICE_RESUME && !dm_task_skip_lockfs(task))
 		ret = -ENOMEM;
 	if (!ret && !dm_task_run(task))
 		ret = -dm_task_get_errno(task);
@@ -519,19 +521,24 @@ static int load_linear(const char *volume, const char *dest, uint64_t sectors)
 	return ret;
 }
 
-/* The guest's requests wait for some ms; DEST has all of the disk, durably. */
+/*
+ * The guest's requests wait for some ms; DEST has all of the disk, durably. The kernel suspends,
+ * swaps and resumes in one request, which no signal leaves half done.
+ */
 static int swap_table(const char *volume)
 {
 	char *dest = table_word(volume, 0), *path = xprintf("/dev/mapper/%s", volume);
 	uint64_t sectors = disk_sectors(path);
 	int ret = dest && sectors ? load_linear(volume, dest, sectors) : -ENXIO;
 
-	ret = ret ? ret : run_simple(DM_DEVICE_SUSPEND, volume);
-	/* Whatever happened, the guest goes on: with the new table, or with the old one. */
-	if (!ret)
-		ret = run_simple(DM_DEVICE_RESUME, volume);
 	free(path);
 	free(dest);
+	if (ret)
+		return ret;
+	ret = run_simple(DM_DEVICE_RESUME, volume);
+	/* A swap that fails leaves it suspended: the guest goes on with the old table. */
+	if (ret && !run_simple(DM_DEVICE_CLEAR, volume))
+		run_simple(DM_DEVICE_RESUME, volume);
 	return ret;
 }
 
