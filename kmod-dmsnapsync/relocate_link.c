@@ -85,6 +85,8 @@ static int open_disk(struct rl_link *link, const char *path, sector_t sectors, c
 	if (IS_ERR(link->file))
 		return PTR_ERR(link->file);
 	link->bdev = file_bdev(link->file);
+	/* It is read below what is in memory. */
+	sync_blockdev(link->bdev);
 	err = check_disk(link->bdev, sectors, error);
 	if (err)
 		bdev_file_close(link->file, true);
