@@ -5,7 +5,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 48
+plan 50
 
 # host NAME: one of 8 CPUs in cores of two and a NUMA node of 16 GiB; $NAME is its root.
 host() {
@@ -119,8 +119,15 @@ check "two of one text" writes_nothing import 3 "^twin: CPU 2-3 is also in LPAR 
 check "JSON" same "$(on b import -j <<<"$text" | json "sum(len(p['problems']) > 0 for p in j)")" 3
 rm "$scratch/a/etc/lparkit/twin.lpar"
 
-# Hostile, or damaged
+# What a former LPAR has left would be part of it
 text=$(on a export --all)
+ini b web.lpar.d/20-old.conf "[lpar]" "cpus=6-7"
+check "drop-ins that are left" writes_nothing import 3 "web.lpar.d/20-old.conf would be part of LPAR web" b import
+mv "$scratch/b/etc/lparkit/web.lpar.d/20-old.conf" "$scratch/b/etc/lparkit/web.lpar.d/20-old.kept"
+check "another file there is none" import 0 "^web: ok" b import --check
+rm -r "$scratch/b/etc/lparkit/web.lpar.d"
+
+# Hostile, or damaged
 whole=$text
 cut_anywhere() {
 	local lines n
