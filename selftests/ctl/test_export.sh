@@ -5,7 +5,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 50
+plan 51
 
 # host NAME: one of 8 CPUs in cores of two and a NUMA node of 16 GiB; $NAME is its root.
 host() {
@@ -140,6 +140,8 @@ cut_anywhere() {
 	text=$whole
 }
 check "a text that is cut short anywhere" cut_anywhere
+text=$(on a export --all | sed 's/^memory=.*/memory=9223372036854775808/')
+check "memory whose sum is no number" writes_nothing import 3 "^db: memory: this host has 15872M " b import
 text=${whole/version=1/version=2}
 check "a later version" writes_nothing import 3 "version '2' is not what this lparctl can read" b import
 text=${whole/name=web/name=..\/web}
