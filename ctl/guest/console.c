@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -30,6 +31,7 @@ struct console {
 	struct termios before;
 	bool escaped; /* the last key was the escape */
 	bool over; /* the user has said so */
+	bool ended; /* the guest has */
 	bool deaf; /* nothing more comes from the user */
 	char waiting[ROOM_BYTES]; /* for the guest, which may be slow to read */
 	size_t n_waiting;
@@ -86,6 +88,13 @@ static int connect_console(const char *name)
 	return -1;
 }
 
+/* A signal ends the wait for output that is under way; the mode is set all the same. */
+static void set_terminal(const struct termios *mode)
+{
+	if (tcsetattr(STDIN_FILENO, TCSADRAIN, mode) && errno == EINTR)
+		tcsetattr(STDIN_FILENO, TCSANOW, mode);
+}
+
 /* Every key is the guest's, but for the escape. */
 static void take_terminal(struct console *console)
 {
@@ -96,7 +105,7 @@ static void take_terminal(struct console *console)
 		return;
 	raw = console->before;
 	cfmakeraw(&raw);
-	tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
+	set_terminal(&raw);
 	/* Not before: whatever is typed upon this is the guest's. */
 	printf("%s: console; Ctrl-] . ends it\r\n", console->name);
 	fflush(stdout);
@@ -106,7 +115,7 @@ static void give_terminal_back(const struct console *console)
 {
 	if (!console->is_terminal)
 		return;
-	tcsetattr(STDIN_FILENO, TCSADRAIN, &console->before);
+	set_terminal(&console->before);
 	puts("");
 }
 
@@ -150,12 +159,19 @@ static void read_user(struct console *console)
 		take_key(console, buf[i]);
 }
 
+/* At the guest's end: -errno, or 0 when it has ended or is not ready. */
+static int guest_failed(struct console *console)
+{
+	console->ended = errno == EPIPE || errno == ECONNRESET;
+	return console->ended || errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
 static int write_guest(struct console *console)
 {
 	ssize_t sent = send(console->sock, console->waiting, console->n_waiting, MSG_NOSIGNAL);
 
 	if (sent < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		return guest_failed(console);
 	console->n_waiting -= sent;
 	memmove(console->waiting, console->waiting + sent, console->n_waiting);
 	return 0;
@@ -173,7 +189,6 @@ static int write_user(const char *buf, ssize_t len)
 	return 0;
 }
 
-/* -EPIPE: the guest has ended. */
 static int read_guest(struct console *console)
 {
 	char buf[ROOM_BYTES];
@@ -181,9 +196,23 @@ static int read_guest(struct console *console)
 
 	if (got > 0)
 		return write_user(buf, got);
-	if (!got)
-		return -EPIPE;
-	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (got < 0)
+		return guest_failed(console);
+	console->ended = true;
+	return 0;
+}
+
+/* True when one is ready; a signal that comes before the wait ends it as well. */
+static bool wait_ready(struct pollfd *pfd, nfds_t n)
+{
+	sigset_t all, before;
+	bool ready;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	ready = !interrupted() && ppoll(pfd, n, NULL, &before) > 0;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return ready;
 }
 
 /* Until somebody has enough of it. */
@@ -192,19 +221,19 @@ static int talk(struct console *console)
 	struct pollfd pfd[2] = { { .fd = console->sock }, { .events = POLLIN } };
 	int ret = 0;
 
-	while (!ret && !console->over && !interrupted()) {
+	while (!ret && !console->over && !console->ended && !interrupted()) {
 		pfd[0].events = POLLIN | (console->n_waiting ? POLLOUT : 0);
 		/* What comes from a terminal may be the escape. */
 		pfd[1].fd = !console->deaf && (console->is_terminal || has_room(console))
 				    ? STDIN_FILENO
 				    : -1;
-		if (poll(pfd, 2, -1) < 0)
+		if (!wait_ready(pfd, 2))
 			continue;
 		if (pfd[1].revents)
 			read_user(console);
 		if (pfd[0].revents & POLLOUT)
 			ret = write_guest(console);
-		if (!ret && pfd[0].revents & ~POLLOUT)
+		if (!ret && !console->ended && pfd[0].revents & ~POLLOUT)
 			ret = read_guest(console);
 	}
 	return ret;
@@ -214,12 +243,13 @@ static int run(struct console *console)
 {
 	int ret;
 
-	/* The terminal is given back whoever ends this. */
+	/* The terminal is given back whoever ends this, and whoever ends to read it. */
 	interrupt_catch(0);
+	signal(SIGPIPE, SIG_IGN);
 	take_terminal(console);
 	ret = talk(console);
 	give_terminal_back(console);
-	if (ret == -EPIPE || ret == -ECONNRESET) {
+	if (console->ended) {
 		err("LPAR %s: its guest has ended", console->name);
 		return EXIT_OK;
 	}

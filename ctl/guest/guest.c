@@ -196,7 +196,7 @@ static int run_qemu(struct launch *launch)
 	run_path(path, sizeof(path), launch->name, "lpar.conf");
 	if (config_copy(launch->config.file, path) || nics_record(&launch->config, path))
 		return EXIT_FAILED;
-	/* From here on: whoever kills us kills no guest. */
+	/* From here on: whoever kills us kills no guest. Before there is one, it counts as ended. */
 	if (launch->wait && guest_note_watched(launch->name))
 		return EXIT_FAILED;
 	if (pipe2(fd, O_CLOEXEC)) {
@@ -267,7 +267,6 @@ static void kill_child(struct launch *launch)
 	kill(launch->pid, SIGKILL);
 	waitpid(launch->pid, NULL, 0);
 	wait_left(launch->name, launch->pid);
-	forget_run(launch->name);
 }
 
 /* Undo what was done, last things first; returns the exit code of start. */
@@ -277,8 +276,11 @@ static int undo(struct launch *launch, int code)
 	int ret = 0;
 
 	kill_child(launch);
-	if (launch->irqs)
+	if (launch->irqs) {
+		/* Or it would be taken for the run of a guest that has ended. */
+		forget_run(launch->name);
 		irqs_restore(launch->name, launch->lpar.cpus);
+	}
 	if (launch->activated)
 		ret = deactivate(launch->name, true);
 	if (ret)

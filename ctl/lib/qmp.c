@@ -34,10 +34,15 @@ struct qmp {
 static int wait_for(const struct qmp *qmp, short events, uint64_t deadline_ns)
 {
 	struct pollfd pfd = { .fd = qmp->fd, .events = events };
+	uint64_t left;
 	int ret;
 
 	do {
-		ret = poll(&pfd, 1, poll_ms(left_ns(deadline_ns)));
+		/* A socket that is always ready must not outwit it. */
+		left = left_ns(deadline_ns);
+		if (!left)
+			return -ETIMEDOUT;
+		ret = poll(&pfd, 1, poll_ms(left));
 	} while (ret < 0 && errno == EINTR);
 	if (ret < 0)
 		return -errno;
@@ -174,7 +179,8 @@ static int wait_answer(struct qmp *qmp, uint64_t deadline_ns, struct qmp_reply *
 	int ret;
 
 	do {
-		ret = read_object(qmp, deadline_ns, &json);
+		/* Many events may have come at once. */
+		ret = left_ns(deadline_ns) ? read_object(qmp, deadline_ns, &json) : -ETIMEDOUT;
 		if (ret)
 			return ret;
 		answered = is_answer(qmp, json);

@@ -405,8 +405,9 @@ static void check_sum(struct report *report, const struct site *site, int node, 
 	has -= has / 32; /* stays with the host */
 	has -= has % PIECE_BYTES;
 	for (i = 0; i < site->n; i++)
-		if (node == LPAR_NODE_ANY || site->config[i].node == node)
-			sum += site->config[i].memory;
+		if ((node == LPAR_NODE_ANY || site->config[i].node == node) &&
+		    __builtin_add_overflow(sum, site->config[i].memory, &sum))
+			sum = UINT64_MAX;
 	if (sum <= has)
 		return;
 	if (node != LPAR_NODE_ANY)

@@ -489,15 +489,14 @@ static int is_drop_in(const struct dirent *entry)
 	return entry->d_name[0] != '.' && end && !strcmp(end, ".conf");
 }
 
-/* A description and its drop-ins, in their order, until one fails. */
-static int for_each_part(const char *file, int (*visit)(void *data, const char *path), void *data)
+/* The drop-ins of a description, in their order, until one fails. */
+static int for_each_drop_in(const char *file, int (*visit)(void *data, const char *path),
+			    void *data)
 {
 	char path[PATH_MAX];
 	struct dirent **entry;
-	int i, n, ret = visit(data, file);
+	int i, n, ret = 0;
 
-	if (ret)
-		return ret;
 	snprintf(path, sizeof(path), "%s.d", file);
 	n = scandir(path, &entry, is_drop_in, alphasort);
 	if (n < 0 && errno != ENOENT) {
@@ -514,6 +513,14 @@ static int for_each_part(const char *file, int (*visit)(void *data, const char *
 	}
 	free(entry);
 	return ret;
+}
+
+/* A description, then its drop-ins. */
+static int for_each_part(const char *file, int (*visit)(void *data, const char *path), void *data)
+{
+	int ret = visit(data, file);
+
+	return ret ? ret : for_each_drop_in(file, visit, data);
 }
 
 static int copy_part(void *data, const char *path)
@@ -565,6 +572,22 @@ bool config_exists(const char *name)
 	char path[PATH_MAX];
 
 	return name_is_valid(name) && !access(config_path(path, sizeof(path), name), F_OK);
+}
+
+static int refuse_drop_in(void *data, const char *path)
+{
+	const char *const *name = data;
+
+	err("%s would be part of LPAR %s: remove it", path, *name);
+	return -EEXIST;
+}
+
+/* Without a description, what a former LPAR has left. The first is said; 0 = there is none. */
+int config_refuse_drop_ins(const char *name)
+{
+	char path[PATH_MAX];
+
+	return for_each_drop_in(config_path(path, sizeof(path), name), refuse_drop_in, &name);
 }
 
 /*

@@ -202,6 +202,7 @@ int config_load(struct lpar_config *config, const char *file, const char *name);
 int config_read(FILE *stream, const char *file, config_other other, void *data);
 const char *config_path(char *buf, size_t size, const char *name);
 bool config_exists(const char *name);
+int config_refuse_drop_ins(const char *name);
 void config_free(struct lpar_config *config);
 int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned int keys);
 

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 25
+plan 27
 host_up h
 boot_disk echo
 describe h g "args=-drive if=virtio,format=raw,readonly=on,file=$scratch/echo.disk" console=yes \
@@ -14,8 +14,9 @@ describe h g "args=-drive if=virtio,format=raw,readonly=on,file=$scratch/echo.di
 describe h quiet
 
 # at_terminal LINE...: a user of the console does this; see terminal
+console=("$scratch/via" h lparctl console g)
 at_terminal() {
-	printf '%s\n' "$@" | "$here/terminal" "$scratch/via" h lparctl console g >"$scratch/shown"
+	printf '%s\n' "$@" | "$here/terminal" "${console[@]}" >"$scratch/shown"
 	grep -qx "terminal restored" "$scratch/shown"
 }
 
@@ -40,6 +41,17 @@ check "an escape before another key" at_terminal "? ends it" '\x1dc' "? c" '\x1d
 check "is none" grep -q "$(printf '\035')c" "$scratch/shown"
 check "SIGTERM" at_terminal "? ends it" x "? x" "kill SIGTERM"
 check "ends it" shown "^exit 0"
+
+# What it says goes to somebody who ends
+cat >"$scratch/one-line" <<-EOT
+	#!/bin/sh
+	${console[*]} 2>"$scratch/said" | { head -n 1; exec <&-; echo gone; }
+EOT
+chmod +x "$scratch/one-line"
+console=("$scratch/one-line")
+check "a reader that ends" at_terminal "? gone" x
+check "is not the guest's end" grep -q "console: Broken pipe" "$scratch/said"
+console=("$scratch/via" h lparctl console g)
 
 # Another one has it
 mkfifo "$scratch/typed"

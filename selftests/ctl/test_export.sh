@@ -5,7 +5,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 48
+plan 51
 
 # host NAME: one of 8 CPUs in cores of two and a NUMA node of 16 GiB; $NAME is its root.
 host() {
@@ -119,8 +119,15 @@ check "two of one text" writes_nothing import 3 "^twin: CPU 2-3 is also in LPAR 
 check "JSON" same "$(on b import -j <<<"$text" | json "sum(len(p['problems']) > 0 for p in j)")" 3
 rm "$scratch/a/etc/lparkit/twin.lpar"
 
-# Hostile, or damaged
+# What a former LPAR has left would be part of it
 text=$(on a export --all)
+ini b web.lpar.d/20-old.conf "[lpar]" "cpus=6-7"
+check "drop-ins that are left" writes_nothing import 3 "web.lpar.d/20-old.conf would be part of LPAR web" b import
+mv "$scratch/b/etc/lparkit/web.lpar.d/20-old.conf" "$scratch/b/etc/lparkit/web.lpar.d/20-old.kept"
+check "another file there is none" import 0 "^web: ok" b import --check
+rm -r "$scratch/b/etc/lparkit/web.lpar.d"
+
+# Hostile, or damaged
 whole=$text
 cut_anywhere() {
 	local lines n
@@ -133,6 +140,8 @@ cut_anywhere() {
 	text=$whole
 }
 check "a text that is cut short anywhere" cut_anywhere
+text=$(on a export --all | sed 's/^memory=.*/memory=9223372036854775808/')
+check "memory whose sum is no number" writes_nothing import 3 "^db: memory: this host has 15872M " b import
 text=${whole/version=1/version=2}
 check "a later version" writes_nothing import 3 "version '2' is not what this lparctl can read" b import
 text=${whole/name=web/name=..\/web}

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 7
+plan 9
 guests=(a b c d e f)
 host_up h
 # Their QEMUs are one process, which the kernel takes for a member of each.
@@ -14,7 +14,7 @@ for guest in "${guests[@]}"; do
 done
 mkdir "$scratch/h/kernel/idle"
 
-# qemus all|none: see deaf-monitors
+# qemus all|none|events: see deaf-monitors
 qemus() {
 	rm -f "$scratch"/h/root/run/lparkit/*/*.sock "$scratch/ready"
 	# shellcheck disable=SC2046 # no blanks in them
@@ -49,3 +49,12 @@ check "nobody answers: list" took_less 5 says 0 "^f .* unknown" on h list
 check "nobody answers: show" took_less 5 says 0 "guest  *unknown" on h show
 check "they are in their order" same "$(on h list | awk 'NR > 1 { print $1 }' | xargs)" \
 	"a b c d e f idle"
+kill -9 "$pid"
+
+# ends VERB: however much QEMU says, it has a deadline
+ends() {
+	says 0 "unknown" timeout 20 "$scratch/via" h lparctl "$1"
+}
+qemus events
+check "events without end: list" ends list
+check "events without end: show" ends show

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 75
+plan 80
 states=$scratch/states
 host_up h
 boot_disk echo
@@ -179,6 +179,18 @@ guest=$(guest_pid h g)
 tell q
 gone "$guest"
 check "as is what was never watched" runs_anew
+check "the guest powers down" tell q
+check "so its supervisor ends" ended
+
+# QEMU does not even start
+description=$scratch/h/root/etc/lparkit/g.lpar
+cp "$description" "$scratch/good"
+echo "args=-nonsense" >>"$description"
+on h activate g >/dev/null
+check "in an LPAR that is active QEMU ends at once" says 5 "QEMU ended at once" on h start g --wait
+check "only its words are left" same "$(ls "$(run_of h g)")" qemu.log
+cp "$scratch/good" "$description"
+check "the next start starts the guest" supervise
 check "the guest powers down" tell q
 check "so its supervisor ends" ended
 
