@@ -308,7 +308,7 @@ static int find_super(struct relocate *rl, struct load *load, char **error)
 	meta->is_damaged = false;
 	if (bdev_nr_sectors(meta->bdev) < sector_of(1, 0))
 		return refuse(error, "META is too small");
-	/* What was written to them before may be in memory only, and would overwrite what is ours. */
+	/* What was written to them may be in memory only, and would overwrite what is ours. */
 	sync_blockdev(meta->bdev);
 	sync_blockdev(rl->dest);
 	if (!read_blocks(meta, 0, BLANK_BLOCKS)) {
