@@ -62,3 +62,5 @@ check "the guest powers itself off" guest_say web off
 check "QEMU has gone, and the LPAR is deactivated" wait_until 20 lparctl deactivate web
 data check "on the disk is what the guest wrote" peer disk "$disk" 11 $disk_mib
 check "the disk is anybody's again" mkfs.ext4 -q "$disk"
+# Frames on their way may pin some of the memory for a while, which is zeroed and given back after them.
+check "what was pinned is given back, and the module unloads" wait_until 30 unload lpar
