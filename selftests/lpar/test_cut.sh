@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The cut: several LPARs at one instant, and a report that says how well.
-# vm: cpus=4 mem=1024 timeout=360 kernels=6.1,6.12,7.2,debug speed=quick long=6.12,debug
+# vm: cpus=4 mem=1024 timeout=360 kernels=6.1,6.12,7.2,debug speed=quick long=6.1,6.12,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

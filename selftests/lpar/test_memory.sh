@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # LPAR memory: where it comes from, who may have it, what is in it, and that it
 # comes back.
-# vm: cpus=4 nodes=2 mem=1536 disks=64M timeout=360 kernels=6.1,6.12,7.2,debug speed=quick long=6.12,debug
+# vm: cpus=4 nodes=2 mem=1536 disks=64M timeout=360 kernels=6.1,6.12,7.2,debug speed=quick long=6.1,6.12,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Loading and unloading: refused in use, clean otherwise.
-# vm: cpus=4 threads=2 mem=1024 disks=64M,64M timeout=480 kernels=6.1,6.12,7.2,debug speed=full long=6.12,debug here=kvm,cpus
+# vm: cpus=4 threads=2 mem=1024 disks=64M,64M timeout=480 kernels=6.1,6.12,7.2,debug speed=full long=6.1,6.12,debug here=kvm,cpus
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 # shellcheck source=selftests/lib/kvm.sh

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # A real QEMU guest on a tap with vhost-net: its traffic, checked at both ends,
 # survives hold and drain, and its tap survives it.
-# vm: cpus=2 mem=1536 timeout=600 speed=full long=6.12,debug here=net,kvm
+# vm: cpus=2 mem=1536 timeout=600 speed=full long=6.1,6.12,debug here=net,kvm
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 # shellcheck source=selftests/qemu/guest.sh

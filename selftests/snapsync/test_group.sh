@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Groups: all or none, at one instant, also across a crash between the two phases.
-# vm: cpus=2 mem=768 disks=1M,12M,12M,48M,48M timeout=400 kernels=6.1,6.12,7.2,debug long=6.12,debug here
+# vm: cpus=2 mem=768 disks=1M,12M,12M,48M,48M timeout=400 kernels=6.1,6.12,7.2,debug long=6.1,6.12,debug here
 # shellcheck source=selftests/snapsync/group.sh
 . "$(dirname "$0")/group.sh"
 

@@ -3,7 +3,7 @@
 # What an activation writes: nothing before all is read and found right, nothing at all for a
 # table that is loaded only, or read-only. What it makes of sectors that cannot be read, and
 # of a store from before there was a digest.
-# vm: cpus=2 mem=768 disks=1M,12M timeout=500 long=6.1,debug
+# vm: cpus=2 mem=768 disks=1M,12M timeout=500 long=6.1,7.2,debug
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
