@@ -11,6 +11,14 @@
  *	memtool rw|partial|advise|fork|others|pinned|abandoned PATH
  *	memtool poison PATH		a page of it gets a hardware error; says "poisoned" and
  *					stays when that page gives SIGBUS and no other does
+ *	memtool give PATH BYTE SOCKET	holds it, filled with BYTE; says "held", stays, and passes
+ *					its file to each that connects to SOCKET
+ *	memtool take SOCKET		what that passes it maps when it may; writes then 0x77
+ *					at its end, says "mapped" and what is at its start, and has
+ *					fault after fault there; when these are refused, and all is
+ *					unmapped, it says "lost" and begins anew, and keeps file and mapping
+ *	memtool try SOCKET		maps it, or is refused; prints the last byte that the
+ *					holder sees
  *	memtool direct PATH DISK	O_DIRECT to and from the mapping
  *	memtool busy PATH|anonymous SECONDS	reads 32 MiB of it again and again; prints how
  *					many faults NUMA balancing made of that
@@ -24,6 +32,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -33,7 +42,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,6 +57,8 @@
 #define POISON_SECONDS 20
 #define BUSY_BYTES (32UL << 20)
 #define HEIRS 100
+#define TOUCHERS 3
+#define RETRY_US 10000
 
 #define OURS 0x5a
 #define THEIRS 0x77
@@ -302,9 +315,9 @@ static int do_fork(const char *path, char **words)
 	return 0;
 }
 
-static void send_fd(int via, int fd)
+static void send_fd(int via, int fd, uint8_t byte)
 {
-	char control[CMSG_SPACE(sizeof(int))] = "", byte = 0;
+	char control[CMSG_SPACE(sizeof(int))] = "";
 	struct iovec vector = { &byte, 1 };
 	struct msghdr message = {
 		.msg_iov = &vector,
@@ -321,10 +334,11 @@ static void send_fd(int via, int fd)
 	require(sendmsg(via, &message, 0) == 1, "sendmsg");
 }
 
-static int receive_fd(int via)
+/* -1 when the other end is gone */
+static int receive_fd(int via, uint8_t *byte)
 {
-	char control[CMSG_SPACE(sizeof(int))], byte;
-	struct iovec vector = { &byte, 1 };
+	char control[CMSG_SPACE(sizeof(int))];
+	struct iovec vector = { byte, 1 };
 	struct msghdr message = {
 		.msg_iov = &vector,
 		.msg_iovlen = 1,
@@ -333,7 +347,8 @@ static int receive_fd(int via)
 	};
 	int fd;
 
-	require(recvmsg(via, &message, 0) == 1, "recvmsg");
+	if (recvmsg(via, &message, 0) != 1)
+		return -1;
 	require(CMSG_FIRSTHDR(&message), "no file came");
 	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
 	return fd;
@@ -342,7 +357,8 @@ static int receive_fd(int via)
 /* Was there before the memory was opened; the file comes through a socket. */
 static int stranger(int via, const char *path)
 {
-	int fd = receive_fd(via);
+	uint8_t byte;
+	int fd = receive_fd(via, &byte);
 
 	require(mmap(NULL, HUGE, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED,
 		"a passed file can be mapped by another process");
@@ -364,7 +380,7 @@ static int do_others(const char *path, char **words)
 	if (!child)
 		exit(stranger(sockets[1], path));
 	map = map_all(path);
-	send_fd(sockets[0], map.fd);
+	send_fd(sockets[0], map.fd, 0);
 	require(waitpid(child, &status, 0) == child && !status, "see the other process");
 	return 0;
 }
@@ -510,6 +526,147 @@ static int __attribute__((noreturn)) do_poison(const char *path, char **words)
 		pause();
 }
 
+static struct sockaddr_un address_of(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	return address;
+}
+
+static int __attribute__((noreturn)) do_give(const char *path, char **words)
+{
+	struct sockaddr_un address = address_of(words[1]);
+	int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), client;
+	struct mapping map = map_aligned(path);
+
+	memset(map.start, strtol(words[0], NULL, 0), map.bytes);
+	unlink(words[1]);
+	require(!bind(server, (struct sockaddr *)&address, sizeof(address)), "bind");
+	require(!chmod(words[1], 0666) && !listen(server, 16), "listen");
+	puts("held");
+	fflush(stdout);
+	for (;;) {
+		client = accept(server, NULL, NULL);
+		require(client >= 0, "accept");
+		send_fd(client, map.fd, map.start[map.bytes - 1]);
+		close(client);
+	}
+}
+
+/* What a holder at @path passes, and the last byte that it sees; -1 when nobody is there. */
+static int ask_for_fd(const char *path, uint8_t *byte)
+{
+	struct sockaddr_un address = address_of(path);
+	int via = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd = -1;
+
+	require(via >= 0, "socket");
+	if (!connect(via, (struct sockaddr *)&address, sizeof(address)))
+		fd = receive_fd(via, byte);
+	close(via);
+	return fd;
+}
+
+/* As map_aligned(), of a file that was passed. */
+static bool map_passed(struct mapping *map)
+{
+	map->bytes = lseek(map->fd, 0, SEEK_END);
+	map->start = mmap(NULL, map->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map->fd, 0);
+	return map->start != MAP_FAILED;
+}
+
+static int do_try(const char *path, char **words)
+{
+	struct mapping map;
+	uint8_t byte;
+
+	(void)words;
+	map.fd = ask_for_fd(path, &byte);
+	require(map.fd >= 0, "nobody is there");
+	printf("the holder sees %#x\n", byte);
+	fflush(stdout);
+	if (!map_passed(&map))
+		refused("mmap");
+	return 0;
+}
+
+/* A fault after the other, each page in its turn, until one is refused. */
+static void *touch(void *argument)
+{
+	const struct mapping *map = argument;
+
+	for (size_t at = 0;; at = (at + PAGE) % map->bytes) {
+		madvise(map->start + at / HUGE * HUGE, HUGE, MADV_DONTNEED);
+		if (!readable(map->start + at))
+			return NULL;
+	}
+}
+
+static bool is_lost(const struct mapping *map)
+{
+	for (size_t at = 0; at < map->bytes; at += PAGE)
+		if (readable(map->start + at))
+			return false;
+	return true;
+}
+
+static bool gives_sigbus(uint8_t *page)
+{
+	if (sigsetjmp(on_sigbus, 1))
+		return sigbus.si_code == BUS_ADRERR;
+	(void)*(volatile uint8_t *)page;
+	return false;
+}
+
+/* Until the mapping is taken away. */
+static void use(struct mapping *map)
+{
+	pthread_t threads[TOUCHERS];
+
+	for (int i = 0; i < TOUCHERS; i++)
+		require(!pthread_create(&threads[i], NULL, touch, map), "pthread_create");
+	for (int i = 0; i < TOUCHERS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static int __attribute__((noreturn)) do_take(const char *path, char **words)
+{
+	struct sigaction action = { .sa_sigaction = take_sigbus, .sa_flags = SA_SIGINFO };
+	struct mapping map, before = { 0 };
+	bool told = false;
+	uint8_t byte;
+
+	(void)words;
+	sigaction(SIGBUS, &action, NULL);
+	for (;; usleep(RETRY_US)) {
+		require(is_lost(&before), "what was lost can be read again");
+		map.fd = ask_for_fd(path, &byte);
+		if (map.fd < 0)
+			continue;
+		if (!map_passed(&map)) {
+			if (!told)
+				printf("%s\n", strerrorname_np(errno));
+			told = true;
+			fflush(stdout);
+			close(map.fd);
+			continue;
+		}
+		map.start[map.bytes - 1] = THEIRS;
+		printf("mapped %#x\n", map.start[0]);
+		fflush(stdout);
+		use(&map);
+		/* Faults are refused first, and what is mapped is unmapped then. */
+		while (!is_lost(&map))
+			usleep(RETRY_US);
+		require(gives_sigbus(map.start), "no SIGBUS");
+		puts("lost");
+		fflush(stdout);
+		/* The former one stays mapped as it is. */
+		before = map;
+		told = false;
+	}
+}
+
 static int do_direct(const char *path, char **words)
 {
 	struct mapping map = map_all(path);
@@ -636,6 +793,9 @@ int main(int argc, char **argv)
 		{ "pinned", do_pinned, 0 },
 		{ "abandoned", do_abandoned, 0 },
 		{ "poison", do_poison, 0 },
+		{ "give", do_give, 2 },
+		{ "take", do_take, 0 },
+		{ "try", do_try, 0 },
 		{ "direct", do_direct, 1 },
 		{ "busy", do_busy, 1 },
 		{ "exclusive", do_exclusive, 0 },
