@@ -85,6 +85,7 @@ struct lpar_hold {
  * @node: NUMA node, or NUMA_NO_NODE
  * @large_only: no piece may be made of small pages
  * @nr_pieces: number of @pieces
+ * @nr_begun: of how many of them the taking has begun
  * @nr_taken: how many of them have been taken
  * @fragmented: no compaction for further pieces
  * @small_bytes: how much is in 4 KiB pages
@@ -108,6 +109,7 @@ struct lpar_memory {
 	int node;
 	bool large_only;
 	unsigned long nr_pieces;
+	atomic_long_t nr_begun;
 	atomic_long_t nr_taken;
 	bool fragmented;
 	atomic64_t small_bytes;
@@ -455,7 +457,9 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 static int take_piece(void *data, unsigned long i)
 {
 	struct lpar_memory *memory = data;
-	u64 wanted = (memory->nr_pieces - i) * LPAR_PIECE_SIZE;
+	/* Those above i that other threads have taken are wanted no more. */
+	unsigned long begun = atomic_long_inc_return(&memory->nr_begun) - 1;
+	u64 wanted = (memory->nr_pieces - begun) * LPAR_PIECE_SIZE;
 	int err = 0;
 
 	/* Others take memory meanwhile. */
