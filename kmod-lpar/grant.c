@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include "lpar.h"
@@ -112,16 +113,45 @@ static struct lpar_grant *find(struct lpar_grants *grants, const struct mm_struc
 	return NULL;
 }
 
+/* Of any thread: the first one may have ended while others go on. */
+static struct mm_struct *get_mm(struct task_struct *process)
+{
+	struct mm_struct *mm = NULL;
+	struct task_struct *task;
+
+	rcu_read_lock();
+	for_each_thread(process, task) {
+		mm = get_task_mm(task);
+		if (mm)
+			break;
+	}
+	rcu_read_unlock();
+	return mm;
+}
+
+/*
+ * Between vfork() and exec the address space is the parent's, which must not get what
+ * its child was meant to have.
+ */
+static struct mm_struct *get_own_mm(struct pid *pid)
+{
+	struct task_struct *process = get_pid_task(pid, PIDTYPE_TGID);
+	struct mm_struct *mm;
+
+	if (!process)
+		return ERR_PTR(-ESRCH);
+	mm = READ_ONCE(process->vfork_done) ? ERR_PTR(-EAGAIN) : get_mm(process);
+	put_task_struct(process);
+	return mm ?: ERR_PTR(-ESRCH);
+}
+
 static struct lpar_grant *new_grant(struct pid *pid)
 {
-	struct task_struct *task = get_pid_task(pid, PIDTYPE_TGID);
-	struct mm_struct *mm = task ? get_task_mm(task) : NULL;
-	struct lpar_grant *grant = NULL;
+	struct mm_struct *mm = get_own_mm(pid);
+	struct lpar_grant *grant;
 
-	if (task)
-		put_task_struct(task);
-	if (!mm)
-		return ERR_PTR(-ESRCH);
+	if (IS_ERR(mm))
+		return ERR_CAST(mm);
 	grant = kzalloc(sizeof(*grant), GFP_KERNEL);
 	if (grant) {
 		INIT_LIST_HEAD(&grant->node);
@@ -157,7 +187,7 @@ static int insert(struct lpar_grants *grants, struct lpar_grant *grant, struct l
  * @report: for the refusal
  *
  * Context: may sleep.
- * Return: 0, -ESRCH, -EINVAL, -EEXIST, -E2BIG, -ENOMEM.
+ * Return: 0, -ESRCH, -EAGAIN, -EINVAL, -EEXIST, -E2BIG, -ENOMEM.
  */
 int lpar_grant_add(struct lpar_grants *grants, pid_t nr, struct lpar_report *report)
 {
@@ -171,6 +201,9 @@ int lpar_grant_add(struct lpar_grants *grants, pid_t nr, struct lpar_report *rep
 	put_pid(pid);
 	if (grant == ERR_PTR(-ESRCH))
 		return lpar_problem(report, -ESRCH, "process %d has ended", nr);
+	if (grant == ERR_PTR(-EAGAIN))
+		return lpar_problem(report, -EAGAIN,
+				    "process %d has not executed its program yet; try again", nr);
 	if (IS_ERR(grant))
 		return PTR_ERR(grant);
 	mutex_lock(&grants->lock);
@@ -179,6 +212,17 @@ int lpar_grant_add(struct lpar_grants *grants, pid_t nr, struct lpar_report *rep
 	if (err)
 		lpar_grant_put(grant);
 	return err;
+}
+
+/**
+ * lpar_grant_mm() - whose it is
+ * @grant: of a mapping
+ *
+ * Return: address space, which the grant keeps from being another's.
+ */
+const struct mm_struct *lpar_grant_mm(const struct lpar_grant *grant)
+{
+	return grant->mm;
 }
 
 /**

@@ -312,15 +312,17 @@ u64 lpar_memory_size(const struct lpar_memory *memory);
 u64 lpar_memory_small(const struct lpar_memory *memory);
 pid_t lpar_memory_holder(struct lpar_memory *memory);
 u64 lpar_memory_bad(const struct lpar_memory *memory);
-struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, struct inode *inode);
+struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, const struct path *path);
 struct inode *lpar_memory_inode(const struct lpar_hold *hold);
 void lpar_memory_release(struct lpar_hold *hold);
 struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold);
 struct lpar_grants *lpar_memory_grants(struct lpar_memory *memory);
 int lpar_memory_revoke(struct lpar_memory *memory, pid_t nr, struct lpar_report *report);
 bool lpar_memory_may_map(const struct lpar_hold *hold, struct lpar_grant **grant);
+bool lpar_memory_is_heir(const struct lpar_hold *hold, const struct lpar_grant *grant,
+			 const struct mm_struct *mm);
 struct page *lpar_memory_page(const struct lpar_hold *hold, const struct lpar_grant *grant,
-			      pgoff_t pgoff);
+			      const struct mm_struct *mm, pgoff_t pgoff);
 struct lpar *lpar_memory_fail_page(unsigned long pfn);
 
 /* grant.c */
@@ -342,6 +344,7 @@ struct lpar_grant *lpar_grant_get(struct lpar_grants *grants, const struct mm_st
 struct lpar_grant *lpar_grant_end(struct lpar_grants *grants, pid_t nr);
 int lpar_grant_settle(struct lpar_grant *grant);
 void lpar_grant_forget(struct lpar_grants *grants, struct lpar_grant *grant);
+const struct mm_struct *lpar_grant_mm(const struct lpar_grant *grant);
 bool lpar_grant_has_ended(const struct lpar_grant *grant);
 void lpar_grant_ref(struct lpar_grant *grant);
 void lpar_grant_put(struct lpar_grant *grant);

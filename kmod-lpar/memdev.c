@@ -38,17 +38,28 @@ static vm_fault_t memdev_fault(struct vm_fault *vmf)
 {
 	const struct vm_area_struct *vma = vmf->vma;
 
+#ifdef CONFIG_PER_VMA_LOCK
+	/* lpar_grant_settle() waits for who holds mmap_lock, and for nobody else. */
+	if (WARN_ON_ONCE(vmf->flags & FAULT_FLAG_VMA_LOCK))
+		return VM_FAULT_SIGBUS;
+#endif
 	/*
 	 * finish_fault() maps a folio of PMD size by one PMD where it can. A page with
 	 * a hardware error is refused by the kernel: SIGBUS with its address.
 	 */
-	vmf->page = lpar_memory_page(vma->vm_file->private_data, vma->vm_private_data, vmf->pgoff);
+	vmf->page = lpar_memory_page(vma->vm_file->private_data, vma->vm_private_data, vma->vm_mm,
+				     vmf->pgoff);
 	return vmf->page ? 0 : VM_FAULT_SIGBUS;
 }
 
-/* A mapping is split or moved. */
+/*
+ * A mapping is split or moved, or left to a child. That can have no faults in it, and must not
+ * have what is mapped either: fork copies page tables if there are, say, guard pages.
+ */
 static void memdev_vm_open(struct vm_area_struct *vma)
 {
+	if (lpar_memory_is_heir(vma->vm_file->private_data, vma->vm_private_data, vma->vm_mm))
+		vm_flags_set(vma, VM_WIPEONFORK);
 	lpar_grant_ref(vma->vm_private_data);
 }
 
@@ -125,7 +136,7 @@ static int memdev_open(struct inode *inode, struct file *file)
 	mutex_unlock(&lpar_mutex);
 	if (!memory)
 		return -ENXIO;
-	hold = lpar_memory_hold(memory, inode);
+	hold = lpar_memory_hold(memory, &file->f_path);
 	if (IS_ERR(hold)) {
 		lpar_memory_put(memory);
 		return PTR_ERR(hold);

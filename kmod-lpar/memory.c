@@ -27,6 +27,7 @@
 #include <linux/module.h>
 #include <linux/page-flags.h>
 #include <linux/pagemap.h>
+#include <linux/path.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -59,7 +60,7 @@ struct piece {
  * @mm: the address space; holds a reference to the structure, so that no other
  *	address space can be taken for this one, but not to what is mapped
  * @pid: its process
- * @inode: of the first file that it opened; all its mappings are that inode's
+ * @path: of the first file that it opened; all its mappings are that inode's
  * @notifier: tells of the end of the address space
  * @opens: open files; under memory->lock
  * @gone: it holds the memory no more; no fault may map anything by its files
@@ -71,7 +72,7 @@ struct lpar_hold {
 	struct lpar_memory *memory;
 	struct mm_struct *mm;
 	struct pid *pid;
-	struct inode *inode;
+	struct path path;
 	struct mmu_notifier notifier;
 	unsigned int opens;
 	bool gone;
@@ -91,7 +92,8 @@ struct lpar_hold {
  * @small_bytes: how much is in 4 KiB pages
  * @lock: guards @hold, @left, @dirty, @again
  * @hold: who may map it, or NULL
- * @left: whose mappings those by grants of a former holder are, or NULL
+ * @left: whose mappings those by grants of a former holder are, or empty; the inode
+ *	alone would not keep its file system, which may end with the holder
  * @grants: who may map it beside @hold, by its files
  * @clean: woken when @dirty becomes false
  * @dirty: a former holder's contents are still there
@@ -115,7 +117,7 @@ struct lpar_memory {
 	atomic64_t small_bytes;
 	struct mutex lock;	/* the holder */
 	struct lpar_hold *hold;
-	struct inode *left;
+	struct path left;
 	struct lpar_grants grants;
 	wait_queue_head_t clean;
 	bool dirty;
@@ -346,6 +348,18 @@ static void destroy(struct lpar_memory *memory)
 	module_put(THIS_MODULE);
 }
 
+static struct inode *inode_of(const struct path *path)
+{
+	return d_inode(path->dentry);
+}
+
+/* Out of all page tables, and KVM's; the holder may fault it in again. */
+static void unmap_range(const struct path *path, loff_t start, loff_t bytes)
+{
+	if (path->dentry)
+		unmap_mapping_range(inode_of(path)->i_mapping, start, bytes, 1);
+}
+
 /*
  * Nothing may stay mapped by a file of a holder that is gone. A fault that has not seen it
  * gone has a reference to its page, which shows here or is a mapping the next time; see
@@ -353,8 +367,7 @@ static void destroy(struct lpar_memory *memory)
  */
 static void unmap_left(struct lpar_memory *memory)
 {
-	if (memory->left)
-		unmap_mapping_range(memory->left->i_mapping, 0, 0, 1);
+	unmap_range(&memory->left, 0, 0);
 	smp_mb();	/* hold->gone is written before references are read */
 }
 
@@ -363,7 +376,7 @@ static void scrub(struct work_struct *work)
 	struct lpar_memory *memory = container_of(to_delayed_work(work), struct lpar_memory, scrub);
 	bool free = READ_ONCE(memory->free);
 	u64 bad = lpar_memory_bad(memory);
-	struct inode *left;
+	struct path left = { };
 	bool done, again;
 
 	unmap_left(memory);
@@ -382,15 +395,14 @@ static void scrub(struct work_struct *work)
 	again = memory->again;
 	memory->again = false;
 	memory->dirty = again;
-	left = again ? NULL : memory->left;
 	if (!again)
-		memory->left = NULL;
+		swap(left, memory->left);
 	mutex_unlock(&memory->lock);
 	if (again) {
 		queue_delayed_work(lpar_wq, &memory->scrub, 0);
 		return;
 	}
-	iput(left);
+	path_put(&left);
 	wake_up_all(&memory->clean);
 	lpar_event_send(LPAR_EVENT_MEMORY_RELEASED, memory->lpar, NULL);
 	lpar_event_poll(memory->lpar, NULL, "holder");
@@ -554,8 +566,8 @@ static void let_go(struct lpar_memory *memory)
 	lockdep_assert_held(&memory->lock);
 	WRITE_ONCE(hold->gone, true);
 	memory->hold = NULL;
-	memory->left = hold->inode;
-	ihold(memory->left);
+	memory->left = hold->path;
+	path_get(&memory->left);
 	memory->dirty = true;
 	lpar_memory_ref(memory);	/* the work's */
 	queue_delayed_work(lpar_wq, &memory->scrub, 0);
@@ -577,7 +589,7 @@ static const struct mmu_notifier_ops hold_ops = {
 	.release = holder_exits,
 };
 
-static struct lpar_hold *new_hold(struct lpar_memory *memory, struct inode *inode)
+static struct lpar_hold *new_hold(struct lpar_memory *memory, const struct path *path)
 {
 	struct lpar_hold *hold = kzalloc(sizeof(*hold), GFP_KERNEL);
 	int err;
@@ -594,8 +606,8 @@ static struct lpar_hold *new_hold(struct lpar_memory *memory, struct inode *inod
 	}
 	mmgrab(hold->mm);
 	hold->pid = get_pid(task_tgid(current));
-	hold->inode = inode;
-	ihold(inode);		/* the caller has it open */
+	hold->path = *path;
+	path_get(&hold->path);	/* the caller has it open */
 	return hold;
 }
 
@@ -605,32 +617,54 @@ static void free_hold(struct lpar_hold *hold)
 	mmu_notifier_unregister(&hold->notifier, hold->mm);
 	mmdrop(hold->mm);
 	put_pid(hold->pid);
-	iput(hold->inode);
+	path_put(&hold->path);
 	kfree(hold);
 }
 
-/* Under @lock: @hold, or what the process has already. -EAGAIN: wait for @clean. */
-static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *hold)
+/*
+ * Under @lock: what the process has already, or @fresh, which is NULL as long as nobody
+ * knows that it is needed. -EAGAIN: wait for @clean.
+ */
+static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *fresh)
 {
-	struct lpar_hold *present = memory->hold;
+	struct lpar_hold *hold = memory->hold;
 
-	if (present && present->mm == hold->mm)
-		hold = present;
-	else if (present && is_alive(present))
-		return ERR_PTR(-EBUSY);
-	else if (present)
+	if (hold && hold->mm != current->mm) {
+		if (is_alive(hold))
+			return ERR_PTR(-EBUSY);
 		let_go(memory);
+		hold = NULL;
+	}
 	if (memory->dirty)
 		return ERR_PTR(-EAGAIN);
+	if (!hold)
+		hold = fresh;
 	memory->hold = hold;
-	hold->opens++;
+	if (hold)
+		hold->opens++;
 	return hold;
+}
+
+/* As try_hold(), when no former holder's contents are there. */
+static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold *fresh)
+{
+	struct lpar_hold *hold;
+
+	for (;;) {
+		mutex_lock(&memory->lock);
+		hold = try_hold(memory, fresh);
+		mutex_unlock(&memory->lock);
+		if (hold != ERR_PTR(-EAGAIN))
+			return hold;
+		if (wait_event_interruptible(memory->clean, !READ_ONCE(memory->dirty)))
+			return ERR_PTR(-ERESTARTSYS);
+	}
 }
 
 /**
  * lpar_memory_hold() - the current process opens the memory
  * @memory: memory, referenced
- * @inode: of the file that it opens
+ * @path: of the file that it opens
  *
  * Waits until a former holder's contents are gone.
  *
@@ -638,34 +672,28 @@ static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *
  * Return: what lpar_memory_release() ends, or ERR_PTR of -EBUSY when another process
  * holds it, -EINVAL, -ENOMEM, -ERESTARTSYS.
  */
-struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, struct inode *inode)
+struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, const struct path *path)
 {
 	struct lpar_event_info info = { .pid = task_tgid_nr(current), .cpu = -1 };
 	struct lpar_hold *hold, *fresh;
 
 	if (!current->mm)
 		return ERR_PTR(-EINVAL);	/* a kernel thread */
-	fresh = new_hold(memory, inode);
+	/* To make a hold takes all locks of the address space: not for who is refused. */
+	hold = await_hold(memory, NULL);
+	if (hold)
+		return hold;
+	fresh = new_hold(memory, path);
 	if (IS_ERR(fresh))
 		return fresh;
-	info.comm = current->comm;
-	for (;;) {
-		mutex_lock(&memory->lock);
-		hold = try_hold(memory, fresh);
-		mutex_unlock(&memory->lock);
-		if (hold != ERR_PTR(-EAGAIN))
-			break;
-		if (wait_event_interruptible(memory->clean, !READ_ONCE(memory->dirty))) {
-			hold = ERR_PTR(-ERESTARTSYS);
-			break;
-		}
-	}
-	if (hold == fresh) {
-		lpar_event_send(LPAR_EVENT_MEMORY_HELD, memory->lpar, &info);
-		lpar_event_poll(memory->lpar, NULL, "holder");
-	} else {
+	hold = await_hold(memory, fresh);
+	if (hold != fresh) {
 		free_hold(fresh);
+		return hold;
 	}
+	info.comm = current->comm;
+	lpar_event_send(LPAR_EVENT_MEMORY_HELD, memory->lpar, &info);
+	lpar_event_poll(memory->lpar, NULL, "holder");
 	return hold;
 }
 
@@ -711,7 +739,7 @@ struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold)
  */
 struct inode *lpar_memory_inode(const struct lpar_hold *hold)
 {
-	return hold->inode;
+	return inode_of(&hold->path);
 }
 
 /**
@@ -751,20 +779,45 @@ bool lpar_memory_may_map(const struct lpar_hold *hold, struct lpar_grant **grant
 }
 
 /**
+ * lpar_memory_is_heir() - has an address space only been left a mapping?
+ * @hold: of the file
+ * @grant: of the mapping, or NULL for the holder's
+ * @mm: address space
+ *
+ * By a fork, as madvise() can undo VM_DONTCOPY.
+ *
+ * Return: true if the mapping was made in another.
+ */
+bool lpar_memory_is_heir(const struct lpar_hold *hold, const struct lpar_grant *grant,
+			 const struct mm_struct *mm)
+{
+	return mm != (grant ? lpar_grant_mm(grant) : hold->mm);
+}
+
+static bool may_fault(const struct lpar_hold *hold, const struct lpar_grant *grant,
+		      const struct mm_struct *mm)
+{
+	return !READ_ONCE(hold->gone) && !lpar_grant_has_ended(grant) &&
+	       !lpar_memory_is_heir(hold, grant, mm);
+}
+
+/**
  * lpar_memory_page() - a page of the memory, to be mapped
  * @hold: of the file
  * @grant: of the mapping, or NULL for the holder's
+ * @mm: where it will be mapped
  * @pgoff: which
  *
  * Whoever ends @hold or @grant looks at the references of the page afterwards. So it has
- * one before these are looked at.
+ * one before these are looked at; and before that, as who is refused shall not hold up
+ * the next holder.
  *
  * Context: any.
  * Return: the page with a reference, or NULL beyond the end, when it may not be mapped
  * any more, or when it was lost to a hardware error and there was none to replace it.
  */
 struct page *lpar_memory_page(const struct lpar_hold *hold, const struct lpar_grant *grant,
-			      pgoff_t pgoff)
+			      const struct mm_struct *mm, pgoff_t pgoff)
 {
 	struct lpar_memory *memory = hold->memory;
 	unsigned long nr = pgoff / LPAR_PIECE_PAGES;
@@ -772,7 +825,7 @@ struct page *lpar_memory_page(const struct lpar_hold *hold, const struct lpar_gr
 	struct piece *piece;
 	struct page *page;
 
-	if (nr >= memory->nr_pieces)
+	if (nr >= memory->nr_pieces || !may_fault(hold, grant, mm))
 		return NULL;
 	piece = &memory->pieces[nr];
 	folio = READ_ONCE(piece->folio);
@@ -787,7 +840,7 @@ struct page *lpar_memory_page(const struct lpar_hold *hold, const struct lpar_gr
 	WRITE_ONCE(piece->used, true);
 	get_page(page);
 	smp_mb__after_atomic();	/* as unmap_left() */
-	if (!READ_ONCE(hold->gone) && !lpar_grant_has_ended(grant))
+	if (may_fault(hold, grant, mm))
 		return page;
 	put_page(page);
 	return NULL;
@@ -825,50 +878,37 @@ static void map_by_page(const struct lpar_memory *memory, struct folio *folio)
 	folio_unlock(folio);
 }
 
-/* By whose mappings the memory is mapped, with a reference; NULL when it is nobody's. */
-static struct inode *get_inode(const struct lpar_memory *memory)
-{
-	lockdep_assert_held(&memory->lock);
-	if (!memory->hold)
-		return NULL;
-	ihold(memory->hold->inode);
-	return memory->hold->inode;
-}
-
-/* Out of all page tables, and KVM's; the holder may fault it in again. */
-static void unmap_range(struct inode *inode, loff_t start, loff_t bytes)
-{
-	if (!inode)
-		return;
-	unmap_mapping_range(inode->i_mapping, start, bytes, 1);
-	iput(inode);
-}
-
 /* If there is no holder, the piece is replaced before there is one. */
 static void unmap_piece(struct lpar_memory *memory, unsigned long nr)
 {
-	struct inode *inode;
+	struct path path = { };
 
 	mutex_lock(&memory->lock);
-	inode = get_inode(memory);
-	if (!inode && memory->dirty) {
+	if (memory->hold) {
+		path = memory->hold->path;
+		path_get(&path);
+	} else if (memory->dirty) {
 		memory->again = true;	/* the piece may have been passed */
-	} else if (!inode && kref_get_unless_zero(&memory->ref)) {
+	} else if (kref_get_unless_zero(&memory->ref)) {
 		memory->dirty = true;
 		queue_delayed_work(lpar_wq, &memory->scrub, 0);
 	}
 	mutex_unlock(&memory->lock);
-	unmap_range(inode, (loff_t)nr * LPAR_PIECE_SIZE, LPAR_PIECE_SIZE);
+	unmap_range(&path, (loff_t)nr * LPAR_PIECE_SIZE, LPAR_PIECE_SIZE);
+	path_put(&path);
 }
 
+/* Also what a holder has left, so that it is gone when this returns. */
 static void unmap_all(struct lpar_memory *memory)
 {
-	struct inode *inode;
+	struct path path;
 
 	mutex_lock(&memory->lock);
-	inode = get_inode(memory);
+	path = memory->hold ? memory->hold->path : memory->left;
+	path_get(&path);
 	mutex_unlock(&memory->lock);
-	unmap_range(inode, 0, 0);
+	unmap_range(&path, 0, 0);
+	path_put(&path);
 }
 
 /**

@@ -11,14 +11,6 @@
  *	memtool rw|partial|advise|fork|others|pinned|abandoned PATH
  *	memtool poison PATH		a page of it gets a hardware error; says "poisoned" and
  *					stays when that page gives SIGBUS and no other does
- *	memtool give PATH BYTE SOCKET	holds it, filled with BYTE; says "held", stays, and passes
- *					its file to each that connects to SOCKET
- *	memtool take SOCKET		what that passes it maps when it may; writes then 0x77
- *					at its end, says "mapped" and what is at its start, and has
- *					fault after fault there; when these are refused, and all is
- *					unmapped, it says "lost" and begins anew, and keeps file and mapping
- *	memtool try SOCKET		maps it, or is refused; prints the last byte that the
- *					holder sees
  *	memtool direct PATH DISK	O_DIRECT to and from the mapping
  *	memtool busy PATH|anonymous SECONDS	reads 32 MiB of it again and again; prints how
  *					many faults NUMA balancing made of that
@@ -30,67 +22,22 @@
  * A refused open or mmap prints the name of its errno and ends with status 1.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "memdev.h"
 
-#define PAGE 4096UL
-#define HUGE (2UL << 20)
 #define DISK_BYTES (1UL << 20)
 
 #define NEXT_HOLDER_SECONDS 3
 #define POISON_SECONDS 20
 #define BUSY_BYTES (32UL << 20)
 #define HEIRS 100
-#define TOUCHERS 3
-#define RETRY_US 10000
 
 #define OURS 0x5a
 #define THEIRS 0x77
-
-#define require(condition, what)                                                         \
-	do {                                                                             \
-		if (!(condition)) {                                                      \
-			printf("# line %d: %s (%s)\n", __LINE__, what, strerror(errno)); \
-			exit(1);                                                         \
-		}                                                                        \
-	} while (0)
-
-struct mapping {
-	int fd;
-	uint8_t *start;
-	size_t bytes;
-};
-
-static void __attribute__((noreturn)) refused(const char *call)
-{
-	fprintf(stderr, "%s: %s\n", strerrorname_np(errno), call);
-	exit(1);
-}
-
-static int open_or_exit(const char *path)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		refused("open");
-	return fd;
-}
 
 static struct mapping map_all(const char *path)
 {
@@ -101,19 +48,6 @@ static struct mapping map_all(const char *path)
 	if (map.start == MAP_FAILED)
 		refused("mmap");
 	return map;
-}
-
-/* Asks the kernel for a byte, so that a missing mapping is EFAULT and no signal. */
-static bool readable(const void *address)
-{
-	int pipes[2];
-	ssize_t bytes;
-
-	require(!pipe(pipes), "pipe");
-	bytes = write(pipes[1], address, 1);
-	close(pipes[0]);
-	close(pipes[1]);
-	return bytes == 1;
 }
 
 static bool writable(void *address)
@@ -182,23 +116,6 @@ static int do_size(const char *path, char **words)
 	(void)words;
 	printf("%lld\n", (long long)lseek(open_or_exit(path), 0, SEEK_END));
 	return 0;
-}
-
-/* As QEMU maps it with align=2M: huge entries need aligned addresses. */
-static struct mapping map_aligned(const char *path)
-{
-	struct mapping map = { .fd = open_or_exit(path) };
-	uintptr_t start;
-
-	map.bytes = lseek(map.fd, 0, SEEK_END);
-	start = (uintptr_t)mmap(NULL, map.bytes + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-				0);
-	start = (start + HUGE - 1) & ~(HUGE - 1);
-	map.start = mmap((void *)start, map.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-			 map.fd, 0);
-	if (map.start == MAP_FAILED)
-		refused("mmap");
-	return map;
 }
 
 /* Sum of FilePmdMapped of the mapping; touched first. */
@@ -278,8 +195,9 @@ static int do_partial(const char *path, char **words)
 static int do_advise(const char *path, char **words)
 {
 	static const int advices[] = {
-		MADV_DONTDUMP, MADV_MERGEABLE, MADV_HUGEPAGE, MADV_DONTFORK, MADV_NOHUGEPAGE,
-		MADV_DONTNEED, MADV_REMOVE,    MADV_FREE,     MADV_PAGEOUT,  MADV_COLD,
+		MADV_DONTDUMP,	 MADV_MERGEABLE, MADV_HUGEPAGE, MADV_DONTFORK,
+		MADV_NOHUGEPAGE, MADV_DONTNEED,	 MADV_REMOVE,	MADV_FREE,
+		MADV_PAGEOUT,	 MADV_COLD,	 MADV_DODUMP,	MADV_DOFORK,
 	};
 	struct mapping map = map_all(path);
 
@@ -311,47 +229,10 @@ static int do_fork(const char *path, char **words)
 	(void)words;
 	memset(map.start, OURS, map.bytes);
 	require(!in_child(child_sees_nothing, &map), "see the child");
+	require(!madvise(map.start, map.bytes, MADV_DOFORK), "MADV_DOFORK");
+	require(!in_child(child_sees_nothing, &map), "see the child after MADV_DOFORK");
 	require(filled_with(map.start, map.bytes, OURS), "a fork changed the contents");
 	return 0;
-}
-
-static void send_fd(int via, int fd, uint8_t byte)
-{
-	char control[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec vector = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-
-	rights->cmsg_level = SOL_SOCKET;
-	rights->cmsg_type = SCM_RIGHTS;
-	rights->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
-	require(sendmsg(via, &message, 0) == 1, "sendmsg");
-}
-
-/* -1 when the other end is gone */
-static int receive_fd(int via, uint8_t *byte)
-{
-	char control[CMSG_SPACE(sizeof(int))];
-	struct iovec vector = { byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	int fd;
-
-	if (recvmsg(via, &message, 0) != 1)
-		return -1;
-	require(CMSG_FIRSTHDR(&message), "no file came");
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-	return fd;
 }
 
 /* Was there before the memory was opened; the file comes through a socket. */
@@ -526,147 +407,6 @@ static int __attribute__((noreturn)) do_poison(const char *path, char **words)
 		pause();
 }
 
-static struct sockaddr_un address_of(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	return address;
-}
-
-static int __attribute__((noreturn)) do_give(const char *path, char **words)
-{
-	struct sockaddr_un address = address_of(words[1]);
-	int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), client;
-	struct mapping map = map_aligned(path);
-
-	memset(map.start, strtol(words[0], NULL, 0), map.bytes);
-	unlink(words[1]);
-	require(!bind(server, (struct sockaddr *)&address, sizeof(address)), "bind");
-	require(!chmod(words[1], 0666) && !listen(server, 16), "listen");
-	puts("held");
-	fflush(stdout);
-	for (;;) {
-		client = accept(server, NULL, NULL);
-		require(client >= 0, "accept");
-		send_fd(client, map.fd, map.start[map.bytes - 1]);
-		close(client);
-	}
-}
-
-/* What a holder at @path passes, and the last byte that it sees; -1 when nobody is there. */
-static int ask_for_fd(const char *path, uint8_t *byte)
-{
-	struct sockaddr_un address = address_of(path);
-	int via = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd = -1;
-
-	require(via >= 0, "socket");
-	if (!connect(via, (struct sockaddr *)&address, sizeof(address)))
-		fd = receive_fd(via, byte);
-	close(via);
-	return fd;
-}
-
-/* As map_aligned(), of a file that was passed. */
-static bool map_passed(struct mapping *map)
-{
-	map->bytes = lseek(map->fd, 0, SEEK_END);
-	map->start = mmap(NULL, map->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map->fd, 0);
-	return map->start != MAP_FAILED;
-}
-
-static int do_try(const char *path, char **words)
-{
-	struct mapping map;
-	uint8_t byte;
-
-	(void)words;
-	map.fd = ask_for_fd(path, &byte);
-	require(map.fd >= 0, "nobody is there");
-	printf("the holder sees %#x\n", byte);
-	fflush(stdout);
-	if (!map_passed(&map))
-		refused("mmap");
-	return 0;
-}
-
-/* A fault after the other, each page in its turn, until one is refused. */
-static void *touch(void *argument)
-{
-	const struct mapping *map = argument;
-
-	for (size_t at = 0;; at = (at + PAGE) % map->bytes) {
-		madvise(map->start + at / HUGE * HUGE, HUGE, MADV_DONTNEED);
-		if (!readable(map->start + at))
-			return NULL;
-	}
-}
-
-static bool is_lost(const struct mapping *map)
-{
-	for (size_t at = 0; at < map->bytes; at += PAGE)
-		if (readable(map->start + at))
-			return false;
-	return true;
-}
-
-static bool gives_sigbus(uint8_t *page)
-{
-	if (sigsetjmp(on_sigbus, 1))
-		return sigbus.si_code == BUS_ADRERR;
-	(void)*(volatile uint8_t *)page;
-	return false;
-}
-
-/* Until the mapping is taken away. */
-static void use(struct mapping *map)
-{
-	pthread_t threads[TOUCHERS];
-
-	for (int i = 0; i < TOUCHERS; i++)
-		require(!pthread_create(&threads[i], NULL, touch, map), "pthread_create");
-	for (int i = 0; i < TOUCHERS; i++)
-		pthread_join(threads[i], NULL);
-}
-
-static int __attribute__((noreturn)) do_take(const char *path, char **words)
-{
-	struct sigaction action = { .sa_sigaction = take_sigbus, .sa_flags = SA_SIGINFO };
-	struct mapping map, before = { 0 };
-	bool told = false;
-	uint8_t byte;
-
-	(void)words;
-	sigaction(SIGBUS, &action, NULL);
-	for (;; usleep(RETRY_US)) {
-		require(is_lost(&before), "what was lost can be read again");
-		map.fd = ask_for_fd(path, &byte);
-		if (map.fd < 0)
-			continue;
-		if (!map_passed(&map)) {
-			if (!told)
-				printf("%s\n", strerrorname_np(errno));
-			told = true;
-			fflush(stdout);
-			close(map.fd);
-			continue;
-		}
-		map.start[map.bytes - 1] = THEIRS;
-		printf("mapped %#x\n", map.start[0]);
-		fflush(stdout);
-		use(&map);
-		/* Faults are refused first, and what is mapped is unmapped then. */
-		while (!is_lost(&map))
-			usleep(RETRY_US);
-		require(gives_sigbus(map.start), "no SIGBUS");
-		puts("lost");
-		fflush(stdout);
-		/* The former one stays mapped as it is. */
-		before = map;
-		told = false;
-	}
-}
-
 static int do_direct(const char *path, char **words)
 {
 	struct mapping map = map_all(path);
@@ -793,9 +533,6 @@ int main(int argc, char **argv)
 		{ "pinned", do_pinned, 0 },
 		{ "abandoned", do_abandoned, 0 },
 		{ "poison", do_poison, 0 },
-		{ "give", do_give, 2 },
-		{ "take", do_take, 0 },
-		{ "try", do_try, 0 },
 		{ "direct", do_direct, 1 },
 		{ "busy", do_busy, 1 },
 		{ "exclusive", do_exclusive, 0 },

@@ -14,8 +14,46 @@ NOISE_KIB=$((SIZE_MIB << 9))
 
 # give NAME BYTE: starts a holder that passes its file to who asks; its id is in $pid
 give() {
-	start memtool give "/dev/lpar/$1" "$2" "$scratch/socket" >"$scratch/give"
+	start granttool give "$scratch/socket" "/dev/lpar/$1" "$2" >"$scratch/give"
 	wait_until 20 grep -q held "$scratch/give"
+}
+
+# give, by a device node in a file system that ends with its holder
+give_jailed() {
+	local number
+
+	number=$(stat -c '%Hr %Lr' /dev/lpar/a)
+	mkdir "$scratch/jail"
+	start unshare -m bash -c "mount -t tmpfs none '$scratch/jail' &&
+		mknod '$scratch/jail/mem' c $number &&
+		exec granttool give '$scratch/jailed' '$scratch/jail/mem' 0x5a" >"$scratch/give"
+	wait_until 20 grep -q held "$scratch/give"
+}
+
+# grantee VERB SOCKET: starts one with a grant; its id is in $pid, what it says in $scratch/VERB
+grantee() {
+	start granttool "$1" "$scratch/$2" >"$scratch/$1"
+	wait_until 20 grep -q granttool "/proc/$pid/comm" && lparcall grant a grant "$pid"
+}
+
+# It shows as a zombie, as its first thread has ended.
+leaderless() {
+	start granttool leaderless "$scratch/socket" >"$scratch/leaderless"
+	wait_until 20 grep -q '^State:.Z' "/proc/$pid/status" && lparcall grant a grant "$pid"
+}
+
+# A child that has its parent's address space yet; its id is in $child
+between_vfork_and_exec() {
+	start granttool vfork >"$scratch/vfork"
+	wait_until 20 grep -q . "$scratch/vfork" && child=$(<"$scratch/vfork")
+}
+
+heir_has_nothing() {
+	wait_until 20 grep -q heir "$scratch/bequeath" && says "^heir 0 " cat "$scratch/bequeath"
+}
+
+no_busy_inodes() {
+	! dmesg | grep "Busy inodes"
 }
 
 # said LINE COUNT: the back end has said it so often
@@ -39,7 +77,7 @@ clean() {
 
 # The holder, which runs, sees this byte at the end of its memory.
 holder_sees() {
-	says "^the holder sees $1" memtool try "$scratch/socket"
+	says "^the holder sees $1" granttool try "$scratch/socket"
 }
 
 # A shell with a grant, of which the commands in $1 try to map.
@@ -84,7 +122,7 @@ back() {
 	below $(($1 - $(free_kib any))) $NOISE_KIB
 }
 
-plan 45
+plan 60
 load lpar
 events=$scratch/events
 listen "$events"
@@ -98,7 +136,7 @@ chmod 711 "$scratch"
 check "hold" give a 0x5a
 holder=$pid
 start setpriv --reuid $NOBODY --regid $NOBODY --clear-groups \
-	"$(command -v memtool)" take "$scratch/socket" >"$scratch/take"
+	"$(command -v granttool)" take "$scratch/socket" >"$scratch/take"
 taker=$pid
 check "a back end without a grant is refused" says_soon EBUSY 1
 check "nobody has a grant" is a grants ""
@@ -107,10 +145,10 @@ check "it maps what the holder has" says_soon "mapped 0x5a" 1
 check "the holder has what it writes" wait_until 5 holder_sees 0x77
 check "shown" is a grants "$taker"
 check "shown by netlink" says " grant=$taker" lparcall get a
-check "another is refused" says "^EBUSY: mmap" memtool try "$scratch/socket"
+check "another is refused" says "^EBUSY: mmap" granttool try "$scratch/socket"
 check "it cannot open it" says "^EBUSY: open" memtool open /dev/lpar/a
-check "not for a child" with_grant "memtool try '$scratch/socket'"
-check "nor for what is executed" with_grant "exec memtool try '$scratch/socket'"
+check "not for a child" with_grant "granttool try '$scratch/socket'"
+check "nor for what is executed" with_grant "exec granttool try '$scratch/socket'"
 check "both are gone" wait_until 5 is a grants "$taker"
 
 # Refusals
@@ -141,10 +179,38 @@ kill -9 "$holder"
 check "the memory is free for the next" event "$events" memory-released 'name="a"'
 check "it has lost all" says_soon lost $((ROUNDS + 1))
 check "zero" memtool zero /dev/lpar/a
+
+# A holder dies in a jail, whose file system is gone before the memory is zero
+check "in a jail" give_jailed
+holder=$pid
+check "grant" grantee pin jailed
+check "pinned" wait_until 20 grep -q pinned "$scratch/pin"
+: >"$events"
+kill -9 "$holder"
+check "neither a holder" wait_until 5 is a holder ""
+stop "$pid"
+check "nor a pin" event "$events" memory-released 'name="a"'
+check "no file system was ended under it" no_busy_inodes
+
+# The next
 check "the next holder" give a 0x66
 holder=$pid
 check "the grant is of the LPAR" says_soon "mapped 0x66" 1
 check "nothing of the former came back" clean
+
+# Who is granted
+check "before it executes its program" between_vfork_and_exec
+refused EAGAIN "is refused" lparcall grant a grant "$child"
+kill -9 "$child"
+check "one whose first thread has ended" leaderless
+check "has mapped" wait_until 20 grep -q "mapped 0x66" "$scratch/leaderless"
+check "revoke" lparcall revoke a grant "$pid"
+check "has lost" wait_until 20 grep -q lost "$scratch/leaderless"
+kill -9 "$pid"
+check "one with an heir" grantee bequeath socket
+check "who inherits nothing" heir_has_nothing
+check "nor the grant" wait_until 5 is a grants "$taker"
+kill "$(sed -n 's/^heir 0 //p' "$scratch/bequeath")"
 
 # Limits, and the end
 check "as many as there may be" crowd
