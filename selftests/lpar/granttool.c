@@ -250,7 +250,7 @@ static int do_bequeath(const char *path, char **words)
 
 	(void)words;
 	require(count_readable(&map), "the parent cannot read it");
-	require(!madvise(map.start, map.bytes, MADV_DOFORK), "MADV_DOFORK");
+	require(let_inherit(&map), "MADV_DOFORK");
 	/* From 6.15 on fork copies the page tables of a mapping with such pages. */
 	madvise(map.start + PAGE, PAGE, MADV_GUARD_INSTALL);
 	require(!pipe(alive) && !pipe(seen), "pipe");

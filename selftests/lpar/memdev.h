@@ -116,4 +116,10 @@ static inline int receive_fd(int via, uint8_t *byte)
 	return fd;
 }
 
+/* A child is to inherit it. Newer kernels refuse that themselves. */
+static inline bool let_inherit(const struct mapping *map)
+{
+	return !madvise(map->start, map->bytes, MADV_DOFORK) || errno == EINVAL;
+}
+
 #endif /* _SELFTESTS_LPAR_MEMDEV_H */

@@ -229,7 +229,7 @@ static int do_fork(const char *path, char **words)
 	(void)words;
 	memset(map.start, OURS, map.bytes);
 	require(!in_child(child_sees_nothing, &map), "see the child");
-	require(!madvise(map.start, map.bytes, MADV_DOFORK), "MADV_DOFORK");
+	require(let_inherit(&map), "MADV_DOFORK");
 	require(!in_child(child_sees_nothing, &map), "see the child after MADV_DOFORK");
 	require(filled_with(map.start, map.bytes, OURS), "a fork changed the contents");
 	return 0;
