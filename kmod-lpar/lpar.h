@@ -32,6 +32,7 @@ struct lpar;
 struct lpar_firing;
 struct lpar_grant;
 struct netlink_ext_ack;
+struct path;
 struct pt_regs;
 struct sk_buff;
 
