@@ -65,7 +65,7 @@ said() {
 
 # says_soon LINE COUNT
 says_soon() {
-	wait_until 20 said "$1" "$2" && return 0
+	wait_until 60 said "$1" "$2" && return 0
 	sed 's/^/#   /' "$scratch/take"
 	return 1
 }
