@@ -51,6 +51,10 @@ static const struct verb lpar_verbs[] = {
 	{ "resume", resume_verb, "NAME",
 	  "Let a guest go on that stands since its disk was full, or that was paused." },
 	{ "member", member_verb, "add|del NAME PID...", "Make processes members of an LPAR, or none." },
+	{ "grant", grant_verb, "NAME PID...",
+	  "Let processes, as virtiofsd, map the LPAR's memory when its guest passes it to them." },
+	{ "revoke", revoke_verb, "NAME PID...",
+	  "Let them no more: they lose what they have mapped.", true },
 	{ "pin", pin_verb, "NAME", "Give each vCPU a CPU of its own once more, where there are enough." },
 	{ "stage", stage_verb,
 	  "NAME [number N] [text TEXT] [progress PERCENT]\n"

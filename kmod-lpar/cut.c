@@ -233,11 +233,19 @@ static void free_points(struct lpar_cut *cut)
 	}
 }
 
+static void unlist(struct lpar_cut *cut)
+{
+	lockdep_assert_held(&lpar_cut_mutex);
+	list_del(&cut->list);
+	lpar_cut_put(cut);
+}
+
 /*
- * Ends an armed cut. One caller only: who has found its timer queued and stopped it, or
- * what follows when it fires. The LPARs stay in the cut meanwhile.
+ * Ends an armed cut. One caller only: who has found its timer queued and stopped it, what
+ * follows when it fires, or who could not arm it. The LPARs stay in the cut meanwhile. Once
+ * it is over trim() may take it off the list, so only here can it be known to be there.
  */
-static void finish(struct lpar_cut *cut, enum lpar_cut_state state)
+static void finish(struct lpar_cut *cut, enum lpar_cut_state state, bool keep)
 {
 	struct lpar_cut_point *point;
 
@@ -249,6 +257,8 @@ static void finish(struct lpar_cut *cut, enum lpar_cut_state state)
 	if (state == LPAR_CUT_FIRED)
 		note_results(cut);
 	cut->state = state;
+	if (!keep)
+		unlist(cut);
 	mutex_unlock(&lpar_cut_mutex);
 	free_points(cut);
 	lpar_fire_free(cut);
@@ -264,8 +274,7 @@ static void trim(void)
 	list_for_each_entry_safe_reverse(cut, next, &lpar_cuts, list) {
 		if (cut->state == LPAR_CUT_ARMED || ++over <= KEPT_CUTS)
 			continue;
-		list_del(&cut->list);
-		lpar_cut_put(cut);
+		unlist(cut);
 	}
 	mutex_unlock(&lpar_cut_mutex);
 }
@@ -275,7 +284,7 @@ static void finish_fired(struct work_struct *work)
 	struct lpar_cut *cut = container_of(work, struct lpar_cut, finish);
 
 	hrtimer_cancel(&cut->timer);	/* it may be on its way out yet */
-	finish(cut, LPAR_CUT_FIRED);
+	finish(cut, LPAR_CUT_FIRED, true);
 	trim();
 	announce(cut, LPAR_EVENT_CUT_FIRED);
 	lpar_cut_put(cut);	/* the timer's */
@@ -445,11 +454,7 @@ static void publish(struct lpar_cut *cut)
 /* Undoes publish() and what was collected; drops the caller's reference too. */
 static void retract(struct lpar_cut *cut)
 {
-	finish(cut, LPAR_CUT_CANCELLED);
-	mutex_lock(&lpar_cut_mutex);
-	list_del(&cut->list);
-	mutex_unlock(&lpar_cut_mutex);
-	lpar_cut_put(cut);
+	finish(cut, LPAR_CUT_CANCELLED, false);
 	lpar_cut_put(cut);
 }
 
@@ -532,7 +537,7 @@ static bool disarm(struct lpar_cut *cut)
 {
 	if (!hrtimer_cancel(&cut->timer))
 		return false;
-	finish(cut, LPAR_CUT_CANCELLED);
+	finish(cut, LPAR_CUT_CANCELLED, true);
 	trim();
 	announce(cut, LPAR_EVENT_CUT_CANCELLED);
 	lpar_cut_put(cut);

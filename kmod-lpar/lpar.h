@@ -30,7 +30,9 @@ struct genl_family;
 struct inode;
 struct lpar;
 struct lpar_firing;
+struct lpar_grant;
 struct netlink_ext_ack;
+struct path;
 struct pt_regs;
 struct sk_buff;
 
@@ -295,6 +297,7 @@ void lpar_guard_stop(void);
 /* member.c */
 int lpar_member_init(void);
 void lpar_member_exit(void);
+struct pid *lpar_find_process(pid_t nr, struct lpar_report *report);
 int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report);
 int lpar_member_del(struct lpar *lpar, pid_t nr, struct lpar_report *report);
 void lpar_member_drop_all(struct lpar *lpar);
@@ -310,13 +313,42 @@ u64 lpar_memory_size(const struct lpar_memory *memory);
 u64 lpar_memory_small(const struct lpar_memory *memory);
 pid_t lpar_memory_holder(struct lpar_memory *memory);
 u64 lpar_memory_bad(const struct lpar_memory *memory);
-struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, struct inode *inode);
+struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, const struct path *path);
 struct inode *lpar_memory_inode(const struct lpar_hold *hold);
 void lpar_memory_release(struct lpar_hold *hold);
 struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold);
-bool lpar_memory_may_map(const struct lpar_hold *hold);
-struct page *lpar_memory_page(struct lpar_memory *memory, pgoff_t pgoff);
+struct lpar_grants *lpar_memory_grants(struct lpar_memory *memory);
+int lpar_memory_revoke(struct lpar_memory *memory, pid_t nr, struct lpar_report *report);
+bool lpar_memory_may_map(const struct lpar_hold *hold, struct lpar_grant **grant);
+bool lpar_memory_is_heir(const struct lpar_hold *hold, const struct lpar_grant *grant,
+			 const struct mm_struct *mm);
+struct page *lpar_memory_page(const struct lpar_hold *hold, const struct lpar_grant *grant,
+			      const struct mm_struct *mm, pgoff_t pgoff);
 struct lpar *lpar_memory_fail_page(unsigned long pfn);
+
+/* grant.c */
+/**
+ * struct lpar_grants - who may map a memory beside its holder
+ * @lock: guards @list
+ * @list: struct lpar_grant
+ */
+struct lpar_grants {
+	struct mutex lock;	/* the list */
+	struct list_head list;
+};
+
+void lpar_grants_init(struct lpar_grants *grants);
+void lpar_grants_drop(struct lpar_grants *grants);
+unsigned int lpar_grants_list(struct lpar_grants *grants, pid_t *pids);
+int lpar_grant_add(struct lpar_grants *grants, pid_t nr, struct lpar_report *report);
+struct lpar_grant *lpar_grant_get(struct lpar_grants *grants, const struct mm_struct *mm);
+struct lpar_grant *lpar_grant_end(struct lpar_grants *grants, pid_t nr);
+int lpar_grant_settle(struct lpar_grant *grant);
+void lpar_grant_forget(struct lpar_grants *grants, struct lpar_grant *grant);
+const struct mm_struct *lpar_grant_mm(const struct lpar_grant *grant);
+bool lpar_grant_has_ended(const struct lpar_grant *grant);
+void lpar_grant_ref(struct lpar_grant *grant);
+void lpar_grant_put(struct lpar_grant *grant);
 
 /* crew.c */
 typedef int lpar_crew_act(void *data, unsigned long i);

@@ -111,8 +111,16 @@ static void announce(enum lpar_event event, struct lpar *lpar, pid_t pid)
 	lpar_event_poll(lpar, NULL, "members");
 }
 
-/* The process that @nr names in the caller's pid namespace, with a reference. */
-static struct pid *find_process(pid_t nr, struct lpar_report *report)
+/**
+ * lpar_find_process() - the process that a caller names
+ * @nr: process or thread id in the caller's pid namespace
+ * @report: for the refusal
+ *
+ * Context: any that may take RCU.
+ * Return: its id with a reference, or ERR_PTR of -ESRCH, or of -EINVAL for a kernel
+ * thread and for process 1.
+ */
+struct pid *lpar_find_process(pid_t nr, struct lpar_report *report)
 {
 	struct pid *pid = find_get_pid(nr);
 	struct task_struct *task = get_pid_task(pid, PIDTYPE_PID);
@@ -124,7 +132,7 @@ static struct pid *find_process(pid_t nr, struct lpar_report *report)
 		return ERR_PTR(lpar_problem(report, -ESRCH, "no process %d", nr) ?: -ESRCH);
 	if (task->flags & PF_KTHREAD)
 		err = lpar_problem(report, -EINVAL,
-				   "%d is a kernel thread; only processes can be members", nr);
+				   "%d is a kernel thread; name a process", nr);
 	else if (is_global_init(task))
 		err = lpar_problem(report, -EINVAL, "process 1 stays with the host");
 	if (!err) {
@@ -158,7 +166,7 @@ int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report)
 		return lpar_problem(report, -EINVAL,
 				    "LPAR \"%s\" is %s; activate it before adding members",
 				    lpar->name, lpar_state_name(lpar->state));
-	tgid = find_process(nr, report);
+	tgid = lpar_find_process(nr, report);
 	if (IS_ERR(tgid))
 		return PTR_ERR(tgid);
 	err = insert(lpar, tgid, GFP_KERNEL, &present);
@@ -243,7 +251,7 @@ static void prune(struct work_struct *work)
  */
 int lpar_member_del(struct lpar *lpar, pid_t nr, struct lpar_report *report)
 {
-	struct pid *tgid = find_process(nr, report);
+	struct pid *tgid = lpar_find_process(nr, report);
 	struct member *member;
 	bool mine;
 

@@ -36,14 +36,36 @@ static DEFINE_IDA(minors);
 
 static vm_fault_t memdev_fault(struct vm_fault *vmf)
 {
-	struct lpar_memory *memory = vmf->vma->vm_private_data;
+	const struct vm_area_struct *vma = vmf->vma;
 
+#ifdef CONFIG_PER_VMA_LOCK
+	/* lpar_grant_settle() waits for who holds mmap_lock, and for nobody else. */
+	if (WARN_ON_ONCE(vmf->flags & FAULT_FLAG_VMA_LOCK))
+		return VM_FAULT_SIGBUS;
+#endif
 	/*
 	 * finish_fault() maps a folio of PMD size by one PMD where it can. A page with
 	 * a hardware error is refused by the kernel: SIGBUS with its address.
 	 */
-	vmf->page = lpar_memory_page(memory, vmf->pgoff);
+	vmf->page = lpar_memory_page(vma->vm_file->private_data, vma->vm_private_data, vma->vm_mm,
+				     vmf->pgoff);
 	return vmf->page ? 0 : VM_FAULT_SIGBUS;
+}
+
+/*
+ * A mapping is split or moved, or left to a child. That can have no faults in it, and must not
+ * have what is mapped either: fork copies page tables if there are, say, guard pages.
+ */
+static void memdev_vm_open(struct vm_area_struct *vma)
+{
+	if (lpar_memory_is_heir(vma->vm_file->private_data, vma->vm_private_data, vma->vm_mm))
+		vm_flags_set(vma, VM_WIPEONFORK);
+	lpar_grant_ref(vma->vm_private_data);
+}
+
+static void memdev_vm_close(struct vm_area_struct *vma)
+{
+	lpar_grant_put(vma->vm_private_data);
 }
 
 #ifdef CONFIG_NUMA
@@ -64,6 +86,8 @@ static struct mempolicy *memdev_policy(GET_POLICY_PROTO)
 #endif
 
 static const struct vm_operations_struct memdev_vm_ops = {
+	.open = memdev_vm_open,
+	.close = memdev_vm_close,
 	.fault = memdev_fault,
 #ifdef CONFIG_NUMA
 	.get_policy = memdev_policy,
@@ -73,7 +97,8 @@ static const struct vm_operations_struct memdev_vm_ops = {
 static int memdev_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	const struct lpar_hold *hold = file->private_data;
-	struct lpar_memory *memory = lpar_memory_of(hold);
+	const struct lpar_memory *memory = lpar_memory_of(hold);
+	struct lpar_grant *grant;
 	u64 end = ((u64)vma->vm_pgoff << PAGE_SHIFT) + (vma->vm_end - vma->vm_start);
 
 	/* A private mapping would copy guest memory elsewhere on write. */
@@ -82,11 +107,11 @@ static int memdev_mmap(struct file *file, struct vm_area_struct *vma)
 	if (end > lpar_memory_size(memory))
 		return -EINVAL;
 	/* The descriptor may have been passed to another process. */
-	if (!lpar_memory_may_map(hold))
+	if (!lpar_memory_may_map(hold, &grant))
 		return -EBUSY;
 	/* A child has no part in its parent's guest, a core dump neither. */
 	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
-	vma->vm_private_data = memory;
+	vma->vm_private_data = grant;
 	vma->vm_ops = &memdev_vm_ops;
 	return 0;
 }
@@ -111,7 +136,7 @@ static int memdev_open(struct inode *inode, struct file *file)
 	mutex_unlock(&lpar_mutex);
 	if (!memory)
 		return -ENXIO;
-	hold = lpar_memory_hold(memory, inode);
+	hold = lpar_memory_hold(memory, &file->f_path);
 	if (IS_ERR(hold)) {
 		lpar_memory_put(memory);
 		return PTR_ERR(hold);

@@ -10,9 +10,10 @@
  * maps as a whole. When the node is too fragmented a piece is made of 4 KiB
  * folios instead; how much is, is told in memory_small.
  *
- * One address space at a time holds the memory. When it lets go, the pieces
- * that it could touch are zeroed in the background, those still pinned by a
- * device or by direct I/O last; the next holder waits for that.
+ * One address space at a time holds the memory. When it lets go, what others have
+ * mapped by a grant is unmapped and the pieces that it could touch are zeroed in the
+ * background, those still pinned by a device or by direct I/O last; the next holder
+ * waits for that.
  *
  * A page with a hardware error is taken from its holder, who gets SIGBUS when it
  * touches the page. When the memory is nobody's again the piece is retired: it is
@@ -22,9 +23,11 @@
 #include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/page-flags.h>
 #include <linux/pagemap.h>
+#include <linux/path.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -57,8 +60,10 @@ struct piece {
  * @mm: the address space; holds a reference to the structure, so that no other
  *	address space can be taken for this one, but not to what is mapped
  * @pid: its process
- * @inode: of the first file that it opened; all its mappings are that inode's
+ * @path: of the first file that it opened; all its mappings are that inode's
+ * @notifier: tells of the end of the address space
  * @opens: open files; under memory->lock
+ * @gone: it holds the memory no more; no fault may map anything by its files
  *
  * Its files may outlive it in other processes. They are of no use there, and
  * do not keep the memory from the next holder.
@@ -67,8 +72,10 @@ struct lpar_hold {
 	struct lpar_memory *memory;
 	struct mm_struct *mm;
 	struct pid *pid;
-	struct inode *inode;
+	struct path path;
+	struct mmu_notifier notifier;
 	unsigned int opens;
+	bool gone;
 };
 
 /**
@@ -79,11 +86,15 @@ struct lpar_hold {
  * @node: NUMA node, or NUMA_NO_NODE
  * @large_only: no piece may be made of small pages
  * @nr_pieces: number of @pieces
+ * @nr_begun: of how many of them the taking has begun
  * @nr_taken: how many of them have been taken
  * @fragmented: no compaction for further pieces
  * @small_bytes: how much is in 4 KiB pages
- * @lock: guards @hold, @dirty, @again
+ * @lock: guards @hold, @left, @dirty, @again
  * @hold: who may map it, or NULL
+ * @left: whose mappings those by grants of a former holder are, or empty; the inode
+ *	alone would not keep its file system, which may end with the holder
+ * @grants: who may map it beside @hold, by its files
  * @clean: woken when @dirty becomes false
  * @dirty: a former holder's contents are still there
  * @again: a page had a hardware error meanwhile
@@ -100,11 +111,14 @@ struct lpar_memory {
 	int node;
 	bool large_only;
 	unsigned long nr_pieces;
+	atomic_long_t nr_begun;
 	atomic_long_t nr_taken;
 	bool fragmented;
 	atomic64_t small_bytes;
 	struct mutex lock;	/* the holder */
 	struct lpar_hold *hold;
+	struct path left;
+	struct lpar_grants grants;
 	wait_queue_head_t clean;
 	bool dirty;
 	bool again;
@@ -328,9 +342,33 @@ static void destroy(struct lpar_memory *memory)
 	mutex_lock(&memories_mutex);
 	list_del(&memory->node_in_all);
 	mutex_unlock(&memories_mutex);
+	lpar_grants_drop(&memory->grants);
 	lpar_put(memory->lpar);
 	kvfree(memory);
 	module_put(THIS_MODULE);
+}
+
+static struct inode *inode_of(const struct path *path)
+{
+	return d_inode(path->dentry);
+}
+
+/* Out of all page tables, and KVM's; the holder may fault it in again. */
+static void unmap_range(const struct path *path, loff_t start, loff_t bytes)
+{
+	if (path->dentry)
+		unmap_mapping_range(inode_of(path)->i_mapping, start, bytes, 1);
+}
+
+/*
+ * Nothing may stay mapped by a file of a holder that is gone. A fault that has not seen it
+ * gone has a reference to its page, which shows here or is a mapping the next time; see
+ * lpar_memory_page().
+ */
+static void unmap_left(struct lpar_memory *memory)
+{
+	unmap_range(&memory->left, 0, 0);
+	smp_mb();	/* hold->gone is written before references are read */
 }
 
 static void scrub(struct work_struct *work)
@@ -338,8 +376,11 @@ static void scrub(struct work_struct *work)
 	struct lpar_memory *memory = container_of(to_delayed_work(work), struct lpar_memory, scrub);
 	bool free = READ_ONCE(memory->free);
 	u64 bad = lpar_memory_bad(memory);
-	bool done = scrub_pieces(memory, free), again;
+	struct path left = { };
+	bool done, again;
 
+	unmap_left(memory);
+	done = scrub_pieces(memory, free);
 	if (!free && bad != lpar_memory_bad(memory))
 		lpar_judge_all();
 	if (!done) {
@@ -354,11 +395,14 @@ static void scrub(struct work_struct *work)
 	again = memory->again;
 	memory->again = false;
 	memory->dirty = again;
+	if (!again)
+		swap(left, memory->left);
 	mutex_unlock(&memory->lock);
 	if (again) {
 		queue_delayed_work(lpar_wq, &memory->scrub, 0);
 		return;
 	}
+	path_put(&left);
 	wake_up_all(&memory->clean);
 	lpar_event_send(LPAR_EVENT_MEMORY_RELEASED, memory->lpar, NULL);
 	lpar_event_poll(memory->lpar, NULL, "holder");
@@ -406,6 +450,7 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 	kref_init(&memory->ref);
 	mutex_init(&memory->lock);
 	mutex_init(&memory->pieces_lock);
+	lpar_grants_init(&memory->grants);
 	init_waitqueue_head(&memory->clean);
 	INIT_DELAYED_WORK(&memory->scrub, scrub);
 	memory->nr_pieces = nr_pieces;
@@ -424,7 +469,9 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 static int take_piece(void *data, unsigned long i)
 {
 	struct lpar_memory *memory = data;
-	u64 wanted = (memory->nr_pieces - i) * LPAR_PIECE_SIZE;
+	/* Those above i that other threads have taken are wanted no more. */
+	unsigned long begun = atomic_long_inc_return(&memory->nr_begun) - 1;
+	u64 wanted = (memory->nr_pieces - begun) * LPAR_PIECE_SIZE;
 	int err = 0;
 
 	/* Others take memory meanwhile. */
@@ -511,61 +558,113 @@ pid_t lpar_memory_holder(struct lpar_memory *memory)
 	return pid;
 }
 
-static struct lpar_hold *new_hold(struct lpar_memory *memory, struct inode *inode)
-{
-	struct lpar_hold *hold = kzalloc(sizeof(*hold), GFP_KERNEL);
-
-	if (!hold)
-		return NULL;
-	hold->memory = memory;
-	hold->mm = current->mm;
-	mmgrab(hold->mm);
-	hold->pid = get_pid(task_tgid(current));
-	hold->inode = inode;
-	ihold(inode);		/* the caller has it open */
-	return hold;
-}
-
-static void free_hold(struct lpar_hold *hold)
-{
-	mmdrop(hold->mm);
-	put_pid(hold->pid);
-	iput(hold->inode);
-	kfree(hold);
-}
-
 /* Nobody holds the memory any more: zero what the last holder could touch. */
 static void let_go(struct lpar_memory *memory)
 {
+	struct lpar_hold *hold = memory->hold;
+
 	lockdep_assert_held(&memory->lock);
+	WRITE_ONCE(hold->gone, true);
 	memory->hold = NULL;
+	memory->left = hold->path;
+	path_get(&memory->left);
 	memory->dirty = true;
 	lpar_memory_ref(memory);	/* the work's */
 	queue_delayed_work(lpar_wq, &memory->scrub, 0);
 }
 
-/* Under @lock: @hold, or what the process has already. -EAGAIN: wait for @clean. */
-static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *hold)
+/* The address space is about to be taken apart, whoever has its files. */
+static void holder_exits(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
-	struct lpar_hold *present = memory->hold;
+	struct lpar_hold *hold = container_of(notifier, struct lpar_hold, notifier);
+	struct lpar_memory *memory = hold->memory;
 
-	if (present && present->mm == hold->mm)
-		hold = present;
-	else if (present && is_alive(present))
-		return ERR_PTR(-EBUSY);
-	else if (present)
+	mutex_lock(&memory->lock);
+	if (memory->hold == hold)
 		let_go(memory);
+	mutex_unlock(&memory->lock);
+}
+
+static const struct mmu_notifier_ops hold_ops = {
+	.release = holder_exits,
+};
+
+static struct lpar_hold *new_hold(struct lpar_memory *memory, const struct path *path)
+{
+	struct lpar_hold *hold = kzalloc(sizeof(*hold), GFP_KERNEL);
+	int err;
+
+	if (!hold)
+		return ERR_PTR(-ENOMEM);
+	hold->memory = memory;
+	hold->mm = current->mm;
+	hold->notifier.ops = &hold_ops;
+	err = mmu_notifier_register(&hold->notifier, hold->mm);
+	if (err) {
+		kfree(hold);
+		return ERR_PTR(err == -EINTR ? -ERESTARTSYS : err);
+	}
+	mmgrab(hold->mm);
+	hold->pid = get_pid(task_tgid(current));
+	hold->path = *path;
+	path_get(&hold->path);	/* the caller has it open */
+	return hold;
+}
+
+/* Not under memory->lock, which holder_exits() takes. */
+static void free_hold(struct lpar_hold *hold)
+{
+	mmu_notifier_unregister(&hold->notifier, hold->mm);
+	mmdrop(hold->mm);
+	put_pid(hold->pid);
+	path_put(&hold->path);
+	kfree(hold);
+}
+
+/*
+ * Under @lock: what the process has already, or @fresh, which is NULL as long as nobody
+ * knows that it is needed. -EAGAIN: wait for @clean.
+ */
+static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *fresh)
+{
+	struct lpar_hold *hold = memory->hold;
+
+	if (hold && hold->mm != current->mm) {
+		if (is_alive(hold))
+			return ERR_PTR(-EBUSY);
+		let_go(memory);
+		hold = NULL;
+	}
 	if (memory->dirty)
 		return ERR_PTR(-EAGAIN);
+	if (!hold)
+		hold = fresh;
 	memory->hold = hold;
-	hold->opens++;
+	if (hold)
+		hold->opens++;
 	return hold;
+}
+
+/* As try_hold(), when no former holder's contents are there. */
+static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold *fresh)
+{
+	struct lpar_hold *hold;
+
+	for (;;) {
+		mutex_lock(&memory->lock);
+		hold = try_hold(memory, fresh);
+		mutex_unlock(&memory->lock);
+		if (hold != ERR_PTR(-EAGAIN))
+			return hold;
+		if (wait_event_interruptible(memory->clean, !READ_ONCE(memory->dirty)))
+			return ERR_PTR(-ERESTARTSYS);
+	}
 }
 
 /**
  * lpar_memory_hold() - the current process opens the memory
  * @memory: memory, referenced
- * @inode: of the file that it opens
+ * @path: of the file that it opens
  *
  * Waits until a former holder's contents are gone.
  *
@@ -573,34 +672,28 @@ static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *
  * Return: what lpar_memory_release() ends, or ERR_PTR of -EBUSY when another process
  * holds it, -EINVAL, -ENOMEM, -ERESTARTSYS.
  */
-struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, struct inode *inode)
+struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, const struct path *path)
 {
 	struct lpar_event_info info = { .pid = task_tgid_nr(current), .cpu = -1 };
 	struct lpar_hold *hold, *fresh;
 
 	if (!current->mm)
 		return ERR_PTR(-EINVAL);	/* a kernel thread */
-	fresh = new_hold(memory, inode);
-	if (!fresh)
-		return ERR_PTR(-ENOMEM);
-	info.comm = current->comm;
-	for (;;) {
-		mutex_lock(&memory->lock);
-		hold = try_hold(memory, fresh);
-		mutex_unlock(&memory->lock);
-		if (hold != ERR_PTR(-EAGAIN))
-			break;
-		if (wait_event_interruptible(memory->clean, !READ_ONCE(memory->dirty))) {
-			hold = ERR_PTR(-ERESTARTSYS);
-			break;
-		}
-	}
-	if (hold == fresh) {
-		lpar_event_send(LPAR_EVENT_MEMORY_HELD, memory->lpar, &info);
-		lpar_event_poll(memory->lpar, NULL, "holder");
-	} else {
+	/* To make a hold takes all locks of the address space: not for who is refused. */
+	hold = await_hold(memory, NULL);
+	if (hold)
+		return hold;
+	fresh = new_hold(memory, path);
+	if (IS_ERR(fresh))
+		return fresh;
+	hold = await_hold(memory, fresh);
+	if (hold != fresh) {
 		free_hold(fresh);
+		return hold;
 	}
+	info.comm = current->comm;
+	lpar_event_send(LPAR_EVENT_MEMORY_HELD, memory->lpar, &info);
+	lpar_event_poll(memory->lpar, NULL, "holder");
 	return hold;
 }
 
@@ -646,55 +739,111 @@ struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold)
  */
 struct inode *lpar_memory_inode(const struct lpar_hold *hold)
 {
-	return hold->inode;
+	return inode_of(&hold->path);
+}
+
+/**
+ * lpar_memory_grants() - who may map it beside its holder
+ * @memory: memory
+ *
+ * Return: grants, which live as long as the memory.
+ */
+struct lpar_grants *lpar_memory_grants(struct lpar_memory *memory)
+{
+	return &memory->grants;
 }
 
 /**
  * lpar_memory_may_map() - may the current process map the memory by a file?
  * @hold: of the file, which may have been passed on
+ * @grant: becomes its grant, with a reference, or NULL if it needs none
  *
  * Context: may sleep.
- * Return: true if it opened the file and holds the memory yet.
+ * Return: true if the opener of the file holds the memory yet, and this is the opener
+ * or has a grant.
  */
-bool lpar_memory_may_map(const struct lpar_hold *hold)
+bool lpar_memory_may_map(const struct lpar_hold *hold, struct lpar_grant **grant)
 {
 	struct lpar_memory *memory = hold->memory;
 	bool may;
 
+	*grant = NULL;
 	mutex_lock(&memory->lock);
-	may = memory->hold == hold && hold->mm == current->mm;
+	may = memory->hold == hold;
+	if (may && hold->mm != current->mm) {
+		*grant = lpar_grant_get(&memory->grants, current->mm);
+		may = *grant;
+	}
 	mutex_unlock(&memory->lock);
 	return may;
 }
 
 /**
- * lpar_memory_page() - a page of the memory
- * @memory: held by the caller
+ * lpar_memory_is_heir() - has an address space only been left a mapping?
+ * @hold: of the file
+ * @grant: of the mapping, or NULL for the holder's
+ * @mm: address space
+ *
+ * By a fork, as madvise() can undo VM_DONTCOPY.
+ *
+ * Return: true if the mapping was made in another.
+ */
+bool lpar_memory_is_heir(const struct lpar_hold *hold, const struct lpar_grant *grant,
+			 const struct mm_struct *mm)
+{
+	return mm != (grant ? lpar_grant_mm(grant) : hold->mm);
+}
+
+static bool may_fault(const struct lpar_hold *hold, const struct lpar_grant *grant,
+		      const struct mm_struct *mm)
+{
+	return !READ_ONCE(hold->gone) && !lpar_grant_has_ended(grant) &&
+	       !lpar_memory_is_heir(hold, grant, mm);
+}
+
+/**
+ * lpar_memory_page() - a page of the memory, to be mapped
+ * @hold: of the file
+ * @grant: of the mapping, or NULL for the holder's
+ * @mm: where it will be mapped
  * @pgoff: which
  *
+ * Whoever ends @hold or @grant looks at the references of the page afterwards. So it has
+ * one before these are looked at; and before that, as who is refused shall not hold up
+ * the next holder.
+ *
  * Context: any.
- * Return: the page with a reference, or NULL beyond the end, or when it was lost to
- * a hardware error and there was none to replace it.
+ * Return: the page with a reference, or NULL beyond the end, when it may not be mapped
+ * any more, or when it was lost to a hardware error and there was none to replace it.
  */
-struct page *lpar_memory_page(struct lpar_memory *memory, pgoff_t pgoff)
+struct page *lpar_memory_page(const struct lpar_hold *hold, const struct lpar_grant *grant,
+			      const struct mm_struct *mm, pgoff_t pgoff)
 {
+	struct lpar_memory *memory = hold->memory;
 	unsigned long nr = pgoff / LPAR_PIECE_PAGES;
-	struct folio *folio;
+	struct folio *folio, **small;
 	struct piece *piece;
 	struct page *page;
 
-	if (nr >= memory->nr_pieces)
+	if (nr >= memory->nr_pieces || !may_fault(hold, grant, mm))
 		return NULL;
 	piece = &memory->pieces[nr];
-	folio = piece->folio;
-	if (!folio && piece->small)
-		folio = piece->small[pgoff % LPAR_PIECE_PAGES];
-	if (!folio)
+	folio = READ_ONCE(piece->folio);
+	small = READ_ONCE(piece->small);
+	pgoff %= LPAR_PIECE_PAGES;
+	if (folio)
+		page = folio_page(folio, pgoff);
+	else if (small && READ_ONCE(small[pgoff]))
+		page = folio_page(READ_ONCE(small[pgoff]), 0);
+	else
 		return NULL;
 	WRITE_ONCE(piece->used, true);
-	page = folio_page(folio, piece->folio ? pgoff % LPAR_PIECE_PAGES : 0);
 	get_page(page);
-	return page;
+	smp_mb__after_atomic();	/* as unmap_left() */
+	if (may_fault(hold, grant, mm))
+		return page;
+	put_page(page);
+	return NULL;
 }
 
 static bool has_pfn(struct folio *folio, unsigned long pfn)
@@ -729,18 +878,15 @@ static void map_by_page(const struct lpar_memory *memory, struct folio *folio)
 	folio_unlock(folio);
 }
 
-/*
- * Takes a piece out of the holder's page tables, and KVM's; it may fault it in again.
- * If there is none, it is replaced before there is one.
- */
+/* If there is no holder, the piece is replaced before there is one. */
 static void unmap_piece(struct lpar_memory *memory, unsigned long nr)
 {
-	struct inode *inode = NULL;
+	struct path path = { };
 
 	mutex_lock(&memory->lock);
 	if (memory->hold) {
-		inode = memory->hold->inode;
-		ihold(inode);
+		path = memory->hold->path;
+		path_get(&path);
 	} else if (memory->dirty) {
 		memory->again = true;	/* the piece may have been passed */
 	} else if (kref_get_unless_zero(&memory->ref)) {
@@ -748,10 +894,54 @@ static void unmap_piece(struct lpar_memory *memory, unsigned long nr)
 		queue_delayed_work(lpar_wq, &memory->scrub, 0);
 	}
 	mutex_unlock(&memory->lock);
-	if (!inode)
-		return;
-	unmap_mapping_range(inode->i_mapping, (loff_t)nr * LPAR_PIECE_SIZE, LPAR_PIECE_SIZE, 1);
-	iput(inode);
+	unmap_range(&path, (loff_t)nr * LPAR_PIECE_SIZE, LPAR_PIECE_SIZE);
+	path_put(&path);
+}
+
+/* Also what a holder has left, so that it is gone when this returns. */
+static void unmap_all(struct lpar_memory *memory)
+{
+	struct path path;
+
+	mutex_lock(&memory->lock);
+	path = memory->hold ? memory->hold->path : memory->left;
+	path_get(&path);
+	mutex_unlock(&memory->lock);
+	unmap_range(&path, 0, 0);
+	path_put(&path);
+}
+
+/**
+ * lpar_memory_revoke() - a process may map the memory no more
+ * @memory: memory, referenced
+ * @nr: process id, in the caller's pid namespace, as it had the grant
+ * @report: for the refusal
+ *
+ * It loses what it has mapped at once, and after that at most what faults that were under
+ * way have mapped.
+ *
+ * Context: may sleep, see lpar_grant_settle(); a fatal signal ends it.
+ * Return: 0 and nothing is mapped by the grant, -ESRCH, or -EINTR: to be repeated.
+ */
+int lpar_memory_revoke(struct lpar_memory *memory, pid_t nr, struct lpar_report *report)
+{
+	struct lpar_grant *grant = lpar_grant_end(&memory->grants, nr);
+	int err;
+
+	if (!grant)
+		return lpar_problem(report, -ESRCH, "process %d has no grant of this LPAR", nr);
+	do {
+		unmap_all(memory);
+		err = lpar_grant_settle(grant);
+		if (err) {
+			lpar_grant_put(grant);
+			return err;
+		}
+		unmap_all(memory);
+		lpar_grant_forget(&memory->grants, grant);
+		grant = lpar_grant_end(&memory->grants, nr);	/* another of that number */
+	} while (grant);
+	return 0;
 }
 
 /* True if the page is of this memory. */

@@ -49,6 +49,7 @@ static const struct nla_policy lpar_policy[LPAR_A_MAX + 1] = {
 	[LPAR_A_FORCE]		= { .type = NLA_FLAG },
 	[LPAR_A_TRANSIENT]	= { .type = NLA_FLAG },
 	[LPAR_A_PIN]		= NLA_POLICY_NESTED(pin_policy),
+	[LPAR_A_GRANT]		= NLA_POLICY_MIN(NLA_U32, 1),
 	[LPAR_A_CUT_ID]		= { .type = NLA_U32 },
 	[LPAR_A_CUT_ACTION]	= NLA_POLICY_MAX(NLA_U32, LPAR_CUT_OPEN),
 	[LPAR_A_CUT_DEADLINE_NS] = { .type = NLA_U64 },
@@ -141,12 +142,25 @@ static int put_gate(struct sk_buff *skb, struct lpar_gate *gate)
 	return 0;
 }
 
+static int put_grants(struct sk_buff *skb, struct lpar_memory *memory)
+{
+	pid_t pids[LPAR_GRANTS_MAX];
+	unsigned int n = lpar_grants_list(lpar_memory_grants(memory), pids), i;
+	int err = 0;
+
+	for (i = 0; i < n && !err; i++)
+		err = nla_put_u32(skb, LPAR_A_GRANT, pids[i]);
+	return err;
+}
+
 static int put_memory(struct sk_buff *skb, struct lpar_memory *memory)
 {
 	pid_t holder;
 
 	if (!memory)
 		return 0;
+	if (put_grants(skb, memory))
+		return -EMSGSIZE;
 	holder = lpar_memory_holder(memory);
 	if (holder && nla_put_u32(skb, LPAR_A_HOLDER, holder))
 		return -EMSGSIZE;
@@ -545,6 +559,55 @@ static int member_del_run(struct genl_info *info, struct lpar_report *report)
 	return change_members(info, report, lpar_member_del);
 }
 
+/*
+ * Applies @change to each GRANT; stops at the first that fails. Not as an operation on the
+ * LPAR: who is revoked may make it wait.
+ */
+static int change_grants(struct genl_info *info, struct lpar_report *report,
+			 int (*change)(struct lpar_memory *memory, pid_t nr,
+				       struct lpar_report *report))
+{
+	struct lpar *lpar = lock_named(info, report);
+	struct lpar_memory *memory;
+	const struct nlattr *attr;
+	int rem, err = 0;
+
+	if (IS_ERR(lpar))
+		return PTR_ERR(lpar);
+	memory = lpar->memory;
+	if (memory)
+		lpar_memory_ref(memory);
+	else
+		err = lpar_problem(report, -EINVAL,
+				   "LPAR \"%s\" has no memory; activate one that has some first",
+				   lpar->name);
+	lpar_unlock(lpar);
+	if (!memory)
+		return err;
+	if (!info->attrs[LPAR_A_GRANT])
+		err = lpar_problem(report, -EINVAL, "the id of a process is missing");
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+		if (!err && nla_type(attr) == LPAR_A_GRANT)
+			err = change(memory, nla_get_u32(attr), report);
+	lpar_memory_put(memory);
+	return err;
+}
+
+static int add_grant(struct lpar_memory *memory, pid_t nr, struct lpar_report *report)
+{
+	return lpar_grant_add(lpar_memory_grants(memory), nr, report);
+}
+
+static int grant_run(struct genl_info *info, struct lpar_report *report)
+{
+	return change_grants(info, report, add_grant);
+}
+
+static int revoke_run(struct genl_info *info, struct lpar_report *report)
+{
+	return change_grants(info, report, lpar_memory_revoke);
+}
+
 static int gate_close_run(struct genl_info *info, struct lpar_report *report)
 {
 	struct lpar *lpar = lock_named(info, report);
@@ -698,6 +761,8 @@ static lpar_request_run *const runs[] = {
 	[LPAR_CMD_CUT_ARM]	= lpar_cut_arm_run,
 	[LPAR_CMD_CUT_CANCEL]	= lpar_cut_cancel_run,
 	[LPAR_CMD_PIN]		= pin_run,
+	[LPAR_CMD_GRANT]	= grant_run,
+	[LPAR_CMD_REVOKE]	= revoke_run,
 };
 
 /*
@@ -730,6 +795,8 @@ static const struct genl_ops lpar_ops[] = {
 	{ .cmd = LPAR_CMD_CUT_ARM, .doit = change_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LPAR_CMD_CUT_CANCEL, .doit = change_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LPAR_CMD_PIN, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_GRANT, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_REVOKE, .doit = change_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LPAR_CMD_CUT_GET, .start = lpar_cut_dump_start, .dumpit = lpar_cut_dump,
 	  .done = lpar_cut_dump_done },
 };

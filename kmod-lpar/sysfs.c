@@ -119,6 +119,23 @@ static ssize_t holder_show(struct device *dev, struct device_attribute *attr, ch
 }
 static DEVICE_ATTR_RO(holder);
 
+static ssize_t grants_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct lpar *lpar = to_lpar(dev);
+	pid_t pids[LPAR_GRANTS_MAX];
+	unsigned int n = 0, i;
+	ssize_t len = 0;
+
+	mutex_lock(&lpar_mutex);
+	if (lpar->memory)
+		n = lpar_grants_list(lpar_memory_grants(lpar->memory), pids);
+	mutex_unlock(&lpar_mutex);
+	for (i = 0; i < n; i++)
+		len += sysfs_emit_at(buf, len, "%s%d", i ? " " : "", pids[i]);
+	return len + sysfs_emit_at(buf, len, "\n");
+}
+static DEVICE_ATTR_RO(grants);
+
 static ssize_t disks_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct lpar *lpar = to_lpar(dev);
@@ -226,6 +243,7 @@ static struct attribute *lpar_attrs[] = {
 	&dev_attr_pages.attr,
 	&dev_attr_members.attr,
 	&dev_attr_holder.attr,
+	&dev_attr_grants.attr,
 	&dev_attr_disks.attr,
 	&dev_attr_violations.attr,
 	&dev_attr_strays.attr,

@@ -201,14 +201,23 @@ int lpar_list_verb(struct args *args)
 	return EXIT_OK;
 }
 
-static void show_list(const char *key, const struct lpar *lpar)
+static void show_pids(const char *key, const uint32_t *pids, size_t n)
 {
 	size_t i;
 
 	printf("  %-13s", key);
-	for (i = 0; i < lpar->n_members; i++)
-		printf("%s%" PRIu32, i ? " " : "", lpar->member[i]);
-	puts(lpar->n_members ? "" : "-");
+	for (i = 0; i < n; i++)
+		printf("%s%" PRIu32, i ? " " : "", pids[i]);
+	puts(n ? "" : "-");
+}
+
+static void show_lists(const struct lpar *lpar)
+{
+	size_t i;
+
+	show_pids("members", lpar->member, lpar->n_members);
+	if (lpar->n_grants)
+		show_pids("grants", lpar->grant, lpar->n_grants);
 	for (i = 0; i < lpar->n_disks; i++)
 		printf("  %-13s%s\n", i ? "" : "disks", lpar->disk[i]);
 }
@@ -306,7 +315,7 @@ static void show_one(const struct lpar *lpar, struct json_object *guest)
 	       *lpar->cpus ? lpar->cpus : "-", lpar->violations, lpar->strays);
 	show_pins(lpar);
 	show_memory(lpar);
-	show_list("members", lpar);
+	show_lists(lpar);
 	show_guest(guest);
 	show_gate(lpar);
 	show_stage(&lpar->stage);

@@ -134,6 +134,8 @@ struct lpar {
 	size_t n_disks;
 	uint32_t *member;
 	size_t n_members;
+	uint32_t *grant; /* who may map its memory beside the holder */
+	size_t n_grants;
 	uint32_t holder; /* 0 = none */
 	uint64_t violations;
 	uint64_t strays;
@@ -249,6 +251,8 @@ int gate_close(const char *name, uint32_t timeout_ms);
 int freeze_verb(struct args *args);
 int thaw_verb(struct args *args);
 int member_verb(struct args *args);
+int grant_verb(struct args *args);
+int revoke_verb(struct args *args);
 int stage_verb(struct args *args);
 
 /* cut.c, monitor.c: the other objects */

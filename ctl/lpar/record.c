@@ -63,14 +63,12 @@ void stage_decode(struct stage *stage, const struct nlattr *nest)
 	get_u64(&stage->dirty_bytes, tb[LPAR_A_STAGE_DIRTY_BYTES]);
 }
 
-static void add_member(struct lpar *lpar, const struct nlattr *attr)
+static void add_pid(uint32_t **pids, size_t *n, const struct nlattr *attr)
 {
-	size_t bytes = (lpar->n_members + 1) * sizeof(*lpar->member);
-
 	if (mnl_attr_validate(attr, MNL_TYPE_U32))
 		return;
-	lpar->member = xrealloc(lpar->member, bytes);
-	lpar->member[lpar->n_members++] = mnl_attr_get_u32(attr);
+	*pids = xrealloc(*pids, (*n + 1) * sizeof(**pids));
+	(*pids)[(*n)++] = mnl_attr_get_u32(attr);
 }
 
 static void add_disk(struct lpar *lpar, const struct nlattr *nest)
@@ -106,7 +104,9 @@ static void decode_lists(struct lpar *lpar, const struct nlmsghdr *nlh)
 
 	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
 		if (mnl_attr_get_type(attr) == LPAR_A_MEMBER)
-			add_member(lpar, attr);
+			add_pid(&lpar->member, &lpar->n_members, attr);
+		else if (mnl_attr_get_type(attr) == LPAR_A_GRANT)
+			add_pid(&lpar->grant, &lpar->n_grants, attr);
 		else if (mnl_attr_get_type(attr) == LPAR_A_DISK)
 			add_disk(lpar, attr);
 		else if (mnl_attr_get_type(attr) == LPAR_A_PIN)
@@ -230,6 +230,9 @@ void lpar_free(struct lpar *lpar)
 	free(lpar->member);
 	lpar->member = NULL;
 	lpar->n_members = 0;
+	free(lpar->grant);
+	lpar->grant = NULL;
+	lpar->n_grants = 0;
 	free(lpar->pin);
 	lpar->pin = NULL;
 	lpar->n_pins = 0;
@@ -295,13 +298,13 @@ static struct json_object *disks_json(const struct lpar *lpar)
 	return json;
 }
 
-static struct json_object *members_json(const struct lpar *lpar)
+static struct json_object *pids_json(const uint32_t *pids, size_t n)
 {
 	struct json_object *json = json_object_new_array();
 	size_t i;
 
-	for (i = 0; i < lpar->n_members; i++)
-		json_object_array_add(json, json_object_new_int64(lpar->member[i]));
+	for (i = 0; i < n; i++)
+		json_object_array_add(json, json_object_new_int64(pids[i]));
 	return json;
 }
 
@@ -338,9 +341,10 @@ struct json_object *lpar_json(const struct lpar *lpar)
 	json_put_u64(json, "owner_uid", lpar->owner_uid);
 	json_put_u64(json, "owner_gid", lpar->owner_gid);
 	json_object_object_add(json, "disks", disks_json(lpar));
-	json_object_object_add(json, "members", members_json(lpar));
+	json_object_object_add(json, "members", pids_json(lpar->member, lpar->n_members));
 	json_object_object_add(json, "holder",
 			       lpar->holder ? json_object_new_int64(lpar->holder) : NULL);
+	json_object_object_add(json, "grants", pids_json(lpar->grant, lpar->n_grants));
 	json_put_u64(json, "violations", lpar->violations);
 	json_put_u64(json, "strays", lpar->strays);
 	json_put(json, "gate", gate_name(lpar->gate));

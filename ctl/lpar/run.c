@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Verbs on an LPAR that runs: freeze and thaw, members, stages.
+ * Verbs on an LPAR that runs: freeze and thaw, members, grants, stages.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -120,7 +120,7 @@ int thaw_verb(struct args *args)
 	return ret;
 }
 
-static int put_members(struct nlmsghdr *nlh, const struct args *pids)
+static int put_pids(struct nlmsghdr *nlh, enum lpar_attr attr, const struct args *pids)
 {
 	uint64_t pid;
 	int i;
@@ -128,49 +128,55 @@ static int put_members(struct nlmsghdr *nlh, const struct args *pids)
 	for (i = 0; i < pids->argc; i++) {
 		if (parse_uint(pids->argv[i], INT32_MAX, &pid) || !pid)
 			return usage("'%s' is not a process id", pids->argv[i]);
-		if (!mnl_attr_put_u32_check(nlh, MNL_SOCKET_BUFFER_SIZE, LPAR_A_MEMBER, pid))
+		if (!mnl_attr_put_u32_check(nlh, MNL_SOCKET_BUFFER_SIZE, attr, pid))
 			return usage("too many process ids at once");
 	}
 	return EXIT_OK;
 }
 
-static int change_members(enum lpar_cmd cmd, struct args *args)
+/* NAME PID...: @cmd with these processes */
+static int change_pids(enum lpar_cmd cmd, enum lpar_attr attr, struct args *args,
+		       const char *synopsis)
 {
 	const char *name = next_arg(args);
 	struct nlmsghdr *nlh;
 	int ret;
 
 	if (!name || !args->argc)
-		return usage("member add|del NAME PID...");
+		return usage("%s", synopsis);
 	nlh = nl_request(cmd, name);
-	ret = put_members(nlh, args);
+	ret = put_pids(nlh, attr, args);
 	if (ret)
 		return ret;
 	ret = nl_send(nlh, NULL, NULL);
 	return ret ? lpar_fail(name, ret) : EXIT_OK;
 }
 
-static int member_add(struct args *args)
-{
-	return change_members(LPAR_CMD_MEMBER_ADD, args);
-}
-
-static int member_del(struct args *args)
-{
-	return change_members(LPAR_CMD_MEMBER_DEL, args);
-}
-
 /* member add|del NAME PID... */
 int member_verb(struct args *args)
 {
+	static const char synopsis[] = "member add|del NAME PID...";
 	const char *word = next_arg(args);
 
-	if (word && !strcmp(word, "add"))
-		return member_add(args);
-	if (word && !strcmp(word, "del"))
-		return member_del(args);
-	return word ? usage("member verb '%s' is unknown: add or del", word)
-		    : usage("member add|del NAME PID...");
+	if (!word)
+		return usage(synopsis);
+	if (!strcmp(word, "add"))
+		return change_pids(LPAR_CMD_MEMBER_ADD, LPAR_A_MEMBER, args, synopsis);
+	if (!strcmp(word, "del"))
+		return change_pids(LPAR_CMD_MEMBER_DEL, LPAR_A_MEMBER, args, synopsis);
+	return usage("member verb '%s' is unknown: add or del", word);
+}
+
+/* grant NAME PID... */
+int grant_verb(struct args *args)
+{
+	return change_pids(LPAR_CMD_GRANT, LPAR_A_GRANT, args, "grant NAME PID...");
+}
+
+/* revoke NAME PID... */
+int revoke_verb(struct args *args)
+{
+	return change_pids(LPAR_CMD_REVOKE, LPAR_A_GRANT, args, "revoke NAME PID...");
 }
 
 static int put_stage_u32(struct nlmsghdr *nlh, uint16_t type, const char *value)

@@ -156,19 +156,20 @@ vcpu_threads() {
 	talk "$1" '{"execute":"query-cpus-fast"}' 60 | grep -o '"thread-id": *[0-9]*' | grep -o '[0-9]*$'
 }
 
-# ran PID THREAD...: nanoseconds that these have run, and the time
+# ran PID THREAD...: nanoseconds that these have run, and that they have waited for a CPU
 ran() {
-	local pid=$1 thread sum=0 one
+	local pid=$1 thread ran=0 waited=0 one other
 
 	shift
 	for thread; do
-		read -r one _ <"/proc/$pid/task/$thread/schedstat" || die "vCPU $thread has gone"
-		sum=$((sum + one))
+		read -r one other _ <"/proc/$pid/task/$thread/schedstat" || die "vCPU $thread has gone"
+		ran=$((ran + one)) waited=$((waited + other))
 	done
-	echo $sum "$(date +%s%N)"
+	echo $ran $waited
 }
 
-# cpu_use NAME PID THREAD...: what part of the time its vCPUs run while they want all of it
+# cpu_use NAME PID THREAD...: what part of the time its vCPUs run while they want all of it. Both
+# are the scheduler's own figures, so that it does not matter what the machine does besides.
 cpu_use() {
 	local name=$1 pid=$2 before
 
@@ -177,7 +178,7 @@ cpu_use() {
 	sleep 1
 	before=$(ran "$pid" "$@")
 	sleep 5
-	echo "$before $(ran "$pid" "$@")" | awk -v n=$# '{ printf "%.4f\n", ($3 - $1) / ($4 - $2) / n }'
+	echo "$before $(ran "$pid" "$@")" | awk '{ ran = $3 - $1; printf "%.4f\n", ran / (ran + $4 - $2) }'
 	guest_say "$name" "spin 0" >/dev/null
 }
 

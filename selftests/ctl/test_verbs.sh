@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 86
+plan 94
 load lpar
 disk=$(disk 1)
 : "${disk:?no scratch disk}"
@@ -33,7 +33,7 @@ check "JSON: lists" same "$(json "j[0]['disks'], j[0]['members']" <"$scratch/jso
 	"['$disk'] []"
 check "JSON: stage" same "$(json "j[0]['stage']" <"$scratch/json")" \
 	"{'number': 0, 'text': '', 'progress': 0, 'transfer_rate': 0, 'dirty_bytes': 0}"
-check "JSON: as many keys as the kernel has attributes, and its guest" same "$(json "len(j[0])" <"$scratch/json")" 24
+check "JSON: as many keys as the kernel has attributes, and its guest" same "$(json "len(j[0])" <"$scratch/json")" 25
 check "show as text" says 0 "^a: defined" lparctl show a
 check "show all" same "$(lparctl show | grep -c '^[a-z]')" 2
 check "indented JSON" same "$(lparctl -p show a | json "j[0]['name']")" a
@@ -103,6 +103,16 @@ check "member of another" exits 1 lparctl member add e $pid
 check "member del" exits 0 lparctl member del a $pid
 check "is no member" is a members ""
 check "no such process" exits 1 lparctl member add a 4194303
+
+# Grants
+check "grant" exits 0 lparctl grant a $pid
+check "has a grant" is a grants "$pid"
+check "grants as text" says 0 "^  grants  *$pid$" lparctl show a
+check "grants as JSON" same "$(lparctl -j show a | json "j[0]['grants']")" "[$pid]"
+check "revoke is not abbreviated" exits 2 lparctl revok a $pid
+check "revoke" exits 0 lparctl revoke a $pid
+check "has none" is a grants ""
+check "revoke what is none" exits 1 lparctl revoke a $pid
 
 # Freeze, thaw, stages
 check "freeze" says 0 "^a: frozen, 0 vCPUs" lparctl freeze a

@@ -22,24 +22,13 @@
  * A refused open or mmap prints the name of its errno and ends with status 1.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "memdev.h"
 
-#define PAGE 4096UL
-#define HUGE (2UL << 20)
 #define DISK_BYTES (1UL << 20)
 
 #define NEXT_HOLDER_SECONDS 3
@@ -50,35 +39,6 @@
 #define OURS 0x5a
 #define THEIRS 0x77
 
-#define require(condition, what)                                                         \
-	do {                                                                             \
-		if (!(condition)) {                                                      \
-			printf("# line %d: %s (%s)\n", __LINE__, what, strerror(errno)); \
-			exit(1);                                                         \
-		}                                                                        \
-	} while (0)
-
-struct mapping {
-	int fd;
-	uint8_t *start;
-	size_t bytes;
-};
-
-static void __attribute__((noreturn)) refused(const char *call)
-{
-	fprintf(stderr, "%s: %s\n", strerrorname_np(errno), call);
-	exit(1);
-}
-
-static int open_or_exit(const char *path)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		refused("open");
-	return fd;
-}
-
 static struct mapping map_all(const char *path)
 {
 	struct mapping map = { .fd = open_or_exit(path) };
@@ -88,19 +48,6 @@ static struct mapping map_all(const char *path)
 	if (map.start == MAP_FAILED)
 		refused("mmap");
 	return map;
-}
-
-/* Asks the kernel for a byte, so that a missing mapping is EFAULT and no signal. */
-static bool readable(const void *address)
-{
-	int pipes[2];
-	ssize_t bytes;
-
-	require(!pipe(pipes), "pipe");
-	bytes = write(pipes[1], address, 1);
-	close(pipes[0]);
-	close(pipes[1]);
-	return bytes == 1;
 }
 
 static bool writable(void *address)
@@ -169,23 +116,6 @@ static int do_size(const char *path, char **words)
 	(void)words;
 	printf("%lld\n", (long long)lseek(open_or_exit(path), 0, SEEK_END));
 	return 0;
-}
-
-/* As QEMU maps it with align=2M: huge entries need aligned addresses. */
-static struct mapping map_aligned(const char *path)
-{
-	struct mapping map = { .fd = open_or_exit(path) };
-	uintptr_t start;
-
-	map.bytes = lseek(map.fd, 0, SEEK_END);
-	start = (uintptr_t)mmap(NULL, map.bytes + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-				0);
-	start = (start + HUGE - 1) & ~(HUGE - 1);
-	map.start = mmap((void *)start, map.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-			 map.fd, 0);
-	if (map.start == MAP_FAILED)
-		refused("mmap");
-	return map;
 }
 
 /* Sum of FilePmdMapped of the mapping; touched first. */
@@ -265,8 +195,9 @@ static int do_partial(const char *path, char **words)
 static int do_advise(const char *path, char **words)
 {
 	static const int advices[] = {
-		MADV_DONTDUMP, MADV_MERGEABLE, MADV_HUGEPAGE, MADV_DONTFORK, MADV_NOHUGEPAGE,
-		MADV_DONTNEED, MADV_REMOVE,    MADV_FREE,     MADV_PAGEOUT,  MADV_COLD,
+		MADV_DONTDUMP,	 MADV_MERGEABLE, MADV_HUGEPAGE, MADV_DONTFORK,
+		MADV_NOHUGEPAGE, MADV_DONTNEED,	 MADV_REMOVE,	MADV_FREE,
+		MADV_PAGEOUT,	 MADV_COLD,	 MADV_DODUMP,	MADV_DOFORK,
 	};
 	struct mapping map = map_all(path);
 
@@ -298,51 +229,17 @@ static int do_fork(const char *path, char **words)
 	(void)words;
 	memset(map.start, OURS, map.bytes);
 	require(!in_child(child_sees_nothing, &map), "see the child");
+	require(let_inherit(&map), "MADV_DOFORK");
+	require(!in_child(child_sees_nothing, &map), "see the child after MADV_DOFORK");
 	require(filled_with(map.start, map.bytes, OURS), "a fork changed the contents");
 	return 0;
-}
-
-static void send_fd(int via, int fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = "", byte = 0;
-	struct iovec vector = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-
-	rights->cmsg_level = SOL_SOCKET;
-	rights->cmsg_type = SCM_RIGHTS;
-	rights->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
-	require(sendmsg(via, &message, 0) == 1, "sendmsg");
-}
-
-static int receive_fd(int via)
-{
-	char control[CMSG_SPACE(sizeof(int))], byte;
-	struct iovec vector = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	int fd;
-
-	require(recvmsg(via, &message, 0) == 1, "recvmsg");
-	require(CMSG_FIRSTHDR(&message), "no file came");
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-	return fd;
 }
 
 /* Was there before the memory was opened; the file comes through a socket. */
 static int stranger(int via, const char *path)
 {
-	int fd = receive_fd(via);
+	uint8_t byte;
+	int fd = receive_fd(via, &byte);
 
 	require(mmap(NULL, HUGE, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED,
 		"a passed file can be mapped by another process");
@@ -364,7 +261,7 @@ static int do_others(const char *path, char **words)
 	if (!child)
 		exit(stranger(sockets[1], path));
 	map = map_all(path);
-	send_fd(sockets[0], map.fd);
+	send_fd(sockets[0], map.fd, 0);
 	require(waitpid(child, &status, 0) == child && !status, "see the other process");
 	return 0;
 }

@@ -169,6 +169,11 @@ static void put_plausible(struct nlmsghdr *message, uint8_t cmd)
 		mnl_attr_put_u32(message, LPAR_A_MEMBER,
 				 one_in(2) ? (uint32_t)getpid() : ~below(100));
 		break;
+	case LPAR_CMD_GRANT:
+	case LPAR_CMD_REVOKE:
+		mnl_attr_put_u32(message, LPAR_A_GRANT,
+				 one_in(2) ? (uint32_t)getpid() : below(100));
+		break;
 	case LPAR_CMD_STAGE_SET:
 		put_stage(message);
 		break;

@@ -23,7 +23,7 @@ inject_everywhere() {
 	echo 0 >$FAULTS/fail_page_alloc/min-order
 }
 
-plan 11
+plan 12
 inject_everywhere || bail "no fault injection in this kernel"
 load lpar
 lparcall create a cpus 2-3 memory $((size_kib >> 10))M disk "$disk"
@@ -41,6 +41,7 @@ check "configuration" lparcall --fail-each '' set a memory 4M
 lparcall activate a
 start hog spin 0-3 3
 check "members" lparcall --fail-each "member-del a member $pid" member-add a member "$pid"
+check "grants" lparcall --fail-each "revoke a grant $pid" grant a grant "$pid"
 check "gate" lparcall --fail-each 'gate-open a' gate-close a
 check "cut" lparcall --fail-each 'gate-open a' cut deadline_ns 0 lpar a
 check "the end" remove_all

@@ -18,6 +18,7 @@
 #define LPAR_PATH_MAX		255
 #define LPAR_DISKS_MAX		32
 #define LPAR_PINS_MAX		512
+#define LPAR_GRANTS_MAX		64
 #define LPAR_DISK_MAJOR_MAX	4095
 #define LPAR_DISK_MINOR_MAX	1048575
 #define LPAR_STAGE_TEXT_MAX	63
@@ -126,6 +127,7 @@ enum lpar_attr {
 	LPAR_A_MEMORY_BAD,	/* u64, bytes in 2 MiB pieces with a hardware error */
 	LPAR_A_PAGES,		/* u32, enum lpar_pages */
 	LPAR_A_STRAYS,		/* u64, members found off the LPAR's CPUs since activation */
+	LPAR_A_GRANT,		/* u32, process that may map what the holder passes; repeated */
 
 	__LPAR_A_MAX,
 	LPAR_A_MAX = __LPAR_A_MAX - 1,
@@ -202,6 +204,8 @@ enum lpar_cmd {
 	LPAR_CMD_CUT_GET,	/* dump: [CUT_ID] that one; or armed ones and the last 16 others */
 	LPAR_CMD_EVENT,		/* multicast only */
 	LPAR_CMD_PIN,		/* NAME, PIN*: replaces what was pinned; members' threads */
+	LPAR_CMD_GRANT,		/* NAME, GRANT+ */
+	LPAR_CMD_REVOKE,	/* NAME, GRANT+: what they have mapped is unmapped, too */
 
 	__LPAR_CMD_MAX,
 	LPAR_CMD_MAX = __LPAR_CMD_MAX - 1,
