@@ -148,6 +148,23 @@ void ss_layer_run(struct ss_volume *volume, u32 number, u32 parent)
 }
 
 /**
+ * ss_layer_cut() - the running layer has ended, the spare one goes on above it
+ * @volume: volume with a spare layer
+ *
+ * Context: any, with the gate closed.
+ * Return: the layer that has ended.
+ */
+u32 ss_layer_cut(struct ss_volume *volume)
+{
+	u32 old = volume->running, new = volume->spare;
+
+	volume->spare = 0;
+	__set_bit(new, volume->line->ancestors);
+	ss_layer_run(volume, new, old);
+	return old;
+}
+
+/**
  * ss_layer_line() - a layer and its ancestors
  * @volume: volume
  * @number: layer

@@ -89,6 +89,32 @@ static int diff(struct ss_volume *volume, char **argv, char *result, unsigned in
 	return ss_diff(volume, argv[0], argv[1], sector, result, maxlen);
 }
 
+/* NAME TRANSACTION of each state that is decided; no other has that transaction. */
+static void put_uuids(const struct ss_volume *volume, char *result, unsigned int maxlen)
+{
+	char txn[2 * SS_UUID_SIZE + 1] = "";
+	unsigned int sz = 0;
+	u32 number;
+
+	for (number = 1; number < SS_LAYERS_MAX; number++) {
+		const struct ss_layer *layer = volume->layers[number];
+
+		if (!layer || !(layer->flags & SS_LAYER_NAMED) || layer->flags & SS_LAYER_PREPARED)
+			continue;
+		bin2hex(txn, layer->txn, SS_UUID_SIZE);
+		DMEMIT("%s %s\n", layer->name, txn);
+	}
+}
+
+static int uuids(struct ss_volume *volume, char *result, unsigned int maxlen)
+{
+	if (mutex_lock_killable(&volume->meta))
+		return -EINTR;
+	put_uuids(volume, result, maxlen);
+	mutex_unlock(&volume->meta);
+	return 1;
+}
+
 static bool note_is_valid(const char *note)
 {
 	for (; *note; note++)
@@ -98,18 +124,41 @@ static bool note_is_valid(const char *note)
 }
 
 /* Device mapper has split the note into words. */
-static int take(struct ss_volume *volume, const char *name, unsigned int nr_words, char **words)
+static int join_note(char *note, size_t size, unsigned int nr_words, char **words)
 {
-	char note[SS_NOTE_MAX + 1] = "";
 	unsigned int i;
 
+	*note = '\0';
 	for (i = 0; i < nr_words; i++)
-		if ((i && strlcat(note, " ", sizeof(note)) >= sizeof(note)) ||
-		    strlcat(note, words[i], sizeof(note)) >= sizeof(note))
+		if ((i && strlcat(note, " ", size) >= size) || strlcat(note, words[i], size) >= size)
 			return -EINVAL;
-	if (!ss_name_is_valid(name) || !strcmp(name, "-") || !note_is_valid(note))
+	return note_is_valid(note) ? 0 : -EINVAL;
+}
+
+static bool may_be_state(const char *name)
+{
+	return ss_name_is_valid(name) && strcmp(name, "-");
+}
+
+static int take(struct ss_volume *volume, const char *name, unsigned int nr_words, char **words)
+{
+	char note[SS_NOTE_MAX + 1];
+
+	if (!may_be_state(name) || join_note(note, sizeof(note), nr_words, words))
 		return -EINVAL;
 	return ss_group_take(volume->group, name, note);
+}
+
+/* NAME REPLACED TRANSACTION TIME_NS [NOTE] */
+static int receive_state(struct ss_volume *volume, unsigned int nr_words, char **words)
+{
+	char note[SS_NOTE_MAX + 1];
+	u64 time;
+
+	if (!may_be_state(words[0]) || kstrtou64(words[3], 10, &time) ||
+	    join_note(note, sizeof(note), nr_words - 4, words + 4))
+		return -EINVAL;
+	return ss_receive(volume, words[0], words[1], words[2], time, note);
 }
 
 static int extend(struct ss_volume *volume)
@@ -125,7 +174,7 @@ static int extend(struct ss_volume *volume)
 static int rename_state(struct ss_group *group, struct ss_volume *only, const char *from,
 			const char *to)
 {
-	if (!ss_name_is_valid(to) || !strcmp(to, "-"))
+	if (!may_be_state(to))
 		return -EINVAL;
 	return ss_state_rename(group, only, from, to);
 }
@@ -164,6 +213,8 @@ static int change(struct ss_volume *volume, unsigned int argc, char **argv)
 		err = settle_state(group, only, argv[1], argv[2]);
 	else if (only && argc == 2 && !strcasecmp(argv[0], "merge"))
 		err = ss_merge_start(volume, argv[1]);
+	else if (only && argc >= 5 && !strcasecmp(argv[0], "receive"))
+		err = receive_state(volume, argc - 1, argv + 1);
 	else if (only && argc == 1 && !strcasecmp(argv[0], "extend"))
 		err = extend(volume);
 	else
@@ -177,7 +228,7 @@ static int change(struct ss_volume *volume, unsigned int argc, char **argv)
  * @volume: volume
  * @argc: number of words
  * @argv: words
- * @result: of "list", "members" or "diff"
+ * @result: of "list", "uuids", "members" or "diff"
  * @maxlen: its size
  *
  * Context: may sleep.
@@ -190,6 +241,8 @@ int ss_message(struct ss_volume *volume, unsigned int argc, char **argv, char *r
 		return -ENXIO;
 	if (argc == 1 && !strcasecmp(argv[0], "list"))
 		return list(volume, result, maxlen);
+	if (argc == 1 && !strcasecmp(argv[0], "uuids"))
+		return uuids(volume, result, maxlen);
 	if (argc == 1 && !strcasecmp(argv[0], "members")) {
 		members(volume, result, maxlen);
 		return 1;

@@ -728,6 +728,7 @@ void ss_layer_name(struct ss_volume *volume, u32 number, const char *name, const
 		   u64 time);
 void ss_layer_unname(struct ss_volume *volume, u32 number);
 void ss_layer_run(struct ss_volume *volume, u32 number, u32 parent);
+u32 ss_layer_cut(struct ss_volume *volume);
 void ss_layer_line(const struct ss_volume *volume, u32 number, struct ss_line *line);
 void ss_layer_count(struct ss_volume *volume, u32 number, enum ss_kind kind, int change);
 
@@ -737,6 +738,10 @@ int ss_state_delete(struct ss_group *group, struct ss_volume *only, const char *
 int ss_state_rename(struct ss_group *group, struct ss_volume *only, const char *from,
 		    const char *to);
 int ss_state_settle(struct ss_group *group, struct ss_volume *only, const char *name, bool keep);
+
+/* receive.c */
+int ss_receive(struct ss_volume *volume, const char *name, const char *replaced, const char *txn,
+	       u64 time, const char *note);
 
 /* diff.c */
 int ss_diff(struct ss_volume *volume, const char *from, const char *to, sector_t sector,

@@ -7,7 +7,7 @@
 
 #include "lib/lib.h"
 
-/* snap.c, snap_diff.c, snap_check.c: states of snapsync volumes */
+/* snap.c, snap_diff.c, snap_travel.c, snap_check.c: states of snapsync volumes */
 int snap_list_verb(struct args *args);
 int snap_take_verb(struct args *args);
 int snap_restore_verb(struct args *args);
@@ -16,6 +16,8 @@ int snap_rename_verb(struct args *args);
 int snap_settle_verb(struct args *args);
 int snap_merge_verb(struct args *args);
 int snap_diff_verb(struct args *args);
+int snap_send_verb(struct args *args);
+int snap_receive_verb(struct args *args);
 int snap_volume_of(const char *disk, char *volume, size_t size);
 int snap_message(const char *volume, const char *text, char **response);
 char *snap_quoted(const char *text);

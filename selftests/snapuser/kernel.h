@@ -97,6 +97,23 @@ static inline int kstrtou64(const char *text, unsigned int radix, u64 *value)
 	return *text && !*end ? 0 : -EINVAL;
 }
 
+static inline char *bin2hex(char *text, const void *bytes, size_t count)
+{
+	const u8 *byte = bytes;
+
+	for (; count; count--, text += 2)
+		sprintf(text, "%02x", *byte++);
+	return text;
+}
+
+static inline int hex2bin(u8 *bytes, const char *text, size_t count)
+{
+	for (; count; count--, text += 2)
+		if (!isxdigit(text[0]) || !isxdigit(text[1]) || sscanf(text, "%2hhx", bytes++) != 1)
+			return -EINVAL;
+	return 0;
+}
+
 static inline u64 div64_u64_rem(u64 n, u64 d, u64 *rest)
 {
 	*rest = n % d;

@@ -228,14 +228,32 @@ int volume_io(struct test_volume *test, blk_opf_t opf, sector_t sector, void *da
 	return 0;
 }
 
+/* As device mapper does: a backslash takes the meaning from what is behind it. */
+static char *next_word(char **text)
+{
+	char *word, *to;
+
+	*text += strspn(*text, " ");
+	word = to = *text;
+	while (**text && **text != ' ') {
+		if (**text == '\\')
+			++*text;
+		*to++ = *(*text)++;
+	}
+	if (**text)
+		++*text;
+	*to = '\0';
+	return word;
+}
+
 static int send_words(struct test_volume *test, char *text, char *result, unsigned int size)
 {
-	char *argv[16], *rest, *word;
 	unsigned int argc = 0;
+	char *argv[16];
 	int err;
 
-	for (word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
-		argv[argc++] = word;
+	while (*(argv[argc] = next_word(&text)))
+		argc++;
 	err = ss_message(test->volume, argc, argv, result, size);
 	assert(!test_locks);
 	test_run_work();
