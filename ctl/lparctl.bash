@@ -38,8 +38,9 @@ _lparctl_targets() {
 	_lparctl_lpars
 }
 
+# $1 their target.
 _lparctl_volumes() {
-	dmsetup ls --target snapsync 2>/dev/null | cut -f 1
+	dmsetup ls --target "$1" 2>/dev/null | cut -f 1
 }
 
 _lparctl_saved() {
@@ -58,14 +59,18 @@ _lparctl_value() {
 	snap,send,--from)
 		dmsetup message "${COMP_WORDS[COMP_CWORD - 2]}" 0 list 2>/dev/null | cut -d ' ' -f 1 | grep -vx -e -
 		;;
-	throttle,attach,--count | throttle,set,--count) return 1 ;;
+	*,--exact | *,--end | *,--discard-writes) return 1 ;;
+	throttle,attach,--count | throttle,set,--count | lpar,export,--all | lpar,import,--check) return 1 ;;
 	*,--lpar | throttle,*,--target) _lparctl_lpars ;;
 	*,--file | *,-f | *,--counter | lpar,*,disk) compgen -f -- "$cur" ;;
+	relocate,*,--dest | relocate,*,--meta | relocate,*,--source) compgen -f -- "$cur" ;;
+	relocate,*,--order) echo hot,used,rest used,rest hot,used ;;
 	*,--dir) compgen -d -- "$cur" ;;
 	*,--via) compgen -c -- "$cur" ;;
 	*,--event) _lparctl_events ;;
 	*,--action) echo close open ;;
 	*,--at) echo now +1s ;;
+	lpar,import,--rename) ;;
 	*,--libvirt) virsh -q list --name 2>/dev/null ;;
 	*,--policy) echo tail-drop head-drop pass ;;
 	*,--unmatched) echo pass drop ;;
@@ -87,6 +92,9 @@ _lparctl_things() {
 	lpar,create,* | lpar,set,[1-9]*) echo cpus memory node pages owner disk gate-timeout ;;
 	lpar,start,*) _lparctl_files; _lparctl_lpars ;;
 	lpar,check,*) _lparctl_files; _lparctl_lpars ;;
+	lpar,export,*) _lparctl_files ;;
+	lpar,import,0) compgen -f -- "$cur" ;;
+	lpar,import,*) ;;
 	lpar,member,0) echo add del ;;
 	lpar,stage,[1-9]*) echo number text progress transfer-rate dirty state ;;
 	lpar,list,* | cut,* | cluster,save,*) ;;
@@ -98,7 +106,7 @@ _lparctl_things() {
 	throttle,msi,*) echo off ;;
 	throttle,attach,0) _lparctl_lpars; pgrep qemu ;;
 	throttle,*) _lparctl_targets ;;
-	snap,*,0) _lparctl_volumes ;;
+	snap,*,0) _lparctl_volumes snapsync ;;
 	snap,diff,[12])
 		dmsetup message "${COMP_WORDS[COMP_CWORD - $3]}" 0 list 2>/dev/null |
 			cut -d ' ' -f 1
@@ -108,6 +116,10 @@ _lparctl_things() {
 			cut -d ' ' -f 1 | grep -vx -e -
 		;;
 	snap,settle,2) echo keep drop ;;
+	relocate,order,0 | relocate,source,1) compgen -f -- "$cur" ;;
+	relocate,start,*) ;;
+	relocate,send,1) echo hot used ;;
+	relocate,*,0) _lparctl_volumes relocate ;;
 	cluster,*) _lparctl_saved ;;
 	esac
 }

@@ -30,7 +30,7 @@ dm_say_nothing(int level, const char *file, int line, int dm_errno, const char *
 }
 
 /* One task on a volume, or NULL. */
-static struct dm_task *new_task(int type, const char *volume)
+struct dm_task *snap_task(int type, const char *volume)
 {
 	struct dm_task *task;
 
@@ -46,7 +46,7 @@ static struct dm_task *new_task(int type, const char *volume)
 /* Sets *response, to be freed, if it is not NULL. */
 int snap_message(const char *volume, const char *text, char **response)
 {
-	struct dm_task *task = new_task(DM_DEVICE_TARGET_MSG, volume);
+	struct dm_task *task = snap_task(DM_DEVICE_TARGET_MSG, volume);
 	const char *answer;
 	int ret = 0;
 
@@ -149,7 +149,7 @@ static int parse_status(const char *type, const char *params, struct volume_stat
 /* Returns 0 or a negative errno. */
 static int read_status(const char *volume, struct volume_status *status)
 {
-	struct dm_task *task = new_task(DM_DEVICE_STATUS, volume);
+	struct dm_task *task = snap_task(DM_DEVICE_STATUS, volume);
 	char *type = NULL, *params = NULL;
 	uint64_t start, length;
 	struct dm_info info;

@@ -7,6 +7,8 @@
 
 #include "lib/lib.h"
 
+struct dm_task;
+
 /* snap.c, snap_diff.c, snap_travel.c, snap_check.c: states of snapsync volumes */
 int snap_list_verb(struct args *args);
 int snap_take_verb(struct args *args);
@@ -19,6 +21,7 @@ int snap_diff_verb(struct args *args);
 int snap_send_verb(struct args *args);
 int snap_receive_verb(struct args *args);
 int snap_volume_of(const char *disk, char *volume, size_t size);
+struct dm_task *snap_task(int type, const char *volume);
 int snap_message(const char *volume, const char *text, char **response);
 char *snap_quoted(const char *text);
 int snap_change(const char *volume, const char *verb, const char *state);

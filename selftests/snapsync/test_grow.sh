@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # BASE has become larger, and the volume follows, with its states: in use, under an open file,
 # and at a later activation.
-# vm: cpus=2 mem=512 disks=6M,16M timeout=180 long=6.1,7.2
+# vm: cpus=2 mem=512 disks=6M,16M timeout=400 long=6.1,7.2,debug
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 
