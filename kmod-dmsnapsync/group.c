@@ -328,7 +328,9 @@ static int check_cut(const struct ss_volume *volume)
 /* Gate closed. */
 static void cut_volume(struct ss_volume *volume)
 {
-	volume->cut_layer = ss_layer_cut(volume);
+	/* The reaper looks at what runs, then at this. */
+	WRITE_ONCE(volume->cut_layer, volume->running);
+	ss_layer_cut(volume);
 	volume->cut_time = ktime_get_real();
 }
 

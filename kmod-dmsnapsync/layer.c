@@ -121,7 +121,7 @@ void ss_layer_unname(struct ss_volume *volume, u32 number)
 	memset(layer->note, 0, sizeof(layer->note));
 	memset(layer->txn, 0, sizeof(layer->txn));
 	memset(layer->coordinator, 0, sizeof(layer->coordinator));
-	layer->flags &= ~(SS_LAYER_NAMED | SS_LAYER_PREPARED);
+	layer->flags &= ~(SS_LAYER_NAMED | SS_LAYER_PREPARED | SS_LAYER_RECEIVED);
 	ss_layer_mark(volume, number);
 	volume->reap_asked++;
 	ss_volume_kick(volume);

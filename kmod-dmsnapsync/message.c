@@ -89,20 +89,29 @@ static int diff(struct ss_volume *volume, char **argv, char *result, unsigned in
 	return ss_diff(volume, argv[0], argv[1], sector, result, maxlen);
 }
 
-/* NAME TRANSACTION of each state that is decided; no other has that transaction. */
+/*
+ * "-", how often a state was restored since the volume was activated, STORE; then NAME, TRANSACTION
+ * and the STORE of the volume that was taken, of each state that is decided. No other has that
+ * transaction here, but other volumes of a group have it, too.
+ */
 static void put_uuids(const struct ss_volume *volume, char *result, unsigned int maxlen)
 {
-	char txn[2 * SS_UUID_SIZE + 1] = "";
+	char txn[2 * SS_UUID_SIZE + 1] = "", origin[2 * SS_UUID_SIZE + 1] = "";
 	unsigned int sz = 0;
 	u32 number;
 
+	bin2hex(origin, volume->uuid, SS_UUID_SIZE);
+	DMEMIT("- %llu %s\n", READ_ONCE(volume->restores), origin);
 	for (number = 1; number < SS_LAYERS_MAX; number++) {
 		const struct ss_layer *layer = volume->layers[number];
 
 		if (!layer || !(layer->flags & SS_LAYER_NAMED) || layer->flags & SS_LAYER_PREPARED)
 			continue;
 		bin2hex(txn, layer->txn, SS_UUID_SIZE);
-		DMEMIT("%s %s\n", layer->name, txn);
+		bin2hex(origin,
+			layer->flags & SS_LAYER_RECEIVED ? layer->coordinator : volume->uuid,
+			SS_UUID_SIZE);
+		DMEMIT("%s %s %s\n", layer->name, txn, origin);
 	}
 }
 
@@ -129,9 +138,12 @@ static int join_note(char *note, size_t size, unsigned int nr_words, char **word
 	unsigned int i;
 
 	*note = '\0';
-	for (i = 0; i < nr_words; i++)
-		if ((i && strlcat(note, " ", size) >= size) || strlcat(note, words[i], size) >= size)
+	for (i = 0; i < nr_words; i++) {
+		if (i && strlcat(note, " ", size) >= size)
 			return -EINVAL;
+		if (strlcat(note, words[i], size) >= size)
+			return -EINVAL;
+	}
 	return note_is_valid(note) ? 0 : -EINVAL;
 }
 
@@ -149,16 +161,33 @@ static int take(struct ss_volume *volume, const char *name, unsigned int nr_word
 	return ss_group_take(volume->group, name, note);
 }
 
-/* NAME REPLACED TRANSACTION TIME_NS [NOTE] */
+static int parse_uuid(const char *text, u8 *uuid)
+{
+	if (strlen(text) != 2 * SS_UUID_SIZE || hex2bin(uuid, text, SS_UUID_SIZE))
+		return -EINVAL;
+	return memchr_inv(uuid, 0, SS_UUID_SIZE) ? 0 : -EINVAL;
+}
+
+/* TRANSACTION STORE; "-" "-" for what is taken here */
+static int parse_origin(char **words, struct ss_received *received)
+{
+	received->is_own = !strcmp(words[0], "-") && !strcmp(words[1], "-");
+	if (received->is_own)
+		return 0;
+	return parse_uuid(words[0], received->txn) ?: parse_uuid(words[1], received->origin);
+}
+
+/* NAME REPLACED RESTORES TRANSACTION STORE TIME_NS [NOTE] */
 static int receive_state(struct ss_volume *volume, unsigned int nr_words, char **words)
 {
 	char note[SS_NOTE_MAX + 1];
-	u64 time;
+	struct ss_received received = { .name = words[0], .note = note };
 
-	if (!may_be_state(words[0]) || kstrtou64(words[3], 10, &time) ||
-	    join_note(note, sizeof(note), nr_words - 4, words + 4))
+	if (!may_be_state(words[0]) || kstrtou64(words[2], 10, &received.restores) ||
+	    parse_origin(words + 3, &received) || kstrtou64(words[5], 10, &received.time) ||
+	    join_note(note, sizeof(note), nr_words - 6, words + 6))
 		return -EINVAL;
-	return ss_receive(volume, words[0], words[1], words[2], time, note);
+	return ss_receive(volume, words[1], &received);
 }
 
 static int extend(struct ss_volume *volume)
@@ -213,7 +242,7 @@ static int change(struct ss_volume *volume, unsigned int argc, char **argv)
 		err = settle_state(group, only, argv[1], argv[2]);
 	else if (only && argc == 2 && !strcasecmp(argv[0], "merge"))
 		err = ss_merge_start(volume, argv[1]);
-	else if (only && argc >= 5 && !strcasecmp(argv[0], "receive"))
+	else if (only && argc >= 7 && !strcasecmp(argv[0], "receive"))
 		err = receive_state(volume, argc - 1, argv + 1);
 	else if (only && argc == 1 && !strcasecmp(argv[0], "extend"))
 		err = extend(volume);

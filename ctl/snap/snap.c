@@ -129,6 +129,7 @@ static int forget_pages(const char *volume)
 struct volume_status {
 	unsigned int opens;
 	bool read_only;
+	bool is_reaping;
 	uint64_t chunk; /* bytes */
 };
 
@@ -136,12 +137,14 @@ struct volume_status {
 static int parse_status(const char *type, const char *params, struct volume_status *status)
 {
 	uint64_t kib = 0;
-	char mode[3];
+	char mode[3], reaping[8] = "";
 
 	if (!type || strcmp(type, "snapsync") || !params ||
-	    sscanf(params, "%2s %" SCNu64, mode, &kib) != 2)
+	    sscanf(params, "%2s %" SCNu64 " %*s %*s %*s %*s %*s %*s %*s %*s %7s", mode, &kib,
+		   reaping) < 2)
 		return -EINVAL;
 	status->read_only = !strcmp(mode, "ro");
+	status->is_reaping = !strcmp(reaping, "reaping");
 	status->chunk = kib * 1024;
 	return 0;
 }
@@ -301,6 +304,14 @@ int snap_check_closed(const char *volume, unsigned int claims)
 	int ret = read_status(volume, &status);
 
 	return ret ? ret : status.opens > claims ? -EADDRINUSE : 0;
+}
+
+/* Is there something that no state needs any more, and that is not free yet? */
+bool snap_is_reaping(const char *volume)
+{
+	struct volume_status status;
+
+	return !read_status(volume, &status) && status.is_reaping;
 }
 
 static int insist_on_closed(const char *volume)

@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Receives a state. What runs is written; at marks it becomes the state
- * "receiving", whose note says how far that has come, at the end the state that
- * was sent. So there is all of a state, or none, and what was broken off goes
- * on from the last mark, whatever has happened to what runs.
+ * "receiving", whose note says of what it is a part, and how far that has come;
+ * at the end the state that was sent. So there is all of a state, or none, and
+ * what was broken off goes on from the last mark. What ran before runs again
+ * then, if that was a state: nobody is to start from a part.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/lib.h"
 #include "snap/snap_store.h"
 #include "snap/snap_stream.h"
+
+/* A cut becomes a state as soon as the disks have what was written before. */
+#define CUT_WAIT_NS (20 * NSEC_PER_SEC)
+#define CUT_POLL_NS 20000000
 
 /**
  * struct receiving - a stream on its way
@@ -24,6 +30,8 @@
  * @next: sector before which the stream has nothing more to say
  * @noted: sector of the state "receiving": all before is as in what is sent
  * @noted_ns: CLOCK_MONOTONIC of that
+ * @restores: of the volume, when what is written began to run
+ * @former: the state that ran before, empty if that was the base disk
  */
 struct receiving {
 	const struct snap_receiver *receiver;
@@ -33,6 +41,8 @@ struct receiving {
 	uint64_t next;
 	uint64_t noted;
 	uint64_t noted_ns;
+	uint64_t restores;
+	char former[SS_NAME_MAX + 1];
 };
 
 static bool is_full(const struct receiving *receiving)
@@ -57,37 +67,66 @@ __attribute__((format(printf, 2, 3))) static int refuse(const struct receiving *
 	return -ECANCELED;
 }
 
-/* Does this state, whose transaction is that of the stream, say how far it has come? */
-static int parse_note(const struct snap_state *state, uint64_t *at)
-{
-	uint64_t bytes;
+/* What the note of the state STREAM_RECEIVING says: "at BYTE of UUID ORIGIN". */
+struct mark {
+	uint64_t at;
+	u8 uuid[SS_UUID_SIZE];
+	u8 origin[SS_UUID_SIZE];
+};
 
-	if (sscanf(state->note, "at %" SCNu64, &bytes) != 1 || bytes % STREAM_SECTOR)
+static char *format_note(const struct receiving *receiving, uint64_t at)
+{
+	char uuid[2 * SS_UUID_SIZE + 1], origin[2 * SS_UUID_SIZE + 1];
+
+	snap_format_uuid(uuid, receiving->header->to);
+	snap_format_uuid(origin, receiving->header->to_origin);
+	return xprintf("at %" PRIu64 " of %s %s", at * STREAM_SECTOR, uuid, origin);
+}
+
+static int parse_note(const char *note, struct mark *mark)
+{
+	char uuid[2 * SS_UUID_SIZE + 1], origin[2 * SS_UUID_SIZE + 1];
+	uint64_t bytes;
+	int end = 0;
+
+	if (sscanf(note, "at %" SCNu64 " of %32s %32s%n", &bytes, uuid, origin, &end) != 3 ||
+	    note[end] || bytes % STREAM_SECTOR || snap_parse_uuid(uuid, mark->uuid) ||
+	    snap_parse_uuid(origin, mark->origin))
 		return -EBADMSG;
-	*at = bytes / STREAM_SECTOR;
+	mark->at = bytes / STREAM_SECTOR;
 	return 0;
 }
 
-/* What runs becomes a state of that name, in place of another. */
-static int become(const struct receiving *receiving, const char *name, const char *replaced,
-		  const char *note)
+static int send_until_cut(const struct snap_volume *volume, const char *text)
 {
-	const struct snap_volume *volume = receiving->receiver->volume;
-	char *quoted = snap_quoted(name), *quoted_note = snap_quoted(note), *text;
-	char uuid[2 * SS_UUID_SIZE + 1];
+	const struct timespec pause = { .tv_nsec = CUT_POLL_NS };
+	uint64_t end = now_ns(CLOCK_MONOTONIC) + CUT_WAIT_NS;
 	int ret;
 
-	snap_format_uuid(uuid, receiving->header->to);
-	text = xprintf("receive %s %s %s %" PRIu64 " %s", quoted, replaced, uuid,
-		       le64toh(receiving->header->time), quoted_note);
-	ret = volume->message(volume, text, NULL);
+	do {
+		ret = volume->message(volume, text, NULL);
+	} while (ret == -EINPROGRESS && now_ns(CLOCK_MONOTONIC) < end && !nanosleep(&pause, NULL));
+	return ret;
+}
+
+/* What runs becomes a state of that name, in place of another; of that identity, "- -" = its own. */
+static int become(const struct receiving *receiving, const char *name, const char *replaced,
+		  const char *identity, const char *note)
+{
+	char *quoted = snap_quoted(name), *quoted_note = snap_quoted(note), *text;
+	int ret;
+
+	text = xprintf("receive %s %s %" PRIu64 " %s %" PRIu64 " %s", quoted, replaced,
+		       receiving->restores, identity, le64toh(receiving->header->time),
+		       quoted_note);
+	ret = send_until_cut(receiving->receiver->volume, text);
 	free(text);
 	free(quoted_note);
 	free(quoted);
 	return ret;
 }
 
-/* Never back: what was received is so for ever. */
+/* Never back: what was received is so for ever. A part is no state of the sender's. */
 static int note_place(struct receiving *receiving, uint64_t sector, const char *replaced)
 {
 	char *note;
@@ -95,8 +134,8 @@ static int note_place(struct receiving *receiving, uint64_t sector, const char *
 
 	if (sector < receiving->noted)
 		sector = receiving->noted;
-	note = xprintf("at %" PRIu64 " of %s", sector * STREAM_SECTOR, receiving->header->to_name);
-	ret = become(receiving, STREAM_RECEIVING, replaced, note);
+	note = format_note(receiving, sector);
+	ret = become(receiving, STREAM_RECEIVING, replaced, "- -", note);
 	free(note);
 	if (!ret) {
 		receiving->noted = sector;
@@ -114,19 +153,6 @@ static int is_same_from(const struct receiving *receiving, const char *older, co
 
 	if (!ret)
 		ret = !ranges.n || ranges.range[ranges.n - 1].end <= sector;
-	free(ranges.range);
-	return ret;
-}
-
-/* Where a state shows BASE, nobody knows what that of the other side has there. */
-static int has_nothing_of_base(const struct receiving *receiving, const char *name)
-{
-	struct snap_ranges ranges;
-	int ret = snap_read_ranges(receiving->receiver->volume, "-", name, &ranges);
-
-	if (!ret)
-		ret = ranges.n == 1 && !ranges.range->start &&
-		      ranges.range->end == receiving->receiver->sectors;
 	free(ranges.range);
 	return ret;
 }
@@ -163,27 +189,41 @@ static int check_from(const struct receiving *receiving, const struct snap_state
 	if (!from)
 		return refuse(receiving, "it has no state that is %s of the sender",
 			      receiving->header->from_name);
+	if (memcmp(from->origin, receiving->header->from_origin, SS_UUID_SIZE))
+		return refuse(receiving,
+			      "its %s is of the same take as %s of the sender, "
+			      "but of another volume of the group",
+			      from->name, receiving->header->from_name);
 	*below = from->name;
-	ret = has_nothing_of_base(receiving, from->name);
-	if (ret)
-		return ret < 0 ? ret : 0;
+	ret = snap_shows_base(receiving->receiver->volume, from->name,
+			      receiving->receiver->sectors);
+	if (ret <= 0)
+		return ret;
 	return refuse(receiving,
-		      "%s was not received as a whole, or the volume has grown since; "
-		      "send without --from",
+		      "%s shows the base disk: it was taken here, or the volume has grown since "
+		      "it was received; send without --from",
 		      from->name);
 }
 
-/* Sets receiving->noted if it has begun. */
-static int check_mark(struct receiving *receiving, const struct snap_state *mark)
+static bool is_part_of(const struct mark *mark, const struct stream_header *header)
+{
+	return !memcmp(mark->uuid, header->to, SS_UUID_SIZE) &&
+	       !memcmp(mark->origin, header->to_origin, SS_UUID_SIZE);
+}
+
+/* Sets receiving->noted if it has begun. What has nothing yet is in nobody's way. */
+static int check_mark(struct receiving *receiving, const struct snap_state *state)
 {
 	uint64_t at = le64toh(receiving->header->at);
+	struct mark mark = { 0 };
 
-	if (mark && memcmp(mark->uuid, receiving->header->to, SS_UUID_SIZE))
-		return refuse(receiving, "it has received a part of another state; "
-					 "delete the state " STREAM_RECEIVING " to give that up");
-	if (mark && parse_note(mark, &receiving->noted))
+	if (state && (parse_note(state->note, &mark) || mark.at > receiving->receiver->sectors))
 		return refuse(receiving,
 			      "the note of the state " STREAM_RECEIVING " is none of ours");
+	if (mark.at && !is_part_of(&mark, receiving->header))
+		return refuse(receiving, "it has received a part of another state; "
+					 "delete the state " STREAM_RECEIVING " to give that up");
+	receiving->noted = mark.at;
 	if (at > receiving->noted)
 		return refuse(receiving,
 			      "the stream begins at %" PRIu64
@@ -196,28 +236,65 @@ static int check_name(const struct receiving *receiving, const struct snap_state
 {
 	const struct snap_state *same = snap_find_uuid(states, receiving->header->to);
 
-	if (same && strcmp(same->name, STREAM_RECEIVING))
-		return refuse(receiving, "it has that state, called %s", same->name);
+	if (same)
+		return refuse(receiving, "it has a state of that take, called %s", same->name);
 	if (snap_find_state(states, receiving->header->to_name))
 		return refuse(receiving, "it has another state of that name");
 	return 0;
+}
+
+/* What runs goes when a part is gone on with: it is the rest of that, or there is nothing of it. */
+static int check_running(const struct receiving *receiving, const char *parent)
+{
+	int ret;
+
+	if (!strcmp(parent, STREAM_RECEIVING))
+		return 0;
+	ret = is_same_from(receiving, parent, "-", 0);
+	if (ret)
+		return ret < 0 ? ret : 0;
+	return refuse(receiving, "what was written since it was broken off would be lost; "
+				 "take a state first");
+}
+
+/* What came runs again. */
+static int go_on(struct receiving *receiving)
+{
+	const struct snap_receiver *receiver = receiving->receiver;
+	struct snap_states states = { 0 };
+	const struct snap_state *running;
+	int ret = receiver->restore(receiver->disk, STREAM_RECEIVING);
+
+	ret = ret ? ret : snap_read_states(receiver->volume, &states);
+	running = snap_find_state(&states, "-");
+	if (!ret && (!running || strcmp(running->parent, STREAM_RECEIVING)))
+		ret = -ESTALE;
+	receiving->restores = states.restores;
+	free(states.state);
+	/* Of which state nothing came is no matter. */
+	return ret || receiving->noted ? ret : note_place(receiving, 0, STREAM_RECEIVING);
 }
 
 static int begin_with(struct receiving *receiving, const struct snap_states *states)
 {
 	const struct snap_state *mark = snap_find_state(states, STREAM_RECEIVING);
 	const struct snap_state *running = snap_find_state(states, "-");
-	const char *below = running ? running->parent : "-";
+	const char *parent = running ? running->parent : "-", *below = parent;
 	int ret = check_name(receiving, states);
 
+	receiving->restores = states->restores;
 	ret = ret ? ret : check_mark(receiving, mark);
 	if (!ret && !is_full(receiving))
 		ret = check_from(receiving, states, &below);
 	ret = ret ? ret : check_start(receiving, below, mark);
+	if (!ret && mark)
+		ret = check_running(receiving, parent);
 	if (ret)
 		return ret;
-	return mark ? receiving->receiver->restore(receiving->receiver->disk)
-		    : note_place(receiving, 0, "-");
+	parent = mark ? mark->parent : below;
+	if (strcmp(parent, "-"))
+		snprintf(receiving->former, sizeof(receiving->former), "%s", parent);
+	return mark ? go_on(receiving) : note_place(receiving, 0, "-");
 }
 
 static int begin(struct receiving *receiving)
@@ -249,7 +326,10 @@ static bool is_in_order(const struct receiving *receiving, const struct stream_r
 
 static int receive_mark(struct receiving *receiving, uint64_t sector)
 {
-	if (now_ns(CLOCK_MONOTONIC) - receiving->noted_ns < receiving->receiver->mark_ns)
+	const struct snap_receiver *receiver = receiving->receiver;
+
+	if (now_ns(CLOCK_MONOTONIC) - receiving->noted_ns < receiver->mark_ns ||
+	    receiver->is_reaping(receiver->disk))
 		return 0;
 	return note_place(receiving, sector, STREAM_RECEIVING);
 }
@@ -257,11 +337,16 @@ static int receive_mark(struct receiving *receiving, uint64_t sector)
 static int receive_end(const struct receiving *receiving, uint64_t sector)
 {
 	const struct snap_receiver *receiver = receiving->receiver;
+	const struct stream_header *header = receiving->header;
+	char identity[4 * SS_UUID_SIZE + 2];
 	int ret = sector == receiver->sectors ? receiver->check(receiver->disk) : -EBADMSG;
 
-	return ret ? ret
-		   : become(receiving, receiving->header->to_name, STREAM_RECEIVING,
-			    receiving->header->note);
+	if (ret)
+		return ret;
+	snap_format_uuid(identity, header->to);
+	identity[2 * SS_UUID_SIZE] = ' ';
+	snap_format_uuid(identity + 2 * SS_UUID_SIZE + 1, header->to_origin);
+	return become(receiving, header->to_name, STREAM_RECEIVING, identity, header->note);
 }
 
 /* 1 at the end. */
@@ -270,12 +355,14 @@ static int receive_record(struct receiving *receiving)
 	const struct snap_receiver *receiver = receiving->receiver;
 	struct stream_record record;
 	int ret = stream_get(&receiving->stream, &record, receiving->data);
-	uint64_t start = le64toh(record.start), sectors = le64toh(record.sectors);
+	uint64_t start, sectors;
 
 	if (ret)
 		return ret;
 	if (!is_in_order(receiving, &record))
 		return -EBADMSG;
+	start = le64toh(record.start);
+	sectors = le64toh(record.sectors);
 	receiving->next = start + sectors;
 	switch (le32toh(record.type)) {
 	case STREAM_DATA:
@@ -304,14 +391,39 @@ static int receive_records(struct receiving *receiving)
 	return ret < 0 ? ret : 0;
 }
 
+static int restore_former(const struct receiving *receiving)
+{
+	const struct snap_receiver *receiver = receiving->receiver;
+	struct snap_states states;
+	int ret = snap_read_states(receiver->volume, &states);
+
+	if (!ret && states.restores != receiving->restores)
+		ret = -ESTALE;
+	free(states.state);
+	ret = ret ? ret : receiver->check(receiver->disk);
+	return ret ? ret : receiver->restore(receiver->disk, receiving->former);
+}
+
+/* It was broken off: what runs is a part that nobody is to start from. */
+static void leave(const struct receiving *receiving)
+{
+	const char *volume = receiving->receiver->volume->name;
+
+	if (!*receiving->former)
+		err("what %s runs is a part of %s", volume, receiving->header->to_name);
+	else if (restore_former(receiving))
+		err("what %s runs is not what it did: restore %s", volume, receiving->former);
+}
+
 /**
  * snap_receive() - receive a state
  * @receiver: where to, and where from
  * @header: result; its name is empty if there was none
  *
  * Return: 0, and the state is there; -ECANCELED when it was said why it is refused, and nothing
- * has changed, -EPIPE when the stream ends too early, -EBADMSG when it is damaged, or another
- * negative errno: then the state STREAM_RECEIVING says how far it has come.
+ * has changed, -EPIPE when the stream ends too early, -EBADMSG when it is damaged, -ESTALE when
+ * another has restored a state meanwhile, or another negative errno: then the state
+ * STREAM_RECEIVING says how far it has come, and what ran before runs again if that was a state.
  */
 int snap_receive(const struct snap_receiver *receiver, struct stream_header *header)
 {
@@ -329,7 +441,12 @@ int snap_receive(const struct snap_receiver *receiver, struct stream_header *hea
 		return ret;
 	}
 	ret = begin(&receiving);
-	return ret ? ret : receive_records(&receiving);
+	if (ret)
+		return ret;
+	ret = receive_records(&receiving);
+	if (ret)
+		leave(&receiving);
+	return ret;
 }
 
 /**
@@ -342,13 +459,14 @@ int snap_receive(const struct snap_receiver *receiver, struct stream_header *hea
 int snap_received(const struct snap_volume *volume, uint64_t *at)
 {
 	struct snap_states states;
-	const struct snap_state *mark;
+	const struct snap_state *state;
+	struct mark mark = { 0 };
 	int ret = snap_read_states(volume, &states);
 
-	*at = 0;
-	mark = ret ? NULL : snap_find_state(&states, STREAM_RECEIVING);
-	if (mark)
-		ret = parse_note(mark, at);
+	state = ret ? NULL : snap_find_state(&states, STREAM_RECEIVING);
+	if (state)
+		ret = parse_note(state->note, &mark);
+	*at = mark.at;
 	free(states.state);
 	return ret;
 }

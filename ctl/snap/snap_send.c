@@ -34,15 +34,21 @@ struct sending {
 	bool is_marked;
 };
 
-static int find_uuid(const struct snap_states *states, const char *name, u8 *uuid)
+/* By what it is known everywhere. */
+static int identify(const struct snap_states *states, const char *name, u8 *uuid, u8 *origin)
 {
 	const struct snap_state *state = snap_find_state(states, name);
 
 	if (!state || !strcmp(name, "-"))
 		return -ENOENT;
-	if (!snap_has_uuid(state->uuid))
+	if (!strcmp(name, STREAM_RECEIVING))
+		return -EINVAL;
+	if (!strcmp(state->condition, "undecided"))
 		return -EAGAIN;
+	if (!snap_has_uuid(state->uuid))
+		return -ENODATA;
 	memcpy(uuid, state->uuid, SS_UUID_SIZE);
+	memcpy(origin, state->origin, SS_UUID_SIZE);
 	return 0;
 }
 
@@ -50,18 +56,18 @@ static int fill_header(const struct snap_sender *sender, const struct snap_state
 		       struct stream_header *header)
 {
 	const struct snap_state *to = snap_find_state(states, sender->to);
-	int ret = find_uuid(states, sender->to, header->to);
+	int ret = identify(states, sender->to, header->to, header->to_origin);
 
 	if (ret)
 		return ret;
-	header->at = htole64(sender->at);
+	header->at = htole64(sender->at / STREAM_ALIGN * STREAM_ALIGN);
 	header->time = htole64(to->time);
 	snprintf(header->to_name, sizeof(header->to_name), "%s", to->name);
 	snprintf(header->note, sizeof(header->note), "%s", to->note);
 	if (!sender->from)
 		return 0;
 	snprintf(header->from_name, sizeof(header->from_name), "%s", sender->from);
-	return find_uuid(states, sender->from, header->from);
+	return identify(states, sender->from, header->from, header->from_origin);
 }
 
 /**
@@ -69,7 +75,8 @@ static int fill_header(const struct snap_sender *sender, const struct snap_state
  * @sender: what to send; no view is needed yet
  * @header: result, but for the size
  *
- * Return: 0; -ENOENT, -EAGAIN when a state is undecided, or another negative errno.
+ * Return: 0; -ENOENT, -EINVAL when it is a part of one, -EAGAIN when it is undecided, -ENODATA when
+ * it has no transaction, or another negative errno.
  */
 int snap_prepare_send(const struct snap_sender *sender, struct stream_header *header)
 {
@@ -94,10 +101,60 @@ static int check_same(const struct snap_sender *sender, const struct stream_head
 	return ret;
 }
 
+/* One that was received before the volume grew is not the one that was taken any more. */
+static int check_whole(const struct snap_sender *sender, const struct snap_states *states,
+		       const char *name)
+{
+	const struct snap_state *state = snap_find_state(states, name);
+	int ret;
+
+	if (!state || !memcmp(state->origin, states->store, SS_UUID_SIZE))
+		return 0;
+	ret = snap_shows_base(sender->volume, name, sender->sectors);
+	return ret > 0 ? -EXDEV : ret;
+}
+
+static int check_both_whole(const struct snap_sender *sender)
+{
+	struct snap_states states;
+	int ret = snap_read_states(sender->volume, &states);
+
+	ret = ret ? ret : check_whole(sender, &states, sender->to);
+	if (!ret && sender->from)
+		ret = check_whole(sender, &states, sender->from);
+	free(states.state);
+	return ret;
+}
+
+/* To whole blocks of any disk: the view has what is around. */
+static void align(const struct snap_sender *sender, struct snap_ranges *ranges)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < ranges->n; i++) {
+		struct snap_range range = ranges->range[i];
+
+		range.start = range.start / STREAM_ALIGN * STREAM_ALIGN;
+		range.end = (range.end + STREAM_ALIGN - 1) / STREAM_ALIGN * STREAM_ALIGN;
+		if (range.end > sender->sectors)
+			range.end = sender->sectors;
+		if (n && range.start <= ranges->range[n - 1].end)
+			ranges->range[n - 1].end = range.end;
+		else
+			ranges->range[n++] = range;
+	}
+	ranges->n = n;
+}
+
 static int find_ranges(const struct snap_sender *sender, struct snap_ranges *ranges)
 {
-	if (sender->from)
-		return snap_read_ranges(sender->volume, sender->from, sender->to, ranges);
+	int ret;
+
+	if (sender->from) {
+		ret = snap_read_ranges(sender->volume, sender->from, sender->to, ranges);
+		align(sender, ranges);
+		return ret;
+	}
 	ranges->n = 1;
 	ranges->range = xalloc(sizeof(*ranges->range));
 	ranges->range->end = sender->sectors;
@@ -196,9 +253,9 @@ static int put_range(struct sending *sending, uint64_t start, uint64_t end)
 	return ret;
 }
 
-static int put_ranges(struct sending *sending, const struct snap_ranges *ranges)
+static int put_ranges(struct sending *sending, const struct snap_ranges *ranges, uint64_t at)
 {
-	uint64_t at = sending->sender->at, mark = sending->sender->mark;
+	uint64_t mark = sending->sender->mark;
 	int ret = 0;
 	size_t i;
 
@@ -222,8 +279,9 @@ static int put_ranges(struct sending *sending, const struct snap_ranges *ranges)
  * @sender: what to send, with a view that was made since @header was filled
  * @header: of snap_prepare_send()
  *
- * Return: 0, and there is an end in the stream; -ESTALE when a state is another one by now, or
- * another negative errno.
+ * Return: 0, and there is an end in the stream; -ERANGE when it is to begin beyond the end of the
+ * volume, -EXDEV when a state was received before the volume grew, -ESTALE when it is another one
+ * by now, or another negative errno.
  */
 int snap_send(const struct snap_sender *sender, struct stream_header *header)
 {
@@ -233,14 +291,15 @@ int snap_send(const struct snap_sender *sender, struct stream_header *header)
 		.is_marked = true,
 	};
 	struct snap_ranges ranges = { 0 };
-	int ret = sender->at > sender->sectors ? -EINVAL : find_ranges(sender, &ranges);
+	int ret = sender->at > sender->sectors ? -ERANGE : check_both_whole(sender);
 
+	ret = ret ? ret : find_ranges(sender, &ranges);
 	ret = ret ? ret : check_same(sender, header);
 	if (!ret && posix_memalign((void **)&sending.data, 4096, STREAM_PIECE))
 		ret = -ENOMEM;
 	header->sectors = htole64(sender->sectors);
 	ret = ret ? ret : stream_put_header(&sending.stream, header);
-	ret = ret ? ret : put_ranges(&sending, &ranges);
+	ret = ret ? ret : put_ranges(&sending, &ranges, le64toh(header->at));
 	free(sending.data);
 	free(ranges.range);
 	return ret;

@@ -3,6 +3,7 @@
  * Header and records of a stream, written and read.
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,14 +12,27 @@
 
 _Static_assert(sizeof(struct stream_header) == STREAM_SECTOR, "the header is a sector");
 
+/* Who has the other end may have made ours one that does not wait, too. */
+static int wait_for(int fd, short events)
+{
+	struct pollfd pollfd = { .fd = fd, .events = events };
+
+	if (errno == EINTR)
+		return 0;
+	if (errno != EAGAIN)
+		return -errno;
+	return poll(&pollfd, 1, -1) < 0 && errno != EINTR ? -errno : 0;
+}
+
 /* All, or a negative errno. */
 static int write_all(int fd, const void *data, size_t size)
 {
 	while (size) {
 		ssize_t done = write(fd, data, size);
+		int ret = done < 0 ? wait_for(fd, POLLOUT) : 0;
 
-		if (done < 0 && errno != EINTR)
-			return -errno;
+		if (ret)
+			return ret;
 		if (done > 0) {
 			data = (const char *)data + done;
 			size -= done;
@@ -31,11 +45,12 @@ static int read_all(int fd, void *data, size_t size)
 {
 	while (size) {
 		ssize_t done = read(fd, data, size);
+		int ret = done < 0 ? wait_for(fd, POLLIN) : 0;
 
 		if (!done)
 			return -EPIPE;
-		if (done < 0 && errno != EINTR)
-			return -errno;
+		if (ret)
+			return ret;
 		if (done > 0) {
 			data = (char *)data + done;
 			size -= done;
@@ -112,7 +127,8 @@ static bool header_is_sound(const struct stream_header *header)
 	bool is_full = !snap_has_uuid(header->from);
 
 	return le64toh(header->at) <= le64toh(header->sectors) && snap_has_uuid(header->to) &&
-	       is_name(header->to_name) &&
+	       snap_has_uuid(header->to_origin) && is_name(header->to_name) &&
+	       is_full == !snap_has_uuid(header->from_origin) &&
 	       (is_full ? !*header->from_name : is_name(header->from_name)) &&
 	       is_text(header->note, sizeof(header->note), ' ') &&
 	       !memchr_inv(header->reserved, 0, sizeof(header->reserved));

@@ -14,6 +14,8 @@
 #define STREAM_VERSION 1
 
 #define STREAM_SECTOR 512
+/* What is sent begins and ends at such a sector: a disk may have blocks of that size. */
+#define STREAM_ALIGN (4096 / STREAM_SECTOR)
 /* Data of one record at most. */
 #define STREAM_PIECE (1 << 20)
 /* A mark each so many sectors of the volume, if anything was sent since. */
@@ -30,7 +32,9 @@
  * @at: sector from which on it is sent; what is before has been received
  * @time: of the take, ns since 1970
  * @from: transaction of the state that the other side has; zero = none, all is sent
+ * @from_origin: store of the volume that was taken then: others of its group have the transaction
  * @to: transaction of the state that is sent
+ * @to_origin: store of the volume that was taken then
  * @from_name: what it is called here, NUL-terminated; as the others
  * @to_name: name of the state that is sent
  * @note: of that state
@@ -44,11 +48,13 @@ struct stream_header {
 	__le64 at;
 	__le64 time;
 	__u8 from[SS_UUID_SIZE];
+	__u8 from_origin[SS_UUID_SIZE];
 	__u8 to[SS_UUID_SIZE];
+	__u8 to_origin[SS_UUID_SIZE];
 	char from_name[SS_NAME_MAX + 1];
 	char to_name[SS_NAME_MAX + 1];
 	char note[SS_NOTE_MAX + 1];
-	__u8 reserved[184];
+	__u8 reserved[152];
 };
 
 enum stream_type {
@@ -129,8 +135,9 @@ int snap_send(const struct snap_sender *sender, struct stream_header *header);
  * @disk: it, where it can be written
  * @write: writes sectors; returns 0 or a negative errno, as the others
  * @zero: writes zeroes
- * @check: has anybody else got it open?
- * @restore: what runs is the state STREAM_RECEIVING again
+ * @check: has anybody else got it open? For a while is no matter.
+ * @restore: what runs is a state again
+ * @is_reaping: is what the last mark left not freed yet?
  * @mark_ns: time from a mark to the next that is noted
  * @fd: where from
  */
@@ -141,7 +148,8 @@ struct snap_receiver {
 	int (*write)(void *disk, uint64_t sector, const void *data, size_t sectors);
 	int (*zero)(void *disk, uint64_t sector, uint64_t sectors);
 	int (*check)(void *disk);
-	int (*restore)(void *disk);
+	int (*restore)(void *disk, const char *state);
+	bool (*is_reaping)(void *disk);
 	uint64_t mark_ns;
 	int fd;
 };

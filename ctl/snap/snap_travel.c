@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <libdevmapper.h>
+#include <linux/dm-ioctl.h>
 #include <linux/fs.h>
 
 #include "snap/snap.h"
@@ -20,6 +22,8 @@
 
 /* Each mark is a take, and leaves work for the reaper. */
 #define MARK_NS (5 * NSEC_PER_SEC)
+#define LOOK_NS (3 * NSEC_PER_SEC)
+#define LOOK_POLL_NS 50000000
 
 static const char *reason(int error)
 {
@@ -30,6 +34,16 @@ static const char *reason(int error)
 		return "the stream is damaged";
 	case EPROTONOSUPPORT:
 		return "that is no stream, or one of a newer lparctl";
+	case EINVAL:
+		return "that is no snapsync volume, or the state is a part of one on its way here";
+	case ERANGE:
+		return "--at is beyond the end of the volume";
+	case ENODATA:
+		return "the state has no UUID";
+	case EXDEV:
+		return "a state was received before the volume grew: take another, and send that";
+	case EINPROGRESS:
+		return "a cut of its group does not become a state";
 	default:
 		return snap_reason(error);
 	}
@@ -101,10 +115,15 @@ static void remove_view(const char *view)
 /* A file, by which the state stays, and can be read. */
 static int open_view(const struct snap_sender *sender)
 {
-	char *view = xprintf("%s.sent.%d", sender->volume->name, (int)getpid());
+	char *view = xprintf("snap-send.%d", (int)getpid());
 	int ret = create_view(view, sender);
 	uint64_t sectors;
 
+	/* One of the same number was killed before it could say that it goes. */
+	if (ret == -EBUSY) {
+		remove_view(view);
+		ret = create_view(view, sender);
+	}
 	if (!ret) {
 		ret = open_disk(view, O_RDONLY, &sectors);
 		remove_view(view);
@@ -233,18 +252,32 @@ static int zero_disk(void *of, uint64_t sector, uint64_t sectors)
 	return ioctl(disk->fd, BLKZEROOUT, range) ? -errno : 0;
 }
 
+/* Those who only look what there is, as udev does, are gone soon. */
 static int check_disk(void *of)
 {
+	const struct timespec pause = { .tv_nsec = LOOK_POLL_NS };
+	uint64_t end = now_ns(CLOCK_MONOTONIC) + LOOK_NS;
 	const struct disk *disk = of;
+	int ret;
 
-	return snap_check_closed(disk->name, 1);
+	do {
+		ret = snap_check_closed(disk->name, 1);
+	} while (ret == -EADDRINUSE && now_ns(CLOCK_MONOTONIC) < end && !nanosleep(&pause, NULL));
+	return ret;
 }
 
-static int restore_disk(void *of)
+static int restore_disk(void *of, const char *state)
 {
 	const struct disk *disk = of;
 
-	return snap_restore(disk->name, STREAM_RECEIVING);
+	return snap_restore(disk->name, state);
+}
+
+static bool is_reaping(void *of)
+{
+	const struct disk *disk = of;
+
+	return snap_is_reaping(disk->name);
 }
 
 static void report(const struct stream_header *header)
@@ -284,6 +317,7 @@ static int receive_state(const struct snap_volume *volume)
 		.zero = zero_disk,
 		.check = check_disk,
 		.restore = restore_disk,
+		.is_reaping = is_reaping,
 		.mark_ns = MARK_NS,
 		.fd = STDIN_FILENO,
 	};
@@ -333,4 +367,21 @@ int snap_receive_verb(struct args *args)
 	if (isatty(STDIN_FILENO))
 		return usage("the state comes from standard input: lead that from snap send");
 	return receive_state(&volume);
+}
+
+/* Is what a disk runs a part of a state that it was, or is, to receive? */
+bool snap_is_partial(const char *disk)
+{
+	struct snap_states states = { 0 };
+	char name[DM_NAME_LEN] = "";
+	struct snap_volume volume = snap_volume(name);
+	const struct snap_state *running;
+	bool is_partial;
+	int ret = snap_volume_of(disk, name, sizeof(name));
+
+	ret = ret ? ret : snap_read_states(&volume, &states);
+	running = ret ? NULL : snap_find_state(&states, "-");
+	is_partial = running && !strcmp(running->parent, STREAM_RECEIVING);
+	free(states.state);
+	return is_partial;
 }

@@ -51,11 +51,12 @@ static int read_list(const struct snap_volume *volume, struct snap_states *state
 	return ret;
 }
 
-static int parse_uuid(const char *text, uint8_t *uuid)
+/* Of digits, no more and no less. */
+int snap_parse_uuid(const char *text, uint8_t *uuid)
 {
 	unsigned int i;
 
-	if (strlen(text) != 2 * SS_UUID_SIZE)
+	if (strlen(text) != 2 * SS_UUID_SIZE || strspn(text, "0123456789abcdef") != strlen(text))
 		return -EBADMSG;
 	for (i = 0; i < SS_UUID_SIZE; i++)
 		if (sscanf(text + 2 * i, "%2" SCNx8, &uuid[i]) != 1)
@@ -64,25 +65,31 @@ static int parse_uuid(const char *text, uint8_t *uuid)
 }
 
 /* What was taken or renamed in between has none. */
+static int parse_identity(struct snap_states *states, const char *line)
+{
+	char name[SS_NAME_MAX + 1], uuid[2 * SS_UUID_SIZE + 1], origin[2 * SS_UUID_SIZE + 1];
+	struct snap_state *state;
+
+	if (sscanf(line, "- %" SCNu64 " %32s", &states->restores, origin) == 2)
+		return snap_parse_uuid(origin, states->store);
+	if (sscanf(line, "%63s %32s %32s", name, uuid, origin) != 3)
+		return -EBADMSG;
+	state = (struct snap_state *)snap_find_state(states, name);
+	if (!state)
+		return 0;
+	return snap_parse_uuid(uuid, state->uuid) ? -EBADMSG
+						  : snap_parse_uuid(origin, state->origin);
+}
+
 static int read_uuids(const struct snap_volume *volume, struct snap_states *states)
 {
-	char name[SS_NAME_MAX + 1], uuid[2 * SS_UUID_SIZE + 1];
 	char *answer = NULL, *line, *rest;
 	int ret = volume->message(volume, "uuids", &answer);
 
 	if (ret)
 		return ret;
-	for (line = strtok_r(answer, "\n", &rest); line && !ret;
-	     line = strtok_r(NULL, "\n", &rest)) {
-		struct snap_state *state;
-
-		if (sscanf(line, "%63s %32s", name, uuid) != 2) {
-			ret = -EBADMSG;
-			break;
-		}
-		state = (struct snap_state *)snap_find_state(states, name);
-		ret = state ? parse_uuid(uuid, state->uuid) : 0;
-	}
+	for (line = strtok_r(answer, "\n", &rest); line && !ret; line = strtok_r(NULL, "\n", &rest))
+		ret = parse_identity(states, line);
 	free(answer);
 	return ret;
 }
@@ -190,5 +197,17 @@ int snap_read_ranges(const struct snap_volume *volume, const char *from, const c
 	} while (!ret && next);
 	free(newer);
 	free(older);
+	return ret;
+}
+
+/* Where a state shows BASE, nobody knows what another volume has there. 1, 0 or a negative errno. */
+int snap_shows_base(const struct snap_volume *volume, const char *name, uint64_t sectors)
+{
+	struct snap_ranges ranges;
+	int ret = snap_read_ranges(volume, "-", name, &ranges);
+
+	if (!ret)
+		ret = ranges.n != 1 || ranges.range->start || ranges.range->end != sectors;
+	free(ranges.range);
 	return ret;
 }

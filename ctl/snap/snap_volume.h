@@ -33,12 +33,15 @@ struct snap_state {
 	char condition[16];
 	char note[SS_NOTE_MAX + 1];
 	uint8_t uuid[SS_UUID_SIZE]; /* of the take, the same on all members and hosts */
+	uint8_t origin[SS_UUID_SIZE]; /* store of the volume that was taken */
 };
 
 struct snap_states {
 	struct snap_state *state;
 	size_t n;
 	uint64_t chunk; /* bytes */
+	uint64_t restores; /* since the volume was activated */
+	uint8_t store[SS_UUID_SIZE]; /* of the volume */
 };
 
 /* Sectors that differ, in order, none next to another. */
@@ -59,6 +62,8 @@ const struct snap_state *snap_find_state(const struct snap_states *states, const
 const struct snap_state *snap_find_uuid(const struct snap_states *states, const uint8_t *uuid);
 bool snap_has_uuid(const uint8_t *uuid);
 void snap_format_uuid(char *text, const uint8_t *uuid);
+int snap_parse_uuid(const char *text, uint8_t *uuid);
+int snap_shows_base(const struct snap_volume *volume, const char *name, uint64_t sectors);
 int snap_read_ranges(const struct snap_volume *volume, const char *from, const char *to,
 		     struct snap_ranges *ranges);
 

@@ -21,7 +21,7 @@ sum_of() {
 }
 
 no_view_is_left() {
-	! dmsetup ls --target snapsync-view | grep -q sent
+	! dmsetup ls | grep -q snap-send
 }
 
 send() {
@@ -32,7 +32,7 @@ receive() {
 	lparctl snap receive other "$@"
 }
 
-plan 20
+plan 25
 fill "$base" 130 0 8192	# X
 fill "$(disk 3)" 131 0 8192	# Y
 volume vol chunk 4
@@ -43,11 +43,14 @@ fill $vol 141 0 2048	# a
 blkdiscard -z -o 1M -l 3M $vol
 lparctl snap take vol one note "the first of them"
 good=$(sum $vol)
+printf '%s\n' "[lpar]" "memory=16M" "disk=$other" "[guest]" >"$scratch/g.lpar"
+check_fails "a part of a whole one is no state" eval "send one | head -c 700000 | receive"
+check "and no guest starts from it" eval "! lparctl lpar start g --file $scratch/g.lpar 2>$scratch/said && grep -q 'part of a state' $scratch/said"
 check "a state is sent and received, while the volume is written" eval "send one | receive"
 data check_is "it runs" "$(sum $other)" "$good"
 data check_is "it is a state" "$(sum_of other one)" "$good"
 check_is "of the same take" "$(uuid other one)" "$(uuid vol one)"
-check_is "whose view is gone" "$(dmsetup ls --target snapsync-view)" "No devices found"
+check "whose view is gone" no_view_is_left
 fill $vol 142 4 64	# b
 fill $vol 142 5000 3000
 lparctl snap take vol two
@@ -57,6 +60,11 @@ check "what another has that it has not" eval "send two --from one >$scratch/two
 check "is less" test "$(stat -c %s "$scratch/two")" -lt $((4 << 20))
 check_fails "half of it is no state" eval "head -c 1500000 $scratch/two | receive"
 check_is "nor has it one" "$(uuid other two)" ""
+data check_is "and runs what it ran before" "$(sum $other)" "$good"
+fill $other 145 100 8	# e
+check_fails "what was written since is not thrown away" eval "send --from one two --at \$(receive --at) | receive"
+check_is "it is there" "$(byte $other $((100 << 10)))" 145
+lparctl snap restore other one
 check_is "where to go on is known" "$(receive --at)" "$(lparctl -j snap receive other --at | tr -dc 0-9)"
 check "it goes on" eval "send --from one two --at \$(receive --at) | receive"
 data check_is "it runs, too" "$(sum $other)" "$good_two"

@@ -23,7 +23,13 @@ struct side {
 	struct block_device *base;
 	struct block_device *store;
 	unsigned int chunk;
+	const char *group;
 	bool in_use;
+	bool is_killed; /* before it can put anything in order */
+	bool is_reaping;
+	unsigned int writes;
+	void (*at_write)(struct side *side);
+	void (*at_message)(struct side *side);
 };
 
 static struct side source = { .snap.name = "source", .chunk = 8 };
@@ -44,6 +50,8 @@ static int message(const struct snap_volume *snap, const char *text, char **answ
 {
 	struct side *side = container_of(snap, struct side, snap);
 
+	if (side->at_message)
+		side->at_message(side);
 	if (!answer)
 		return volume_message(&side->vol, "%s", text);
 	*answer = volume_answer(&side->vol, 1 << 16, "%s", text);
@@ -54,6 +62,8 @@ static int open_side(struct side *side)
 {
 	struct ss_volume_args args = { .chunk_sectors = side->chunk };
 
+	if (side->group)
+		snprintf(args.group, sizeof(args.group), "%s", side->group);
 	return volume_open(&side->vol, side->snap.name, side->base, side->store, &args);
 }
 
@@ -111,15 +121,16 @@ static int read_view(void *view, uint64_t sector, void *data, size_t sectors)
 	return 0;
 }
 
-static int send_to(int fd, const char *from, const char *to, const u8 *content, sector_t at)
+static int send_to(int fd, const struct side *side, const char *from, const char *to,
+		   const u8 *content, sector_t at)
 {
 	struct snap_sender sender = {
-		.volume = &source.snap,
+		.volume = &side->snap,
 		.from = from,
 		.to = to,
 		.at = at,
 		.mark = MARK,
-		.sectors = SECTORS,
+		.sectors = side->vol.args.sectors,
 		.view = (void *)content,
 		.read = read_view,
 		.fd = fd,
@@ -146,12 +157,11 @@ static void find_records(struct sent *sent)
 	assert(at == sent->size);
 }
 
-/* Of the source. */
-static int send_state(struct sent *sent, const char *from, const char *to, const u8 *content,
-		      sector_t at)
+static int send_of(const struct side *side, struct sent *sent, const char *from, const char *to,
+		   const u8 *content, sector_t at)
 {
 	int fd = memfd_create("sent", 0);
-	int ret = send_to(fd, from, to, content, at);
+	int ret = send_to(fd, side, from, to, content, at);
 
 	sent->size = lseek(fd, 0, SEEK_CUR);
 	assert(sent->size <= sizeof(sent->data));
@@ -162,10 +172,22 @@ static int send_state(struct sent *sent, const char *from, const char *to, const
 	return ret;
 }
 
+static int send_state(struct sent *sent, const char *from, const char *to, const u8 *content,
+		      sector_t at)
+{
+	return send_of(&source, sent, from, to, content, at);
+}
+
+/* As a disk with blocks of 4 KiB, past the page cache. */
 static int write_target(void *disk, uint64_t sector, const void *data, size_t sectors)
 {
 	struct side *side = disk;
 
+	if ((sector | sectors) % 8)
+		return -EINVAL;
+	side->writes++;
+	if (side->at_write)
+		side->at_write(side);
 	return volume_io(&side->vol, REQ_OP_WRITE, sector, (void *)data, sectors);
 }
 
@@ -173,6 +195,8 @@ static int zero_target(void *disk, uint64_t sector, uint64_t sectors)
 {
 	struct side *side = disk;
 
+	if ((sector | sectors) % 8)
+		return -EINVAL;
 	return volume_io(&side->vol, REQ_OP_WRITE_ZEROES, sector, NULL, sectors);
 }
 
@@ -183,11 +207,20 @@ static int check_target(void *disk)
 	return side->in_use ? -EADDRINUSE : 0;
 }
 
-static int restore_target(void *disk)
+static int restore_target(void *disk, const char *state)
 {
 	struct side *side = disk;
 
-	return volume_message(&side->vol, "restore %s", STREAM_RECEIVING);
+	if (side->is_killed && strcmp(state, STREAM_RECEIVING))
+		return -EIO;
+	return volume_message(&side->vol, "restore %s", state);
+}
+
+static bool target_is_reaping(void *disk)
+{
+	struct side *side = disk;
+
+	return side->is_reaping;
 }
 
 /* As much of it as there is. */
@@ -202,6 +235,7 @@ static int receive(struct side *side, const struct sent *sent, size_t size)
 		.zero = zero_target,
 		.check = check_target,
 		.restore = restore_target,
+		.is_reaping = target_is_reaping,
 		.fd = fd,
 	};
 	struct stream_header header;
@@ -285,7 +319,7 @@ static void whole(void)
 	tap_check(send_state(&changed, "one", "nothing", two, 0) == -ENOENT &&
 			  send_state(&changed, "nothing", "two", two, 0) == -ENOENT &&
 			  send_state(&changed, NULL, "-", two, 0) == -ENOENT &&
-			  send_state(&changed, NULL, "one", one, SECTORS + 1) == -EINVAL,
+			  send_state(&changed, NULL, "one", one, SECTORS + 1) == -ERANGE,
 		  "what is none is not sent");
 }
 
@@ -303,19 +337,26 @@ static void reopen_target(bool power)
 	assert(!open_side(&target));
 }
 
-/* Cut off: there is no such state; goes on from where it is said, or from the beginning. */
+/*
+ * Cut off: there is no such state, and what ran before runs again, but after a kill.
+ * It goes on from where it is said, or from the beginning.
+ */
 static bool goes_on(size_t size, bool power, bool again)
 {
 	uint64_t at = 0;
+	int ret;
 
 	give_up();
-	if (receive(&target, &later, size) != -EPIPE || has(&target, "two"))
+	target.is_killed = power;
+	ret = receive(&target, &later, size);
+	target.is_killed = false;
+	if (ret != -EPIPE || has(&target, "two") || (!power && !shows(&target, one)))
 		return false;
 	reopen_target(power);
 	if (has(&target, "two") || snap_received(&target.snap, &at))
 		return false;
-	/* What runs is not what counts. */
-	if (has(&target, STREAM_RECEIVING))
+	/* What runs above what came is not what counts. */
+	if (power && has(&target, STREAM_RECEIVING))
 		fill(&target, 'x', 0, 2048);
 	assert(!send_state(&changed, "one", "two", two, again ? 0 : at));
 	return !receive_all(&target, &changed) && has_state(&target, "two", two) &&
@@ -451,6 +492,7 @@ static void rearranged(void)
 static void refused(void)
 {
 	struct side fresh = { .snap.name = "fresh", .chunk = 8 };
+	const size_t half = later.record[later.n_records / 2];
 
 	give_up();
 	fill(&target, 'y', 77, 1);
@@ -462,9 +504,13 @@ static void refused(void)
 	tap_check(receive_all(&target, &later) == -EADDRINUSE && !has(&target, STREAM_RECEIVING),
 		  "nor while others have it open");
 	target.in_use = false;
-	receive(&target, &later, later.record[later.n_records / 2]);
+	receive(&target, &later, half);
 	assert(!send_state(&changed, "one", "three", three, 0));
 	tap_check(receive_all(&target, &changed) == -ECANCELED, "another state is half received");
+	fill(&target, 'w', 88, 1);
+	tap_check(receive_all(&target, &later) == -ECANCELED &&
+			  !volume_io(&target.vol, REQ_OP_READ, 88, shown, 1) && *shown == 'w',
+		  "nor is lost what was written since it was broken off");
 	give_up();
 	assert(!send_state(&changed, "one", "two", two, MARK));
 	tap_check(receive_all(&target, &changed) == -ECANCELED, "the beginning is missing");
@@ -482,20 +528,219 @@ static void refused(void)
 static void base_shines_through(void)
 {
 	struct side copy = { .snap.name = "copy", .chunk = 8 };
-	char uuid[2 * SS_UUID_SIZE + 1];
+	char uuid[2 * SS_UUID_SIZE + 1], origin[2 * SS_UUID_SIZE + 1];
 	struct stream_header *header = (void *)full.data;
 
 	new_side(&copy, 'C');
 	snap_format_uuid(uuid, header->to);
 	fill(&copy, 'a', 0, 2047);
-	tap_check(!volume_message(&copy.vol, "receive one - %s 1", uuid), "a state of that take");
+	snap_format_uuid(origin, header->to_origin);
+	tap_check(!volume_message(&copy.vol, "receive one - 0 %s %s 1", uuid, origin),
+		  "a state of that take");
 	tap_check(receive_all(&copy, &later) == -ECANCELED, "of which a sector is that of BASE");
 	free_side(&copy);
 }
 
+/* What the volumes of a group have of one take has one transaction, but not one content. */
+static void other_member(void)
+{
+	struct side wal = { .snap.name = "wal", .chunk = 8, .group = "db" };
+	struct side data = { .snap.name = "data", .chunk = 8, .group = "db" };
+	struct side copy = { .snap.name = "copy", .chunk = 8 };
+	u8 *tuesday = malloc(sizeof(shown));
+	static struct sent other;
+
+	new_side(&data, 'D');
+	new_side(&wal, 'W');
+	fill(&data, 'd', 0, 400);
+	fill(&wal, 'w', 200, 300);
+	assert(!volume_message(&data.vol, "take monday"));
+	assert(shows(&data, shown) && !send_of(&data, &changed, NULL, "monday", shown, 0));
+	fill(&data, 'e', 10, 300);
+	fill(&wal, 'v', 900, 100);
+	assert(!volume_message(&data.vol, "take tuesday"));
+	new_side(&copy, 'C');
+	assert(!receive_all(&copy, &changed));
+	assert(shows(&wal, shown) && !send_of(&wal, &other, "monday", "tuesday", shown, 0));
+	tap_check(receive_all(&copy, &other) == -ECANCELED && !has(&copy, "tuesday"),
+		  "what another volume has since the same take");
+	assert(shows(&data, shown) && !send_of(&data, &other, "monday", "tuesday", shown, 0));
+	assert(receive(&copy, &other, other.record[other.n_records - 1]) == -EPIPE);
+	assert(!volume_message(&copy.vol, "restore monday"));
+	assert(shows(&wal, shown) && !send_of(&wal, &changed, NULL, "tuesday", shown, 0));
+	tap_check(receive_all(&copy, &changed) == -ECANCELED,
+		  "nor goes it on where the other was broken off");
+	assert(!volume_io(&data.vol, REQ_OP_READ, 0, tuesday, SECTORS));
+	tap_check(!receive_all(&copy, &other) && has_state(&copy, "tuesday", tuesday),
+		  "its own does");
+	free(tuesday);
+	free_side(&copy);
+	free_side(&wal);
+	free_side(&data);
+}
+
+/* From hand to hand it is the same state, unless it shows what is not the sender's. */
+static void sent_on(void)
+{
+	struct ss_volume_args args = { .chunk_sectors = 8, .sectors = SECTORS };
+	struct side copy = { .snap = { "copy", message }, .chunk = 8 };
+	struct side third = { .snap.name = "third", .chunk = 8 };
+
+	copy.base = disk_new(SECTORS + 128);
+	copy.store = disk_new(STORE_SECTORS);
+	assert(!volume_open(&copy.vol, "copy", copy.base, copy.store, &args));
+	new_side(&third, '3');
+	assert(!receive_all(&copy, &full));
+	tap_check(!send_of(&copy, &changed, NULL, "one", one, 0) &&
+			  !receive_all(&third, &changed) && has_state(&third, "one", one),
+		  "what was received is sent on");
+	tap_check(!receive_all(&third, &later) && has_state(&third, "two", two),
+		  "what the first sends builds upon it");
+	assert(!volume_reload(&copy.vol, SECTORS + 128));
+	tap_check(send_of(&copy, &changed, NULL, "one", one, 0) == -EXDEV,
+		  "since the volume has grown it is another");
+	free_side(&third);
+	free_side(&copy);
+}
+
+/* What came of a state, and was kept by another name, is not that state. */
+static void renamed_part(void)
+{
+	u8 *part = malloc(sizeof(shown));
+	struct side copy = { .snap.name = "copy", .chunk = 8 };
+
+	give_up();
+	assert(receive(&target, &later, later.record[later.n_records - 1]) == -EPIPE);
+	tap_check(send_of(&target, &changed, NULL, STREAM_RECEIVING, shown, 0) == -EINVAL,
+		  "a part is not sent");
+	assert(!volume_message(&target.vol, "rename %s part", STREAM_RECEIVING));
+	assert(!volume_message(&target.vol, "restore part"));
+	assert(!volume_io(&target.vol, REQ_OP_READ, 0, part, SECTORS));
+	assert(!send_state(&changed, "two", "three", three, 0));
+	tap_check(receive_all(&target, &changed) == -ECANCELED && !has(&target, "three"),
+		  "nothing builds upon a part, by whatever name");
+	assert(!volume_message(&target.vol, "restore one"));
+	tap_check(!receive_all(&target, &later) && has_state(&target, "two", two) &&
+			  has_state(&target, "part", part),
+		  "all of it comes beside it");
+	assert(!send_of(&target, &changed, NULL, "part", part, 0));
+	new_side(&copy, 'C');
+	assert(!receive_all(&copy, &changed));
+	tap_check(has_state(&copy, "part", part), "which may be sent as what it is");
+	assert(!send_state(&changed, "two", "three", three, 0));
+	tap_check(receive_all(&copy, &changed) == -ECANCELED, "and is not taken for more there");
+	free_side(&copy);
+	give_up();
+	volume_message(&target.vol, "delete part");
+	free(part);
+}
+
+static void restore_once(struct side *side)
+{
+	if (side->writes != 3)
+		return;
+	assert(!volume_message(&side->vol, "restore %s", STREAM_RECEIVING));
+}
+
+/* What another restores in the middle of it is not mixed with what comes. */
+static void restored_meanwhile(void)
+{
+	give_up();
+	target.writes = 0;
+	target.at_write = restore_once;
+	tap_check(receive_all(&target, &later) == -ESTALE && !has(&target, "two"),
+		  "what runs was restored by another");
+	target.at_write = NULL;
+	give_up();
+}
+
+static unsigned int messages;
+
+static void cut_for_a_while(struct side *side)
+{
+	(void)side;
+	if (messages++ == 8)
+		volume_cut_fire("lpar");
+	if (messages == 11)
+		volume_cut_finish();
+}
+
+/* An LPAR's cut that is not a state yet is waited for. */
+static void cut_meanwhile(void)
+{
+	struct side copy = { .snap.name = "copy", .chunk = 8, .group = "lpar" };
+
+	new_side(&copy, 'C');
+	copy.at_message = cut_for_a_while;
+	tap_check(!receive_all(&copy, &full) && messages > 11 && has_state(&copy, "one", one),
+		  "a cut in the middle of it is finished first");
+	free_side(&copy);
+}
+
+/* Notes by hand: one that says more than there is would make a state of nothing. */
+static void wrong_notes(void)
+{
+	char *note[3], uuid[2 * SS_UUID_SIZE + 1], origin[2 * SS_UUID_SIZE + 1];
+	struct stream_header *header = (void *)later.data;
+	unsigned int i, failed = 0;
+
+	snap_format_uuid(uuid, header->to);
+	snap_format_uuid(origin, header->to_origin);
+	assert(asprintf(&note[0], "at %u of %s %s", SECTORS * 512 + 4096, uuid, origin) > 0 &&
+	       asprintf(&note[1], "at 4096foo of %s %s", uuid, origin) > 0 &&
+	       asprintf(&note[2], "at 4096 of %s %sx", uuid, origin) > 0);
+	for (i = 0; i < 3; i++) {
+		give_up();
+		assert(!volume_message(&target.vol, "take %s %s", STREAM_RECEIVING, note[i]));
+		failed += receive_all(&target, &later) != -ECANCELED || has(&target, "two");
+		free(note[i]);
+	}
+	tap_check(!failed, "a note that is none of ours");
+}
+
+static unsigned int marks(struct side *side)
+{
+	give_up();
+	messages = 0;
+	assert(!receive_all(side, &later));
+	return messages;
+}
+
+static void count_message(struct side *side)
+{
+	(void)side;
+	messages++;
+}
+
+/* A mark leaves something to be freed: as long as that is not done, there is no other. */
+static void fewer_marks(void)
+{
+	unsigned int all;
+
+	target.at_message = count_message;
+	all = marks(&target);
+	target.is_reaping = true;
+	tap_check(marks(&target) < all, "marks wait for the reaper");
+	target.is_reaping = false;
+	target.at_message = NULL;
+}
+
+/* What holds nothing yet is in nobody's way. */
+static void nothing_came(void)
+{
+	give_up();
+	assert(receive(&target, &later, later.record[0] + 10) == -EPIPE);
+	assert(!send_state(&changed, "one", "three", three, 0));
+	tap_check(!receive_all(&target, &changed) && has_state(&target, "three", three),
+		  "another state comes after one of which nothing did");
+	give_up();
+	volume_message(&target.vol, "delete three");
+}
+
 static int become(const char *name, const char *replaced, const char *uuid)
 {
-	return volume_message(&target.vol, "receive %s %s %s 5 a note", name, replaced, uuid);
+	return volume_message(&target.vol, "receive %s %s %llu %s %s 5 a note", name, replaced,
+			      target.vol.volume->restores, uuid, uuid);
 }
 
 /* What the message itself refuses. */
@@ -511,6 +756,14 @@ static void the_message(void)
 			  become("m", "-", uuid + 1) == -EINVAL &&
 			  become("m", "-", "0011223344556677x899aabbccddeeff") == -EINVAL,
 		  "what makes no sense");
+	tap_check(volume_message(&target.vol, "receive m - %llu %s - 5",
+				 target.vol.volume->restores, uuid) == -EINVAL &&
+			  volume_message(&target.vol, "receive m - x %s %s 5", uuid, uuid) ==
+				  -EINVAL,
+		  "or is not whole");
+	tap_check(volume_message(&target.vol, "receive m - %llu %s %s 5",
+				 target.vol.volume->restores + 1, uuid, uuid) == -ESTALE,
+		  "or is about what ran before");
 	tap_check(become("one", "-", uuid) == -EEXIST, "a name that is in use");
 	tap_check(become("m", "nothing", uuid) == -ENOENT, "in place of none");
 	tap_check(!become("m", "-", uuid), "is refused, but no more");
@@ -531,7 +784,7 @@ static void the_message(void)
 
 int main(void)
 {
-	tap_plan(36);
+	tap_plan(54);
 	make_source();
 	new_side(&target, 'T');
 	whole();
@@ -541,6 +794,14 @@ int main(void)
 	rearranged();
 	refused();
 	base_shines_through();
+	other_member();
+	sent_on();
+	renamed_part();
+	restored_meanwhile();
+	cut_meanwhile();
+	nothing_came();
+	wrong_notes();
+	fewer_marks();
 	the_message();
 	free_side(&source);
 	free_side(&target);
