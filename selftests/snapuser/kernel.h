@@ -71,8 +71,16 @@ typedef struct {
 #define round_up(x, y) (DIV_ROUND_UP(x, y) * (y))
 #define round_down(x, y) ((x) / (y) * (y))
 #define PAGE_ALIGN(x) round_up(x, PAGE_SIZE)
-#define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
-#define max_t(type, a, b) ((type)(a) > (type)(b) ? (type)(a) : (type)(b))
+#define min_t(type, a, b)                          \
+	({                                         \
+		type min_a_ = (a), min_b_ = (b);   \
+		min_a_ < min_b_ ? min_a_ : min_b_; \
+	})
+#define max_t(type, a, b)                          \
+	({                                         \
+		type max_a_ = (a), max_b_ = (b);   \
+		max_a_ > max_b_ ? max_a_ : max_b_; \
+	})
 #define min(a, b) min_t(typeof((a) + (b)), a, b)
 #define max(a, b) max_t(typeof((a) + (b)), a, b)
 #define swap(a, b)                     \
