@@ -3,6 +3,7 @@
  * dmsetup messages and status.
  */
 #include <linux/delay.h>
+#include <linux/hex.h>
 #include "snapsync.h"
 
 #define STATUS_WAIT_MS	2000
