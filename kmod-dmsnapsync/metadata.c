@@ -15,7 +15,10 @@
  * @seq: transaction
  * @count: blocks in volume->buffer
  * @sector: where they go
- * @error: one could not be written
+ * @pending: writes under way, and one
+ * @done: @pending fell to 0
+ * @error: any of them failed
+ * @copy_failed: the copy of the superblock did, which is no harm
  * @cleaned: dirty blocks in this transaction
  */
 struct batch {
@@ -23,7 +26,10 @@ struct batch {
 	u64 seq;
 	unsigned int count;
 	sector_t sector[SS_BATCH];
-	int error;
+	atomic_t pending;
+	struct completion done;
+	unsigned long error;
+	bool copy_failed;
 	unsigned int cleaned;
 };
 
@@ -42,6 +48,47 @@ sector_t ss_meta_sector(const struct ss_volume *volume, enum ss_kind kind, u32 b
 	return ss_slot_block(kind, block, slot, volume->chunk_sectors) * SS_BLOCK_SECTORS;
 }
 
+static void one_written(struct batch *batch, unsigned long error)
+{
+	if (error)
+		WRITE_ONCE(batch->error, error);
+	if (atomic_dec_and_test(&batch->pending))
+		complete(&batch->done);
+}
+
+static DM_IO_NOTIFY(batch_written)
+{
+	one_written(context, error);
+}
+
+/* The superblock is there all the same; if that is lost, the blocks have to tell (load.c). */
+static DM_IO_NOTIFY(copy_written)
+{
+	struct batch *batch = context;
+
+	if (error)
+		WRITE_ONCE(batch->copy_failed, true);
+	one_written(batch, 0);
+}
+
+/* With @notify it does not wait. */
+static int start_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t opf,
+		    void *memory, sector_t sector, sector_t sectors, io_notify_fn notify,
+		    struct batch *batch)
+{
+	struct dm_io_region region = {
+		.bdev = disk, .sector = sector, .count = sectors,
+	};
+	struct dm_io_request request = {
+		.bi_opf = opf,
+		.mem = { .type = DM_IO_VMA, .ptr.vma = memory },
+		.notify = { .fn = notify, .context = batch },
+		.client = volume->io,
+	};
+
+	return dm_io(&request, 1, &region, NULL, NULL, IOPRIO_DEFAULT);
+}
+
 /**
  * ss_buffer_io() - move volume->buffer from or to a disk, and wait
  * @volume: volume
@@ -56,7 +103,7 @@ sector_t ss_meta_sector(const struct ss_volume *volume, enum ss_kind kind, u32 b
 int ss_buffer_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t opf,
 		 sector_t sector, sector_t sectors)
 {
-	return ss_disk_io(volume->io, disk, opf, volume->buffer, sector, sectors);
+	return start_io(volume, disk, opf, volume->buffer, sector, sectors, NULL, NULL) ? -EIO : 0;
 }
 
 /**
@@ -70,20 +117,40 @@ int ss_buffer_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t 
  */
 int ss_block_read(struct ss_volume *volume, void *image, sector_t sector)
 {
-	return ss_disk_io(volume->io, volume->store, REQ_OP_READ, image, sector,
-			  SS_BLOCK_SECTORS);
+	return start_io(volume, volume->store, REQ_OP_READ, image, sector, SS_BLOCK_SECTORS,
+			NULL, NULL) ? -EIO : 0;
+}
+
+static void batch_begin(struct batch *batch)
+{
+	init_completion(&batch->done);
+	atomic_set(&batch->pending, 1);
+}
+
+static void batch_start(struct batch *batch, blk_opf_t opf, void *image, sector_t sector,
+			io_notify_fn notify)
+{
+	atomic_inc(&batch->pending);
+	if (start_io(batch->volume, batch->volume->store, opf | REQ_SYNC | REQ_META, image, sector,
+		     SS_BLOCK_SECTORS, notify, batch))
+		one_written(batch, 1);
+}
+
+static void batch_wait(struct batch *batch)
+{
+	one_written(batch, 0);
+	wait_for_completion(&batch->done);
 }
 
 static void batch_flush(struct batch *batch)
 {
-	struct ss_volume *volume = batch->volume;
-	struct ss_writes writes;
 	unsigned int i;
 
-	ss_writes_begin(&writes, volume->io, volume->store);
+	batch_begin(batch);
 	for (i = 0; i < batch->count; i++)
-		ss_writes_start(&writes, 0, volume->buffer + i * SS_BLOCK_SIZE, batch->sector[i]);
-	batch->error = ss_writes_wait(&writes) ?: batch->error;
+		batch_start(batch, REQ_OP_WRITE, batch->volume->buffer + i * SS_BLOCK_SIZE,
+			    batch->sector[i], batch_written);
+	batch_wait(batch);
 	batch->count = 0;
 }
 
@@ -236,12 +303,11 @@ static void write_kind(struct batch *batch, enum ss_kind kind)
 	}
 }
 
-static void start_super(struct ss_volume *volume, struct ss_writes *writes, void *image, u64 seq,
-			u32 block)
+static void start_super(struct batch *batch, void *image, u32 block, io_notify_fn notify)
 {
-	ss_super_put(volume, image, seq, block);
-	ss_writes_begin(writes, volume->io, volume->store);
-	ss_writes_start(writes, REQ_PREFLUSH | REQ_FUA, image, (sector_t)block * SS_BLOCK_SECTORS);
+	ss_super_put(batch->volume, image, batch->seq, block);
+	batch_start(batch, REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA, image,
+		    (sector_t)block * SS_BLOCK_SECTORS, notify);
 }
 
 /*
@@ -250,17 +316,17 @@ static void start_super(struct ss_volume *volume, struct ss_writes *writes, void
  * included. Nobody is told that the transaction is durable before both are: if
  * one of them is lost, the other still says so.
  */
-static int write_super(struct ss_volume *volume, u64 seq)
+static int write_super(struct ss_volume *volume, struct batch *batch)
 {
-	struct ss_writes super, copy;
-	u32 which = seq & 1;
+	u32 which = batch->seq & 1;
 
-	start_super(volume, &super, volume->buffer, seq, which);
-	start_super(volume, &copy, volume->buffer + SS_BLOCK_SIZE, seq, SS_COPY_BLOCK + which);
-	/* The superblock is there; if that is lost, the blocks have to tell (load.c). */
-	if (ss_writes_wait(&copy))
+	batch_begin(batch);
+	start_super(batch, volume->buffer, which, batch_written);
+	start_super(batch, volume->buffer + SS_BLOCK_SIZE, SS_COPY_BLOCK + which, copy_written);
+	batch_wait(batch);
+	if (batch->copy_failed)
 		DMWARN_LIMIT("%s: STORE: a copy of a superblock cannot be written", volume->name);
-	return ss_writes_wait(&super);
+	return batch->error ? -EIO : 0;
 }
 
 /*
@@ -275,7 +341,7 @@ static int write_transaction(struct ss_volume *volume, struct batch *batch)
 	write_kind(batch, SS_KIND_LAYER);
 	if (batch->count)
 		batch_flush(batch);
-	return batch->error ?: write_super(volume, batch->seq);
+	return batch->error ? -EIO : write_super(volume, batch);
 }
 
 /**

@@ -30,6 +30,9 @@
  * @seq: transaction
  * @count: blocks in the buffer
  * @sector: where they go
+ * @pending: writes under way, and one
+ * @done: @pending fell to 0
+ * @error: any of them failed
  * @cleaned: dirty bits in this transaction
  */
 struct batch {
@@ -37,6 +40,9 @@ struct batch {
 	u64 seq;
 	unsigned int count;
 	sector_t sector[BATCH];
+	atomic_t pending;
+	struct completion done;
+	unsigned long error;
 	unsigned int cleaned;
 };
 
@@ -62,24 +68,53 @@ static sector_t sector_of(u32 block, unsigned int slot)
 	return slot_block(block, slot) * SS_BLOCK_SECTORS;
 }
 
-/* All blocks in the buffer, and waits. */
-static int batch_write(struct batch *batch, blk_opf_t flags)
+static void one_written(struct batch *batch, unsigned long error)
 {
-	struct rl_meta *meta = &batch->rl->meta;
-	struct ss_writes writes;
-	unsigned int i;
-
-	ss_writes_begin(&writes, meta->io, meta->bdev);
-	for (i = 0; i < batch->count; i++)
-		ss_writes_start(&writes, flags, image_at(meta, i), batch->sector[i]);
-	batch->count = 0;
-	return ss_writes_wait(&writes);
+	if (error)
+		WRITE_ONCE(batch->error, error);
+	if (atomic_dec_and_test(&batch->pending))
+		complete(&batch->done);
 }
 
-static int read_sectors(struct rl_meta *meta, void *image, sector_t sector, unsigned int blocks)
+static DM_IO_NOTIFY(batch_written)
 {
-	return ss_disk_io(meta->io, meta->bdev, REQ_OP_READ, image, sector,
-			  blocks * SS_BLOCK_SECTORS);
+	one_written(context, error);
+}
+
+static int start_io(struct rl_meta *meta, blk_opf_t opf, void *memory, sector_t sector,
+		    unsigned int blocks, struct batch *batch)
+{
+	struct dm_io_region region = {
+		.bdev = meta->bdev, .sector = sector, .count = blocks * SS_BLOCK_SECTORS,
+	};
+	struct dm_io_request request = {
+		.bi_opf = opf,
+		.mem = { .type = DM_IO_VMA, .ptr.vma = memory },
+		.notify = { .fn = batch ? batch_written : NULL, .context = batch },
+		.client = meta->io,
+	};
+
+	return dm_io(&request, 1, &region, NULL, NULL, IOPRIO_DEFAULT);
+}
+
+static void batch_start(struct batch *batch, blk_opf_t flags)
+{
+	struct rl_meta *meta = &batch->rl->meta;
+	unsigned int i;
+
+	init_completion(&batch->done);
+	atomic_set(&batch->pending, batch->count + 1);
+	for (i = 0; i < batch->count; i++)
+		if (start_io(meta, REQ_OP_WRITE | REQ_SYNC | REQ_META | flags, image_at(meta, i),
+			     batch->sector[i], 1, batch))
+			one_written(batch, 1);
+	batch->count = 0;
+}
+
+static void batch_wait(struct batch *batch)
+{
+	one_written(batch, 0);
+	wait_for_completion(&batch->done);
 }
 
 /**
@@ -172,10 +207,11 @@ static unsigned int read_blocks(struct rl_meta *meta, sector_t sector, unsigned 
 {
 	unsigned int readable = 0, i;
 
-	if (!read_sectors(meta, meta->buffer, sector, count))
+	if (!start_io(meta, REQ_OP_READ, meta->buffer, sector, count, NULL))
 		return count;
 	for (i = 0; i < count; i++) {
-		if (read_sectors(meta, image_at(meta, i), sector + i * SS_BLOCK_SECTORS, 1))
+		if (start_io(meta, REQ_OP_READ, image_at(meta, i), sector + i * SS_BLOCK_SECTORS,
+			     1, NULL))
 			memset(image_at(meta, i), 0xff, SS_BLOCK_SIZE);
 		else
 			readable++;
@@ -554,7 +590,13 @@ static int write_batch(struct batch *batch)
 {
 	int err = blkdev_issue_flush(batch->rl->dest);
 
-	return err ?: batch_write(batch, 0);
+	if (err) {
+		batch->count = 0;
+		return err;
+	}
+	batch_start(batch, 0);
+	batch_wait(batch);
+	return batch->error ? -EIO : 0;
 }
 
 static int write_blocks(struct batch *batch)
@@ -593,25 +635,24 @@ static void put_super(const struct relocate *rl, void *image, u64 seq, u32 flags
 	ss_sector_seal(meta->uuid, image, block, seq);
 }
 
-static void add_super(struct batch *batch, u32 flags, u32 block)
-{
-	struct rl_meta *meta = &batch->rl->meta;
-
-	put_super(batch->rl, image_at(meta, batch->count), batch->seq, flags, block);
-	batch->sector[batch->count++] = (sector_t)block * SS_BLOCK_SECTORS;
-}
-
 /*
  * What decides, and its copy at the same time, each behind a flush of its own:
  * a copy that is older than its superblock could not stand in for it.
  */
 static int write_super(struct batch *batch, u32 flags)
 {
+	struct relocate *rl = batch->rl;
 	u32 which = batch->seq & 1;
+	int err;
 
-	add_super(batch, flags, RL_COPY_BLOCK + which);
-	add_super(batch, flags, which);
-	return batch_write(batch, REQ_PREFLUSH | REQ_FUA);
+	put_super(rl, image_at(&rl->meta, 0), batch->seq, flags, RL_COPY_BLOCK + which);
+	batch->sector[batch->count++] = (sector_t)(RL_COPY_BLOCK + which) * SS_BLOCK_SECTORS;
+	batch_start(batch, REQ_PREFLUSH | REQ_FUA);
+	put_super(rl, image_at(&rl->meta, 1), batch->seq, flags, which);
+	err = start_io(&rl->meta, REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA | REQ_SYNC | REQ_META,
+		       image_at(&rl->meta, 1), (sector_t)which * SS_BLOCK_SECTORS, 1, NULL);
+	batch_wait(batch);
+	return err || batch->error ? -EIO : 0;
 }
 
 static bool has_all(const struct relocate *rl)

@@ -8,7 +8,6 @@
 
 #include <linux/bio.h>
 #include <linux/blkdev.h>
-#include <linux/completion.h>
 #include <linux/crc32c.h>
 #include <linux/device-mapper.h>
 #include <linux/dm-io.h>
@@ -780,31 +779,6 @@ u64 ss_next_version(const struct ss_volume *volume, u64 place, u32 *version);
 u32 ss_merging_layer(const struct ss_volume *volume);
 int ss_merge_start(struct ss_volume *volume, const char *name);
 bool ss_merge_step(struct ss_volume *volume);
-
-/* meta_io.c */
-
-/**
- * struct ss_writes - blocks of metadata that are written together
- * @client: of dm-io
- * @disk: where to
- * @pending: writes under way, and one
- * @done: @pending fell to 0
- * @error: any of them failed
- */
-struct ss_writes {
-	struct dm_io_client *client;
-	struct block_device *disk;
-	atomic_t pending;
-	struct completion done;
-	unsigned long error;
-};
-
-int ss_disk_io(struct dm_io_client *client, struct block_device *disk, blk_opf_t opf, void *memory,
-	       sector_t sector, sector_t sectors);
-void ss_writes_begin(struct ss_writes *writes, struct dm_io_client *client,
-		     struct block_device *disk);
-void ss_writes_start(struct ss_writes *writes, blk_opf_t flags, void *image, sector_t sector);
-int ss_writes_wait(struct ss_writes *writes);
 
 /* metadata.c */
 sector_t ss_meta_sector(const struct ss_volume *volume, enum ss_kind kind, u32 block,
