@@ -54,6 +54,11 @@ _lparctl_saved() {
 _lparctl_value() {
 	case $1,$2,$3 in
 	*,--host | *,--force | *,--incoming | lpar,start,--wait | *,--no-wait | *,--continue | *,--group | *,--repair) return 1 ;;
+	snap,receive,--at) return 1 ;;
+	snap,send,--at) ;;
+	snap,send,--from)
+		dmsetup message "${COMP_WORDS[COMP_CWORD - 2]}" 0 list 2>/dev/null | cut -d ' ' -f 1 | grep -vx -e -
+		;;
 	*,--exact | *,--end | *,--discard-writes) return 1 ;;
 	throttle,attach,--count | throttle,set,--count | lpar,export,--all | lpar,import,--check) return 1 ;;
 	*,--lpar | throttle,*,--target) _lparctl_lpars ;;
@@ -106,7 +111,7 @@ _lparctl_things() {
 		dmsetup message "${COMP_WORDS[COMP_CWORD - $3]}" 0 list 2>/dev/null |
 			cut -d ' ' -f 1
 		;;
-	snap,restore,1 | snap,delete,1 | snap,rename,1 | snap,settle,1 | snap,merge,1)
+	snap,restore,1 | snap,delete,1 | snap,rename,1 | snap,settle,1 | snap,merge,1 | snap,send,1)
 		dmsetup message "${COMP_WORDS[COMP_CWORD - 1]}" 0 list 2>/dev/null |
 			cut -d ' ' -f 1 | grep -vx -e -
 		;;

@@ -328,12 +328,9 @@ static int check_cut(const struct ss_volume *volume)
 /* Gate closed. */
 static void cut_volume(struct ss_volume *volume)
 {
-	u32 old = volume->running, new = volume->spare;
-
-	volume->spare = 0;
-	volume->cut_layer = old;
-	__set_bit(new, volume->line->ancestors);
-	ss_layer_run(volume, new, old);
+	/* The reaper looks at what runs, then at this. */
+	WRITE_ONCE(volume->cut_layer, volume->running);
+	ss_layer_cut(volume);
 	volume->cut_time = ktime_get_real();
 }
 

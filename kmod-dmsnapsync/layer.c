@@ -121,7 +121,7 @@ void ss_layer_unname(struct ss_volume *volume, u32 number)
 	memset(layer->note, 0, sizeof(layer->note));
 	memset(layer->txn, 0, sizeof(layer->txn));
 	memset(layer->coordinator, 0, sizeof(layer->coordinator));
-	layer->flags &= ~(SS_LAYER_NAMED | SS_LAYER_PREPARED);
+	layer->flags &= ~(SS_LAYER_NAMED | SS_LAYER_PREPARED | SS_LAYER_RECEIVED);
 	ss_layer_mark(volume, number);
 	volume->reap_asked++;
 	ss_volume_kick(volume);
@@ -145,6 +145,23 @@ void ss_layer_run(struct ss_volume *volume, u32 number, u32 parent)
 	smp_store_release(&layer->flags, SS_LAYER_USED);
 	volume->running = number;
 	ss_layer_mark(volume, number);
+}
+
+/**
+ * ss_layer_cut() - the running layer has ended, the spare one goes on above it
+ * @volume: volume with a spare layer
+ *
+ * Context: any, with the gate closed.
+ * Return: the layer that has ended.
+ */
+u32 ss_layer_cut(struct ss_volume *volume)
+{
+	u32 old = volume->running, new = volume->spare;
+
+	volume->spare = 0;
+	__set_bit(new, volume->line->ancestors);
+	ss_layer_run(volume, new, old);
+	return old;
 }
 
 /**

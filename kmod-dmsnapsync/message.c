@@ -3,6 +3,7 @@
  * dmsetup messages and status.
  */
 #include <linux/delay.h>
+#include <linux/hex.h>
 #include "snapsync.h"
 
 #define STATUS_WAIT_MS	2000
@@ -89,6 +90,41 @@ static int diff(struct ss_volume *volume, char **argv, char *result, unsigned in
 	return ss_diff(volume, argv[0], argv[1], sector, result, maxlen);
 }
 
+/*
+ * "-", how often a state was restored since the volume was activated, STORE; then NAME, TRANSACTION
+ * and the STORE of the volume that was taken, of each state that is decided. No other has that
+ * transaction here, but other volumes of a group have it, too.
+ */
+static void put_uuids(const struct ss_volume *volume, char *result, unsigned int maxlen)
+{
+	char txn[2 * SS_UUID_SIZE + 1] = "", origin[2 * SS_UUID_SIZE + 1] = "";
+	unsigned int sz = 0;
+	u32 number;
+
+	bin2hex(origin, volume->uuid, SS_UUID_SIZE);
+	DMEMIT("- %llu %s\n", READ_ONCE(volume->restores), origin);
+	for (number = 1; number < SS_LAYERS_MAX; number++) {
+		const struct ss_layer *layer = volume->layers[number];
+
+		if (!layer || !(layer->flags & SS_LAYER_NAMED) || layer->flags & SS_LAYER_PREPARED)
+			continue;
+		bin2hex(txn, layer->txn, SS_UUID_SIZE);
+		bin2hex(origin,
+			layer->flags & SS_LAYER_RECEIVED ? layer->coordinator : volume->uuid,
+			SS_UUID_SIZE);
+		DMEMIT("%s %s %s\n", layer->name, txn, origin);
+	}
+}
+
+static int uuids(struct ss_volume *volume, char *result, unsigned int maxlen)
+{
+	if (mutex_lock_killable(&volume->meta))
+		return -EINTR;
+	put_uuids(volume, result, maxlen);
+	mutex_unlock(&volume->meta);
+	return 1;
+}
+
 static bool note_is_valid(const char *note)
 {
 	for (; *note; note++)
@@ -98,18 +134,61 @@ static bool note_is_valid(const char *note)
 }
 
 /* Device mapper has split the note into words. */
-static int take(struct ss_volume *volume, const char *name, unsigned int nr_words, char **words)
+static int join_note(char *note, size_t size, unsigned int nr_words, char **words)
 {
-	char note[SS_NOTE_MAX + 1] = "";
 	unsigned int i;
 
-	for (i = 0; i < nr_words; i++)
-		if ((i && strlcat(note, " ", sizeof(note)) >= sizeof(note)) ||
-		    strlcat(note, words[i], sizeof(note)) >= sizeof(note))
+	*note = '\0';
+	for (i = 0; i < nr_words; i++) {
+		if (i && strlcat(note, " ", size) >= size)
 			return -EINVAL;
-	if (!ss_name_is_valid(name) || !strcmp(name, "-") || !note_is_valid(note))
+		if (strlcat(note, words[i], size) >= size)
+			return -EINVAL;
+	}
+	return note_is_valid(note) ? 0 : -EINVAL;
+}
+
+static bool may_be_state(const char *name)
+{
+	return ss_name_is_valid(name) && strcmp(name, "-");
+}
+
+static int take(struct ss_volume *volume, const char *name, unsigned int nr_words, char **words)
+{
+	char note[SS_NOTE_MAX + 1];
+
+	if (!may_be_state(name) || join_note(note, sizeof(note), nr_words, words))
 		return -EINVAL;
 	return ss_group_take(volume->group, name, note);
+}
+
+static int parse_uuid(const char *text, u8 *uuid)
+{
+	if (strlen(text) != 2 * SS_UUID_SIZE || hex2bin(uuid, text, SS_UUID_SIZE))
+		return -EINVAL;
+	return memchr_inv(uuid, 0, SS_UUID_SIZE) ? 0 : -EINVAL;
+}
+
+/* TRANSACTION STORE; "-" "-" for what is taken here */
+static int parse_origin(char **words, struct ss_received *received)
+{
+	received->is_own = !strcmp(words[0], "-") && !strcmp(words[1], "-");
+	if (received->is_own)
+		return 0;
+	return parse_uuid(words[0], received->txn) ?: parse_uuid(words[1], received->origin);
+}
+
+/* NAME REPLACED RESTORES TRANSACTION STORE TIME_NS [NOTE] */
+static int receive_state(struct ss_volume *volume, unsigned int nr_words, char **words)
+{
+	char note[SS_NOTE_MAX + 1];
+	struct ss_received received = { .name = words[0], .note = note };
+
+	if (!may_be_state(words[0]) || kstrtou64(words[2], 10, &received.restores) ||
+	    parse_origin(words + 3, &received) || kstrtou64(words[5], 10, &received.time) ||
+	    join_note(note, sizeof(note), nr_words - 6, words + 6))
+		return -EINVAL;
+	return ss_receive(volume, words[1], &received);
 }
 
 static int extend(struct ss_volume *volume)
@@ -125,7 +204,7 @@ static int extend(struct ss_volume *volume)
 static int rename_state(struct ss_group *group, struct ss_volume *only, const char *from,
 			const char *to)
 {
-	if (!ss_name_is_valid(to) || !strcmp(to, "-"))
+	if (!may_be_state(to))
 		return -EINVAL;
 	return ss_state_rename(group, only, from, to);
 }
@@ -164,6 +243,8 @@ static int change(struct ss_volume *volume, unsigned int argc, char **argv)
 		err = settle_state(group, only, argv[1], argv[2]);
 	else if (only && argc == 2 && !strcasecmp(argv[0], "merge"))
 		err = ss_merge_start(volume, argv[1]);
+	else if (only && argc >= 7 && !strcasecmp(argv[0], "receive"))
+		err = receive_state(volume, argc - 1, argv + 1);
 	else if (only && argc == 1 && !strcasecmp(argv[0], "extend"))
 		err = extend(volume);
 	else
@@ -177,7 +258,7 @@ static int change(struct ss_volume *volume, unsigned int argc, char **argv)
  * @volume: volume
  * @argc: number of words
  * @argv: words
- * @result: of "list", "members" or "diff"
+ * @result: of "list", "uuids", "members" or "diff"
  * @maxlen: its size
  *
  * Context: may sleep.
@@ -190,6 +271,8 @@ int ss_message(struct ss_volume *volume, unsigned int argc, char **argv, char *r
 		return -ENXIO;
 	if (argc == 1 && !strcasecmp(argv[0], "list"))
 		return list(volume, result, maxlen);
+	if (argc == 1 && !strcasecmp(argv[0], "uuids"))
+		return uuids(volume, result, maxlen);
 	if (argc == 1 && !strcasecmp(argv[0], "members")) {
 		members(volume, result, maxlen);
 		return 1;

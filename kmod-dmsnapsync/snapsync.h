@@ -144,7 +144,8 @@ struct ss_table {
  * @name: of the state, empty if it is none
  * @note: free text
  * @txn: of the take
- * @coordinator: store that decides about @txn
+ * @coordinator: store that decides about @txn; of what was received, that of the volume that was
+ *	taken
  * @time: CLOCK_REALTIME of the take, ns
  * @parent: layer below, 0 = BASE
  * @flags: SS_LAYER_...
@@ -248,6 +249,7 @@ enum ss_mode {
  * @cut_layer: layer that a cut froze and that is not named yet; gate
  * @cut_time: CLOCK_REALTIME of that
  * @next_gen: gate
+ * @restores: how often a state was restored since activation; group->op
  * @next: under group->op
  *
  * @phase: counts new bios; gate
@@ -347,6 +349,7 @@ struct ss_volume {
 	ktime_t cut_time;
 	u64 next_gen;
 	struct ss_next next;
+	u64 restores;
 
 	unsigned int phase;
 	struct ss_inflight __percpu *inflight;
@@ -728,6 +731,7 @@ void ss_layer_name(struct ss_volume *volume, u32 number, const char *name, const
 		   u64 time);
 void ss_layer_unname(struct ss_volume *volume, u32 number);
 void ss_layer_run(struct ss_volume *volume, u32 number, u32 parent);
+u32 ss_layer_cut(struct ss_volume *volume);
 void ss_layer_line(const struct ss_volume *volume, u32 number, struct ss_line *line);
 void ss_layer_count(struct ss_volume *volume, u32 number, enum ss_kind kind, int change);
 
@@ -737,6 +741,30 @@ int ss_state_delete(struct ss_group *group, struct ss_volume *only, const char *
 int ss_state_rename(struct ss_group *group, struct ss_volume *only, const char *from,
 		    const char *to);
 int ss_state_settle(struct ss_group *group, struct ss_volume *only, const char *name, bool keep);
+
+/* receive.c */
+
+/**
+ * struct ss_received - a state that was taken elsewhere
+ * @name: valid
+ * @note: free text, valid
+ * @time: CLOCK_REALTIME of the take, ns
+ * @restores: volume->restores when what runs began to be received
+ * @is_own: @txn and @origin are made up: it is taken here
+ * @txn: of the take; not zero
+ * @origin: store of the volume that was taken; not zero
+ */
+struct ss_received {
+	const char *name;
+	const char *note;
+	u64 time;
+	u64 restores;
+	bool is_own;
+	u8 txn[SS_UUID_SIZE];
+	u8 origin[SS_UUID_SIZE];
+};
+
+int ss_receive(struct ss_volume *volume, const char *replaced, const struct ss_received *received);
 
 /* diff.c */
 int ss_diff(struct ss_volume *volume, const char *from, const char *to, sector_t sector,

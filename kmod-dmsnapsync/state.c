@@ -129,6 +129,7 @@ static void run_next(struct ss_volume *volume)
 	list_del(&next->line->node);
 	swap(volume->line, next->line);
 	ss_layer_run(volume, next->layer, next->parent);
+	WRITE_ONCE(volume->restores, volume->restores + 1);
 }
 
 /* The instant. */

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "guest/guest.h"
+#include "snap/snap.h"
 
 #define START_TIMEOUT_NS (60 * NSEC_PER_SEC) /* until QMP answers */
 #define STOP_TIMEOUT_NS (60 * NSEC_PER_SEC) /* for the guest's own shutdown */
@@ -95,6 +96,22 @@ static int nics_check(const struct lpar_config *config)
 		err("LPAR %s: net %s: no such netdev: make it by 'ip tuntap add %s mode tap'",
 		    config->name, netdev, netdev);
 		return -ENODEV;
+	}
+	return 0;
+}
+
+/* A guest on a part of a state would see a disk that never was. */
+static int disks_check(const struct lpar_config *config)
+{
+	size_t i;
+
+	for (i = 0; i < config->n_disks; i++) {
+		if (!snap_is_partial(config->disk[i]))
+			continue;
+		err("LPAR %s: disk %s runs a part of a state that it has not received yet: "
+		    "restore another",
+		    config->name, config->disk[i]);
+		return -EBUSY;
 	}
 	return 0;
 }
@@ -417,7 +434,8 @@ int start_verb(struct args *args)
 		err("LPAR %s: a guest needs memory= in %s", launch.name, launch.config.file);
 		goto out;
 	}
-	if (nics_complete(&launch.config) || nics_check(&launch.config))
+	if (nics_complete(&launch.config) || nics_check(&launch.config) ||
+	    disks_check(&launch.config))
 		goto out;
 	/* Requests to the kernel are finished first: their result is needed to undo them. */
 	interrupt_catch(SA_RESTART);

@@ -16,27 +16,8 @@
 #include <libdevmapper.h>
 #include <linux/fs.h>
 
-#include "../include/uapi/lparkit/snapsync.h"
 #include "snap/snap.h"
-
-/* A line of the message "list". */
-struct state {
-	char name[SS_NAME_MAX + 1];
-	char parent[SS_NAME_MAX + 1];
-	uint64_t time;
-	uint64_t own;
-	uint64_t zero;
-	uint64_t inherited;
-	unsigned int views;
-	char condition[16];
-	char note[SS_NOTE_MAX + 1];
-};
-
-struct states {
-	struct state *state;
-	size_t n;
-	uint64_t chunk; /* bytes */
-};
+#include "snap/snap_volume.h"
 
 __attribute__((format(printf, 5, 6))) static void
 dm_say_nothing(int level, const char *file, int line, int dm_errno, const char *fmt, ...)
@@ -107,6 +88,10 @@ const char *snap_reason(int error)
 		return "its BASE is another one than its STORE belongs to";
 	case EADDRINUSE:
 		return "a guest, a mount or whoever else uses it would go on with another disk";
+	case ENOTUNIQ:
+		return "it has that state, by another name";
+	case ESTALE:
+		return "a state was restored, or another one has got the name, meanwhile";
 	case EROFS:
 		return "the volume is read-only, or not created with writable_base";
 	case ENOSPC:
@@ -144,6 +129,7 @@ static int forget_pages(const char *volume)
 struct volume_status {
 	unsigned int opens;
 	bool read_only;
+	bool is_reaping;
 	uint64_t chunk; /* bytes */
 };
 
@@ -151,12 +137,14 @@ struct volume_status {
 static int parse_status(const char *type, const char *params, struct volume_status *status)
 {
 	uint64_t kib = 0;
-	char mode[3];
+	char mode[3], reaping[8] = "";
 
 	if (!type || strcmp(type, "snapsync") || !params ||
-	    sscanf(params, "%2s %" SCNu64, mode, &kib) != 2)
+	    sscanf(params, "%2s %" SCNu64 " %*s %*s %*s %*s %*s %*s %*s %*s %7s", mode, &kib,
+		   reaping) < 2)
 		return -EINVAL;
 	status->read_only = !strcmp(mode, "ro");
+	status->is_reaping = !strcmp(reaping, "reaping");
 	status->chunk = kib * 1024;
 	return 0;
 }
@@ -183,17 +171,6 @@ static int read_status(const char *volume, struct volume_status *status)
 	}
 	dm_task_destroy(task);
 	return ret;
-}
-
-/* Device mapper splits a message at blanks, and takes backslashes away. */
-char *snap_quoted(const char *text)
-{
-	char *copy = xalloc(2 * strlen(text) + 1), *at = copy;
-
-	for (; *text; *at++ = *text++)
-		if (*text == ' ' || *text == '\\')
-			*at++ = '\\';
-	return copy;
 }
 
 static bool is_printable(const char *text, char first)
@@ -329,6 +306,14 @@ int snap_check_closed(const char *volume, unsigned int claims)
 	return ret ? ret : status.opens > claims ? -EADDRINUSE : 0;
 }
 
+/* Is there something that no state needs any more, and that is not free yet? */
+bool snap_is_reaping(const char *volume)
+{
+	struct volume_status status;
+
+	return !read_status(volume, &status) && status.is_reaping;
+}
+
 static int insist_on_closed(const char *volume)
 {
 	int ret = snap_check_closed(volume, 0);
@@ -389,51 +374,36 @@ int snap_merge_verb(struct args *args)
 	return change_state("merge", args, false);
 }
 
-static int parse_line(const char *line, struct state *state)
+static int message(const struct snap_volume *volume, const char *text, char **answer)
 {
-	int end = 0;
-
-	memset(state, 0, sizeof(*state));
-	if (sscanf(line, "%63s %63s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %u %15s%n",
-		   state->name, state->parent, &state->time, &state->own, &state->zero,
-		   &state->inherited, &state->views, state->condition, &end) < 8)
-		return -EBADMSG;
-	if (line[end] == ' ')
-		snprintf(state->note, sizeof(state->note), "%s", line + end + 1);
-	return 0;
+	return snap_message(volume->name, text, answer);
 }
 
-static int read_states(const char *volume, struct states *states)
+/* A volume of device mapper. */
+struct snap_volume snap_volume(const char *name)
 {
-	char *response = NULL, *line, *rest;
-	struct volume_status status = { 0 };
-	int ret = read_status(volume, &status);
+	return (struct snap_volume){ .name = name, .message = message };
+}
 
+static int read_states(const char *name, struct snap_states *states)
+{
+	const struct snap_volume volume = snap_volume(name);
+	struct volume_status status = { 0 };
+	int ret = read_status(name, &status);
+
+	memset(states, 0, sizeof(*states));
+	ret = ret ? ret : snap_read_states(&volume, states);
 	states->chunk = status.chunk;
-	states->state = NULL;
-	states->n = 0;
-	ret = ret ? ret : snap_message(volume, "list", &response);
-	if (ret)
-		return ret;
-	for (line = strtok_r(response, "\n", &rest); line && !ret;
-	     line = strtok_r(NULL, "\n", &rest)) {
-		states->state = xrealloc(states->state, (states->n + 1) * sizeof(struct state));
-		ret = parse_line(line, &states->state[states->n++]);
-	}
-	free(response);
 	return ret;
 }
 
 /* 1 or 0, or a negative errno. */
 int snap_has_state(const char *volume, const char *state)
 {
-	struct states states;
+	struct snap_states states;
 	int ret = read_states(volume, &states);
-	size_t i;
 
-	for (i = 0; !ret && i < states.n; i++)
-		if (!strcmp(states.state[i].name, state))
-			ret = 1;
+	ret = ret ? ret : !!snap_find_state(&states, state);
 	free(states.state);
 	return ret;
 }
@@ -487,11 +457,13 @@ void snap_delete_cut(const char *volume, uint64_t deadline_ns)
 	snap_change(volume, "delete", state);
 }
 
-static struct json_object *state_json(const struct state *state, uint64_t chunk)
+static struct json_object *state_json(const struct snap_state *state, uint64_t chunk)
 {
 	struct json_object *json = json_object_new_object();
 	bool running = !strcmp(state->name, "-");
+	char uuid[2 * SS_UUID_SIZE + 1];
 
+	snap_format_uuid(uuid, state->uuid);
 	json_put(json, "name", running ? "" : state->name);
 	json_put(json, "parent", strcmp(state->parent, "-") ? state->parent : "");
 	json_object_object_add(json, "running", json_object_new_boolean(running));
@@ -504,10 +476,11 @@ static struct json_object *state_json(const struct state *state, uint64_t chunk)
 	json_put_u64(json, "views", state->views);
 	json_put(json, "condition", strcmp(state->condition, "-") ? state->condition : "");
 	json_put(json, "note", state->note);
+	json_put(json, "uuid", uuid);
 	return json;
 }
 
-static void state_row(const struct state *state, uint64_t chunk, int depth)
+static void state_row(const struct snap_state *state, uint64_t chunk, int depth)
 {
 	bool running = !strcmp(state->name, "-");
 	char *name = xprintf("%*s%s", 2 * depth, "", running ? "(running)" : state->name);
@@ -524,7 +497,7 @@ static void state_row(const struct state *state, uint64_t chunk, int depth)
 	free(name);
 }
 
-static size_t count_children(const struct states *states, const char *parent)
+static size_t count_children(const struct snap_states *states, const char *parent)
 {
 	size_t count = 0, i;
 
@@ -538,7 +511,7 @@ static size_t count_children(const struct states *states, const char *parent)
  * the other. The kernel's tree has no circles; @level bounds the recursion all
  * the same.
  */
-static void rows_above(const struct states *states, const char *parent, int depth, int level)
+static void rows_above(const struct snap_states *states, const char *parent, int depth, int level)
 {
 	size_t i;
 
@@ -562,15 +535,17 @@ int snap_list_verb(struct args *args)
 	};
 	const char *volume = next_arg(args);
 	struct json_object *json;
-	struct states states;
+	struct snap_states states;
 	size_t i;
 	int ret;
 
 	if (!volume || args->argc)
 		return usage("list wants a volume");
 	ret = read_states(volume, &states);
-	if (ret)
+	if (ret) {
+		free(states.state);
 		return fail("list", volume, ret);
+	}
 	if (options.json) {
 		json = json_object_new_array();
 		for (i = 0; i < states.n; i++)

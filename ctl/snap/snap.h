@@ -9,7 +9,7 @@
 
 struct dm_task;
 
-/* snap.c, snap_diff.c, snap_check.c: states of snapsync volumes */
+/* snap.c, snap_diff.c, snap_travel.c, snap_check.c: states of snapsync volumes */
 int snap_list_verb(struct args *args);
 int snap_take_verb(struct args *args);
 int snap_restore_verb(struct args *args);
@@ -18,6 +18,8 @@ int snap_rename_verb(struct args *args);
 int snap_settle_verb(struct args *args);
 int snap_merge_verb(struct args *args);
 int snap_diff_verb(struct args *args);
+int snap_send_verb(struct args *args);
+int snap_receive_verb(struct args *args);
 int snap_volume_of(const char *disk, char *volume, size_t size);
 struct dm_task *snap_task(int type, const char *volume);
 int snap_message(const char *volume, const char *text, char **response);
@@ -26,6 +28,8 @@ int snap_change(const char *volume, const char *verb, const char *state);
 int snap_has_state(const char *volume, const char *state);
 void snap_delete_cut(const char *volume, uint64_t deadline_ns);
 int snap_check_closed(const char *volume, unsigned int claims);
+bool snap_is_reaping(const char *volume);
+bool snap_is_partial(const char *disk);
 int snap_restore(const char *volume, const char *state);
 const char *snap_reason(int error);
 int snap_check_verb(struct args *args);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * lparctl snap diff: which ranges of a volume two states have from different
- * places, as the module answers in steps.
+ * places.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -9,78 +9,17 @@
 #include <string.h>
 
 #include "snap/snap.h"
+#include "snap/snap_volume.h"
 
 #define SECTOR 512
 
-struct range {
-	uint64_t start; /* sectors */
-	uint64_t end;
-};
-
-struct ranges {
-	struct range *range;
-	size_t n;
-};
-
-/* Runs come in order, and may go on over the end of an answer. */
-static void add_range(struct ranges *ranges, uint64_t start, uint64_t sectors)
-{
-	if (ranges->n && ranges->range[ranges->n - 1].end == start) {
-		ranges->range[ranges->n - 1].end += sectors;
-		return;
-	}
-	if (!(ranges->n & (ranges->n - 1)))
-		ranges->range =
-			xrealloc(ranges->range, (2 * ranges->n + 1) * sizeof(*ranges->range));
-	ranges->range[ranges->n].start = start;
-	ranges->range[ranges->n++].end = start + sectors;
-}
-
-/* Sets *next to where to go on, 0 at the end. */
-static int parse_answer(struct ranges *ranges, char *answer, uint64_t *next)
-{
-	uint64_t start, sectors, from = *next;
-	char *line, *rest;
-
-	for (line = strtok_r(answer, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		if (sscanf(line, "next %" SCNu64, next) == 1)
-			return *next > from ? 0 : -EBADMSG;
-		*next = 0;
-		if (!strncmp(line, "end ", 4))
-			return 0;
-		if (sscanf(line, "%" SCNu64 " %" SCNu64, &start, &sectors) != 2)
-			return -EBADMSG;
-		add_range(ranges, start, sectors);
-	}
-	return -EBADMSG;
-}
-
-static int read_ranges(const char *volume, const char *from, const char *to, struct ranges *ranges)
-{
-	char *older = snap_quoted(from), *newer = snap_quoted(to);
-	uint64_t next = 0;
-	int ret;
-
-	do {
-		char *text = xprintf("diff %s %s %" PRIu64, older, newer, next), *answer = NULL;
-
-		ret = snap_message(volume, text, &answer);
-		ret = ret ? ret : parse_answer(ranges, answer, &next);
-		free(answer);
-		free(text);
-	} while (!ret && next);
-	free(newer);
-	free(older);
-	return ret;
-}
-
-static void print_json(const struct ranges *ranges)
+static void print_json(const struct snap_ranges *ranges)
 {
 	struct json_object *list = json_object_new_array();
 	size_t i;
 
 	for (i = 0; i < ranges->n; i++) {
-		const struct range *range = &ranges->range[i];
+		const struct snap_range *range = &ranges->range[i];
 		struct json_object *json = json_object_new_object();
 
 		json_put_u64(json, "start", range->start * SECTOR);
@@ -90,7 +29,7 @@ static void print_json(const struct ranges *ranges)
 	json_print(list);
 }
 
-static void print_lines(const struct ranges *ranges)
+static void print_lines(const struct snap_ranges *ranges)
 {
 	size_t i;
 
@@ -101,17 +40,18 @@ static void print_lines(const struct ranges *ranges)
 
 int snap_diff_verb(struct args *args)
 {
-	const char *volume = next_arg(args), *from = next_arg(args);
+	const struct snap_volume volume = snap_volume(next_arg(args));
+	const char *from = next_arg(args);
 	const char *to = args->argc ? next_arg(args) : "-";
-	struct ranges ranges = { 0 };
+	struct snap_ranges ranges = { 0 };
 	int ret;
 
-	if (!volume || !from || !to || args->argc)
+	if (!volume.name || !from || !to || args->argc)
 		return usage(
 			"diff wants a volume, a state or - for its base disk, and maybe a second state");
-	ret = read_ranges(volume, from, to, &ranges);
+	ret = snap_read_ranges(&volume, from, to, &ranges);
 	if (ret)
-		err("cannot diff on %s: %s", volume, snap_reason(ret));
+		err("cannot diff on %s: %s", volume.name, snap_reason(ret));
 	else if (options.json)
 		print_json(&ranges);
 	else

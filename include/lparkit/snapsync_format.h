@@ -249,7 +249,7 @@ static inline bool ss_layer_is_sound(const struct ss_disk_layer *image)
 	    !ss_text_is_sound(image->note, sizeof(image->note)))
 		return false;
 	return named == ss_name_is_valid((const char *)image->name) &&
-	       (named || !(flags & SS_LAYER_PREPARED));
+	       (named || !(flags & (SS_LAYER_PREPARED | SS_LAYER_RECEIVED)));
 }
 
 /* A version that is not free, without regard to others, nor to whether its layer is there. */

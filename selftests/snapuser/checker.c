@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lparctl snap check, as a function; and what it needs of lparctl.
+ * lparctl snap check, as a function; and what this and others need of lparctl.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -45,6 +45,26 @@ void *xalloc(size_t size)
 void *xrealloc(void *p, size_t size)
 {
 	return realloc(p, size);
+}
+
+char *xprintf(const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	return text;
+}
+
+uint64_t now_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
 /**

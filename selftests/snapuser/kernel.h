@@ -71,8 +71,16 @@ typedef struct {
 #define round_up(x, y) (DIV_ROUND_UP(x, y) * (y))
 #define round_down(x, y) ((x) / (y) * (y))
 #define PAGE_ALIGN(x) round_up(x, PAGE_SIZE)
-#define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
-#define max_t(type, a, b) ((type)(a) > (type)(b) ? (type)(a) : (type)(b))
+#define min_t(type, a, b)                          \
+	({                                         \
+		type min_a_ = (a), min_b_ = (b);   \
+		min_a_ < min_b_ ? min_a_ : min_b_; \
+	})
+#define max_t(type, a, b)                          \
+	({                                         \
+		type max_a_ = (a), max_b_ = (b);   \
+		max_a_ > max_b_ ? max_a_ : max_b_; \
+	})
 #define min(a, b) min_t(typeof((a) + (b)), a, b)
 #define max(a, b) max_t(typeof((a) + (b)), a, b)
 #define swap(a, b)                     \
@@ -95,6 +103,23 @@ static inline int kstrtou64(const char *text, unsigned int radix, u64 *value)
 
 	*value = strtoull(text, &end, radix);
 	return *text && !*end ? 0 : -EINVAL;
+}
+
+static inline char *bin2hex(char *text, const void *bytes, size_t count)
+{
+	const u8 *byte = bytes;
+
+	for (; count; count--, text += 2)
+		sprintf(text, "%02x", *byte++);
+	return text;
+}
+
+static inline int hex2bin(u8 *bytes, const char *text, size_t count)
+{
+	for (; count; count--, text += 2)
+		if (!isxdigit(text[0]) || !isxdigit(text[1]) || sscanf(text, "%2hhx", bytes++) != 1)
+			return -EINVAL;
+	return 0;
 }
 
 static inline u64 div64_u64_rem(u64 n, u64 d, u64 *rest)

@@ -5,10 +5,15 @@
 #include <lparkit/cut.h>
 #include "volume.h"
 
-/* There is no lpar.ko. */
+/* There is no lpar.ko, but what it would call. */
+static struct lpar_cut_class *cut_class;
+static struct lpar_cut_point *cut_points[8];
+static unsigned int nr_cut_points;
+
 int lpar_cut_register(struct lpar_cut_class *class)
 {
-	return !class;
+	cut_class = class;
+	return 0;
 }
 
 void lpar_cut_unregister(struct lpar_cut_class *class)
@@ -19,13 +24,43 @@ void lpar_cut_unregister(struct lpar_cut_class *class)
 void lpar_cut_add(struct lpar_cut *cut, const struct lpar_cut_class *class,
 		  struct lpar_cut_point *point)
 {
-	assert(cut && class && point);
+	assert(cut && class && point && nr_cut_points < 8);
+	cut_points[nr_cut_points++] = point;
 }
 
 enum lpar_cut_action lpar_cut_action(const struct lpar_cut *cut)
 {
 	assert(cut);
 	return LPAR_CUT_CLOSE;
+}
+
+/**
+ * volume_cut_fire() - the instant of an LPAR's cut
+ * @group: the LPAR's name, of a group with members
+ */
+void volume_cut_fire(const char *group)
+{
+	unsigned int i;
+	char cut;
+
+	assert(!ss_group_init());
+	assert(!cut_class->collect((struct lpar_cut *)&cut, group) && nr_cut_points);
+	for (i = 0; i < nr_cut_points; i++)
+		cut_class->fire(cut_points[i], LPAR_CUT_CLOSE);
+}
+
+/**
+ * volume_cut_finish() - later: what was cut becomes a state
+ */
+void volume_cut_finish(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_cut_points; i++)
+		cut_class->finish(cut_points[i], LPAR_CUT_CLOSE, true);
+	while (nr_cut_points)
+		cut_class->release(cut_points[--nr_cut_points]);
+	test_run_work();
 }
 
 /**
@@ -228,14 +263,32 @@ int volume_io(struct test_volume *test, blk_opf_t opf, sector_t sector, void *da
 	return 0;
 }
 
+/* As device mapper does: a backslash takes the meaning from what is behind it. */
+static char *next_word(char **text)
+{
+	char *word, *to;
+
+	*text += strspn(*text, " ");
+	word = to = *text;
+	while (**text && **text != ' ') {
+		if (**text == '\\')
+			++*text;
+		*to++ = *(*text)++;
+	}
+	if (**text)
+		++*text;
+	*to = '\0';
+	return word;
+}
+
 static int send_words(struct test_volume *test, char *text, char *result, unsigned int size)
 {
-	char *argv[16], *rest, *word;
 	unsigned int argc = 0;
+	char *argv[16];
 	int err;
 
-	for (word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
-		argv[argc++] = word;
+	while (*(argv[argc] = next_word(&text)))
+		argc++;
 	err = ss_message(test->volume, argc, argv, result, size);
 	assert(!test_locks);
 	test_run_work();
@@ -251,7 +304,7 @@ static int send_words(struct test_volume *test, char *text, char *result, unsign
  */
 int volume_message(struct test_volume *test, const char *fmt, ...)
 {
-	char text[256], result[256];
+	char text[512], result[256];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -270,7 +323,7 @@ int volume_message(struct test_volume *test, const char *fmt, ...)
  */
 char *volume_answer(struct test_volume *test, unsigned int size, const char *fmt, ...)
 {
-	char text[256], *result = calloc(1, size);
+	char text[512], *result = calloc(1, size);
 	va_list ap;
 
 	va_start(ap, fmt);

@@ -26,6 +26,8 @@ struct test_volume {
 	char *error;
 };
 
+void volume_cut_fire(const char *group);
+void volume_cut_finish(void);
 int volume_open(struct test_volume *test, const char *name, struct block_device *base,
 		struct block_device *store, const struct ss_volume_args *args);
 int volume_reload(struct test_volume *test, sector_t sectors);

@@ -121,14 +121,16 @@ struct ss_disk_version {
 #define SS_LAYER_NAMED		(1 << 1)	/* a state */
 #define SS_LAYER_PREPARED	(1 << 2)	/* a state if the coordinator has it too */
 #define SS_LAYER_MERGING	(1 << 3)	/* on its way into BASE */
-#define SS_LAYER_FLAGS		((1 << 4) - 1)
+#define SS_LAYER_RECEIVED	(1 << 4)	/* taken elsewhere */
+#define SS_LAYER_FLAGS		((1 << 5) - 1)
 
 /**
  * struct ss_disk_layer - one layer; number = place
  * @name: of the state, NUL-terminated; empty when it is none
  * @note: free text, NUL-terminated
  * @txn: names the take on all members of its group
- * @coordinator: store whose record of @txn decides
+ * @coordinator: store whose record of @txn decides; of what was received, the store of the volume
+ *	that was taken
  * @time: of the take, ns since 1970
  * @gen: larger than the parent's
  * @parent: layer below, 0 = BASE

@@ -1,0 +1,809 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * snapsend: states are sent from one volume to another, by lparctl's own code and
+ * dm-snapsync's, through a file that is cut off, or damaged, at each record.
+ */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../lib/tap.h"
+#include "snap/snap_stream.h"
+#include "checker.h"
+#include "volume.h"
+
+#define SECTORS 2048
+#define STORE_SECTORS 16384
+#define MARK 256
+#define RECORDS 200
+
+/* A volume with its disks. */
+struct side {
+	struct snap_volume snap;
+	struct test_volume vol;
+	struct block_device *base;
+	struct block_device *store;
+	unsigned int chunk;
+	const char *group;
+	bool in_use;
+	bool is_killed; /* before it can put anything in order */
+	bool is_reaping;
+	unsigned int writes;
+	void (*at_write)(struct side *side);
+	void (*at_message)(struct side *side);
+};
+
+static struct side source = { .snap.name = "source", .chunk = 8 };
+static struct side target = { .snap.name = "target", .chunk = 16 };
+static u8 one[SECTORS * 512], two[SECTORS * 512], three[SECTORS * 512], shown[SECTORS * 512];
+
+/* A stream, and where its records begin; the header does at 0. */
+struct sent {
+	u8 data[SECTORS * 512 * 2];
+	size_t size;
+	size_t record[RECORDS];
+	unsigned int n_records;
+};
+
+static struct sent full, later, changed;
+
+static int message(const struct snap_volume *snap, const char *text, char **answer)
+{
+	struct side *side = container_of(snap, struct side, snap);
+
+	if (side->at_message)
+		side->at_message(side);
+	if (!answer)
+		return volume_message(&side->vol, "%s", text);
+	*answer = volume_answer(&side->vol, 1 << 16, "%s", text);
+	return *answer ? 0 : -EINVAL;
+}
+
+static int open_side(struct side *side)
+{
+	struct ss_volume_args args = { .chunk_sectors = side->chunk };
+
+	if (side->group)
+		snprintf(args.group, sizeof(args.group), "%s", side->group);
+	return volume_open(&side->vol, side->snap.name, side->base, side->store, &args);
+}
+
+static void new_side(struct side *side, u8 byte)
+{
+	side->snap.message = message;
+	side->base = disk_new(SECTORS);
+	memset(side->base->now, byte, SECTORS * 512);
+	side->store = disk_new(STORE_SECTORS);
+	assert(!open_side(side));
+}
+
+static void free_side(struct side *side)
+{
+	volume_close(&side->vol);
+	disk_free(side->base);
+	disk_free(side->store);
+}
+
+static void fill(struct side *side, u8 byte, sector_t sector, unsigned int sectors)
+{
+	u8 *data = malloc(sectors * 512);
+
+	memset(data, byte, sectors * 512);
+	assert(!volume_io(&side->vol, REQ_OP_WRITE, sector, data, sectors));
+	free(data);
+}
+
+static bool shows(struct side *side, const u8 *content)
+{
+	assert(!volume_io(&side->vol, REQ_OP_READ, 0, shown, SECTORS));
+	return !memcmp(shown, content, sizeof(shown));
+}
+
+static bool has(const struct side *side, const char *name)
+{
+	struct snap_states states;
+	bool found;
+
+	assert(!snap_read_states(&side->snap, &states));
+	found = snap_find_state(&states, name);
+	free(states.state);
+	return found;
+}
+
+/* A state, which runs then. */
+static bool has_state(struct side *side, const char *name, const u8 *content)
+{
+	return !volume_message(&side->vol, "restore %s", name) && shows(side, content);
+}
+
+static int read_view(void *view, uint64_t sector, void *data, size_t sectors)
+{
+	memcpy(data, (u8 *)view + sector * 512, sectors * 512);
+	return 0;
+}
+
+static int send_to(int fd, const struct side *side, const char *from, const char *to,
+		   const u8 *content, sector_t at)
+{
+	struct snap_sender sender = {
+		.volume = &side->snap,
+		.from = from,
+		.to = to,
+		.at = at,
+		.mark = MARK,
+		.sectors = side->vol.args.sectors,
+		.view = (void *)content,
+		.read = read_view,
+		.fd = fd,
+	};
+	struct stream_header header;
+	int ret = snap_prepare_send(&sender, &header);
+
+	return ret ? ret : snap_send(&sender, &header);
+}
+
+static void find_records(struct sent *sent)
+{
+	size_t at = sizeof(struct stream_header);
+	struct stream_record record;
+
+	for (sent->n_records = 0; at < sent->size; sent->n_records++) {
+		assert(sent->n_records < RECORDS);
+		sent->record[sent->n_records] = at;
+		memcpy(&record, sent->data + at, sizeof(record));
+		at += sizeof(record);
+		if (le32toh(record.type) == STREAM_DATA)
+			at += le64toh(record.sectors) * 512;
+	}
+	assert(at == sent->size);
+}
+
+static int send_of(const struct side *side, struct sent *sent, const char *from, const char *to,
+		   const u8 *content, sector_t at)
+{
+	int fd = memfd_create("sent", 0);
+	int ret = send_to(fd, side, from, to, content, at);
+
+	sent->size = lseek(fd, 0, SEEK_CUR);
+	assert(sent->size <= sizeof(sent->data));
+	assert(pread(fd, sent->data, sent->size, 0) == (ssize_t)sent->size);
+	close(fd);
+	if (!ret)
+		find_records(sent);
+	return ret;
+}
+
+static int send_state(struct sent *sent, const char *from, const char *to, const u8 *content,
+		      sector_t at)
+{
+	return send_of(&source, sent, from, to, content, at);
+}
+
+/* As a disk with blocks of 4 KiB, past the page cache. */
+static int write_target(void *disk, uint64_t sector, const void *data, size_t sectors)
+{
+	struct side *side = disk;
+
+	if ((sector | sectors) % 8)
+		return -EINVAL;
+	side->writes++;
+	if (side->at_write)
+		side->at_write(side);
+	return volume_io(&side->vol, REQ_OP_WRITE, sector, (void *)data, sectors);
+}
+
+static int zero_target(void *disk, uint64_t sector, uint64_t sectors)
+{
+	struct side *side = disk;
+
+	if ((sector | sectors) % 8)
+		return -EINVAL;
+	return volume_io(&side->vol, REQ_OP_WRITE_ZEROES, sector, NULL, sectors);
+}
+
+static int check_target(void *disk)
+{
+	struct side *side = disk;
+
+	return side->in_use ? -EADDRINUSE : 0;
+}
+
+static int restore_target(void *disk, const char *state)
+{
+	struct side *side = disk;
+
+	if (side->is_killed && strcmp(state, STREAM_RECEIVING))
+		return -EIO;
+	return volume_message(&side->vol, "restore %s", state);
+}
+
+static bool target_is_reaping(void *disk)
+{
+	struct side *side = disk;
+
+	return side->is_reaping;
+}
+
+/* As much of it as there is. */
+static int receive(struct side *side, const struct sent *sent, size_t size)
+{
+	int fd = memfd_create("received", 0);
+	struct snap_receiver receiver = {
+		.volume = &side->snap,
+		.sectors = side->vol.args.sectors,
+		.disk = side,
+		.write = write_target,
+		.zero = zero_target,
+		.check = check_target,
+		.restore = restore_target,
+		.is_reaping = target_is_reaping,
+		.fd = fd,
+	};
+	struct stream_header header;
+	int ret;
+
+	assert(write(fd, sent->data, size) == (ssize_t)size);
+	lseek(fd, 0, SEEK_SET);
+	ret = snap_receive(&receiver, &header);
+	close(fd);
+	return ret;
+}
+
+static int receive_all(struct side *side, const struct sent *sent)
+{
+	return receive(side, sent, sent->size);
+}
+
+/* The target has only the state one, which runs. */
+static void give_up(void)
+{
+	assert(!volume_message(&target.vol, "restore one"));
+	if (has(&target, STREAM_RECEIVING))
+		assert(!volume_message(&target.vol, "delete %s", STREAM_RECEIVING));
+	if (has(&target, "two"))
+		assert(!volume_message(&target.vol, "delete two"));
+}
+
+/* Data, zeroes, what is of BASE, and pieces of a chunk. */
+static void make_source(void)
+{
+	struct test_volume *vol = &source.vol;
+
+	new_side(&source, 'S');
+	fill(&source, 'a', 0, 700);
+	volume_io(vol, REQ_OP_WRITE_ZEROES, 300, NULL, 600);
+	assert(!volume_message(vol, "take one the first of them"));
+	assert(!volume_io(vol, REQ_OP_READ, 0, one, SECTORS));
+	fill(&source, 'b', 3, 2);
+	fill(&source, 'b', 250, 300);
+	volume_io(vol, REQ_OP_WRITE_ZEROES, 128, NULL, 128);
+	volume_io(vol, REQ_OP_WRITE_ZEROES, 1500, NULL, 200);
+	fill(&source, 'b', 1000, 1);
+	fill(&source, 'b', 2047, 1);
+	assert(!volume_message(vol, "take two"));
+	assert(!volume_io(vol, REQ_OP_READ, 0, two, SECTORS));
+	fill(&source, 'c', 500, 900);
+	assert(!volume_message(vol, "take three"));
+	assert(!volume_io(vol, REQ_OP_READ, 0, three, SECTORS));
+}
+
+static bool same_in_list(void)
+{
+	struct snap_states here, there;
+	const struct snap_state *a, *b;
+	bool same;
+
+	assert(!snap_read_states(&source.snap, &here) && !snap_read_states(&target.snap, &there));
+	a = snap_find_state(&here, "one");
+	b = snap_find_state(&there, "one");
+	same = a && b && a->time == b->time && !strcmp(a->note, b->note) &&
+	       !strcmp(a->note, "the first of them") && snap_has_uuid(a->uuid) &&
+	       !memcmp(a->uuid, b->uuid, SS_UUID_SIZE);
+	free(here.state);
+	free(there.state);
+	return same;
+}
+
+static void whole(void)
+{
+	tap_check(!send_state(&full, NULL, "one", one, 0), "a state is sent");
+	tap_check(!receive_all(&target, &full) && shows(&target, one),
+		  "and runs on the other side");
+	tap_check(has_state(&target, "one", one), "as a state");
+	tap_check(same_in_list(), "with time, note and transaction");
+	tap_check(!has(&target, STREAM_RECEIVING), "nothing else is left");
+	tap_check(receive_all(&target, &full) == -ECANCELED, "it is not received twice");
+	tap_check(!send_state(&later, "one", "two", two, 0) && later.size < full.size,
+		  "what another has that it has not is less");
+	tap_check(!receive_all(&target, &later) && has_state(&target, "two", two), "and enough");
+	tap_check(has_state(&target, "one", one), "the former state is as it was");
+	tap_check(send_state(&changed, "one", "nothing", two, 0) == -ENOENT &&
+			  send_state(&changed, "nothing", "two", two, 0) == -ENOENT &&
+			  send_state(&changed, NULL, "-", two, 0) == -ENOENT &&
+			  send_state(&changed, NULL, "one", one, SECTORS + 1) == -ERANGE,
+		  "what is none is not sent");
+}
+
+/* The power goes, or the table. */
+static void reopen_target(bool power)
+{
+	u8 *image = malloc(STORE_SECTORS * 512);
+
+	if (power)
+		disk_lose_power(target.store, image);
+	volume_close(&target.vol);
+	if (power)
+		disk_set(target.store, image);
+	free(image);
+	assert(!open_side(&target));
+}
+
+/*
+ * Cut off: there is no such state, and what ran before runs again, but after a kill.
+ * It goes on from where it is said, or from the beginning.
+ */
+static bool goes_on(size_t size, bool power, bool again)
+{
+	uint64_t at = 0;
+	int ret;
+
+	give_up();
+	target.is_killed = power;
+	ret = receive(&target, &later, size);
+	target.is_killed = false;
+	if (ret != -EPIPE || has(&target, "two") || (!power && !shows(&target, one)))
+		return false;
+	reopen_target(power);
+	if (has(&target, "two") || snap_received(&target.snap, &at))
+		return false;
+	/* What runs above what came is not what counts. */
+	if (power && has(&target, STREAM_RECEIVING))
+		fill(&target, 'x', 0, 2048);
+	assert(!send_state(&changed, "one", "two", two, again ? 0 : at));
+	return !receive_all(&target, &changed) && has_state(&target, "two", two) &&
+	       has_state(&target, "one", one) && !has(&target, STREAM_RECEIVING);
+}
+
+static size_t end_of(const struct sent *sent, unsigned int i)
+{
+	return i + 1 < sent->n_records ? sent->record[i + 1] : sent->size;
+}
+
+static void cut_off(void)
+{
+	unsigned int i, failed = 0, how;
+
+	for (i = 0; i < later.n_records; i++) {
+		size_t start = later.record[i], part = (end_of(&later, i) - start) / 5;
+
+		for (how = 0; how < 4; how++) {
+			failed += !goes_on(start, how & 1, how & 2);
+			failed += !goes_on(start + (how + 1) * part, how & 1, how & 2);
+		}
+	}
+	tap_check(!failed && i > 10, "cut off at each of %u records, it goes on: %u do not", i,
+		  failed);
+	tap_check(goes_on(0, false, false) && goes_on(100, true, false), "or within the header");
+	tap_check(checker_check(target.store->fd) == SOUND, "the store is sound");
+}
+
+/* A whole one, too: the target has another BASE. */
+static void cut_off_whole(void)
+{
+	unsigned int i, failed = 0;
+	uint64_t at;
+
+	for (i = 0; i < full.n_records; i++) {
+		struct side fresh = { .snap.name = "fresh", .chunk = 8 };
+
+		new_side(&fresh, 'F');
+		failed += receive(&fresh, &full, full.record[i]) != -EPIPE || has(&fresh, "one");
+		assert(!snap_received(&fresh.snap, &at));
+		assert(!send_state(&changed, NULL, "one", one, at));
+		failed += receive_all(&fresh, &changed) || !has_state(&fresh, "one", one);
+		free_side(&fresh);
+	}
+	tap_check(!failed, "a whole one goes on, too");
+}
+
+static bool is_refused(void)
+{
+	int ret;
+
+	give_up();
+	ret = receive_all(&target, &changed);
+	return ret && ret != -ENOSPC && !has(&target, "two") && has_state(&target, "one", one);
+}
+
+static void flip(size_t byte, unsigned int *failed)
+{
+	changed = later;
+	changed.data[byte] ^= 1 << byte % 8;
+	*failed += !is_refused();
+}
+
+/* A bit of each byte of a head, and three of the data. */
+static void damaged(void)
+{
+	unsigned int i, j, failed = 0;
+
+	for (j = 0; j < sizeof(struct stream_header); j++)
+		flip(j, &failed);
+	tap_check(!failed, "a bit of each byte of the header");
+	for (i = 0; i < later.n_records; i++) {
+		size_t start = later.record[i], data = start + sizeof(struct stream_record);
+		size_t end = end_of(&later, i);
+
+		for (j = start; j < data; j++)
+			flip(j, &failed);
+		if (end == data)
+			continue;
+		flip(data, &failed);
+		flip((data + end) / 2, &failed);
+		flip(end - 1, &failed);
+	}
+	tap_check(!failed, "and of each record: %u of them are taken", failed);
+	give_up();
+	tap_check(!receive_all(&target, &later) && has_state(&target, "two", two),
+		  "without them it is received");
+}
+
+/* Behind what @changed has. */
+static void put_record(const struct sent *sent, unsigned int i)
+{
+	size_t size = end_of(sent, i) - sent->record[i];
+
+	memcpy(changed.data + changed.size, sent->data + sent->record[i], size);
+	changed.size += size;
+}
+
+/* @changed is @later, but for one that is omitted, repeated, or that of @full. */
+static void rearrange(unsigned int omitted, unsigned int repeated, unsigned int foreign)
+{
+	unsigned int i;
+
+	memcpy(changed.data, later.data, sizeof(struct stream_header));
+	changed.size = sizeof(struct stream_header);
+	for (i = 0; i < later.n_records; i++) {
+		if (i != omitted)
+			put_record(i == foreign ? &full : &later, i);
+		if (i == repeated)
+			put_record(&later, i);
+	}
+}
+
+static void rearranged(void)
+{
+	unsigned int i, none = later.n_records, failed = 0;
+
+	for (i = 0; i < later.n_records - 1; i++) {
+		rearrange(i, none, none);
+		failed += !is_refused();
+		rearrange(none, i, none);
+		failed += !is_refused();
+		if (i >= full.n_records)
+			continue;
+		rearrange(none, none, i);
+		failed += !is_refused();
+	}
+	tap_check(!failed, "a record is missing, twice there, or of another stream");
+}
+
+/* What would lose something, or make something wrong. */
+static void refused(void)
+{
+	struct side fresh = { .snap.name = "fresh", .chunk = 8 };
+	const size_t half = later.record[later.n_records / 2];
+
+	give_up();
+	fill(&target, 'y', 77, 1);
+	tap_check(receive_all(&target, &later) == -ECANCELED, "what was written is not lost");
+	tap_check(!volume_io(&target.vol, REQ_OP_READ, 77, shown, 1) && *shown == 'y',
+		  "it is there");
+	give_up();
+	target.in_use = true;
+	tap_check(receive_all(&target, &later) == -EADDRINUSE && !has(&target, STREAM_RECEIVING),
+		  "nor while others have it open");
+	target.in_use = false;
+	receive(&target, &later, half);
+	assert(!send_state(&changed, "one", "three", three, 0));
+	tap_check(receive_all(&target, &changed) == -ECANCELED, "another state is half received");
+	fill(&target, 'w', 88, 1);
+	tap_check(receive_all(&target, &later) == -ECANCELED &&
+			  !volume_io(&target.vol, REQ_OP_READ, 88, shown, 1) && *shown == 'w',
+		  "nor is lost what was written since it was broken off");
+	give_up();
+	assert(!send_state(&changed, "one", "two", two, MARK));
+	tap_check(receive_all(&target, &changed) == -ECANCELED, "the beginning is missing");
+	volume_message(&target.vol, "take two");
+	tap_check(receive_all(&target, &later) == -ECANCELED, "another state has the name");
+	give_up();
+	new_side(&fresh, 'F');
+	tap_check(receive_all(&fresh, &later) == -ECANCELED, "no state to begin with");
+	fill(&fresh, 'f', 0, 1);
+	tap_check(receive_all(&fresh, &full) == -ECANCELED, "nor where something was written");
+	free_side(&fresh);
+}
+
+/* A state that shows BASE has the transaction, but not the content of the sender's. */
+static void base_shines_through(void)
+{
+	struct side copy = { .snap.name = "copy", .chunk = 8 };
+	char uuid[2 * SS_UUID_SIZE + 1], origin[2 * SS_UUID_SIZE + 1];
+	struct stream_header *header = (void *)full.data;
+
+	new_side(&copy, 'C');
+	snap_format_uuid(uuid, header->to);
+	fill(&copy, 'a', 0, 2047);
+	snap_format_uuid(origin, header->to_origin);
+	tap_check(!volume_message(&copy.vol, "receive one - 0 %s %s 1", uuid, origin),
+		  "a state of that take");
+	tap_check(receive_all(&copy, &later) == -ECANCELED, "of which a sector is that of BASE");
+	free_side(&copy);
+}
+
+/* What the volumes of a group have of one take has one transaction, but not one content. */
+static void other_member(void)
+{
+	struct side wal = { .snap.name = "wal", .chunk = 8, .group = "db" };
+	struct side data = { .snap.name = "data", .chunk = 8, .group = "db" };
+	struct side copy = { .snap.name = "copy", .chunk = 8 };
+	u8 *tuesday = malloc(sizeof(shown));
+	static struct sent other;
+
+	new_side(&data, 'D');
+	new_side(&wal, 'W');
+	fill(&data, 'd', 0, 400);
+	fill(&wal, 'w', 200, 300);
+	assert(!volume_message(&data.vol, "take monday"));
+	assert(shows(&data, shown) && !send_of(&data, &changed, NULL, "monday", shown, 0));
+	fill(&data, 'e', 10, 300);
+	fill(&wal, 'v', 900, 100);
+	assert(!volume_message(&data.vol, "take tuesday"));
+	new_side(&copy, 'C');
+	assert(!receive_all(&copy, &changed));
+	assert(shows(&wal, shown) && !send_of(&wal, &other, "monday", "tuesday", shown, 0));
+	tap_check(receive_all(&copy, &other) == -ECANCELED && !has(&copy, "tuesday"),
+		  "what another volume has since the same take");
+	assert(shows(&data, shown) && !send_of(&data, &other, "monday", "tuesday", shown, 0));
+	assert(receive(&copy, &other, other.record[other.n_records - 1]) == -EPIPE);
+	assert(!volume_message(&copy.vol, "restore monday"));
+	assert(shows(&wal, shown) && !send_of(&wal, &changed, NULL, "tuesday", shown, 0));
+	tap_check(receive_all(&copy, &changed) == -ECANCELED,
+		  "nor goes it on where the other was broken off");
+	assert(!volume_io(&data.vol, REQ_OP_READ, 0, tuesday, SECTORS));
+	tap_check(!receive_all(&copy, &other) && has_state(&copy, "tuesday", tuesday),
+		  "its own does");
+	free(tuesday);
+	free_side(&copy);
+	free_side(&wal);
+	free_side(&data);
+}
+
+/* From hand to hand it is the same state, unless it shows what is not the sender's. */
+static void sent_on(void)
+{
+	struct ss_volume_args args = { .chunk_sectors = 8, .sectors = SECTORS };
+	struct side copy = { .snap = { "copy", message }, .chunk = 8 };
+	struct side third = { .snap.name = "third", .chunk = 8 };
+
+	copy.base = disk_new(SECTORS + 128);
+	copy.store = disk_new(STORE_SECTORS);
+	assert(!volume_open(&copy.vol, "copy", copy.base, copy.store, &args));
+	new_side(&third, '3');
+	assert(!receive_all(&copy, &full));
+	tap_check(!send_of(&copy, &changed, NULL, "one", one, 0) &&
+			  !receive_all(&third, &changed) && has_state(&third, "one", one),
+		  "what was received is sent on");
+	tap_check(!receive_all(&third, &later) && has_state(&third, "two", two),
+		  "what the first sends builds upon it");
+	assert(!volume_reload(&copy.vol, SECTORS + 128));
+	tap_check(send_of(&copy, &changed, NULL, "one", one, 0) == -EXDEV,
+		  "since the volume has grown it is another");
+	free_side(&third);
+	free_side(&copy);
+}
+
+/* What came of a state, and was kept by another name, is not that state. */
+static void renamed_part(void)
+{
+	u8 *part = malloc(sizeof(shown));
+	struct side copy = { .snap.name = "copy", .chunk = 8 };
+
+	give_up();
+	assert(receive(&target, &later, later.record[later.n_records - 1]) == -EPIPE);
+	tap_check(send_of(&target, &changed, NULL, STREAM_RECEIVING, shown, 0) == -EINVAL,
+		  "a part is not sent");
+	assert(!volume_message(&target.vol, "rename %s part", STREAM_RECEIVING));
+	assert(!volume_message(&target.vol, "restore part"));
+	assert(!volume_io(&target.vol, REQ_OP_READ, 0, part, SECTORS));
+	assert(!send_state(&changed, "two", "three", three, 0));
+	tap_check(receive_all(&target, &changed) == -ECANCELED && !has(&target, "three"),
+		  "nothing builds upon a part, by whatever name");
+	assert(!volume_message(&target.vol, "restore one"));
+	tap_check(!receive_all(&target, &later) && has_state(&target, "two", two) &&
+			  has_state(&target, "part", part),
+		  "all of it comes beside it");
+	assert(!send_of(&target, &changed, NULL, "part", part, 0));
+	new_side(&copy, 'C');
+	assert(!receive_all(&copy, &changed));
+	tap_check(has_state(&copy, "part", part), "which may be sent as what it is");
+	assert(!send_state(&changed, "two", "three", three, 0));
+	tap_check(receive_all(&copy, &changed) == -ECANCELED, "and is not taken for more there");
+	free_side(&copy);
+	give_up();
+	volume_message(&target.vol, "delete part");
+	free(part);
+}
+
+static void restore_once(struct side *side)
+{
+	if (side->writes != 3)
+		return;
+	assert(!volume_message(&side->vol, "restore %s", STREAM_RECEIVING));
+}
+
+/* What another restores in the middle of it is not mixed with what comes. */
+static void restored_meanwhile(void)
+{
+	give_up();
+	target.writes = 0;
+	target.at_write = restore_once;
+	tap_check(receive_all(&target, &later) == -ESTALE && !has(&target, "two"),
+		  "what runs was restored by another");
+	target.at_write = NULL;
+	give_up();
+}
+
+static unsigned int messages;
+
+static void cut_for_a_while(struct side *side)
+{
+	(void)side;
+	if (messages++ == 8)
+		volume_cut_fire("lpar");
+	if (messages == 11)
+		volume_cut_finish();
+}
+
+/* An LPAR's cut that is not a state yet is waited for. */
+static void cut_meanwhile(void)
+{
+	struct side copy = { .snap.name = "copy", .chunk = 8, .group = "lpar" };
+
+	new_side(&copy, 'C');
+	copy.at_message = cut_for_a_while;
+	tap_check(!receive_all(&copy, &full) && messages > 11 && has_state(&copy, "one", one),
+		  "a cut in the middle of it is finished first");
+	free_side(&copy);
+}
+
+/* Notes by hand: one that says more than there is would make a state of nothing. */
+static void wrong_notes(void)
+{
+	char *note[3], uuid[2 * SS_UUID_SIZE + 1], origin[2 * SS_UUID_SIZE + 1];
+	struct stream_header *header = (void *)later.data;
+	unsigned int i, failed = 0;
+
+	snap_format_uuid(uuid, header->to);
+	snap_format_uuid(origin, header->to_origin);
+	assert(asprintf(&note[0], "at %u of %s %s", SECTORS * 512 + 4096, uuid, origin) > 0 &&
+	       asprintf(&note[1], "at 4096foo of %s %s", uuid, origin) > 0 &&
+	       asprintf(&note[2], "at 4096 of %s %sx", uuid, origin) > 0);
+	for (i = 0; i < 3; i++) {
+		give_up();
+		assert(!volume_message(&target.vol, "take %s %s", STREAM_RECEIVING, note[i]));
+		failed += receive_all(&target, &later) != -ECANCELED || has(&target, "two");
+		free(note[i]);
+	}
+	tap_check(!failed, "a note that is none of ours");
+}
+
+static unsigned int marks(struct side *side)
+{
+	give_up();
+	messages = 0;
+	assert(!receive_all(side, &later));
+	return messages;
+}
+
+static void count_message(struct side *side)
+{
+	(void)side;
+	messages++;
+}
+
+/* A mark leaves something to be freed: as long as that is not done, there is no other. */
+static void fewer_marks(void)
+{
+	unsigned int all;
+
+	target.at_message = count_message;
+	all = marks(&target);
+	target.is_reaping = true;
+	tap_check(marks(&target) < all, "marks wait for the reaper");
+	target.is_reaping = false;
+	target.at_message = NULL;
+}
+
+/* What holds nothing yet is in nobody's way. */
+static void nothing_came(void)
+{
+	give_up();
+	assert(receive(&target, &later, later.record[0] + 10) == -EPIPE);
+	assert(!send_state(&changed, "one", "three", three, 0));
+	tap_check(!receive_all(&target, &changed) && has_state(&target, "three", three),
+		  "another state comes after one of which nothing did");
+	give_up();
+	volume_message(&target.vol, "delete three");
+}
+
+static int become(const char *name, const char *replaced, const char *uuid)
+{
+	return volume_message(&target.vol, "receive %s %s %llu %s %s 5 a note", name, replaced,
+			      target.vol.volume->restores, uuid, uuid);
+}
+
+/* What the message itself refuses. */
+static void the_message(void)
+{
+	const char *uuid = "00112233445566778899aabbccddeeff";
+	const char *none = "00000000000000000000000000000000";
+
+	give_up();
+	fill(&target, 'm', 0, 8);
+	tap_check(become("m", "-", none) == -EINVAL && become("m", "-", "0011") == -EINVAL &&
+			  become("-", "-", uuid) == -EINVAL &&
+			  become("m", "-", uuid + 1) == -EINVAL &&
+			  become("m", "-", "0011223344556677x899aabbccddeeff") == -EINVAL,
+		  "what makes no sense");
+	tap_check(volume_message(&target.vol, "receive m - %llu %s - 5",
+				 target.vol.volume->restores, uuid) == -EINVAL &&
+			  volume_message(&target.vol, "receive m - x %s %s 5", uuid, uuid) ==
+				  -EINVAL,
+		  "or is not whole");
+	tap_check(volume_message(&target.vol, "receive m - %llu %s %s 5",
+				 target.vol.volume->restores + 1, uuid, uuid) == -ESTALE,
+		  "or is about what ran before");
+	tap_check(become("one", "-", uuid) == -EEXIST, "a name that is in use");
+	tap_check(become("m", "nothing", uuid) == -ENOENT, "in place of none");
+	tap_check(!become("m", "-", uuid), "is refused, but no more");
+	tap_check(become("n", "-", uuid) == -ENOTUNIQ, "a transaction is that of one state");
+	fill(&target, 'n', 8, 8);
+	tap_check(!become("n", "m", uuid) && !has(&target, "m"),
+		  "of the one that is replaced, too");
+	volume_message(&target.vol, "restore one");
+	tap_check(become("o", "n", uuid) == -ESTALE && has(&target, "n"),
+		  "what runs is above what is replaced");
+	reopen_target(true);
+	tap_check(!volume_message(&target.vol, "restore n") &&
+			  !volume_io(&target.vol, REQ_OP_READ, 0, shown, 16) && shown[0] == 'm' &&
+			  shown[8 * 512] == 'n',
+		  "it is durable");
+	volume_message(&target.vol, "delete n");
+}
+
+int main(void)
+{
+	tap_plan(54);
+	make_source();
+	new_side(&target, 'T');
+	whole();
+	cut_off();
+	cut_off_whole();
+	damaged();
+	rearranged();
+	refused();
+	base_shines_through();
+	other_member();
+	sent_on();
+	renamed_part();
+	restored_meanwhile();
+	cut_meanwhile();
+	nothing_came();
+	wrong_notes();
+	fewer_marks();
+	the_message();
+	free_side(&source);
+	free_side(&target);
+	return tap_done();
+}
