@@ -117,7 +117,7 @@ _lparctl_things() {
 		;;
 	snap,settle,2) echo keep drop ;;
 	relocate,order,0 | relocate,source,1) compgen -f -- "$cur" ;;
-	relocate,start,*) ;;
+	relocate,start,* | relocate,connect,1) ;;
 	relocate,send,1) echo hot used ;;
 	relocate,*,0) _lparctl_volumes relocate ;;
 	cluster,*) _lparctl_saved ;;

@@ -146,8 +146,12 @@ static const struct verb snap_verbs[] = {
 static const struct verb relocate_verbs[] = {
 	{ "start", relocate_start_verb,
 	  "VOLUME --dest DEV --meta DEV [--source DEV] [--order LIST] [--rate SIZE]\n"
-	  "[--window SIZE] [--region SIZE] [--fetch SIZE] [--ahead SIZE] [--fail-after TIME]",
-	  "Make a volume that fetches what is not on DEST yet, or go on with one." },
+	  "[--window SIZE] [--region SIZE] [--fetch SIZE] [--ahead SIZE] [--fail-after TIME]\n"
+	  "[--from HOST:DEV [--via COMMAND] [--deadline TIME]]",
+	  "Make a volume that fetches what is not on DEST yet, or go on with one;\n"
+	  "--from: a disk of another host, by ssh, until all is here." },
+	{ "connect", relocate_connect_verb, "VOLUME HOST:DEV [--via COMMAND] [--deadline TIME]",
+	  "The source is a disk of another host, until all is here." },
 	{ "status", relocate_status_verb, "VOLUME [--interval TIME]",
 	  "How much is here and why, the rate, and what the source does." },
 	{ "pause", relocate_pause_verb, "VOLUME", "Copy nothing in the background." },

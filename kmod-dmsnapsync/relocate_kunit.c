@@ -263,6 +263,30 @@ static void any_order(struct kunit *test)
 	}
 }
 
+/* Ranges over what is present: no call looks at all of them, nor at all of a large one. */
+static void long_lists(struct kunit *test)
+{
+	const u64 regions = 1ULL << 24;
+	struct rl_map *map = new_map(test, regions);
+	struct rl_order *order = new_order(test, false);
+	unsigned int calls = 0, i;
+	u64 word, mask = 0;
+
+	for (word = 0; word < map->nr_words - 1; word++)
+		rl_map_set(map, word, ~0ULL);
+	for (i = 0; i < 1000; i++)
+		KUNIT_EXPECT_EQ(test, rl_order_add(order, RL_STAGE_HOT, 1000 - i, 1), 0);
+	KUNIT_EXPECT_EQ(test, rl_order_add(order, RL_STAGE_USED, 0, regions), 0);
+	while (rl_order_next(order, map, 64, &word, &mask) && !mask)
+		calls++;
+	KUNIT_EXPECT_GE(test, calls, 30);
+	KUNIT_EXPECT_LE(test, calls, 40);
+	KUNIT_EXPECT_EQ(test, word, map->nr_words - 1);
+	KUNIT_EXPECT_EQ(test, mask, ~0ULL);
+	rl_order_forget(order);
+	rl_map_exit(map);
+}
+
 static void ahead(struct kunit *test)
 {
 	struct rl_map *map = new_map(test, 4096);
@@ -337,6 +361,7 @@ static struct kunit_case relocate_cases[] = {
 	KUNIT_CASE(zeroes),
 	KUNIT_CASE(limits),
 	KUNIT_CASE(any_order),
+	KUNIT_CASE(long_lists),
 	KUNIT_CASE(ahead),
 	KUNIT_CASE(pace),
 	{}

@@ -10,6 +10,10 @@
 
 #define RANGES_FIRST	256
 
+/* What is looked at before others get their turn: regions of a range, and ranges. */
+#define LOOK_REGIONS	(1U << 20)
+#define LOOK_RANGES	64
+
 /**
  * rl_order_begin() - a pass begins
  * @order: with its stages and lists
@@ -172,20 +176,28 @@ static bool advance(struct rl_order *order)
  * @map: regions
  * @limit: the most
  * @word: result
- * @mask: result: adjacent regions that are absent
+ * @mask: result: adjacent regions that are absent; none if it has looked for long
+ *	  enough, and the next call goes on from there
  *
- * Context: may take long on a large map, rl->control held.
+ * A million of ranges may all lie over what is present already.
+ *
+ * Context: rl->control held.
  * Return: false at the end of a pass; the next call begins another.
  */
 bool rl_order_next(struct rl_order *order, const struct rl_map *map, unsigned int limit,
 		   u64 *word, u64 *mask)
 {
+	unsigned int left = LOOK_RANGES;
 	const struct rl_range *range;
-	u64 start, end;
+	u64 start, end, until;
 
+	*word = 0;
+	*mask = 0;
 	if (order->stage == RL_STAGE_WAIT)
 		rl_order_begin(order);
 	do {
+		if (!left--)
+			return true;
 		start = 0;
 		end = map->nr_regions;
 		if (order->stage <= RL_STAGE_USED) {
@@ -197,11 +209,12 @@ bool rl_order_next(struct rl_order *order, const struct rl_map *map, unsigned in
 			start = range->first;
 			end = range->first + range->count;
 		}
-		order->at = next_absent(map, max(order->at, start), end, limit, word, mask);
-		if (*mask) {
-			order->found = true;
+		order->at = max(order->at, start);
+		until = min(end, order->at + LOOK_REGIONS);
+		order->at = next_absent(map, order->at, until, limit, word, mask);
+		order->found |= *mask;
+		if (*mask || order->at < end)
 			return true;
-		}
 	} while (advance(order));
 	return false;
 }

@@ -31,35 +31,11 @@
 /* For a command to end by itself, and once more after it was told to. */
 #define CLOSE_NS (2 * (uint64_t)NSEC_PER_SEC)
 
-/*
- * A connection that has broken without a word is noticed in 15 s, well before a host
- * gives us up. Nobody is there to be asked for a password.
- */
-static const char *const ssh[] = { "ssh",
-				   "-oBatchMode=yes",
-				   "-oConnectTimeout=10",
-				   "-oServerAliveInterval=5",
-				   "-oServerAliveCountMax=3",
-				   "--",
-				   NULL };
-
 /* Who gives up while hosts work gets them back as they were. */
 void channels_catch_signals(void)
 {
 	interrupt_catch(0);
 	signal(SIGPIPE, SIG_IGN);
-}
-
-/* Of an operator or of a file: nothing that ssh, or a path, could take for something else. */
-bool host_is_valid(const char *host)
-{
-	static const char most[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				   "0123456789.-_:%@[]";
-	const char *at = strchr(host, '@');
-	const char *name = at ? at + 1 : host;
-
-	return *host && strlen(host) <= CLUSTER_HOST_MAX && strspn(host, most) == strlen(host) &&
-	       !strchr("-.@", *host) && *name && *name != '-' && !strchr(name, '@');
 }
 
 /* --- opening and closing --- */
@@ -77,21 +53,11 @@ static bool is_local(const struct channels *channels, const char *host)
 /* What is to be executed, and with which words. To be freed, with each word. */
 static char **command_line(const struct channels *channels, const struct channel *channel)
 {
-	char **words = NULL;
-	size_t n = 0, i;
+	static const char *const execd[] = { "lparctl", "execd", NULL };
 
 	if (channel->local)
-		return self_words((const char *const[]){ "execd", NULL });
-	if (channels->prefix && (split_words(channels->prefix, &words, &n) || !n))
-		return NULL;
-	words = xrealloc(words, (n + ARRAY_SIZE(ssh) + 4) * sizeof(*words));
-	for (i = 0; !channels->prefix && ssh[i]; i++)
-		words[n++] = xstrdup(ssh[i]);
-	words[n++] = xstrdup(channel->host);
-	words[n++] = xstrdup("lparctl");
-	words[n++] = xstrdup("execd");
-	words[n] = NULL;
-	return words;
+		return self_words(execd + 1);
+	return host_words(channels->prefix, channel->host, execd);
 }
 
 /* In a session of its own: Ctrl-C is for us, the other end must live to undo what it did. */
@@ -112,7 +78,7 @@ static void become_command(const struct channel *channel, char **words, const in
 
 static int open_one(const struct channels *channels, struct channel *channel)
 {
-	int to[2], from[2], i;
+	int to[2], from[2];
 	char **words;
 
 	channel->local = is_local(channels, channel->host);
@@ -140,9 +106,7 @@ static int open_one(const struct channels *channels, struct channel *channel)
 	channel->dead = channel->pid < 0;
 	channel->pending = 0;
 	channel->len = 0;
-	for (i = 0; words[i]; i++)
-		free(words[i]);
-	free(words);
+	host_words_free(words);
 	return channel->dead ? -EAGAIN : 0;
 }
 

@@ -18,7 +18,6 @@
 #define CLUSTER_DIR "/var/lib/lparkit/cluster"
 #define CLUSTER_VERSION 1 /* of what is saved */
 #define CLUSTER_PROTOCOL 2 /* between the caller and execd */
-#define CLUSTER_HOST_MAX 255
 #define CLUSTER_HOSTS_MAX 64
 #define DIGEST_CHARS 64 /* SHA-256 in hex */
 
@@ -51,7 +50,6 @@ struct channels {
 };
 
 /* channel.c */
-bool host_is_valid(const char *host);
 int channels_open(struct channels *channels, const char *const *hosts, size_t n);
 void channels_close(struct channels *channels);
 void channel_send(struct channel *channel, struct json_object *request);

@@ -91,6 +91,11 @@ int write_text(const char *path, const char *text);
 int make_dir(const char *path, mode_t mode);
 int sync_parent(const char *path);
 
+/* host.c: commands on other hosts */
+bool host_is_valid(const char *host);
+char **host_words(const char *via, const char *host, const char *const *command);
+void host_words_free(char **words);
+
 /* cpus.c: sets of CPUs */
 int cpus_parse(const char *list, struct cpus *cpus);
 const char *cpus_format(char *buf, size_t size, const struct cpus *cpus);

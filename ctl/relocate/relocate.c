@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Object relocate: disks that follow their guests, by device-mapper tables and
- * messages. Lists of what comes first are in relocate_order.c.
+ * messages. Lists of what comes first are in relocate_order.c, sources on
+ * other hosts in relocate_from.c.
  */
 #include <endian.h>
 #include <errno.h>
@@ -51,6 +52,8 @@ struct start {
 	const char *volume;
 	const char *dest;
 	const char *source; /* "-": there is none yet */
+	const char *place; /* HOST:DEV, NULL = --source says */
+	struct from from;
 	const char *meta;
 	char options[256];
 	unsigned int n_options;
@@ -136,6 +139,15 @@ static bool is_complete(const struct status *status)
 	return !strcmp(status->stage, "complete");
 }
 
+int relocate_is_complete(const char *volume, bool *complete)
+{
+	struct status status;
+	int ret = read_status(volume, &status);
+
+	*complete = !ret && is_complete(&status);
+	return ret;
+}
+
 static bool is_written(const struct status *status)
 {
 	return strstr(status->flags, "written");
@@ -211,11 +223,14 @@ static int add_time(struct start *start, const char *value)
 static int parse_start_option(struct start *start, struct args *args)
 {
 	const char *value = NULL;
+	int ret;
 
 	if (next_option(args, "--dest", &start->dest) ||
 	    next_option(args, "--source", &start->source) ||
-	    next_option(args, "--meta", &start->meta))
+	    next_option(args, "--from", &start->place) || next_option(args, "--meta", &start->meta))
 		return EXIT_OK;
+	if (from_option(&start->from, args, &ret))
+		return ret;
 	if (next_option(args, "--order", &value)) {
 		if (!value || strspn(value, "hotusedr,") != strlen(value))
 			return usage("--order is hot,used,rest or a part of it");
@@ -243,6 +258,7 @@ static int parse_start(struct start *start, struct args *args)
 
 	memset(start, 0, sizeof(*start));
 	start->source = "-";
+	start->from.patience_ns = FROM_PATIENCE_NS;
 	start->volume = next_arg(args);
 	while (start->volume && args->argc && !ret)
 		ret = parse_start_option(start, args);
@@ -250,6 +266,8 @@ static int parse_start(struct start *start, struct args *args)
 		return ret;
 	if (!start->volume || !start->dest || !start->meta || !start->source)
 		return usage("start wants a volume, --dest DEV and --meta DEV");
+	if (start->place && strcmp(start->source, "-"))
+		return usage("the source is --from HOST:DEV or --source DEV");
 	return EXIT_OK;
 }
 
@@ -270,9 +288,36 @@ static int create(const struct start *start)
 		ret = -dm_task_get_errno(task);
 	if (cookie)
 		dm_udev_wait(cookie);
+	/* Without udev, now, and not when we end. */
+	dm_task_update_nodes();
 	if (task)
 		dm_task_destroy(task);
 	free(params);
+	return ret;
+}
+
+static int create_or_say(const struct start *start)
+{
+	int ret = create(start);
+
+	if (!ret)
+		return EXIT_OK;
+	err("cannot start %s: %s; the kernel log says why", start->volume, strerror(-ret));
+	return EXIT_FAILED;
+}
+
+static int start_from(struct start *start)
+{
+	int ret = from_open(&start->from, start->volume, start->place);
+
+	if (ret)
+		return ret;
+	start->source = start->from.nbd.number;
+	start->sectors = start->from.nbd.bytes / 512;
+	ret = create_or_say(start);
+	if (!ret)
+		return from_keep(&start->from);
+	from_close(&start->from);
 	return ret;
 }
 
@@ -283,17 +328,14 @@ int relocate_start_verb(struct args *args)
 
 	if (ret)
 		return ret;
+	if (start.place)
+		return start_from(&start);
 	start.sectors = strcmp(start.source, "-") ? disk_sectors(start.source)
 						  : meta_sectors(start.meta);
-	if (!start.sectors) {
-		err("cannot tell the size of the disk from %s",
-		    strcmp(start.source, "-") ? start.source : start.meta);
-		return EXIT_FAILED;
-	}
-	ret = create(&start);
-	if (!ret)
-		return EXIT_OK;
-	err("cannot start %s: %s; the kernel log says why", start.volume, strerror(-ret));
+	if (start.sectors)
+		return create_or_say(&start);
+	err("cannot tell the size of the disk from %s",
+	    strcmp(start.source, "-") ? start.source : start.meta);
 	return EXIT_FAILED;
 }
 
@@ -414,6 +456,16 @@ static int tell(const char *volume, const char *what, const char *fmt, const cha
 	return ret ? fail(what, volume, ret) : EXIT_OK;
 }
 
+/* Its number, or "-"; it must have been read from once, so that nobody waits for it here. */
+int relocate_give_source(const char *volume, const char *number)
+{
+	char *text = xprintf("source %s", number);
+	int ret = snap_message(volume, text, NULL);
+
+	free(text);
+	return ret;
+}
+
 int relocate_pause_verb(struct args *args)
 {
 	const char *volume = next_arg(args);
@@ -467,7 +519,7 @@ int relocate_source_verb(struct args *args)
 /* --- the end --- */
 
 /* The N-th word of the table, from 0, to be freed; or NULL. */
-static char *table_word(const char *volume, unsigned int n)
+char *relocate_table_word(const char *volume, unsigned int n)
 {
 	char *params, *word = NULL, *rest, *found = NULL;
 
@@ -527,7 +579,7 @@ static int load_linear(const char *volume, const char *dest, uint64_t sectors)
  */
 static int swap_table(const char *volume)
 {
-	char *dest = table_word(volume, 0), *path = xprintf("/dev/mapper/%s", volume);
+	char *dest = relocate_table_word(volume, 0), *path = xprintf("/dev/mapper/%s", volume);
 	uint64_t sectors = disk_sectors(path);
 	int ret = dest && sectors ? load_linear(volume, dest, sectors) : -ENXIO;
 
@@ -613,7 +665,7 @@ int relocate_abort_verb(struct args *args)
 		err("the guest has written to %s here; --discard-writes throws that away", volume);
 		return EXIT_FAILED;
 	}
-	meta = table_word(volume, 2);
+	meta = relocate_table_word(volume, 2);
 	ret = meta ? run_simple(DM_DEVICE_REMOVE, volume) : -ENXIO;
 	ret = ret ? ret : wipe_meta(meta);
 	free(meta);

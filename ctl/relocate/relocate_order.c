@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which parts of a disk come first: what its file systems use, by libext2fs;
- * and what "relocate send" makes of such a list, or of one of relocate-source.
+ * Which parts of a disk come first: what its file systems use, by libext2fs,
+ * and by the tools of XFS (relocate_xfs.c); and what "relocate send" makes of such a list, or of one of relocate-source.
  *
  * All that is not known to be free counts as used. The bitmaps of a file system
  * that was not unmounted cleanly may lag behind its data: its list says what
@@ -9,11 +9,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <blkid/blkid.h>
@@ -29,18 +32,6 @@
 
 /* Ranges in one message. */
 #define SEND_MAX 200
-
-struct range {
-	uint64_t start;
-	uint64_t count;
-	uint64_t weight;
-};
-
-struct ranges {
-	struct range *range;
-	size_t n;
-	size_t size;
-};
 
 /* A partition, or the whole disk. */
 struct area {
@@ -59,7 +50,7 @@ struct order {
 	uint64_t at; /* all below is in @used, or known to be free */
 };
 
-static void add_range(struct ranges *ranges, uint64_t start, uint64_t count, uint64_t weight)
+void add_range(struct ranges *ranges, uint64_t start, uint64_t count, uint64_t weight)
 {
 	if (ranges->n == ranges->size) {
 		ranges->size = ranges->size ? 2 * ranges->size : 256;
@@ -131,22 +122,11 @@ static int signature(const char *path, uint64_t start, uint64_t count, char *typ
 	return ret;
 }
 
-static bool is_ext(const char *path, const struct area *area)
-{
-	char type[32];
-
-	return !signature(path, area->start, area->count, type, sizeof(type)) &&
-	       !strncmp(type, "ext", 3);
-}
-
-/* If it is none that is understood, all of it counts as used. */
 static void add_ext(struct order *order, struct area *area)
 {
 	char io_options[40];
 	ext2_filsys fs;
 
-	if (!is_ext(order->path, area))
-		return;
 	snprintf(io_options, sizeof(io_options), "offset=%" PRIu64, area->start * SECTOR);
 	if (ext2fs_open2(order->path, io_options, EXT2_FLAG_64BITS | EXT2_FLAG_SOFTSUPP_FEATURES, 0,
 			 0, unix_io_manager, &fs))
@@ -160,6 +140,91 @@ static void add_ext(struct order *order, struct area *area)
 	ext2fs_close_free(&fs);
 }
 
+static int by_start(const void *a, const void *b)
+{
+	const struct range *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* The kernel's disk that begins at a sector of the order's, to be freed; NULL if there is none. */
+static char *partition_path(const struct order *order, uint64_t start)
+{
+	char *pattern, text[32], *path = NULL;
+	struct stat st;
+	glob_t found;
+	size_t i;
+
+	if (stat(order->path, &st) || !S_ISBLK(st.st_mode))
+		return NULL;
+	pattern = xprintf("/sys/dev/block/%u:%u/*/start", major(st.st_rdev), minor(st.st_rdev));
+	if (glob(pattern, 0, NULL, &found))
+		found.gl_pathc = 0;
+	for (i = 0; i < found.gl_pathc && !path; i++) {
+		char *at = found.gl_pathv[i];
+
+		if (read_text(at, text, sizeof(text)) || strtoull(text, NULL, 10) != start)
+			continue;
+		*strrchr(at, '/') = 0;
+		path = xprintf("/dev/%s", strrchr(at, '/') + 1);
+	}
+	if (found.gl_pathc)
+		globfree(&found);
+	free(pattern);
+	return path;
+}
+
+/* All but what is free, of which no two ranges overlap. */
+static void add_all_but(struct order *order, const struct area *area, struct ranges *free_ranges,
+			uint64_t end)
+{
+	uint64_t at = 0;
+	size_t i;
+
+	if (free_ranges->n)
+		qsort(free_ranges->range, free_ranges->n, sizeof(struct range), by_start);
+	for (i = 0; i < free_ranges->n; i++) {
+		const struct range *range = &free_ranges->range[i];
+
+		if (range->start > at)
+			add_used(&order->used, area->start + at, range->start - at);
+		if (range->start + range->count > at)
+			at = range->start + range->count;
+	}
+	if (end > at)
+		add_used(&order->used, area->start + at, end - at);
+	order->at = area->start + end;
+}
+
+static void add_xfs(struct order *order, struct area *area)
+{
+	char *path = area->start ? partition_path(order, area->start) : xstrdup(order->path);
+	struct ranges free_ranges = {};
+	uint64_t end;
+	bool clean;
+
+	if (path && xfs_find_free(path, area->count, &free_ranges, &end, &clean)) {
+		snprintf(area->what, sizeof(area->what), "xfs");
+		area->exact = clean;
+		add_all_but(order, area, &free_ranges, end);
+	}
+	free(free_ranges.range);
+	free(path);
+}
+
+/* If it is none that is understood, all of it counts as used. */
+static void add_file_system(struct order *order, struct area *area)
+{
+	char type[32];
+
+	if (signature(order->path, area->start, area->count, type, sizeof(type)))
+		return;
+	if (!strncmp(type, "ext", 3))
+		add_ext(order, area);
+	else if (!strcmp(type, "xfs"))
+		add_xfs(order, area);
+}
+
 /* With @look, what it has is asked of the file system in it. */
 static void add_area(struct order *order, uint64_t start, uint64_t count, bool look)
 {
@@ -170,19 +235,12 @@ static void add_area(struct order *order, uint64_t start, uint64_t count, bool l
 		add_used(&order->used, order->at, start - order->at);
 	order->at = start;
 	if (look)
-		add_ext(order, &area);
+		add_file_system(order, &area);
 	if (order->at < start + count)
 		add_used(&order->used, order->at, start + count - order->at);
 	order->at = start + count;
 	order->area = xrealloc(order->area, (order->n_areas + 1) * sizeof(area));
 	order->area[order->n_areas++] = area;
-}
-
-static int by_start(const void *a, const void *b)
-{
-	const struct range *x = a, *y = b;
-
-	return x->start < y->start ? -1 : x->start > y->start;
 }
 
 /* Partitions that hold data, in ascending order, each sector once; none: an empty list. */

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 34
+plan 42
 image=$scratch/disk
 files=$scratch/files
 
@@ -105,6 +105,55 @@ for label in gpt dos; do
 	check "$label: and not much else" test "$(total)" -lt 54000
 done
 check "the end of the disk is there" covered $((100352 + 65536)) $((196608 - 100352 - 65536))
+
+# XFS: what is in its list, alone, is a file system with all files.
+rm -f "$image"
+truncate -s 320M "$image"
+prototype() {
+	local i
+
+	printf '%s\n' /none '0 0' 'd--755 0 0'
+	for i in 1 2 3 4 5; do printf '%s ---644 0 0 %s\n' $i "$files/some/where/$i"; done
+	echo '$'
+}
+prototype >"$scratch/prototype"
+mkfs.xfs -q -p "$scratch/prototype" "$image"
+rm -f "$scratch/copy"
+truncate -s 320M "$scratch/copy"
+copy_listed() {
+	order | while read -r start count; do
+		dd if="$image" of="$scratch/copy" bs=512 skip="$start" seek="$start" count="$count" \
+			conv=notrunc,sparse status=none || return
+	done
+}
+# has_file NAME: in one piece, as it is the only one
+has_file() {
+	python3 - "$scratch/copy" "$files/some/where/$1" <<-'END'
+		import mmap, sys
+		with open(sys.argv[1], "rb") as disk, open(sys.argv[2], "rb") as file:
+		    with mmap.mmap(disk.fileno(), 0, access=mmap.ACCESS_READ) as data:
+		        sys.exit(data.find(file.read()) < 0)
+	END
+}
+has_files() {
+	local i
+
+	for i in 1 2 3 4 5; do has_file $i || return; done
+}
+check "an XFS" grep -q "xfs" <(lparctl relocate order "$image" 2>&1)
+check "one that was unmounted cleanly" exact
+check "what it has free is left out" test "$(total)" -lt $((100 * 1024))
+check "its list is copied" copy_listed
+check "that is a sound file system" xfs_repair -n "$scratch/copy"
+check "with all files" has_files
+dd if=/dev/urandom of="$image" bs=4k seek=1 count=1 conv=notrunc status=none
+check "one that its tools do not understand is used" covered 0 655360
+# The tools are not there.
+mkfs.xfs -q -f "$image"
+no_tools() {
+	PATH=$(dirname "$(command -v lparctl)") lparctl relocate order "$image" 2>/dev/null
+}
+check_is "without its tools, all of it" "$(no_tools | xargs)" "0 655360 end 1"
 
 # What has another signature besides may be something else by now, and use all of it.
 rm -f "$image"

@@ -11,7 +11,7 @@
  *   info                        CPUs, free memory, address of the counter page
  *   spin 0|1                    every CPU counts in the counter page without a pause
  *   memory MIB SEED             fill and check MIB of memory, twice
- *   disk write|verify SEED MIB  O_DIRECT on /dev/vda
+ *   disk write|verify SEED MIB [AT]  O_DIRECT on /dev/vda, from MiB AT on (0)
  *   churn 0|1                   write to /dev/vda without end
  *   stream|random MIB MS        measure memory, bytes per second
  *   dirty MIB                   write to each page of MIB of memory, again and again
@@ -346,15 +346,15 @@ static bool disk_chunk(int fd, uint64_t *buf, bool write, uint64_t seed, uint64_
 	       pattern_check(buf, DISK_CHUNK, seed, at) < 0;
 }
 
-static void command_disk(bool write, uint64_t seed, unsigned long mib)
+static void command_disk(bool write, uint64_t seed, unsigned long mib, unsigned long from)
 {
 	int fd = open(DISK, O_RDWR | O_DIRECT | O_CLOEXEC);
 	void *buf = map_memory(DISK_CHUNK);
-	uint64_t at = 0;
+	uint64_t at = from * MIB, end = at + mib * MIB;
 
-	while (fd >= 0 && buf && at < mib * MIB && disk_chunk(fd, buf, write, seed, at))
+	while (fd >= 0 && buf && at < end && disk_chunk(fd, buf, write, seed, at))
 		at += DISK_CHUNK;
-	if (at < mib * MIB || fsync(fd))
+	if (at < end || fsync(fd))
 		answer("fail at byte %lu: %s", (unsigned long)at,
 		       errno ? strerror(errno) : "wrong data");
 	else
@@ -513,7 +513,7 @@ static void command_off(void)
 
 static void obey(const char *command)
 {
-	unsigned long a, b;
+	unsigned long a, b, at = 0;
 	char verb[16];
 
 	if (!strcmp(command, "info"))
@@ -522,8 +522,8 @@ static void obey(const char *command)
 		command_spin(!!a);
 	else if (sscanf(command, "memory %lu %lu", &a, &b) == 2)
 		command_memory(a, b);
-	else if (sscanf(command, "disk %15s %lu %lu", verb, &a, &b) == 3)
-		command_disk(!strcmp(verb, "write"), a, b);
+	else if (sscanf(command, "disk %15s %lu %lu %lu", verb, &a, &b, &at) >= 3)
+		command_disk(!strcmp(verb, "write"), a, b, at);
 	else if (sscanf(command, "churn %lu", &a) == 1)
 		command_churn(!!a);
 	else if (sscanf(command, "stream %lu %lu", &a, &b) == 2)

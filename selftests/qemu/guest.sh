@@ -18,6 +18,7 @@ guest_initrd=$LPARKIT_BUILD/guest/initramfs
 # What a guest in a guest does not need costs it seconds.
 guest_machine=q35,sata=off,smbus=off,hpet=off
 guest_accel=kvm
+guest_by_bios= # not empty: from its first disk
 guest_append="console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check cryptomgr.notests"
 
 # guest_prepare: KVM, vhost and taps in the host.
@@ -34,15 +35,17 @@ guest_lines() {
 # guest_start NAME MIB VCPUS BACKEND [QEMU-ARG...]: starts QEMU by hand, as a user
 # would. BACKEND is a memory object without id and size. The process is $guest_pid.
 guest_start() {
-	local name=$1 mib=$2 vcpus=$3 backend=$4
+	local name=$1 mib=$2 vcpus=$3 backend=$4 guest_boot=()
 
 	shift 4
+	[ -n "$guest_by_bios" ] || guest_boot=(-kernel "$guest_kernel" -initrd "$guest_initrd"
+		-append "$guest_append${guest_more:+ $guest_more}")
 	rm -f "$run/$name".{console,line,qmp}
 	# shellcheck disable=SC2046 # words are meant
 	qemu-system-x86_64 -nodefaults -no-reboot -display none -name "$name,debug-threads=on" \
 		-machine "$guest_machine,memory-backend=ram" -accel "$guest_accel" -cpu host \
 		-object "$backend,id=ram,size=${mib}M" -m "${mib}M" -smp "$vcpus" \
-		-kernel "$guest_kernel" -initrd "$guest_initrd" -append "$guest_append${guest_more:+ $guest_more}" \
+		"${guest_boot[@]}" \
 		-qmp "unix:$run/$name.qmp,server=on,wait=off" \
 		$(guest_lines "$name") "$@" </dev/null 2>"$run/$name.err" &
 	guest_pid=$!

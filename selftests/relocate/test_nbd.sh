@@ -5,32 +5,16 @@
 # vm: cpus=2 mem=1024 disks=32M,4M,32M timeout=400 long=6.1,7.2,debug
 # shellcheck source=selftests/relocate/relocate.sh
 . "$(dirname "$0")/relocate.sh"
+# shellcheck source=selftests/relocate/away.sh
+. "$(dirname "$0")/away.sh"
 
 log=$scratch/nbd.log
-server=10.99.0.2
-
-# It is the link that is on trial, not this machine's network.
-set_up_link() {
-	ip netns add away && ip link add here type veth peer name there netns away &&
-		ip addr add 10.99.0.1/24 dev here && ip link set here up &&
-		ip -n away addr add $server/24 dev there && ip -n away link set there up &&
-		ip -n away link set lo up
-}
-
-# link_is NETEM-WORD...: on its way back.
-link_is() {
-	ip netns exec away tc qdisc replace dev there root netem "$@" limit 10000
-}
-
-listens() {
-	ip netns exec away ss -ltn | grep -q ":10809 "
-}
 
 # Each request ends up in the log.
 serve() {
 	ip netns exec away nbdkit -r -f --filter=log file "$near" logfile="$log" &
 	nbdkit=$!
-	wait_until 30 listens
+	wait_until 30 listens 10809
 }
 
 attach() {
@@ -70,7 +54,7 @@ clean_up() {
 	dmsetup remove vm 2>/dev/null
 	nbd-client -d /dev/nbd0 >/dev/null 2>&1
 	kill -KILL "${nbdkit:-}" 2>/dev/null
-	ip netns del away 2>/dev/null
+	clear_away_host
 }
 
 command -v nbdkit >/dev/null || skip_all "no nbdkit"
