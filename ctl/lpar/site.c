@@ -3,7 +3,6 @@
  * All descriptions of this host: who is to share it with whom.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -50,14 +49,10 @@ int site_lock(void)
 	char path[PATH_MAX];
 	int fd, ret = make_dir(rooted(path, sizeof(path), "/etc/lparkit"), 0755);
 
-	fd = ret ? ret : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 && !ret)
-		fd = -errno;
-	if (fd >= 0 && flock(fd, LOCK_EX)) {
-		ret = -errno;
-		close(fd);
-		fd = ret;
-	}
+	if (!ret)
+		ret = make_dir(rooted(path, sizeof(path), "/run"), 0755);
+	/* No name in /run/lparkit: those are LPARs'. */
+	fd = ret ? ret : lock_file(rooted(path, sizeof(path), "/run/lparkit.lock"), LOCK_EX);
 	if (fd < 0)
 		err("%s: %s", path, strerror(-fd));
 	return fd;

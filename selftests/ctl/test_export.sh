@@ -162,7 +162,7 @@ check "the name of another" writes_nothing import 1 "there is an LPAR db in it a
 waits_for_others() {
 	local pid
 
-	exec 8<"$scratch/b/etc/lparkit"
+	exec 8<"$scratch/b/run/lparkit.lock"
 	flock 8
 	lparctl --root "$scratch/b" import <<<"$text" >"$scratch/import" 8<&- &
 	pid=$!
