@@ -5,6 +5,7 @@
  * replace earlier ones; lists (disk, args) grow, and an empty value empties
  * them, as systemd does it.
  */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
@@ -69,6 +70,9 @@ static int parse_owner(const char *text, struct lpar_config *config)
 	if (ret)
 		return ret;
 	config->given |= KEY_OWNER_UID;
+	/* Without a group it is root's, and no former line's. */
+	config->owner_gid = 0;
+	config->given &= ~KEY_OWNER_GID;
 	if (!colon)
 		return 0;
 	config->given |= KEY_OWNER_GID;
@@ -417,6 +421,15 @@ static int on_value(void *data, const char *section, const char *name, const cha
 	return !reader->failed;
 }
 
+/* Words of a file are printed when something is wrong with them. */
+static bool has_control(const char *line)
+{
+	for (; *line; line++)
+		if (iscntrl((unsigned char)*line) && !strchr("\t\r\n", *line))
+			return true;
+	return false;
+}
+
 static char *read_line(char *buf, int size, void *data)
 {
 	struct reader *reader = data;
@@ -425,9 +438,11 @@ static char *read_line(char *buf, int size, void *data)
 	if (!line || reader->failed)
 		return NULL;
 	reader->line++;
-	if (strchr(line, '\n') || feof(reader->stream))
+	if (has_control(line))
+		err("%s:%u: the line has a control character", reader->file, reader->line);
+	else if (strchr(line, '\n') || feof(reader->stream))
 		return line;
-	if (strlen(line) + 1 < (size_t)size)
+	else if (strlen(line) + 1 < (size_t)size)
 		err("%s:%u: the line has a NUL byte", reader->file, reader->line);
 	else
 		err("%s:%u: the line is longer than %d bytes", reader->file, reader->line, size);

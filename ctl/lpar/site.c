@@ -66,9 +66,16 @@ static const char *new_path(char *buf, size_t size, const char *name)
 static int write_new(const struct lpar_config *config)
 {
 	char path[PATH_MAX];
-	FILE *file = fopen(new_path(path, sizeof(path), config->name), "we");
-	int ret = file ? config_write(file, config) : -errno;
+	FILE *file = NULL;
+	int ret = 0;
 
+	/* One that a crash has left may be another name of a description. */
+	if (unlink(new_path(path, sizeof(path), config->name)) && errno != ENOENT)
+		ret = -errno;
+	if (!ret)
+		file = fopen(path, "wxe");
+	if (!ret)
+		ret = file ? config_write(file, config) : -errno;
 	if (file && !ret && (fflush(file) || fsync(fileno(file))))
 		ret = -errno;
 	if (file && fclose(file) && !ret)
