@@ -453,7 +453,7 @@ static int on_value(void *data, const char *section, const char *name, const cha
 static bool has_control(const char *line)
 {
 	for (; *line; line++)
-		if (iscntrl((unsigned char)*line) && !strchr("\t\r\n", *line))
+		if (iscntrl((unsigned char)*line) && !isspace((unsigned char)*line))
 			return true;
 	return false;
 }
