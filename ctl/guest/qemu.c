@@ -99,7 +99,8 @@ static void add_disk_file(struct words *words, char *file, size_t size, const ch
 		snprintf(file, size, "file=%s", escape(escaped, sizeof(escaped), path));
 		return;
 	}
-	add_option(words, "-add-fd", "set=%zu,fd=%d", number, files->disk[number]);
+	add_option(words, "-add-fd", "set=%zu,fd=%d", number, files->disk[number][0]);
+	add_option(words, "-add-fd", "set=%zu,fd=%d", number, files->disk[number][1]);
 	snprintf(file, size, "file.driver=host_device,file.filename=/dev/fdset/%zu", number);
 }
 

@@ -140,8 +140,9 @@ int user_open(const struct lpar_config *config, struct qemu_files *files, int re
 			return -1;
 	}
 	for (i = 0; i < config->n_disks; i++) {
-		files->disk[i] = open(config->disk[i], O_RDWR);
-		if (files->disk[i] < 0)
+		files->disk[i][0] = open(config->disk[i], O_RDONLY);
+		files->disk[i][1] = open(config->disk[i], O_RDWR);
+		if (files->disk[i][0] < 0 || files->disk[i][1] < 0)
 			return failed(report, config->disk[i]);
 	}
 	for (i = 0; i < guest->n_nics; i++) {
