@@ -68,8 +68,9 @@ static int make_own_place(const struct lpar_config *config)
 	int ret = 0;
 
 	run_path(path, sizeof(path), config->name, "qemu");
+	/* Of one that is left, another user may have been the owner, and have opened it to all. */
 	if ((mkdir(path, 0700) && errno != EEXIST) ||
-	    lchown(path, config->guest.uid, config->guest.gid))
+	    lchown(path, config->guest.uid, config->guest.gid) || chmod(path, 0700))
 		ret = -errno;
 	if (ret)
 		err("LPAR %s: %s: %s", config->name, path, strerror(-ret));

@@ -269,8 +269,8 @@ static const char *set_user(struct lpar_config *config, const char *value)
 		user = getpwuid(uid);
 	if (!user)
 		return "is not a user of this host";
-	if (!user->pw_uid)
-		return "is root, whom QEMU runs as without user=";
+	if (!user->pw_uid || !user->pw_gid)
+		return "is root, whom QEMU runs as without user=, or of his group";
 	guest->user = xstrdup(value);
 	guest->uid = user->pw_uid;
 	guest->gid = user->pw_gid;

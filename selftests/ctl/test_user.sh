@@ -12,7 +12,7 @@ fi
 ip tuntap add t0 mode tap || skip_all "needs taps"
 id nobody daemon >/dev/null || skip_all "needs users"
 
-plan 60
+plan 64
 states=$scratch/states
 host_up h
 boot_disk echo
@@ -142,8 +142,26 @@ for what in symlink dangling fifo directory litter pid; do
 	check "$what: the next start" exits 0 timeout 60 "$scratch/via" h lparctl start g
 	on h stop g --timeout 0 >/dev/null
 done
+# One that had another user, who has left it open to all
+on h start g >/dev/null
+as nobody chmod 777 "$run/qemu"
+as nobody touch "$run/qemu/litter"
+on h stop g --timeout 0 >/dev/null
+describe h g user=daemon
+on h deactivate g >/dev/null 2>&1
+on h delete other >/dev/null 2>&1
+check "a directory that had another user" exits 0 on h start g
+check_fails "is not his any more" as nobody touch "$run/qemu/more"
+on h stop g --timeout 0 >/dev/null
 check "nothing else was touched" same "$(stat -c %U:%a "$scratch/precious") $(cat "$scratch/precious")" "root:600 precious"
 rm -rf "$run/qemu"
+
+# What it says
+printf '#!/bin/sh\nprintf "\\033[2J\\n" >&2\n' >"$scratch/says"
+chmod +x "$scratch/says"
+describe h g user=nobody "binary=$scratch/says"
+check "a log" says 5 "qemu.log: ?\[2J" on h start g
+check_fails "that a terminal would obey" grep -q $'\e' "$scratch/out" "$scratch/err"
 
 # What it cannot read, and what is no user
 install -m 600 /dev/null "$scratch/kernel"

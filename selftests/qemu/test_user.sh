@@ -110,7 +110,7 @@ check "the LPAR's memory is that user's" test "$(stat -c %U:%a /dev/lpar/web)" =
 check "QEMU holds the memory" test "$(cat /sys/class/lpar/web/holder)" = "$(qemu_pid)"
 check "its vCPUs have CPUs of their own" vcpus_apart
 check "the guest boots" wait_until 300 guest_is_up web
-data check "its memory holds what it writes" guest_say web "memory 96 7"
+data check "its memory holds what it writes" guest_say web "memory 32 7"
 # What is below its disk fails; it has not written to it
 check "the disk fails" base_is error
 guest_say web "disk verify 21 1" 300 >"$run/verify" &
@@ -123,8 +123,8 @@ check "resume" says 0 "guest goes on" lparctl resume web
 wait "$reader"
 check "and it was told of no error, but read what is there" grep -q "wrong data" "$run/verify"
 
-data check "its disk holds what it writes" guest_say web "disk write 21 16" 120
-data check "traffic both ways is right" peer net 192.0.2.2 2
+data check "its disk holds what it writes" guest_say web "disk write 21 8" 120
+data check "traffic both ways is right" peer net 192.0.2.2 1
 check "freeze and thaw" eval "lparctl freeze web && lparctl thaw web"
 check "it goes on" guest_goes_on web
 
@@ -134,6 +134,6 @@ check "it has ended" test ! -e /run/lparkit/web/qemu.pid
 check "restore" says 0 "" lparctl cluster restore one --dir "$run/states"
 check "QEMU is that user again" is_user
 check "the guest goes on" guest_goes_on web
-data check "with its disk" guest_say web "disk verify 21 16" 120
+data check "with its disk" guest_say web "disk verify 21 8" 120
 check "stop" says 0 "web: deactivated" lparctl stop web --timeout 0
 check "delete" lparctl delete web
