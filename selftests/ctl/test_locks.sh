@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Who may open a file may lock it for ever, so what lparctl locks is root's alone: another user
 # who locks all that he can keeps nobody from anything.
-# vm: none timeout=120
+# vm: none timeout=400
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 [ "$(id -u)" = 0 ] || skip_all "needs root"
@@ -52,14 +52,14 @@ check "as has an import" exits 0 on h import --rename g=other <"$scratch/text"
 rm "$root/etc/lparkit/other.lpar"
 check "another user locks what he can" lock_all
 check "that is something" test "$(cat "$scratch/locked")" -gt 4
-check "start" exits 0 timeout 60 "$scratch/via" h lparctl start g
+check "start" exits 0 timeout 200 "$scratch/via" h lparctl start g
 unlock_all
 check "he locks what there is now" lock_all
-check "resume" says 0 "g: guest runs" timeout 60 "$scratch/via" h lparctl resume g
-check "save" exits 0 timeout 60 lparctl cluster save one --dir "$scratch/states" --via "$scratch/via" \
+check "resume" says 0 "g: guest runs" timeout 200 "$scratch/via" h lparctl resume g
+check "save" exits 0 timeout 200 lparctl cluster save one --dir "$scratch/states" --via "$scratch/via" \
 	--hosts h --continue
-check "stop" exits 0 timeout 60 "$scratch/via" h lparctl stop g --timeout 0
-check "import" exits 0 timeout 60 "$scratch/via" h lparctl import --rename g=other <"$scratch/text"
+check "stop" exits 0 timeout 200 "$scratch/via" h lparctl stop g --timeout 0
+check "import" exits 0 timeout 200 "$scratch/via" h lparctl import --rename g=other <"$scratch/text"
 unlock_all
 # And what is locked is not there to be opened.
 check "nobody may open a lock" same \

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # QEMU as a user of its own: what it is given, what it cannot have, and what it does with the
 # one directory that is its own.
-# vm: none timeout=300
+# vm: none timeout=600
 if [ -z "$IN_NAMESPACE" ] && unshare -n true 2>/dev/null; then
 	IN_NAMESPACE=1 exec unshare -n "$0"
 fi
@@ -68,7 +68,11 @@ for socket in qmp lparctl console; do
 	check "$socket.sock is root's" same "$(stat -c %U:%a "$run/$socket.sock")" root:600
 	check_fails "and the user's it is not" connects nobody "$run/$socket.sock"
 done
-check "the console" sh -c "printf x | timeout 20 '$scratch/via' h lparctl console g | head -c 1 | grep -q ."
+printf x >"$scratch/typed"
+start sh -c "exec '$scratch/via' h lparctl console g <'$scratch/typed' >'$scratch/heard'"
+check "the console" wait_until 60 test -s "$scratch/heard"
+kill "$pid"
+wait "$pid" 2>/dev/null
 check_fails "he puts nothing in their place" as nobody rm -f "$run/lparctl.sock"
 check_fails "nor beside it" as nobody touch "$run/more"
 check_fails "nor reads the log" as nobody cat "$run/qemu.log"
@@ -103,8 +107,8 @@ ended() {
 	same $? "$1"
 }
 powers_down() {
-	printf q | timeout 20 "$scratch/via" h lparctl console g >/dev/null 2>&1
-	wait_until 20 test ! -d "/proc/$1"
+	printf q | timeout 100 "$scratch/via" h lparctl console g >/dev/null 2>&1
+	wait_until 60 test ! -d "/proc/$1"
 }
 on h stop g --timeout 0 >/dev/null
 check "a guest is watched" supervise
@@ -138,8 +142,8 @@ chmod 600 "$scratch/precious"
 for what in symlink dangling fifo directory litter pid; do
 	on h start g >/dev/null
 	hostile "$what"
-	check "$what: stop ends QEMU, and nobody else" says 0 "QEMU quit" timeout 60 "$scratch/via" h lparctl stop g --timeout 0
-	check "$what: the next start" exits 0 timeout 60 "$scratch/via" h lparctl start g
+	check "$what: stop ends QEMU, and nobody else" says 0 "QEMU quit" timeout 200 "$scratch/via" h lparctl stop g --timeout 0
+	check "$what: the next start" exits 0 timeout 200 "$scratch/via" h lparctl start g
 	on h stop g --timeout 0 >/dev/null
 done
 # One that had another user, who has left it open to all
