@@ -44,11 +44,6 @@ char *session_file(const struct session *session, const char *file)
 	return xprintf("%s%s%s%s", session->dir, part ? ".part" : "", *file ? "/" : "", file);
 }
 
-static bool try_lock(void)
-{
-	return !flock(lock_fd, LOCK_EX | LOCK_NB);
-}
-
 /* One operation at a time on a host; one that is being undone ends soon. */
 static int lock(void)
 {
@@ -64,17 +59,18 @@ static int lock(void)
 		return ret;
 	}
 	rooted(path, sizeof(path), "/run/lparkit/cluster.lock");
-	lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	while (lock_fd >= 0 && now_ns(CLOCK_MONOTONIC) < deadline_ns) {
-		if (try_lock())
-			return 0;
+	while ((lock_fd = lock_file(path, LOCK_EX | LOCK_NB)) == -EWOULDBLOCK &&
+	       now_ns(CLOCK_MONOTONIC) < deadline_ns)
 		sleep_ms(100);
-	}
-	err("another lparctl cluster is at work on this host");
 	if (lock_fd >= 0)
-		close(lock_fd);
+		return 0;
+	if (lock_fd == -EWOULDBLOCK)
+		err("another lparctl cluster is at work on this host");
+	else
+		err("%s: %s", path, strerror(-lock_fd));
+	ret = lock_fd;
 	lock_fd = -1;
-	return -EBUSY;
+	return ret;
 }
 
 /* --- the record of a session --- */

@@ -101,10 +101,15 @@ static bool has_kvmclock(struct guest *guest)
 
 /* --- disks --- */
 
-static bool is_known_disk(const struct guest *guest, const char *file)
+static bool is_known_disk(const struct guest *guest, struct json_object *block)
 {
+	const char *file = json_text(json_object_object_get(block, "inserted"), "file");
+	int number = disk_number(block);
 	size_t i;
 
+	/* Who has started his QEMU himself may have given it anything. */
+	if (number >= 0 && !guest->monitor)
+		return (size_t)number < json_count(guest->disks);
 	for (i = 0; i < json_count(guest->disks); i++)
 		if (same_disk(json_text_at(guest->disks, i), file))
 			return true;
@@ -128,15 +133,14 @@ static int check_disks(struct guest *guest)
 	for (i = 0; !ret && i < json_count(blocks); i++) {
 		struct json_object *block = json_at(blocks, i);
 		struct json_object *inserted = json_object_object_get(block, "inserted");
-		const char *file = json_text(inserted, "file");
 
 		if (!inserted || json_flag(inserted, "ro") || is_flash(block) ||
-		    is_known_disk(guest, file))
+		    is_known_disk(guest, block))
 			continue;
 		snprintf(
 			guest->why, sizeof(guest->why),
 			"its disk %.150s is none of its LPAR: name it by disk=, as a snapsync volume",
-			file);
+			json_text(inserted, "file"));
 		ret = -EBUSY;
 	}
 	json_object_put(blocks);

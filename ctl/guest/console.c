@@ -7,7 +7,6 @@
  * has a lock, whose file has his process id.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -41,18 +40,16 @@ struct console {
 static int lock_console(const char *name)
 {
 	char path[PATH_MAX], text[32];
-	int fd = open(run_path(path, sizeof(path), name, "console.lock"),
-		      O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = lock_file(run_path(path, sizeof(path), name, "console.lock"), LOCK_EX | LOCK_NB);
 
-	if (fd < 0) {
-		err("LPAR %s: %s: %s", name, path, strerror(errno));
-		return -1;
-	}
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
+	if (fd == -EWOULDBLOCK) {
 		if (read_text(path, text, sizeof(text)) || !*text)
 			strcpy(text, "unknown");
 		err("LPAR %s: its console is in use, by process %s", name, text);
-		close(fd);
+		return -1;
+	}
+	if (fd < 0) {
+		err("LPAR %s: %s: %s", name, path, strerror(-fd));
 		return -1;
 	}
 	snprintf(text, sizeof(text), "%d\n", getpid());

@@ -6,8 +6,8 @@
  * pin its vCPUs. What fails undoes what came before, in reverse order.
  *
  * /run/lparkit/NAME holds qemu.pid, qmp.sock, lparctl.sock, console.sock, qemu.log, irqs,
- * watched (see supervisor.c), and lpar.conf, the description that the guest was started
- * with; a lock on the directory keeps a second start or stop of the same LPAR away, and the
+ * watched and qemu/alive (see supervisor.c), and lpar.conf, the description that the guest was
+ * started with; lock, when locked, keeps a second start or stop of the same LPAR away, and the
  * monitor of lparctl's own is for its holder.
  */
 #include <errno.h>
@@ -57,6 +57,25 @@ static void forget_run(const char *name)
 	unlink(run_path(path, sizeof(path), name, "qemu.pid"));
 	unlink(run_path(path, sizeof(path), name, "watched"));
 	unlink(run_path(path, sizeof(path), name, "lpar.conf"));
+	/* Whatever a hostile QEMU has made of it; what else it has put there stays. */
+	remove(run_path(path, sizeof(path), name, "qemu/alive"));
+	rmdir(run_path(path, sizeof(path), name, "qemu"));
+}
+
+/* For the pidfile that QEMU takes away itself, whoever it runs as. Nobody else writes there. */
+static int make_own_place(const struct lpar_config *config)
+{
+	char path[PATH_MAX];
+	int ret = 0;
+
+	run_path(path, sizeof(path), config->name, "qemu");
+	/* Of one that is left, another user may have been the owner, and have opened it to all. */
+	if ((mkdir(path, 0700) && errno != EEXIST) ||
+	    lchown(path, config->guest.uid, config->guest.gid) || chmod(path, 0700))
+		ret = -errno;
+	if (ret)
+		err("LPAR %s: %s: %s", config->name, path, strerror(-ret));
+	return ret;
 }
 
 /* Is the process, or with 0 anybody, no member any more, and the memory nobody's? */
@@ -175,8 +194,38 @@ static void redirect(const char *name)
 	dup2(log < 0 ? null : log, STDERR_FILENO);
 }
 
+/* The one that is believed: QEMU's own is where its user may write. */
+static int note_pid(const char *name, int report)
+{
+	char path[PATH_MAX];
+	int fd = open(run_path(path, sizeof(path), name, "qemu.pid"),
+		      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int ret = fd < 0 || dprintf(fd, "%d\n", getpid()) < 0 ? -errno : 0;
+
+	if (ret)
+		dprintf(report, "%s: %s", path, strerror(-ret));
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+/* Never returns if all is well. */
+static void exec_qemu(const struct launch *launch, int report)
+{
+	const struct lpar_config *config = &launch->config;
+	struct qemu_files files = { 0 };
+	char **argv;
+
+	if (config->guest.user &&
+	    (user_open(config, &files, report) || user_become(&config->guest, report)))
+		return;
+	argv = qemu_command(config, config->guest.user ? &files : NULL, launch->incoming);
+	execvp(argv[0], argv);
+	dprintf(report, "%s: %s", argv[0], strerror(errno));
+}
+
 /* In the child: become a member by our own pid, then QEMU. Never returns. */
-static void become_qemu(const struct launch *launch, char **argv, int report)
+static void become_qemu(const struct launch *launch, int report)
 {
 	struct nlmsghdr *nlh;
 	int ret;
@@ -191,19 +240,16 @@ static void become_qemu(const struct launch *launch, char **argv, int report)
 	nlh = nl_request(LPAR_CMD_MEMBER_ADD, launch->name);
 	mnl_attr_put_u32(nlh, LPAR_A_MEMBER, getpid());
 	ret = nl_send(nlh, NULL, NULL);
-	if (ret) {
+	if (ret)
 		dprintf(report, "QEMU does not become a member: %s", nl_text(ret));
-	} else {
-		execvp(argv[0], argv);
-		dprintf(report, "%s: %s", argv[0], strerror(errno));
-	}
+	else if (!note_pid(launch->name, report))
+		exec_qemu(launch, report);
 	_exit(EXIT_FAILED);
 }
 
 /* The pipe closes by itself at exec: no word in it means success. */
 static int run_qemu(struct launch *launch)
 {
-	char **argv = qemu_command(&launch->config, launch->incoming);
 	char text[512], path[PATH_MAX];
 	int fd[2];
 	ssize_t len;
@@ -211,7 +257,8 @@ static int run_qemu(struct launch *launch)
 	fflush(stdout);
 	forget_run(launch->name);
 	run_path(path, sizeof(path), launch->name, "lpar.conf");
-	if (config_copy(launch->config.file, path) || nics_record(&launch->config, path))
+	if (config_copy(launch->config.file, path) || nics_record(&launch->config, path) ||
+	    make_own_place(&launch->config))
 		return EXIT_FAILED;
 	/* From here on: whoever kills us kills no guest. Before there is one, it counts as ended. */
 	if (launch->wait && guest_note_watched(launch->name))
@@ -222,7 +269,7 @@ static int run_qemu(struct launch *launch)
 	}
 	launch->pid = fork();
 	if (!launch->pid)
-		become_qemu(launch, argv, fd[1]);
+		become_qemu(launch, fd[1]);
 	close(fd[1]);
 	len = launch->pid < 0 ? snprintf(text, sizeof(text), "fork: %s", strerror(errno))
 			      : read(fd[0], text, sizeof(text) - 1);
@@ -370,7 +417,7 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 		err("LPAR %s: its guest runs already, pid %d", launch->name, pid);
 		return EXIT_FAILED;
 	}
-	ret = fence(launch);
+	ret = user_check(&launch->config, &launch->lpar) ? EXIT_FAILED : fence(launch);
 	if (!ret)
 		ret = check_memory(launch);
 	if (!ret)
@@ -517,8 +564,8 @@ static void thaw(const struct lpar *lpar)
 }
 
 /*
- * A guest that has powered itself down: QEMU takes its pidfile away first, and is a
- * member until it has ended. What deactivation refuses, it refuses after that.
+ * A guest that has powered itself down: it is a member until it has ended. What deactivation
+ * refuses, it refuses after that.
  */
 static void wait_ended(const char *name)
 {

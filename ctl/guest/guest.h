@@ -23,7 +23,7 @@ int pin_verb(struct args *args);
 
 /* resume.c: guests that stand */
 int resume_verb(struct args *args);
-void guest_try_again(const char *name);
+void guest_try_again(const struct lpar *lpar);
 
 /* supervisor.c: start --wait */
 int guest_supervise(const char *name, pid_t child);
@@ -34,6 +34,23 @@ bool guest_ended_unseen(const struct lpar *lpar);
 int console_verb(struct args *args);
 
 /* qemu.c: the command line of QEMU */
-char **qemu_command(const struct lpar_config *config, bool incoming);
+#define QEMU_MONITORS 2
+extern const char *const qemu_monitors[QEMU_MONITORS];
+
+/* What QEMU is given open, rather than by its name. */
+struct qemu_files {
+	int monitor[QEMU_MONITORS];
+	int console;
+	int disk[LPAR_DISKS_MAX][2]; /* to be read, and written: QEMU reads until it has to write */
+	int *nic;
+};
+
+char **qemu_command(const struct lpar_config *config, const struct qemu_files *files,
+		    bool incoming);
+
+/* user.c: QEMU as a user of its own */
+int user_check(const struct lpar_config *config, const struct lpar *lpar);
+int user_open(const struct lpar_config *config, struct qemu_files *files, int report);
+int user_become(const struct guest_config *guest, int report);
 
 #endif /* GUEST_H */

@@ -89,39 +89,60 @@ static void add_machine(struct words *words, const struct lpar_config *config)
 	add_option(words, "-display", "none");
 }
 
+/* Where QEMU finds a disk: by its name, or in a set of descriptors that it is given. */
+static void add_disk_file(struct words *words, char *file, size_t size, const char *path,
+			  size_t number, const struct qemu_files *files)
+{
+	char escaped[2 * LPAR_PATH_MAX + 2];
+
+	if (!files) {
+		snprintf(file, size, "file=%s", escape(escaped, sizeof(escaped), path));
+		return;
+	}
+	add_option(words, "-add-fd", "set=%zu,fd=%d", number, files->disk[number][0]);
+	add_option(words, "-add-fd", "set=%zu,fd=%d", number, files->disk[number][1]);
+	snprintf(file, size, "file.driver=host_device,file.filename=/dev/fdset/%zu", number);
+}
+
 /*
  * QEMU opens a block device without O_EXCL, which the LPAR's own exclusive
  * claim allows.
  */
-static void add_disks(struct words *words, const struct lpar_config *config)
+static void add_disks(struct words *words, const struct lpar_config *config,
+		      const struct qemu_files *files)
 {
 	static const char *const on_error[] = {
 		[DISK_ERROR_FULL] = "werror=enospc,rerror=report",
 		[DISK_ERROR_STOP] = "werror=stop,rerror=stop",
 		[DISK_ERROR_REPORT] = "werror=report,rerror=report",
 	};
-	char path[2 * LPAR_PATH_MAX + 2];
+	char file[2 * LPAR_PATH_MAX + 16];
 	size_t i;
 
 	for (i = 0; i < config->n_disks; i++) {
+		add_disk_file(words, file, sizeof(file), config->disk[i], i, files);
 		add_option(
 			words, "-drive",
-			"file=%s,format=raw,if=none,id=disk%zu,cache=none,aio=native,discard=unmap,%s",
-			escape(path, sizeof(path), config->disk[i]), i,
-			on_error[config->guest.disk_error]);
+			"%s,format=raw,if=none,id=disk%zu,cache=none,aio=native,discard=unmap,%s",
+			file, i, on_error[config->guest.disk_error]);
 		add_option(words, "-device", "virtio-blk-pci,drive=disk%zu", i);
 	}
 }
 
 /* The boot ROM of a NIC is of another size on another host, and would be in the way there. */
-static void add_nics(struct words *words, const struct guest_config *guest)
+static void add_nics(struct words *words, const struct guest_config *guest,
+		     const struct qemu_files *files)
 {
 	char mac[MAC_CHARS + 1];
 	size_t i;
 
 	for (i = 0; i < guest->n_nics; i++) {
-		add_option(words, "-netdev", "tap,id=nic%zu,ifname=%s,script=no,downscript=no", i,
-			   guest->nic[i].netdev);
+		if (files)
+			add_option(words, "-netdev", "tap,id=nic%zu,fd=%d", i, files->nic[i]);
+		else
+			add_option(words, "-netdev",
+				   "tap,id=nic%zu,ifname=%s,script=no,downscript=no", i,
+				   guest->nic[i].netdev);
 		add_option(words, "-device", "virtio-net-pci,netdev=nic%zu,mac=%s,romfile=", i,
 			   mac_format(mac, guest->nic[i].mac));
 	}
@@ -138,33 +159,58 @@ static void add_boot(struct words *words, const struct guest_config *guest)
 }
 
 /* One that whoever looks may use, and one of lparctl's own. */
-static void add_monitors(struct words *words, const struct lpar_config *config)
+const char *const qemu_monitors[QEMU_MONITORS] = { "qmp.sock", "lparctl.sock" };
+
+/* A socket that QEMU makes, or one that listens already: one client, and no wait for it. */
+static void add_socket(struct words *words, const struct lpar_config *config, const char *id,
+		       const char *file, const int *fd)
 {
-	static const char *const sockets[] = { "qmp.sock", "lparctl.sock" };
 	char path[PATH_MAX], escaped[2 * PATH_MAX];
+
+	if (fd) {
+		add_option(words, "-chardev", "socket,id=%s,fd=%d,server=on,wait=off", id, *fd);
+		return;
+	}
+	run_path(path, sizeof(path), config->name, file);
+	add_option(words, "-chardev", "socket,id=%s,path=%s,server=on,wait=off", id,
+		   escape(escaped, sizeof(escaped), path));
+}
+
+static void add_monitors(struct words *words, const struct lpar_config *config,
+			 const struct qemu_files *files)
+{
+	char id[32];
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(sockets); i++) {
-		run_path(path, sizeof(path), config->name, sockets[i]);
-		add_option(words, "-qmp", "unix:%s,server=on,wait=off",
-			   escape(escaped, sizeof(escaped), path));
+	for (i = 0; i < QEMU_MONITORS; i++) {
+		snprintf(id, sizeof(id), "monitor%zu", i);
+		add_socket(words, config, id, qemu_monitors[i], files ? &files->monitor[i] : NULL);
+		add_option(words, "-mon", "chardev=%s,mode=control", id);
 	}
 }
 
 /* The first serial port: those of args= come behind it. */
-static void add_console(struct words *words, const struct lpar_config *config)
+static void add_console(struct words *words, const struct lpar_config *config,
+			const struct qemu_files *files)
 {
-	char path[PATH_MAX], escaped[2 * PATH_MAX];
-
 	if (!config->guest.console)
 		return;
-	run_path(path, sizeof(path), config->name, "console.sock");
-	add_option(words, "-serial", "unix:%s,server=on,wait=off",
-		   escape(escaped, sizeof(escaped), path));
+	add_socket(words, config, "console", "console.sock", files ? &files->console : NULL);
+	add_option(words, "-serial", "chardev:console");
 }
 
-/* An argv for execvp(). Incoming: it waits for a migration, and then stays paused. */
-char **qemu_command(const struct lpar_config *config, bool incoming)
+/* What QEMU needs not, it cannot do; its own scripts are among that. */
+static void add_sandbox(struct words *words)
+{
+	add_option(words, "-sandbox",
+		   "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+}
+
+/*
+ * An argv for execvp(). With files QEMU is a user of its own. Incoming: it waits for a migration,
+ * and then stays paused.
+ */
+char **qemu_command(const struct lpar_config *config, const struct qemu_files *files, bool incoming)
 {
 	struct words words = { NULL, 0 };
 	char path[PATH_MAX];
@@ -172,12 +218,14 @@ char **qemu_command(const struct lpar_config *config, bool incoming)
 
 	add(&words, or_default(config->guest.binary, "qemu-system-x86_64"));
 	add_machine(&words, config);
-	add_monitors(&words, config);
-	add_console(&words, config);
+	if (files)
+		add_sandbox(&words);
+	add_monitors(&words, config, files);
+	add_console(&words, config, files);
 	add_option(&words, "-pidfile", "%s",
-		   run_path(path, sizeof(path), config->name, "qemu.pid"));
-	add_disks(&words, config);
-	add_nics(&words, &config->guest);
+		   run_path(path, sizeof(path), config->name, "qemu/alive"));
+	add_disks(&words, config, files);
+	add_nics(&words, &config->guest, files);
 	add_boot(&words, &config->guest);
 	for (i = 0; i < config->guest.n_args; i++)
 		add(&words, config->guest.args[i]);

@@ -21,7 +21,7 @@ static bool is_status(struct json_object *guest, const char *status)
 }
 
 /* Does it stand again at once? *why is to be freed. */
-static bool fails_again(struct qmp *qmp, char **why)
+static bool fails_again(struct qmp *qmp, const struct lpar *lpar, char **why)
 {
 	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + WATCH_NS;
 	struct json_object *guest;
@@ -29,7 +29,7 @@ static bool fails_again(struct qmp *qmp, char **why)
 	*why = NULL;
 	while (!*why && now_ns(CLOCK_MONOTONIC) < deadline_ns) {
 		sleep_ms(20);
-		guest = status_ask(qmp);
+		guest = status_ask(qmp, lpar);
 		if (is_status(guest, GUEST_IO_ERROR))
 			*why = status_text(guest);
 		json_object_put(guest);
@@ -37,8 +37,9 @@ static bool fails_again(struct qmp *qmp, char **why)
 	return *why;
 }
 
-static int go_on(const char *name, struct qmp *qmp)
+static int go_on(const struct lpar *lpar, struct qmp *qmp)
 {
+	const char *name = lpar->name;
 	char *why;
 	int ret = qmp_command(qmp, "cont", QMP_TIMEOUT_MS);
 
@@ -46,7 +47,7 @@ static int go_on(const char *name, struct qmp *qmp)
 		err("LPAR %s: its guest does not go on: %s", name, strerror(-ret));
 		return EXIT_FAILED;
 	}
-	if (!fails_again(qmp, &why)) {
+	if (!fails_again(qmp, lpar, &why)) {
 		say("%s: guest goes on", name);
 		return EXIT_OK;
 	}
@@ -70,12 +71,12 @@ static int resume(const struct lpar *lpar, void *data)
 		err("LPAR %s: %s: %s", lpar->name, path, strerror(-ret));
 		return EXIT_FAILED;
 	}
-	guest = status_ask(qmp);
+	guest = status_ask(qmp, lpar);
 	if (is_status(guest, "running")) {
 		say("%s: guest runs", lpar->name);
 		ret = EXIT_OK;
 	} else if (is_status(guest, GUEST_IO_ERROR) || is_status(guest, "paused")) {
-		ret = go_on(lpar->name, qmp);
+		ret = go_on(lpar, qmp);
 	} else {
 		char *text = status_text(guest);
 
@@ -90,17 +91,17 @@ static int resume(const struct lpar *lpar, void *data)
 }
 
 /* Without a word: a guest that stands is told to go on, if nobody else has to do with it. */
-void guest_try_again(const char *name)
+void guest_try_again(const struct lpar *lpar)
 {
-	int lock = lpar_try_lock(name);
+	int lock = lpar_try_lock(lpar->name);
 	char path[PATH_MAX];
 	struct json_object *guest;
 	struct qmp *qmp;
 
 	if (lock < 0)
 		return;
-	if (!qmp_open(run_monitor(path, sizeof(path), name), QMP_TIMEOUT_MS, &qmp)) {
-		guest = status_ask(qmp);
+	if (!qmp_open(run_monitor(path, sizeof(path), lpar->name), QMP_TIMEOUT_MS, &qmp)) {
+		guest = status_ask(qmp, lpar);
 		if (is_status(guest, GUEST_IO_ERROR))
 			qmp_command(qmp, "cont", QMP_TIMEOUT_MS);
 		json_object_put(guest);

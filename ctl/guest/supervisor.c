@@ -10,6 +10,8 @@
  * A file "watched" says that the guest has a supervisor, or had one that was killed: if such
  * a guest powers down meanwhile, systemd's next supervisor gives back instead of starting it
  * again. It goes with the guest, or when its supervisor is told to end.
+ *
+ * QEMU takes its own pidfile, qemu/alive, away when it ends of itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -99,7 +102,6 @@ static void look(struct supervisor *supervisor)
 	if (lpar_get(supervisor->name, &lpar))
 		return;
 	status = status_get(&lpar);
-	lpar_free(&lpar);
 	stands = !strcmp(json_text(status, "status"), GUEST_IO_ERROR);
 	text = status_text(status);
 	if (stands && !supervisor->stands)
@@ -110,14 +112,17 @@ static void look(struct supervisor *supervisor)
 	free(text);
 	json_object_put(status);
 	if (stands)
-		guest_try_again(supervisor->name);
+		guest_try_again(&lpar);
+	lpar_free(&lpar);
 }
 
 static bool has_file(const char *name, const char *file)
 {
 	char path[PATH_MAX];
+	struct stat st;
 
-	return !access(run_path(path, sizeof(path), name, file), F_OK);
+	/* Not what it leads to: some are where a user may write. */
+	return !lstat(run_path(path, sizeof(path), name, file), &st);
 }
 
 int guest_note_watched(const char *name)
@@ -148,7 +153,7 @@ static void forget_watched(const char *name)
 bool guest_ended_unseen(const struct lpar *lpar)
 {
 	return lpar_is_fenced(lpar) && has_file(lpar->name, "lpar.conf") &&
-	       has_file(lpar->name, "watched") && !has_file(lpar->name, "qemu.pid");
+	       has_file(lpar->name, "watched") && !has_file(lpar->name, "qemu/alive");
 }
 
 /* Until it has ended, or we are to end. */
@@ -176,7 +181,7 @@ static void watch(struct supervisor *supervisor, const struct process *process)
 /* QEMU takes its pidfile away when it ends of itself, whoever has started it. */
 static int give_back(const struct supervisor *supervisor, const struct lpar *lpar)
 {
-	bool failed = supervisor->failed || has_file(lpar->name, "qemu.pid");
+	bool failed = supervisor->failed || has_file(lpar->name, "qemu/alive");
 
 	if (failed) {
 		err("LPAR %s: QEMU has failed, or was killed", lpar->name);

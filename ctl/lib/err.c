@@ -2,8 +2,10 @@
 /*
  * What is said to people.
  */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "lib/lib.h"
 
@@ -24,6 +26,20 @@ const char *err_captured(void)
 	return captured.text;
 }
 
+/* Much of it is others' words, as QEMU's log: no terminal is to obey them. */
+static void print(FILE *to, const char *fmt, va_list ap)
+{
+	char *text, *c;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		return;
+	for (c = text; *c; c++)
+		if (iscntrl((unsigned char)*c) && *c != '\n' && *c != '\t')
+			*c = '?';
+	fputs(text, to);
+	free(text);
+}
+
 /* To stderr: "lparctl: TEXT". */
 void err(const char *fmt, ...)
 {
@@ -39,7 +55,7 @@ void err(const char *fmt, ...)
 	fflush(stdout);
 	fputs("lparctl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	print(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
 }
@@ -52,7 +68,7 @@ void say(const char *fmt, ...)
 	if (options.json)
 		return;
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	print(stdout, fmt, ap);
 	va_end(ap);
 	putchar('\n');
 	fflush(stdout);
@@ -64,7 +80,7 @@ int usage(const char *fmt, ...)
 
 	fputs("lparctl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	print(stderr, fmt, ap);
 	va_end(ap);
 	fputs("\nTry 'lparctl help'.\n", stderr);
 	return EXIT_USAGE;

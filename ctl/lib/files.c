@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -89,6 +90,24 @@ int make_dir(const char *path, mode_t mode)
 	do {
 		ret = make_path(path, mode);
 	} while (ret == -ENOENT && --tries);
+	return ret;
+}
+
+/*
+ * A file descriptor that holds the lock until it is closed, or -errno; with LOCK_NB
+ * -EWOULDBLOCK says that another has it. Root's alone: who may open a file may lock it.
+ */
+int lock_file(const char *path, int operation)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, operation))
+		return fd;
+	ret = -errno;
+	close(fd);
 	return ret;
 }
 

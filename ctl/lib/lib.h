@@ -89,6 +89,7 @@ const char *rooted(char *buf, size_t size, const char *fmt, ...)
 int read_text(const char *path, char *buf, size_t size);
 int write_text(const char *path, const char *text);
 int make_dir(const char *path, mode_t mode);
+int lock_file(const char *path, int operation);
 int sync_parent(const char *path);
 
 /* host.c: commands on other hosts */

@@ -179,6 +179,15 @@ static void check_nic_overlap(struct report *report, const struct lpar_config *a
 	}
 }
 
+/* Two QEMUs of one user may trace each other. */
+static void check_user_overlap(struct report *report, const struct lpar_config *a,
+			       const struct lpar_config *b)
+{
+	if (a->guest.user && b->given & KEY_OWNER_UID && a->guest.uid == b->owner_uid)
+		problem(report, "user %s is also that of LPAR %s (%s)", a->guest.user, b->name,
+			b->file);
+}
+
 static void check_overlap(struct report *report, const struct lpar_config *a,
 			  const struct lpar_config *b)
 {
@@ -194,6 +203,7 @@ static void check_overlap(struct report *report, const struct lpar_config *a,
 	}
 	check_disk_overlap(report, a, b);
 	check_nic_overlap(report, a, b);
+	check_user_overlap(report, a, b);
 }
 
 static void check_config(struct report *report, const struct lpar_config *config,

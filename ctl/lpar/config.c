@@ -5,6 +5,7 @@
  * replace earlier ones; lists (disk, args) grow, and an empty value empties
  * them, as systemd does it.
  */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
@@ -69,6 +70,9 @@ static int parse_owner(const char *text, struct lpar_config *config)
 	if (ret)
 		return ret;
 	config->given |= KEY_OWNER_UID;
+	/* Without a group it is root's, and no former line's. */
+	config->owner_gid = 0;
+	config->given &= ~KEY_OWNER_GID;
 	if (!colon)
 		return 0;
 	config->given |= KEY_OWNER_GID;
@@ -113,6 +117,7 @@ void config_free(struct lpar_config *config)
 	free(guest->cpu);
 	free(guest->machine);
 	free(guest->accel);
+	free(guest->user);
 	free(guest->pin.cpus);
 	free(guest->nic);
 	free(guest->args);
@@ -246,6 +251,32 @@ static const char *set_console(struct lpar_config *config, const char *value)
 	return config->guest.console || !strcmp(value, "no") ? NULL : "is not 'yes' or 'no'";
 }
 
+/* The user exists here, as his LPAR's memory becomes his. */
+static const char *set_user(struct lpar_config *config, const char *value)
+{
+	struct guest_config *guest = &config->guest;
+	struct passwd *user = NULL;
+	uint64_t uid;
+
+	free(guest->user);
+	guest->user = NULL;
+	guest->uid = 0;
+	guest->gid = 0;
+	if (!*value)
+		return NULL;
+	user = getpwnam(value);
+	if (!user && !parse_uint(value, UINT32_MAX - 1, &uid))
+		user = getpwuid(uid);
+	if (!user)
+		return "is not a user of this host";
+	if (!user->pw_uid || !user->pw_gid)
+		return "is root, whom QEMU runs as without user=, or of his group";
+	guest->user = xstrdup(value);
+	guest->uid = user->pw_uid;
+	guest->gid = user->pw_gid;
+	return NULL;
+}
+
 static const char *set_args(struct lpar_config *config, const char *value)
 {
 	if (!*value)
@@ -304,6 +335,7 @@ static const struct key keys[] = {
 	{ "guest", "net", set_net, true },
 	{ "guest", "disk-error", set_disk_error },
 	{ "guest", "console", set_console },
+	{ "guest", "user", set_user },
 	{ "guest", "args", set_args, true },
 	{ "guest", "vcpus", set_vcpus },
 	{ "guest", "vcpu-pin", set_vcpu_pin },
@@ -417,6 +449,15 @@ static int on_value(void *data, const char *section, const char *name, const cha
 	return !reader->failed;
 }
 
+/* Words of a file are printed when something is wrong with them. */
+static bool has_control(const char *line)
+{
+	for (; *line; line++)
+		if (iscntrl((unsigned char)*line) && !isspace((unsigned char)*line))
+			return true;
+	return false;
+}
+
 static char *read_line(char *buf, int size, void *data)
 {
 	struct reader *reader = data;
@@ -425,9 +466,11 @@ static char *read_line(char *buf, int size, void *data)
 	if (!line || reader->failed)
 		return NULL;
 	reader->line++;
-	if (strchr(line, '\n') || feof(reader->stream))
+	if (has_control(line))
+		err("%s:%u: the line has a control character", reader->file, reader->line);
+	else if (strchr(line, '\n') || feof(reader->stream))
 		return line;
-	if (strlen(line) + 1 < (size_t)size)
+	else if (strlen(line) + 1 < (size_t)size)
 		err("%s:%u: the line has a NUL byte", reader->file, reader->line);
 	else
 		err("%s:%u: the line is longer than %d bytes", reader->file, reader->line, size);
@@ -590,6 +633,23 @@ int config_refuse_drop_ins(const char *name)
 	return for_each_drop_in(config_path(path, sizeof(path), name), refuse_drop_in, &name);
 }
 
+/* Who QEMU runs as has the LPAR's memory. What is wrong is said. */
+int config_complete(struct lpar_config *config)
+{
+	const struct guest_config *guest = &config->guest;
+
+	if (!guest->user)
+		return 0;
+	if (!(config->given & KEY_OWNER_UID))
+		config->owner_uid = guest->uid;
+	config->given |= KEY_OWNER_UID;
+	if (config->owner_uid == guest->uid)
+		return 0;
+	err("LPAR %s: owner= is not user=%s: QEMU could not open its memory", config->name,
+	    guest->user);
+	return -EINVAL;
+}
+
 /*
  * Read an INI file and its drop-ins. Without a file it is that of the name,
  * without a name it is that of the file. Errors are printed here.
@@ -597,6 +657,7 @@ int config_refuse_drop_ins(const char *name)
 int config_load(struct lpar_config *config, const char *file, const char *name)
 {
 	char path[PATH_MAX], own_name[LPAR_NAME_MAX + 1];
+	int ret;
 
 	if (name ? !name_is_valid(name) : name_from_file(own_name, sizeof(own_name), file)) {
 		err("%s: no name for an LPAR: 1-31 of a-z 0-9 . _ -", name ? name : file);
@@ -606,7 +667,8 @@ int config_load(struct lpar_config *config, const char *file, const char *name)
 	if (!file)
 		file = config_path(path, sizeof(path), name);
 	config->file = xstrdup(file);
-	return for_each_part(config->file, parse_file, config);
+	ret = for_each_part(config->file, parse_file, config);
+	return ret ? ret : config_complete(config);
 }
 
 /* The kernel takes the number of a device; it would not open our paths. */

@@ -164,6 +164,9 @@ static int import_stream(struct import *import, FILE *stream, const char *const 
 	int ret = read_import(import, stream) ? EXIT_CHECK : EXIT_OK;
 	size_t i;
 
+	for (i = 0; i < import->n && ret == EXIT_OK; i++)
+		if (config_complete(&import->config[i]))
+			ret = EXIT_CHECK;
 	for (i = 0; i < n_renames && ret == EXIT_OK; i++)
 		ret = rename_one(import, renames[i]);
 	if (ret == EXIT_OK && !check)

@@ -54,6 +54,9 @@ struct guest_config {
 	char *machine;
 	char *accel;
 	enum disk_error disk_error;
+	char *user; /* that QEMU runs as; NULL: root */
+	uint32_t uid; /* of that user */
+	uint32_t gid;
 	bool console; /* its first serial port is for "lparctl console" */
 	unsigned int vcpus; /* 0 = one for each CPU of the LPAR */
 	struct pin_config pin;
@@ -201,6 +204,7 @@ void config_init(struct lpar_config *config, const char *name);
 int config_set(struct lpar_config *config, const char *key, const char *value, const char **why);
 int config_copy(const char *from, const char *to);
 int config_load(struct lpar_config *config, const char *file, const char *name);
+int config_complete(struct lpar_config *config);
 int config_read(FILE *stream, const char *file, config_other other, void *data);
 const char *config_path(char *buf, size_t size, const char *name);
 bool config_exists(const char *name);
@@ -222,7 +226,8 @@ int nics_record(const struct lpar_config *config, const char *file);
 
 /* status.c: the guest, as QEMU tells of it */
 #define GUEST_IO_ERROR "io-error"
-struct json_object *status_ask(struct qmp *qmp);
+struct json_object *status_ask(struct qmp *qmp, const struct lpar *lpar);
+int disk_number(struct json_object *block);
 struct json_object *status_get(const struct lpar *lpar);
 struct json_object **status_get_all(const struct lpars *lpars);
 char *status_text(struct json_object *guest);

@@ -3,7 +3,6 @@
  * Where an LPAR, and the guest in it, are found on this host: names, files, the lock, QEMU.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,22 +49,16 @@ int run_make(const char *name)
 	return make_dir(run_path(path, sizeof(path), name, "."), 0755);
 }
 
-/* A file descriptor that holds the lock until it is closed; -EWOULDBLOCK: another has it. */
+/*
+ * A file descriptor that holds the lock until it is closed; -EWOULDBLOCK: another has it. Its
+ * file stays: were it removed, two could each hold the lock of a file of that name.
+ */
 int lpar_try_lock(const char *name)
 {
 	char path[PATH_MAX];
-	int fd, ret = run_make(name);
+	int ret = run_make(name);
 
-	if (ret)
-		return ret;
-	fd = open(run_path(path, sizeof(path), name, ""), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (!flock(fd, LOCK_EX | LOCK_NB))
-		return fd;
-	ret = -errno;
-	close(fd);
-	return ret;
+	return ret ? ret : lock_file(run_path(path, sizeof(path), name, "lock"), LOCK_EX | LOCK_NB);
 }
 
 /* The same; what fails is said. */

@@ -3,7 +3,6 @@
  * All descriptions of this host: who is to share it with whom.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -50,14 +49,10 @@ int site_lock(void)
 	char path[PATH_MAX];
 	int fd, ret = make_dir(rooted(path, sizeof(path), "/etc/lparkit"), 0755);
 
-	fd = ret ? ret : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 && !ret)
-		fd = -errno;
-	if (fd >= 0 && flock(fd, LOCK_EX)) {
-		ret = -errno;
-		close(fd);
-		fd = ret;
-	}
+	if (!ret)
+		ret = make_dir(rooted(path, sizeof(path), "/run"), 0755);
+	/* No name in /run/lparkit: those are LPARs'. */
+	fd = ret ? ret : lock_file(rooted(path, sizeof(path), "/run/lparkit.lock"), LOCK_EX);
 	if (fd < 0)
 		err("%s: %s", path, strerror(-fd));
 	return fd;
@@ -71,9 +66,16 @@ static const char *new_path(char *buf, size_t size, const char *name)
 static int write_new(const struct lpar_config *config)
 {
 	char path[PATH_MAX];
-	FILE *file = fopen(new_path(path, sizeof(path), config->name), "we");
-	int ret = file ? config_write(file, config) : -errno;
+	FILE *file = NULL;
+	int ret = 0;
 
+	/* One that a crash has left may be another name of a description. */
+	if (unlink(new_path(path, sizeof(path), config->name)) && errno != ENOENT)
+		ret = -errno;
+	if (!ret)
+		file = fopen(path, "wxe");
+	if (!ret)
+		ret = file ? config_write(file, config) : -errno;
 	if (file && !ret && (fflush(file) || fsync(fileno(file))))
 		ret = -errno;
 	if (file && fclose(file) && !ret)

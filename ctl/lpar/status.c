@@ -28,8 +28,31 @@ static int open_any(const char *name, struct qmp **qmp)
 	return ret;
 }
 
+/* Of an LPAR's disk that QEMU has been given open, if that is what it speaks of; or -1. */
+int disk_number(struct json_object *block)
+{
+	const char *file = json_text(json_object_object_get(block, "inserted"), "file");
+	char device[32], set[32];
+	unsigned int number;
+
+	if (sscanf(file, "/dev/fdset/%u", &number) != 1 || number >= LPAR_DISKS_MAX)
+		return -1;
+	snprintf(device, sizeof(device), "disk%u", number);
+	snprintf(set, sizeof(set), "/dev/fdset/%u", number);
+	return strcmp(file, set) || strcmp(json_text(block, "device"), device) ? -1 : (int)number;
+}
+
+static const char *disk_file(struct json_object *block, const struct lpar *lpar)
+{
+	int number = disk_number(block);
+
+	if (number >= 0 && (size_t)number < lpar->n_disks)
+		return lpar->disk[number];
+	return json_text(json_object_object_get(block, "inserted"), "file");
+}
+
 /* Disks of requests that have failed, and wait for the guest to go on. */
-static struct json_object *failed_disks(struct json_object *blocks)
+static struct json_object *failed_disks(struct json_object *blocks, const struct lpar *lpar)
 {
 	struct json_object *disks = json_object_new_array(), *disk;
 	size_t i;
@@ -41,8 +64,7 @@ static struct json_object *failed_disks(struct json_object *blocks)
 		if (!*status || !strcmp(status, "ok"))
 			continue;
 		disk = json_object_new_object();
-		json_put(disk, "disk",
-			 json_text(json_object_object_get(block, "inserted"), "file"));
+		json_put(disk, "disk", disk_file(block, lpar));
 		json_put(disk, "error", !strcmp(status, "nospace") ? "no space" : "I/O error");
 		json_object_array_add(disks, disk);
 	}
@@ -57,7 +79,7 @@ static struct json_object *ask(struct qmp *qmp, const char *command)
 }
 
 /* {status, failed: [{disk, error}]}, where status is QEMU's word, or "unknown". To be put. */
-struct json_object *status_ask(struct qmp *qmp)
+struct json_object *status_ask(struct qmp *qmp, const struct lpar *lpar)
 {
 	struct json_object *json = json_object_new_object(), *run, *blocks;
 	const char *status;
@@ -68,7 +90,7 @@ struct json_object *status_ask(struct qmp *qmp)
 	json_object_put(run);
 	if (!strcmp(json_text(json, "status"), GUEST_IO_ERROR)) {
 		blocks = ask(qmp, "query-block");
-		json_object_object_add(json, "failed", failed_disks(blocks));
+		json_object_object_add(json, "failed", failed_disks(blocks, lpar));
 		json_object_put(blocks);
 	}
 	return json;
@@ -83,7 +105,7 @@ struct json_object *status_get(const struct lpar *lpar)
 	if (!lpar_guest_pid(lpar))
 		return NULL;
 	if (!open_any(lpar->name, &qmp)) {
-		json = status_ask(qmp);
+		json = status_ask(qmp, lpar);
 		qmp_close(qmp);
 		return json;
 	}

@@ -4,6 +4,7 @@
 # it says, and once settled it says nothing else.
 # shellcheck source=selftests/cluster/cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
+[ -e "$LPARKIT_BUILD/guest/initramfs-ha" ] || skip_all "keepalived and corosync could not be fetched"
 
 # lines GUEST [TEXT]: how many the two have said since the guest was told to forget
 lines() {

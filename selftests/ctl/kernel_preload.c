@@ -227,6 +227,8 @@ static void describe(struct request *request, const char *name)
 	mnl_attr_put_strz(nlh, LPAR_A_CPUS, get(name, "cpus"));
 	mnl_attr_put_u32(nlh, LPAR_A_STATE, get_number(name, "state"));
 	mnl_attr_put_u64(nlh, LPAR_A_MEMORY, get_number(name, "memory"));
+	mnl_attr_put_u32(nlh, LPAR_A_OWNER_UID, get_number(name, "owner-uid"));
+	mnl_attr_put_u32(nlh, LPAR_A_OWNER_GID, get_number(name, "owner-gid"));
 	mnl_attr_put_u32(nlh, LPAR_A_GATE, get_number(name, "gate"));
 	mnl_attr_put_u32(nlh, LPAR_A_GATE_TIMEOUT_MS, LPAR_GATE_TIMEOUT_DEFAULT_MS);
 	put_members(nlh, name);
@@ -253,10 +255,22 @@ static int describe_all(struct request *request)
 	return 0;
 }
 
+static int set_owner(struct request *request)
+{
+	if (request->tb[LPAR_A_OWNER_UID])
+		put_number(request->name, "owner-uid",
+			   mnl_attr_get_u32(request->tb[LPAR_A_OWNER_UID]));
+	if (request->tb[LPAR_A_OWNER_GID])
+		put_number(request->name, "owner-gid",
+			   mnl_attr_get_u32(request->tb[LPAR_A_OWNER_GID]));
+	return 0;
+}
+
 static int create(struct request *request)
 {
 	if (mkdir(path_of(request->name, ""), 0755))
 		return -errno;
+	set_owner(request);
 	if (request->tb[LPAR_A_CPUS])
 		put(request->name, "cpus", "w", mnl_attr_get_str(request->tb[LPAR_A_CPUS]));
 	if (request->tb[LPAR_A_MEMORY])
@@ -266,7 +280,8 @@ static int create(struct request *request)
 
 static int delete (struct request *request)
 {
-	static const char *const files[] = { "cpus", "memory", "state", "gate", "members" };
+	static const char *const files[] = { "cpus",	"memory",    "state",	 "gate",
+					     "members", "owner-uid", "owner-gid" };
 	size_t i;
 
 	for (i = 0; i < sizeof(files) / sizeof(*files); i++)
@@ -308,6 +323,8 @@ static int lpar_command(struct request *request, uint8_t cmd)
 		return 0;
 	case LPAR_CMD_DELETE:
 		return delete (request);
+	case LPAR_CMD_SET:
+		return set_owner(request);
 	case LPAR_CMD_ACTIVATE:
 		return set_state(request->name, LPAR_STATE_ACTIVE);
 	case LPAR_CMD_DEACTIVATE:

@@ -57,6 +57,11 @@ run_of() {
 	echo "$scratch/$1/root/run/lparkit/$2"
 }
 
+# only_log HOST GUEST: nothing of a guest is left there, but for its last words and the lock
+only_log() {
+	same "$(ls "$(run_of "$1" "$2")")" $'lock\nqemu.log'
+}
+
 # describe HOST GUEST LINE...: a small guest without anything to boot; lines of [guest]
 describe() {
 	ln -sfn /dev/zero "$scratch/$1/root/dev/lpar/$2"

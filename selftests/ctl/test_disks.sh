@@ -104,7 +104,7 @@ qmp h g stop >/dev/null
 check "paused" guest_is paused
 check "resume" says 0 "goes on" on h resume g
 check "it runs" guest_is running
-exec 8<"$(run_of h g)"
+exec 8<"$(run_of h g)/lock"
 flock 8
 check "list while another lparctl is at work" guest_is running
 check "resume then" says 1 "another lparctl" on h resume g

@@ -96,7 +96,7 @@ hello 60000000000
 check "begin, arm, stop" stop_guests three
 kill -9 "$execd"
 exec 8<&- 9>&-
-exec 7<"$(run_of h g)"
+exec 7<"$(run_of h g)/lock"
 flock 7
 check "recover while one is locked" says 1 "another lparctl" on h cluster recover
 check "the other one goes on" same "$(status h g2)" running

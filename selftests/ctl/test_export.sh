@@ -5,7 +5,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 51
+plan 55
 
 # host NAME: one of 8 CPUs in cores of two and a NUMA node of 16 GiB; $NAME is its root.
 host() {
@@ -142,6 +142,9 @@ cut_anywhere() {
 check "a text that is cut short anywhere" cut_anywhere
 text=$(on a export --all | sed 's/^memory=.*/memory=9223372036854775808/')
 check "memory whose sum is no number" writes_nothing import 3 "^db: memory: this host has 15872M " b import
+text=${whole/-d/$'-d\e[2J'}
+check "what a terminal would obey" writes_nothing import 3 ": the line has a control character" b import
+check_fails "is not shown" grep -q $'\e' "$scratch/out" "$scratch/err"
 text=${whole/version=1/version=2}
 check "a later version" writes_nothing import 3 "version '2' is not what this lparctl can read" b import
 text=${whole/name=web/name=..\/web}
@@ -162,7 +165,7 @@ check "the name of another" writes_nothing import 1 "there is an LPAR db in it a
 waits_for_others() {
 	local pid
 
-	exec 8<"$scratch/b/etc/lparkit"
+	exec 8<"$scratch/b/run/lparkit.lock"
 	flock 8
 	lparctl --root "$scratch/b" import <<<"$text" >"$scratch/import" 8<&- &
 	pid=$!
@@ -180,6 +183,12 @@ rm "$scratch/b/etc/lparkit/other.lpar"
 mkdir "$scratch/b/etc/lparkit/web.lpar.new"
 check "if one cannot be written" writes_nothing import 5 "web.lpar.new: Is a directory" b import
 rmdir "$scratch/b/etc/lparkit/web.lpar.new"
+# What a crash has left is a second name of what may be called otherwise by now.
+ini b other.lpar "[lpar]" "cpus=6-7"
+ln "$scratch/b/etc/lparkit/other.lpar" "$scratch/b/etc/lparkit/web.lpar.new"
+check "what a crash has left is no hindrance" import 0 "^web: ok" b import
+check "and nobody's description" same "$(described b other | xargs)" "[lpar] cpus=6-7"
+rm "$scratch/b/etc/lparkit"/*.lpar
 # The second of two links fails.
 stopped_half_way() {
 	strace -qq -o /dev/null -e inject=link,linkat:error=EIO:when=2 \

@@ -18,6 +18,7 @@ by_hand() {
 	local word
 	local -a words=()
 
+	mkdir "$scratch/qemu"
 	for word in "${as_started[@]}"; do
 		word=${word/$(run_of h g)\/qmp.sock/$own}
 		words+=("${word/$(run_of h g)/$scratch}")

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What lparctl does with QEMU's monitors: odd ones, and real ones that somebody else has.
-# vm: none timeout=120
+# vm: none timeout=300
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 18
+plan 25
 
 # odd ODDITY: such a monitor
 odd() {
@@ -45,14 +45,14 @@ holder=$!
 background+=("$holder")
 read -r -t 20 _ <&9
 check "pin while somebody has the monitor" says 0 "1 vCPUs have a CPU each" on h pin g
-exec 8<"$(run_of h g)"
+exec 8<"$(run_of h g)/lock"
 flock 8
 check "pin while another lparctl is at work" took_less 10 says 1 "another lparctl" on h pin g
 exec 8<&-
 began=$SECONDS
 check "stop while somebody has the monitor" says 0 "^g: QEMU quit" on h stop g --timeout 6s
 check "the guest had its time" test $((SECONDS - began)) -ge 5
-check "nothing is left of it" same "$(ls "$(run_of h g)")" "qemu.log"
+check "nothing is left of it" only_log h g
 check "pin of nothing" says 1 "no guest" on h pin g
 describe h g "args=-S"
 on h start g >/dev/null
@@ -64,3 +64,28 @@ check "an answer that comes too slowly" same "$?" 1
 check "it says so" grep -q "Connection timed out" "$scratch/slow.err"
 wait "${waits[1]}"
 check "a queue that is full" same "$?" 1
+
+# One that was taken over, and says things without end
+describe h f "binary=$here/fake-qemu" "args=-fake flood"
+floods() {
+	grep -c flooded "$(run_of h f)/qemu.log"
+}
+# asked_again: by a supervisor, at its next look
+asked_again() {
+	[ "$(floods)" -gt "$before" ]
+}
+check "start" exits 0 on h start f
+check "stop of one that floods" says 0 "^f: QEMU quit" timeout 100 "$scratch/via" h lparctl stop f --timeout 2s
+check "it has flooded" test "$(floods)" -ge 1
+start "$scratch/via" h lparctl start f --wait >"$scratch/said" 2>&1
+supervisor=$pid
+check "a supervisor of it" wait_until 60 grep -q "^f: guest runs" "$scratch/said"
+before=$(floods)
+check "looks at it" wait_until 60 asked_again
+kill -TERM "$(guest_pid h f)"
+ends() {
+	wait "$supervisor"
+	same $? 1
+}
+check "and sees its end" ends
+check "which was none of its own" grep -q "QEMU has failed, or was killed" "$scratch/said"

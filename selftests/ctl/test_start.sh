@@ -221,7 +221,7 @@ check "quoted arguments" same "$(arguments | grep -A2 -x -e -a | tr '\n' '|')" "
 (
 	flock 9
 	exits 1 lparctl stop web
-) 9</run/lparkit/web
+) 9</run/lparkit/web/lock
 check "stop while another one starts or stops it" same $? 0
 check "stop" exits 0 lparctl stop web
 check "delete" exits 0 lparctl delete web

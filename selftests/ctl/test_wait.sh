@@ -52,7 +52,7 @@ tell() {
 
 # Nothing of it is left.
 given_back() {
-	same "$(ls "$(run_of h g)")" qemu.log && same "$(cat "$scratch/h/kernel/g/state")" 0
+	only_log h g && same "$(cat "$scratch/h/kernel/g/state")" 0
 }
 
 # hear SOCKET: what systemd hears next, from the return of this call on
@@ -188,7 +188,7 @@ cp "$description" "$scratch/good"
 echo "args=-nonsense" >>"$description"
 on h activate g >/dev/null
 check "in an LPAR that is active QEMU ends at once" says 5 "QEMU ended at once" on h start g --wait
-check "only its words are left" same "$(ls "$(run_of h g)")" qemu.log
+check "only its words are left" only_log h g
 cp "$scratch/good" "$description"
 check "the next start starts the guest" supervise
 check "the guest powers down" tell q
@@ -223,7 +223,7 @@ check "so its supervisor ends" ended
 
 # An operation is at it
 check "the guest starts" supervise
-exec 8<"$(run_of h g)"
+exec 8<"$(run_of h g)/lock"
 flock 8
 tell q
 check_fails "another lparctl is not disturbed" wait_until 2 test ! -d "/proc/$supervisor"
