@@ -158,6 +158,8 @@ static struct sk_buff *validate(struct netbuf_port *port, struct sk_buff *skb,
  * @port: open port
  * @batch: from which they come
  * @max: their number at most
+ *
+ * Context: as netbuf_port_open().
  */
 void netbuf_port_fill(struct netbuf_port *port, struct sk_buff_head *batch, unsigned int max)
 {
@@ -180,6 +182,9 @@ void netbuf_port_fill(struct netbuf_port *port, struct sk_buff_head *batch, unsi
 /**
  * netbuf_port_lock() - frames are given to the driver now
  * @port: filled port
+ *
+ * Context: as netbuf_port_open(); holds the lock of the transmit queue on return, if
+ * there is one.
  */
 void netbuf_port_lock(struct netbuf_port *port)
 {
@@ -193,6 +198,7 @@ void netbuf_port_lock(struct netbuf_port *port)
  * @skb: frame, one of those that were ready
  * @more: another one follows at once
  *
+ * Context: the port is locked.
  * Return: NETDEV_TX_BUSY: it still belongs to the caller. Otherwise it has gone, or was
  * dropped.
  */
@@ -212,6 +218,8 @@ int netbuf_port_give(struct netbuf_port *port, struct sk_buff *skb, bool more)
 /**
  * netbuf_port_unlock() - the reverse of netbuf_port_lock()
  * @port: locked port
+ *
+ * Context: as netbuf_port_open().
  */
 void netbuf_port_unlock(struct netbuf_port *port)
 {
@@ -223,6 +231,8 @@ void netbuf_port_unlock(struct netbuf_port *port)
  * netbuf_port_close() - the round is over
  * @port: open port, not locked
  * @batch: what was not sent is in front of it then
+ *
+ * Context: as netbuf_port_open().
  */
 void netbuf_port_close(struct netbuf_port *port, struct sk_buff_head *batch)
 {
