@@ -175,6 +175,16 @@ static unsigned int send_ready(struct netbuf_queue *queue, struct netbuf_port *p
 	return n;
 }
 
+static unsigned int send_to_driver(struct netbuf_queue *queue, struct netbuf_port *port)
+{
+	unsigned int n;
+
+	HARD_TX_LOCK(port->dev, port->txq, smp_processor_id());
+	n = send_ready(queue, port);
+	HARD_TX_UNLOCK(port->dev, port->txq);
+	return n;
+}
+
 static unsigned int send_egress(struct netbuf_queue *queue, struct sk_buff_head *batch,
 				unsigned int max)
 {
@@ -185,9 +195,7 @@ static unsigned int send_egress(struct netbuf_queue *queue, struct sk_buff_head 
 		return 0;
 	netbuf_port_fill(&port, batch, max);
 	netbuf_flight_begin(queue->flight, &port);
-	netbuf_port_lock(&port);
-	n = send_ready(queue, &port);
-	netbuf_port_unlock(&port);
+	n = port.txq ? send_to_driver(queue, &port) : send_ready(queue, &port);
 	netbuf_flight_end(queue->flight);
 	netbuf_port_close(&port, batch);
 	return n;

@@ -305,7 +305,8 @@ void netbuf_flight_end(struct netbuf_flight *flight)
  * @more: another one follows at once
  * @drop: set if it was not sent
  *
- * Context: between netbuf_flight_begin() and netbuf_flight_end(); the port is locked.
+ * Context: between netbuf_flight_begin() and netbuf_flight_end(); the port's transmit
+ * queue is locked, if it has one.
  * Return: true if it is in flight or has landed, or false: what it was is
  * the spare of the port then, unless it was dropped for good.
  */

@@ -372,9 +372,7 @@ struct netbuf_port {
 bool netbuf_port_open(struct netbuf_port *port, struct netbuf_flight *flight,
 		      struct net_device *dev);
 void netbuf_port_fill(struct netbuf_port *port, struct sk_buff_head *batch, unsigned int max);
-void netbuf_port_lock(struct netbuf_port *port);
 int netbuf_port_give(struct netbuf_port *port, struct sk_buff *skb, bool more);
-void netbuf_port_unlock(struct netbuf_port *port);
 void netbuf_port_close(struct netbuf_port *port, struct sk_buff_head *batch);
 
 /* flight.c */

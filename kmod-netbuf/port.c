@@ -180,25 +180,12 @@ void netbuf_port_fill(struct netbuf_port *port, struct sk_buff_head *batch, unsi
 }
 
 /**
- * netbuf_port_lock() - frames are given to the driver now
- * @port: filled port
- *
- * Context: as netbuf_port_open(); holds the lock of the transmit queue on return, if
- * there is one.
- */
-void netbuf_port_lock(struct netbuf_port *port)
-{
-	if (port->txq)
-		HARD_TX_LOCK(port->dev, port->txq, smp_processor_id());
-}
-
-/**
  * netbuf_port_give() - give it a frame
- * @port: locked port
+ * @port: filled port
  * @skb: frame, one of those that were ready
  * @more: another one follows at once
  *
- * Context: the port is locked.
+ * Context: as netbuf_port_open(); the transmit queue is locked, if there is one.
  * Return: NETDEV_TX_BUSY: it still belongs to the caller. Otherwise it has gone, or was
  * dropped.
  */
@@ -216,20 +203,8 @@ int netbuf_port_give(struct netbuf_port *port, struct sk_buff *skb, bool more)
 }
 
 /**
- * netbuf_port_unlock() - the reverse of netbuf_port_lock()
- * @port: locked port
- *
- * Context: as netbuf_port_open().
- */
-void netbuf_port_unlock(struct netbuf_port *port)
-{
-	if (port->txq)
-		HARD_TX_UNLOCK(port->dev, port->txq);
-}
-
-/**
  * netbuf_port_close() - the round is over
- * @port: open port, not locked
+ * @port: open port
  * @batch: what was not sent is in front of it then
  *
  * Context: as netbuf_port_open().
