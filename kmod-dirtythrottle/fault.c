@@ -8,6 +8,7 @@
  * tells of dirty pages.
  */
 #include <linux/kvm_host.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/tracepoint.h>
 #include "dirtythrottle.h"
@@ -85,6 +86,7 @@ static void dt_probe(void *data, struct kvm_vcpu *vcpu, u64 address, u64 error_c
 
 	if (kind == DT_FAULT_OTHER)
 		return;
+	preempt_disable_notrace();
 	rcu_read_lock();
 	target = dt_target_find_rcu(vcpu->kvm->mm);
 	if (target && dt_mark_watched)
@@ -92,6 +94,7 @@ static void dt_probe(void *data, struct kvm_vcpu *vcpu, u64 address, u64 error_c
 	else if (target)
 		dt_vcpu_fault(target, vcpu, kind, dirties(target, vcpu, address, kind));
 	rcu_read_unlock();
+	preempt_enable_notrace();
 }
 
 /**

@@ -9,6 +9,7 @@
  */
 #include <asm/syscall.h>
 #include <linux/kvm_host.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include "dirtythrottle.h"
@@ -55,14 +56,64 @@ static struct dt_vcpu *new_vcpu(struct dt_target *target)
 	return vcpu;
 }
 
+/**
+ * struct recent - the record that a CPU has found last
+ * @target: its target, compared only; NULL: none
+ * @tid: its thread
+ * @vcpu: the record, there as long as @target is
+ *
+ * KVM sees a fault, and soon enters a page for it: both look for the same record.
+ */
+struct recent {
+	const struct dt_target *target;
+	pid_t tid;
+	struct dt_vcpu *vcpu;
+};
+
+static DEFINE_PER_CPU(struct recent, recent);
+
+static struct dt_vcpu *find_vcpu(struct dt_target *target)
+{
+	struct recent *last = this_cpu_ptr(&recent);
+	struct dt_vcpu *vcpu;
+
+	if (likely(READ_ONCE(last->target) == target && last->tid == current->pid))
+		return last->vcpu;
+	vcpu = xa_load(&target->vcpus, current->pid) ?: new_vcpu(target);
+	if (!vcpu)
+		return NULL;
+	/* Whoever interrupts this finds all of it, or none. */
+	WRITE_ONCE(last->target, NULL);
+	barrier();
+	last->tid = current->pid;
+	last->vcpu = vcpu;
+	barrier();
+	WRITE_ONCE(last->target, target);
+	return vcpu;
+}
+
 /* The record of the current thread, which nobody else makes or changes. */
 static struct dt_vcpu *this_vcpu(struct dt_target *target, const struct kvm_vcpu *kvm_vcpu)
 {
-	struct dt_vcpu *vcpu = xa_load(&target->vcpus, current->pid) ?: new_vcpu(target);
+	struct dt_vcpu *vcpu = find_vcpu(target);
 
 	if (vcpu)
 		WRITE_ONCE(vcpu->id, kvm_vcpu->vcpu_id);
 	return vcpu;
+}
+
+/* Nobody finds the target any more, nor so its records. */
+static void forget_recent(const struct dt_target *target)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct recent *last = per_cpu_ptr(&recent, cpu);
+
+		/* If that CPU finds another one meanwhile, it has to look for that again. */
+		if (READ_ONCE(last->target) == target)
+			WRITE_ONCE(last->target, NULL);
+	}
 }
 
 static u64 book(struct dt_target *target, unsigned int pages, bool waits, u64 now_ns)
@@ -164,7 +215,7 @@ static void dirty_unrecorded(struct dt_target *target, bool is_vcpu)
  * Only who writes by an instruction waits: not who reads for the first time,
  * nor the processor that walks a reader's page tables.
  *
- * Context: atomic, under RCU.
+ * Context: atomic, under RCU, not preempted.
  */
 void dt_vcpu_fault(struct dt_target *target, const struct kvm_vcpu *kvm_vcpu,
 		   enum dt_fault kind, bool dirties)
@@ -192,7 +243,7 @@ void dt_vcpu_fault(struct dt_target *target, const struct kvm_vcpu *kvm_vcpu,
  * @kind: of the fault
  * @gfn: page, or DT_NOTED_ANY
  *
- * Context: atomic, under RCU.
+ * Context: atomic, under RCU, not preempted.
  */
 void dt_vcpu_note(struct dt_target *target, const struct kvm_vcpu *kvm_vcpu,
 		  enum dt_fault kind, u64 gfn)
@@ -329,6 +380,7 @@ void dt_vcpu_free_all(struct dt_target *target)
 	struct dt_vcpu *vcpu;
 	unsigned long tid;
 
+	forget_recent(target);
 	xa_for_each(&target->vcpus, tid, vcpu)
 		kfree(vcpu);
 	xa_destroy(&target->vcpus);

@@ -9,18 +9,14 @@
  * within about a millisecond: a queue that is shaped never has many of them,
  * nor any of them for long, which is what queues drop frames for.
  *
- * Who has no room drops a frame and may or may not say so. So a clone of it is
- * kept while it is sent: if it was dropped for want of room, the clone is the
- * oldest frame again. A tap's ring is not even tried when it is known to be
- * full: how full it is follows from tx_packets, which counts what the reader has
- * taken.
+ * Who has no room drops a frame and may or may not say so. What was dropped for
+ * want of room is the oldest frame again (see port.c). A tap's ring is not even
+ * tried when it is known to be full: how full it is follows from tx_packets, which
+ * counts what the reader has taken.
  */
-#include <linux/etherdevice.h>
-#include <linux/netfilter_netdev.h>
 #include <linux/sched/isolation.h>
 #include <linux/wait.h>
 #include <lparkit/lpar.h>
-#include <net/gso.h>
 #include <net/sch_generic.h>
 #include "netbuf.h"
 
@@ -112,62 +108,6 @@ static bool can_send(const struct netbuf_queue *queue)
 	       (queue->direction == NETBUF_INGRESS || netif_carrier_ok(dev));
 }
 
-/* There is no qdisc, or frames go by it when it is empty: it does nothing to them. */
-static bool is_plain(const struct netdev_queue *txq)
-{
-	return !rcu_dereference(txq->qdisc)->enqueue ||
-	       rcu_dereference(txq->qdisc)->flags & TCQ_F_CAN_BYPASS;
-}
-
-/* Another qdisc may segment frames, and drop some of the segments. */
-static bool may_segment(const struct net_device *dev)
-{
-	bool may = false;
-	unsigned int i;
-
-	rcu_read_lock();
-	for (i = 0; i < dev->real_num_tx_queues && !may; i++)
-		may = !is_plain(netdev_get_tx_queue(dev, i));
-	rcu_read_unlock();
-	return may;
-}
-
-/*
- * Segments that would be made on the way are made here, so that each has its
- * own place in a ring, and its own fate. They come in front of the others.
- * Returns what to send first, or NULL for want of memory: the frame is in front then.
- */
-static struct sk_buff *first_part(struct sk_buff *skb, struct sk_buff_head *batch, bool split)
-{
-	struct sk_buff *segments, *one, *next, *before = (struct sk_buff *)batch;
-	struct netbuf_tag tag = *NETBUF_TAG(skb);
-	netdev_features_t features;
-
-	/* Most are not, and need not ask what the netdev can do. */
-	if (!skb_is_gso(skb))
-		return skb;
-	features = netif_skb_features(skb);
-	if (!split && !netif_needs_gso(skb, features))
-		return skb;
-	segments = skb_gso_segment(skb, features & ~NETIF_F_GSO_MASK);
-	if (segments == ERR_PTR(-ENOMEM)) {
-		__skb_queue_head(batch, skb);
-		return NULL;
-	}
-	/* Its netdev will refuse what cannot be segmented. */
-	if (IS_ERR_OR_NULL(segments))
-		return skb;
-	consume_skb(skb);
-	skb_list_walk_safe(segments, one, next) {
-		*NETBUF_TAG(one) = tag;
-		NETBUF_TAG(one)->is_part |= !!next;
-		skb_mark_not_on_list(one);
-		__skb_queue_after(batch, before, one);
-		before = one;
-	}
-	return __skb_dequeue(batch);
-}
-
 /*
  * How long the netdev's queue has been empty and refused the frame. One that is being
  * replaced, or not there yet since the carrier came back, refuses all.
@@ -184,16 +124,15 @@ static u64 refused_for(struct netbuf_queue *queue)
 	return queue->pace.refused_ns ? now - queue->pace.refused_ns : 0;
 }
 
-static enum netbuf_fate send_frame(struct netbuf_queue *queue, struct sk_buff *skb)
+/* If there is no room for it, it is the spare of the port. */
+static enum netbuf_fate send_frame(struct netbuf_queue *queue, struct netbuf_port *port,
+				   struct sk_buff *skb)
 {
 	struct netbuf_drop drop;
 	enum netbuf_fate fate;
 
 	memset(skb->cb, 0, sizeof(skb->cb));
-	/* It takes the queue of its round, whatever TCP would have allowed. */
-	skb->ooo_okay = 0;
-	nf_skip_egress(skb, true);
-	if (netbuf_flight_send(queue->flight, skb, &drop)) {
+	if (netbuf_flight_send(queue->flight, port, skb, !skb_queue_empty(&port->ready), &drop)) {
 		queue->pace.refused_ns = 0;
 		return NETBUF_SENT;
 	}
@@ -208,36 +147,57 @@ static enum netbuf_fate send_frame(struct netbuf_queue *queue, struct sk_buff *s
 	return fate;
 }
 
-/* Sends frames until there is no room; the clone of that one is the first then. */
-static unsigned int send_egress(struct netbuf_queue *queue, struct sk_buff_head *batch,
-				unsigned int max)
+/* Sends frames until there is no room; that one is the first of them again. */
+static unsigned int send_ready(struct netbuf_queue *queue, struct netbuf_port *port)
 {
-	/* One after the other is cloned into the same one, so that none need be allocated. */
-	struct sk_buff *clone = alloc_skb(0, GFP_ATOMIC), *skb;
-	unsigned int n, drained = 0, dropped = 0;
-	bool split = may_segment(queue->buf->dev);
-	enum netbuf_fate fate = NETBUF_SENT;
+	unsigned int n = port->refused, drained = 0, dropped = port->refused;
+	struct netbuf_tag tag;
+	enum netbuf_fate fate;
+	struct sk_buff *skb;
 
-	netbuf_flight_use_queue(queue->flight, queue->buf->dev);
-	for (n = 0; clone && n < max && (skb = __skb_dequeue(batch)); n++) {
-		skb = first_part(skb, batch, split);
-		if (!skb)
+	while ((skb = __skb_dequeue(&port->ready))) {
+		tag = *NETBUF_TAG(skb);
+		fate = send_frame(queue, port, skb);
+		if (fate == NETBUF_NO_ROOM) {
+			*NETBUF_TAG(port->spare) = tag;
+			__skb_queue_head(&port->ready, port->spare);
+			port->spare = NULL;
 			break;
-		skb_morph(clone, skb);
-		fate = send_frame(queue, skb);
-		if (fate == NETBUF_NO_ROOM)
-			break;
+		}
+		n++;
 		if (fate == NETBUF_REFUSED)
 			dropped++;
 		else
-			drained += !NETBUF_TAG(clone)->is_part;
+			drained += !tag.is_part;
 		queue->buf->ring.sent += fate == NETBUF_SENT;
 	}
-	if (fate == NETBUF_NO_ROOM)
-		__skb_queue_head(batch, clone);
-	else
-		consume_skb(clone);
 	netbuf_queue_count_sent(queue, drained, dropped);
+	return n;
+}
+
+static unsigned int send_to_driver(struct netbuf_queue *queue, struct netbuf_port *port)
+{
+	unsigned int n;
+
+	HARD_TX_LOCK(port->dev, port->txq, smp_processor_id());
+	n = send_ready(queue, port);
+	HARD_TX_UNLOCK(port->dev, port->txq);
+	return n;
+}
+
+static unsigned int send_egress(struct netbuf_queue *queue, struct sk_buff_head *batch,
+				unsigned int max)
+{
+	struct netbuf_port port;
+	unsigned int n;
+
+	if (!netbuf_port_open(&port, queue->flight, queue->buf->dev))
+		return 0;
+	netbuf_port_fill(&port, batch, max);
+	netbuf_flight_begin(queue->flight, &port);
+	n = port.txq ? send_to_driver(queue, &port) : send_ready(queue, &port);
+	netbuf_flight_end(queue->flight);
+	netbuf_port_close(&port, batch);
 	return n;
 }
 
@@ -272,8 +232,10 @@ static unsigned int send_round(struct netbuf_queue *queue)
 	__skb_queue_head_init(&batch);
 	netbuf_queue_take(queue, &batch, max);
 	local_bh_disable();
+	rcu_read_lock();
 	n = queue->direction == NETBUF_EGRESS ? send_egress(queue, &batch, max) :
 						send_ingress(queue, &batch);
+	rcu_read_unlock();
 	local_bh_enable();
 	netbuf_queue_return(queue, &batch);
 	if (n)
@@ -423,7 +385,9 @@ void netbuf_drain_init(struct netbuf *buf)
 void netbuf_drain_wake(struct netbuf *buf)
 {
 	WRITE_ONCE(buf->woken, true);
-	wake_up(&buf->idle);
+	/* It seldom sleeps, and a netdev may be done with each frame at once. */
+	if (wq_has_sleeper(&buf->idle))
+		wake_up(&buf->idle);
 }
 
 /**

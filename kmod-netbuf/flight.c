@@ -26,22 +26,32 @@
  * @inet: the sock to which they are charged; code that looks at skb->sk may
  *	take it for a socket of IP
  * @buf: buffer whose drain waits for them; NULL when it is detached
+ * @is_sending: the drain sends a round, and looks itself what has landed of it
  * @lost: frames dropped in flight, not counted yet
  */
 struct netbuf_flight {
 	struct inet_sock inet;
 	struct netbuf __rcu *buf;
+	bool is_sending;
 	atomic_t lost;
 };
 
 /**
  * struct sending - the frame that a CPU is sending on, with BH disabled
  * @skb: frame, compared only; or NULL
+ * @spare: becomes a clone of it if it is dropped; NULL: there is one
+ * @dev: its netdev
+ * @headroom: in front of its bytes
+ * @len: their number
  * @dropped: it was dropped
  * @reason: why
  */
 struct sending {
 	const struct sk_buff *skb;
+	struct sk_buff *spare;
+	const struct net_device *dev;
+	unsigned int headroom;
+	unsigned int len;
 	bool dropped;
 	enum skb_drop_reason reason;
 };
@@ -72,6 +82,26 @@ static bool is_charged(const struct sk_buff *skb)
 	       skb->sk->sk_prot == &netbuf_proto;
 }
 
+/* Only its netdev has had it, which does not alter frames (see port.c). */
+static bool is_as_sent(const struct sending *now, const struct sk_buff *skb)
+{
+	return skb->dev == now->dev && skb_headroom(skb) == now->headroom && skb->len == now->len;
+}
+
+/* It is about to be freed, but still whole. */
+static void note_fate(struct sending *now, struct sk_buff *skb, enum skb_drop_reason reason)
+{
+	now->skb = NULL;
+	now->dropped = true;
+	now->reason = reason;
+	if (!now->spare)
+		return;
+	if (is_as_sent(now, skb))
+		skb_morph(now->spare, skb);
+	else
+		now->reason = SKB_DROP_REASON_NOT_SPECIFIED;
+}
+
 /* The tracepoint kfree_skb: in any context. */
 static void note_drop(KFREE_SKB_PROTO)
 {
@@ -80,26 +110,24 @@ static void note_drop(KFREE_SKB_PROTO)
 	if (is_by_receiver(reason))
 		return;
 	now = get_cpu_ptr(&sending);
-	if (now->skb == skb) {
-		now->skb = NULL;
-		now->dropped = true;
-		now->reason = reason;
-	} else if (is_charged(skb)) {
+	if (now->skb == skb)
+		note_fate(now, skb, reason);
+	else if (is_charged(skb))
 		atomic_inc(&to_flight(skb->sk)->lost);
-	}
 	put_cpu_ptr(&sending);
 }
 
 /*
  * A frame has landed; its last bit of the charge, and that of the sock itself,
  * are still there. Two that land at the same time may both not be the last in
- * each other's eyes: the drain does not rely on being woken.
+ * each other's eyes, and one that lands while the drain is done with sending not be
+ * seen by it: the drain does not rely on being woken.
  */
 static void has_landed(struct sock *sk)
 {
 	struct netbuf *buf;
 
-	if (refcount_read(&sk->sk_wmem_alloc) > 2)
+	if (READ_ONCE(to_flight(sk)->is_sending) || refcount_read(&sk->sk_wmem_alloc) > 2)
 		return;
 	rcu_read_lock();
 	buf = rcu_dereference(to_flight(sk)->buf);
@@ -199,7 +227,8 @@ static bool is_for_want_of_room(enum skb_drop_reason reason)
  */
 enum netbuf_fate netbuf_fate_of(const struct netbuf_drop *drop, u64 refused_ns)
 {
-	if (is_for_want_of_room(drop->reason) || drop->ret == -ENETDOWN)
+	if (is_for_want_of_room(drop->reason) || drop->ret == -ENETDOWN ||
+	    drop->ret == NETDEV_TX_BUSY)
 		return NETBUF_NO_ROOM;
 	if (skb_dropped_by_qdisc(drop->reason) && drop->ret != NET_XMIT_SUCCESS &&
 	    refused_ns < PATIENCE_NS)
@@ -210,57 +239,103 @@ enum netbuf_fate netbuf_fate_of(const struct netbuf_drop *drop, u64 refused_ns)
 /**
  * netbuf_flight_use_queue() - which transmit queue do the next frames take?
  * @flight: flight
- * @dev: netdev that sends them
+ * @queue: its number, or -1: whichever they would
  *
- * Flows are spread over transmit queues, which do not wait for each other. So all
- * frames of a round take one, as those of a connected socket do. Not so where
- * queues are for classes of traffic, or the driver chooses: there the classes
- * have their own order, or the flows.
- *
- * Context: BH disabled.
+ * Context: any.
  */
-void netbuf_flight_use_queue(struct netbuf_flight *flight, struct net_device *dev)
+void netbuf_flight_use_queue(struct netbuf_flight *flight, int queue)
 {
 	struct sock *sk = &flight->inet.sk;
 
 	/* Since 6.18 a choice grows old, and is young again only if it is another one. */
 	sk_tx_queue_clear(sk);
-	if (!netdev_get_num_tc(dev))
-		sk_tx_queue_set(sk, smp_processor_id() % READ_ONCE(dev->real_num_tx_queues));
+	if (queue >= 0)
+		sk_tx_queue_set(sk, queue);
 }
 
 /**
  * netbuf_flight_add() - a frame is in flight from now on
  * @flight: flight
- * @skb: frame
+ * @skb: frame, charged to nobody
  *
  * Context: any.
  */
 void netbuf_flight_add(struct netbuf_flight *flight, struct sk_buff *skb)
 {
-	skb_set_owner_w(skb, &flight->inet.sk);
+	struct sock *sk = &flight->inet.sk;
+
+	/* As skb_set_owner_w() does for what has no owner. */
+	skb->sk = sk;
+	skb->destructor = sock_wfree;
+	refcount_add(skb->truesize, &sk->sk_wmem_alloc);
+}
+
+/**
+ * netbuf_flight_begin() - a round is about to be sent
+ * @flight: flight
+ * @port: the way into its netdev
+ *
+ * Context: BH disabled, until netbuf_flight_end().
+ */
+void netbuf_flight_begin(struct netbuf_flight *flight, const struct netbuf_port *port)
+{
+	struct sending *now = this_cpu_ptr(&sending);
+
+	WRITE_ONCE(flight->is_sending, true);
+	now->dev = port->dev;
+	now->spare = port->clones ? NULL : port->spare;
+}
+
+/**
+ * netbuf_flight_end() - the round was sent
+ * @flight: flight
+ *
+ * Context: BH disabled.
+ */
+void netbuf_flight_end(struct netbuf_flight *flight)
+{
+	WRITE_ONCE(flight->is_sending, false);
 }
 
 /**
  * netbuf_flight_send() - give a frame to its netdev
  * @flight: takes it
- * @skb: frame; gone on return
- * @drop: set if it was dropped
+ * @port: the way into it
+ * @skb: frame
+ * @more: another one follows at once
+ * @drop: set if it was not sent
  *
- * Context: BH disabled.
- * Return: true if it is in flight or has landed; false if it was dropped.
+ * Context: between netbuf_flight_begin() and netbuf_flight_end(); the port's transmit
+ * queue is locked, if it has one.
+ * Return: true if it is in flight or has landed, or false: what it was is
+ * the spare of the port then, unless it was dropped for good.
  */
-bool netbuf_flight_send(struct netbuf_flight *flight, struct sk_buff *skb,
-			struct netbuf_drop *drop)
+bool netbuf_flight_send(struct netbuf_flight *flight, struct netbuf_port *port,
+			struct sk_buff *skb, bool more, struct netbuf_drop *drop)
 {
 	struct sending *now = this_cpu_ptr(&sending);
 
+	if (port->clones)
+		skb_morph(port->spare, skb);
 	netbuf_flight_add(flight, skb);
-	*now = (struct sending){ .skb = skb };
-	drop->ret = dev_queue_xmit(skb);
+	now->headroom = skb_headroom(skb);
+	now->len = skb->len;
+	now->dropped = false;
+	now->skb = skb;
+	drop->ret = netbuf_port_give(port, skb, more);
 	now->skb = NULL;
-	drop->reason = now->reason;
-	return !now->dropped;
+	if (likely(!now->dropped && drop->ret != NETDEV_TX_BUSY))
+		return true;
+	if (now->dropped) {
+		drop->reason = now->reason;
+		return false;
+	}
+	/* It was not taken. */
+	drop->reason = SKB_DROP_REASON_NOT_SPECIFIED;
+	skb_orphan(skb);
+	consume_skb(port->spare);
+	port->spare = skb;
+	return false;
 }
 
 /**

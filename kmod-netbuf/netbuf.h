@@ -345,6 +345,36 @@ void netbuf_queue_count_drop(struct netbuf_queue *queue, u64 *counter);
 struct netbuf_limits netbuf_queue_limits(struct netbuf_queue *queue);
 void netbuf_set_limits(struct netbuf *buf, const struct netbuf_limits *limits);
 
+/* port.c */
+/**
+ * struct netbuf_port - the way of a round into its netdev
+ * @dev: netdev
+ * @txq: transmit queue to whose driver the frames are given; NULL: they go by
+ *	dev_queue_xmit()
+ * @queue: number of @txq
+ * @split: frames are segmented here, as they may be on the way
+ * @clones: each frame is cloned before it is sent, as it may be altered before it is dropped
+ * @spare: becomes the clone; what was not sent is here
+ * @ready: frames that can be sent as they are
+ * @refused: frames that never can, dropped
+ */
+struct netbuf_port {
+	struct net_device *dev;
+	struct netdev_queue *txq;
+	unsigned int queue;
+	bool split;
+	bool clones;
+	struct sk_buff *spare;
+	struct sk_buff_head ready;
+	unsigned int refused;
+};
+
+bool netbuf_port_open(struct netbuf_port *port, struct netbuf_flight *flight,
+		      struct net_device *dev);
+void netbuf_port_fill(struct netbuf_port *port, struct sk_buff_head *batch, unsigned int max);
+int netbuf_port_give(struct netbuf_port *port, struct sk_buff *skb, bool more);
+void netbuf_port_close(struct netbuf_port *port, struct sk_buff_head *batch);
+
 /* flight.c */
 enum netbuf_fate {
 	NETBUF_SENT,	/* in flight, or landed */
@@ -367,10 +397,12 @@ void netbuf_flight_detach(struct netbuf_flight *flight);
 void netbuf_flight_free(struct netbuf_flight *flight);
 bool netbuf_flight_is_over(const struct netbuf_flight *flight);
 unsigned int netbuf_flight_lost(struct netbuf_flight *flight);
-void netbuf_flight_use_queue(struct netbuf_flight *flight, struct net_device *dev);
 void netbuf_flight_add(struct netbuf_flight *flight, struct sk_buff *skb);
-bool netbuf_flight_send(struct netbuf_flight *flight, struct sk_buff *skb,
-			struct netbuf_drop *drop);
+void netbuf_flight_use_queue(struct netbuf_flight *flight, int queue);
+void netbuf_flight_begin(struct netbuf_flight *flight, const struct netbuf_port *port);
+void netbuf_flight_end(struct netbuf_flight *flight);
+bool netbuf_flight_send(struct netbuf_flight *flight, struct netbuf_port *port,
+			struct sk_buff *skb, bool more, struct netbuf_drop *drop);
 enum netbuf_fate netbuf_fate_of(const struct netbuf_drop *drop, u64 refused_ns);
 int netbuf_flight_init(void);
 void netbuf_flight_exit(void);
