@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Disks behind a port: which there are, whether they answer, and how they are
+ * kept from everybody until the LPAR has switched over.
+ *
+ * A claimed disk is open exclusively, so that no file system, no device-mapper
+ * table and no other exclusive user gets it, and read-only, so that writes
+ * through its node fail. Read-only is the flag of BLKROSET: that of the gendisk
+ * is set anew by sd whenever it looks at the disk.
+ */
+#include <linux/blkdev.h>
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <scsi/scsi.h>
+#include <scsi/scsi_common.h>
+#include <scsi/scsi_device.h>
+#include <scsi/scsi_host.h>
+#include "fcnpiv.h"
+
+/* Of a TEST UNIT READY. */
+#define FCN_PROBE_TIMEOUT	(10 * HZ)
+#define FCN_PROBE_RETRIES	5
+
+static bool is_disk(const struct scsi_device *sdev)
+{
+	return sdev->type == TYPE_DISK || sdev->type == TYPE_ZBC || sdev->type == TYPE_RBC;
+}
+
+static int is_gendisk(struct device *dev, const void *data)
+{
+	return dev->type && dev->type->name && !strcmp(dev->type->name, "disk") &&
+	       dev->class && !strcmp(dev->class->name, "block");
+}
+
+static void look_at_gendisk(struct scsi_device *sdev, struct fcn_lun *lun)
+{
+	struct device *dev = device_find_child(&sdev->sdev_gendev, NULL, is_gendisk);
+
+	if (!dev)
+		return;
+	lun->devt = dev->devt;
+	strscpy(lun->disk, dev_to_disk(dev)->disk_name, sizeof(lun->disk));
+	lun->sectors = get_capacity(dev_to_disk(dev));
+	lun->openers = disk_openers(dev_to_disk(dev));
+	put_device(dev);
+}
+
+/* One that was cut short names nothing. */
+static void look_at_name(struct scsi_device *sdev, struct fcn_lun *lun)
+{
+	int len = scsi_vpd_lun_id(sdev, lun->id, sizeof(lun->id));
+
+	if (len <= 0 || len >= sizeof(lun->id))
+		lun->id[0] = 0;
+}
+
+/**
+ * fcn_disk_look() - all disks behind a SCSI host
+ * @shost: of a port
+ * @luns: they are added here
+ *
+ * Context: process.
+ */
+void fcn_disk_look(struct Scsi_Host *shost, struct fcn_luns *luns)
+{
+	struct scsi_device *sdev;
+	struct fcn_lun *lun;
+
+	shost_for_each_device(sdev, shost) {
+		lun = is_disk(sdev) ? fcn_luns_add(luns) : NULL;
+		if (!lun)
+			continue;
+		lun->number = sdev->lun;
+		lun->block_size = sdev->sector_size;
+		lun->runs = READ_ONCE(sdev->sdev_state) == SDEV_RUNNING;
+		look_at_name(sdev, lun);
+		look_at_gendisk(sdev, lun);
+	}
+}
+
+/* Who registered as the original may go on as the original, but not under the other name. */
+static int probe_one(struct scsi_device *sdev, const struct fcn_names *names,
+		     enum fcn_port port, char *why)
+{
+	struct scsi_sense_hdr sense = {};
+	int result = scsi_test_unit_ready(sdev, FCN_PROBE_TIMEOUT, FCN_PROBE_RETRIES, &sense);
+
+	if (!result)
+		return port == FCN_PORT_MAINTENANCE ? fcn_reservation_check(sdev, names, why) : 0;
+	scnprintf(why, FCNPIV_REASON_MAX + 1,
+		  "LUN %llu is not ready: status %02x, host %02x, sense %x/%02x/%02x", sdev->lun,
+		  result & 0xff, host_byte(result), sense.sense_key, sense.asc, sense.ascq);
+	return -EIO;
+}
+
+/**
+ * fcn_disk_probe() - do all disks behind a port answer, and may it use them?
+ * @names: world wide names
+ * @port: port
+ * @why: FCNPIV_REASON_MAX + 1 bytes for the reason of a failure
+ *
+ * Context: process, without locks; may take minutes.
+ * Return: 0; -EBUSY when the guest has registered reservations, -EIO, -ENOMEM, -ENODEV.
+ */
+int fcn_disk_probe(const struct fcn_names *names, enum fcn_port port, char *why)
+{
+	struct Scsi_Host *shost = fcn_vport_host_get(names, port);
+	struct scsi_device *sdev;
+	int err = 0;
+
+	if (!shost) {
+		strscpy(why, "the port has gone", FCNPIV_REASON_MAX + 1);
+		return -ENODEV;
+	}
+	shost_for_each_device(sdev, shost) {
+		if (!is_disk(sdev))
+			continue;
+		err = probe_one(sdev, names, port, why);
+		if (err) {
+			scsi_device_put(sdev);
+			break;
+		}
+	}
+	scsi_host_put(shost);
+	return err;
+}
+
+/* A disk's number may by now be that of another one. */
+static bool is_behind(struct block_device *bdev, u64 wwpn)
+{
+	struct device *dev = disk_to_dev(bdev->bd_disk)->parent;
+
+	return dev && scsi_is_sdev_device(dev) &&
+	       fcn_vport_is_host(to_scsi_device(dev)->host, wwpn);
+}
+
+/**
+ * fcn_disk_is_claimed() - is this one of ours?
+ * @work: with the claims
+ * @devt: disk
+ *
+ * Return: true if so.
+ */
+bool fcn_disk_is_claimed(const struct fcn_work *work, dev_t devt)
+{
+	unsigned int i;
+
+	for (i = 0; i < work->nr_claims; i++)
+		if (work->claims[i].devt == devt)
+			return true;
+	return false;
+}
+
+static int claim_one(struct fcn_work *work, const struct fcn_target *target)
+{
+	struct fcn_claim *claim = &work->claims[work->nr_claims];
+	struct file *file = bdev_file_open_by_dev(target->devt, BLK_OPEN_READ, work, NULL);
+	struct block_device *bdev;
+
+	if (IS_ERR(file)) {
+		scnprintf(work->why, sizeof(work->why),
+			  PTR_ERR(file) == -EBUSY ?
+			  "disk %s is in use on this host: keep multipath and LVM off it" :
+			  "disk %s cannot be opened (%ld)", target->name, PTR_ERR(file));
+		return PTR_ERR(file);
+	}
+	bdev = file_bdev(file);
+	if (!is_behind(bdev, work->names.port[work->order.port])) {
+		bdev_file_close(file, true);
+		scnprintf(work->why, sizeof(work->why), "disk %s has become another one",
+			  target->name);
+		return -EAGAIN;
+	}
+	claim->devt = target->devt;
+	claim->file = file;
+	claim->was_read_only = bdev_test_flag(bdev, BD_READ_ONLY);
+	bdev_set_flag(bdev, BD_READ_ONLY);
+	work->nr_claims++;
+	return 0;
+}
+
+/**
+ * fcn_disk_claim() - nobody uses these disks from now on
+ * @work: targets, claims, names and port
+ *
+ * Those that are claimed stay so when others are not.
+ *
+ * Context: process, without locks; may sleep for long, as opening a disk reads from it.
+ * Return: 0, -EBUSY, -EAGAIN or what opening gave.
+ */
+int fcn_disk_claim(struct fcn_work *work)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < work->nr_targets; i++) {
+		if (fcn_disk_is_claimed(work, work->targets[i].devt))
+			continue;
+		if (work->nr_claims == FCNPIV_PATHS_MAX)
+			return -ENOSPC;
+		err = claim_one(work, &work->targets[i]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * fcn_disk_free() - let all claimed disks go
+ * @work: claims
+ * @writable: the LPAR is here: they may be written
+ *
+ * What was read through them before the source had stopped is forgotten.
+ *
+ * Context: process, without locks; may sleep.
+ */
+void fcn_disk_free(struct fcn_work *work, bool writable)
+{
+	struct fcn_claim *claim;
+	struct block_device *bdev;
+
+	while (work->nr_claims) {
+		claim = &work->claims[--work->nr_claims];
+		bdev = file_bdev(claim->file);
+		invalidate_bdev(bdev);
+		if (writable && !claim->was_read_only)
+			bdev_clear_flag(bdev, BD_READ_ONLY);
+		bdev_file_close(claim->file, true);
+		claim->file = NULL;
+		claim->devt = 0;
+	}
+}
