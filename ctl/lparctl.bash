@@ -38,6 +38,13 @@ _lparctl_targets() {
 	_lparctl_lpars
 }
 
+_lparctl_identities() {
+	local identity
+	for identity in /sys/class/fcnpiv/*/; do
+		[[ -d $identity ]] && basename "$identity"
+	done
+}
+
 _lparctl_volumes() {
 	dmsetup ls --target snapsync 2>/dev/null | cut -f 1
 }
@@ -52,10 +59,10 @@ _lparctl_saved() {
 # The value of an option, or of a key; fails for those that have none. $1 object, $2 verb, $3 word before.
 _lparctl_value() {
 	case $1,$2,$3 in
-	*,--host | *,--force | *,--incoming | *,--no-wait | *,--continue | *,--group | *,--repair) return 1 ;;
+	*,--host | *,--force | *,--incoming | *,--no-wait | *,--continue | *,--group | *,--repair | *,--maintenance) return 1 ;;
 	throttle,attach,--count | throttle,set,--count) return 1 ;;
 	*,--lpar | throttle,*,--target) _lparctl_lpars ;;
-	*,--file | *,-f | *,--counter | lpar,*,disk) compgen -f -- "$cur" ;;
+	*,--file | *,-f | *,--counter | *,--luns | lpar,*,disk) compgen -f -- "$cur" ;;
 	*,--dir) compgen -d -- "$cur" ;;
 	*,--via) compgen -c -- "$cur" ;;
 	*,--event) _lparctl_events ;;
@@ -64,6 +71,7 @@ _lparctl_value() {
 	*,--policy) echo tail-drop head-drop pass ;;
 	*,--unmatched) echo pass drop ;;
 	*,--copy) echo yes no ;;
+	*,--parent) ls /sys/class/fc_host 2>/dev/null ;;
 	lpar,*,owner) compgen -u -- "$cur" ;;
 	lpar,stage,state) echo active migrating saved ;;
 	lpar,*,pages) echo any large ;;
@@ -92,6 +100,11 @@ _lparctl_things() {
 	throttle,msi,*) echo off ;;
 	throttle,attach,0) _lparctl_lpars; pgrep qemu ;;
 	throttle,*) _lparctl_targets ;;
+	fc,define,0) _lparctl_lpars ;;
+	fc,start,1) echo source destination ;;
+	fc,confirm,1) echo io gone switched returned ;;
+	fc,wait,1) echo idle io-to-m on-m armed io-to-o o-return ;;
+	fc,delete,* | fc,show,* | fc,*,0) _lparctl_identities ;;
 	snap,*,0) _lparctl_volumes ;;
 	snap,restore,1 | snap,delete,1 | snap,rename,1 | snap,settle,1 | snap,merge,1)
 		dmsetup message "${COMP_WORDS[COMP_CWORD - 1]}" 0 list 2>/dev/null |
