@@ -197,8 +197,10 @@ int fcn_disk_claim(struct fcn_work *work)
 	for (i = 0; i < work->nr_targets; i++) {
 		if (fcn_disk_is_claimed(work, work->targets[i].devt))
 			continue;
-		if (work->nr_claims == FCNPIV_PATHS_MAX)
+		if (work->nr_claims == FCNPIV_PATHS_MAX) {
+			strscpy(work->why, "too many disks have come and gone", sizeof(work->why));
 			return -ENOSPC;
+		}
 		err = claim_one(work, &work->targets[i]);
 		if (err)
 			return err;

@@ -164,8 +164,9 @@ struct fcn_view {
  * @deadline_ms: how long steps may take
  * @deadline: when this step's is over, 0 = never
  * @overdue: it is over, and there was no way back
- * @job_runs: an order is being carried out
- * @job_done: one of this step has been
+ * @job: the last order
+ * @job_runs: it is being carried out
+ * @job_done: it has been, in this step
  * @job_error: its result, 0 or a negative errno
  * @retry_at: not before this
  * @backoff_ms: pause before the next try
@@ -191,6 +192,7 @@ struct fcn_machine {
 	u32 deadline_ms[FCN_DEADLINES];
 	u64 deadline;
 	bool overdue;
+	enum fcn_job job;
 	bool job_runs;
 	bool job_done;
 	int job_error;

@@ -550,6 +550,8 @@ static void del(struct fcn_identity *identity)
 	lockdep_assert_held(&fcn_mutex);
 	list_del(&identity->list);
 	fcn_sysfs_del(identity);
+	/* The worker may still be on its way out of job_done(). */
+	cancel_work_sync(&identity->work.work);
 	cancel_delayed_work_sync(&identity->tick);
 	fcn_identity_put(identity);
 }

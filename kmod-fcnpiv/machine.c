@@ -255,6 +255,7 @@ static enum verdict look_login(struct fcn_machine *machine, struct look *look,
 		return NEXT;
 	case FCN_PORT_STATE_COMING:
 	case FCN_PORT_STATE_LEAVING:
+	case FCN_PORT_STATE_ELSEWHERE:
 		say(machine, "%s", view->why);
 		return STAY;
 	case FCN_PORT_STATE_NO_NPIV:
@@ -281,6 +282,11 @@ static enum verdict lose(struct fcn_machine *machine, struct look *look, enum fc
 	return AGAIN;
 }
 
+static bool is_probed(const struct fcn_machine *machine)
+{
+	return machine->job_done && machine->job == FCN_JOB_PROBE;
+}
+
 static enum verdict look_verify(struct fcn_machine *machine, struct look *look,
 				enum fcn_port port)
 {
@@ -292,9 +298,9 @@ static enum verdict look_verify(struct fcn_machine *machine, struct look *look,
 		say(machine, "%s", view->why);
 		return STAY;
 	}
-	if (machine->job_done && !machine->job_error)
+	if (is_probed(machine) && !machine->job_error)
 		return NEXT;
-	if (machine->job_done && machine->job_error == -EBUSY && may_go_back(machine)) {
+	if (is_probed(machine) && machine->job_error == -EBUSY && may_go_back(machine)) {
 		say(machine, "%s", machine->job_why);
 		return FAIL;
 	}
@@ -333,7 +339,9 @@ static enum verdict look_logout(struct fcn_machine *machine, struct look *look,
 	const struct fcn_port_view *view = &look->view->port[port];
 	const struct fcn_port_view *maintenance = &look->view->port[FCN_PORT_MAINTENANCE];
 
-	if (view->state == FCN_PORT_STATE_ABSENT)
+	/* With the port its disks go, and then our claims on them. */
+	if ((view->state == FCN_PORT_STATE_ABSENT || view->state == FCN_PORT_STATE_ELSEWHERE) &&
+	    !look->view->has_claims)
 		return NEXT;
 	if (view->state == FCN_PORT_STATE_LEAVING) {
 		say(machine, "%s", view->why);
@@ -352,7 +360,13 @@ static enum verdict look_logout(struct fcn_machine *machine, struct look *look,
 
 static enum verdict look_gone(struct fcn_machine *machine, struct look *look, enum fcn_port port)
 {
-	if (look->view->port[port].state != FCN_PORT_STATE_ABSENT) {
+	const struct fcn_port_view *view = &look->view->port[port];
+
+	if (view->state == FCN_PORT_STATE_ELSEWHERE) {
+		say(machine, "%s", view->why);
+		return STAY;
+	}
+	if (view->state != FCN_PORT_STATE_ABSENT) {
 		enter(machine, FCN_STEP_O_LOGOUT, look->now_ms);
 		return AGAIN;
 	}
@@ -832,5 +846,7 @@ struct fcn_order fcn_machine_advance(struct fcn_machine *machine, const struct f
 		}
 	judge(machine, &look);
 	machine->job_runs = look.order.job != FCN_JOB_NONE;
+	if (machine->job_runs)
+		machine->job = look.order.job;
 	return look.order;
 }

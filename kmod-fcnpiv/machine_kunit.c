@@ -532,6 +532,41 @@ static void no_receipt_while_the_original_is_there(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (int)host->machine.step, (int)FCN_STEP_O_LOGOUT);
 }
 
+/* Somebody deletes the original at the destination: our claims on its disks go as well. */
+static void claims_go_with_the_port(struct kunit *test)
+{
+	struct world *world = new_world(test, 48, 0);
+	struct host *host = &world->host[DESTINATION];
+	char why[FCNPIV_REASON_MAX + 1];
+
+	world->may_switch = false;
+	start_source(test, world);
+	KUNIT_ASSERT_TRUE(test, run_to(test, world, DESTINATION, FCN_STEP_ARMED));
+	set_port(host, FCN_PORT_ORIGINAL, FCN_PORT_STATE_ABSENT);
+	KUNIT_EXPECT_EQ(test, fcn_machine_abort(&host->machine, why), 0);
+	run_world(test, world, 1200);
+	KUNIT_EXPECT_TRUE(test, fcn_machine_is_idle(&host->machine));
+	KUNIT_EXPECT_FALSE(test, host->view.has_claims);
+}
+
+/* A name at another adapter of the same host: nothing goes round in circles. */
+static void a_name_elsewhere_is_waited_for(struct kunit *test)
+{
+	struct world *world = new_world(test, 49, 0);
+	struct host *source = &world->host[SOURCE];
+
+	start_source(test, world);
+	KUNIT_ASSERT_TRUE(test, run_to(test, world, SOURCE, FCN_STEP_O_GONE));
+	set_port(source, FCN_PORT_ORIGINAL, FCN_PORT_STATE_ELSEWHERE);
+	confirm(source, FCN_CONFIRM_GONE);
+	run_host(test, world, source);
+	KUNIT_EXPECT_EQ(test, (int)source->machine.step, (int)FCN_STEP_O_GONE);
+	KUNIT_EXPECT_FALSE(test, source->machine.has_token);
+	set_port(source, FCN_PORT_ORIGINAL, FCN_PORT_STATE_ABSENT);
+	run_host(test, world, source);
+	KUNIT_EXPECT_TRUE(test, source->machine.has_token);
+}
+
 /* Also on the way back, when the original is not there yet. */
 static void the_guests_port_comes_back(struct kunit *test)
 {
@@ -572,6 +607,36 @@ static void the_guests_port_comes_back(struct kunit *test)
 									   FCN_PORT_MAINTENANCE),
 				(int)FCN_PORT_STATE_ACTIVE);
 	}
+}
+
+static void another_job_is_no_proof(struct kunit *test)
+{
+	struct world *world = new_world(test, 60, 0);
+	struct host *source = &world->host[SOURCE];
+	char why[FCNPIV_REASON_MAX + 1];
+
+	world->may_switch = false;
+	start_source(test, world);
+	KUNIT_ASSERT_TRUE(test, run_to(test, world, SOURCE, FCN_STEP_ON_M));
+	KUNIT_ASSERT_EQ(test, fcn_machine_abort(&source->machine, why), 0);
+	KUNIT_ASSERT_TRUE(test, run_to(test, world, SOURCE, FCN_STEP_O_LOGIN));
+	while (source->job.job != FCN_JOB_PROBE) {
+		run_host(test, world, source);
+		world->now_ms += FCN_TICK_MS;
+	}
+	fcn_machine_job_done(&source->machine, -EIO, "not yet", world->now_ms);
+	source->job.job = FCN_JOB_NONE;
+	set_port(source, FCN_PORT_MAINTENANCE, FCN_PORT_STATE_ABSENT);
+	world->now_ms += FCN_BACKOFF_LAST_MS;
+	run_host(test, world, source);
+	KUNIT_ASSERT_EQ(test, (int)source->job.job, (int)FCN_JOB_LOGIN);
+	fcn_machine_job_done(&source->machine, 0, "", world->now_ms);
+	source->job.job = FCN_JOB_NONE;
+	set_port(source, FCN_PORT_MAINTENANCE, FCN_PORT_STATE_ACTIVE);
+	world->now_ms += FCN_BACKOFF_LAST_MS;
+	run_host(test, world, source);
+	KUNIT_EXPECT_EQ(test, (int)source->machine.step, (int)FCN_STEP_O_VERIFY);
+	KUNIT_EXPECT_EQ(test, (int)source->job.job, (int)FCN_JOB_PROBE);
 }
 
 static void only_what_is_armed_switches(struct kunit *test)
@@ -698,7 +763,10 @@ static struct kunit_case machine_cases[] = {
 	KUNIT_CASE(a_logout_is_not_tried_again_blindly),
 	KUNIT_CASE(what_others_log_in_is_logged_out),
 	KUNIT_CASE(no_receipt_while_the_original_is_there),
+	KUNIT_CASE(claims_go_with_the_port),
+	KUNIT_CASE(a_name_elsewhere_is_waited_for),
 	KUNIT_CASE(the_guests_port_comes_back),
+	KUNIT_CASE(another_job_is_no_proof),
 	KUNIT_CASE(only_what_is_armed_switches),
 	KUNIT_CASE(a_guest_with_reservations_stays),
 	KUNIT_CASE(nothing_starts_without_a_token),

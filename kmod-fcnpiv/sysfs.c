@@ -36,6 +36,7 @@ static const char *const port_state_names[] = {
 	[FCN_PORT_STATE_REFUSED] = "refused",
 	[FCN_PORT_STATE_NO_NPIV] = "no-npiv",
 	[FCN_PORT_STATE_LEAVING] = "leaving",
+	[FCN_PORT_STATE_ELSEWHERE] = "elsewhere",
 };
 
 /* A file that prints something of the identity, with its op held. */

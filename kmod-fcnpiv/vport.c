@@ -28,8 +28,11 @@ bool fcn_vport_is_host(struct Scsi_Host *shost, u64 wwpn)
 {
 	const struct scsi_transport_template *transport = shost->transportt;
 
-	/* Only of such hosts is shost_data what scsi_transport_fc says it is. */
-	return transport && transport->host_attrs.ac.class &&
+	/*
+	 * Only of such hosts is shost_data what scsi_transport_fc says it is. It comes
+	 * after the host can be found.
+	 */
+	return shost->shost_data && transport && transport->host_attrs.ac.class &&
 	       !strcmp(transport->host_attrs.ac.class->name, "fc_host") &&
 	       fc_host_port_name(shost) == wwpn;
 }
@@ -67,13 +70,14 @@ struct Scsi_Host *fcn_vport_parent_get(u64 wwpn, unsigned int *hint)
 	return shost;
 }
 
-static struct fc_vport *find(struct Scsi_Host *parent, u64 wwnn, u64 wwpn)
+/* By the name that the fabric goes by: whoever uses it with another WWNN is found, too. */
+static struct fc_vport *find(struct Scsi_Host *parent, u64 wwpn)
 {
 	struct fc_vport *vport;
 
 	lockdep_assert_held(parent->host_lock);
 	list_for_each_entry(vport, &fc_host_vports(parent), peers)
-		if (vport->port_name == wwpn && vport->node_name == wwnn)
+		if (vport->port_name == wwpn)
 			return vport;
 	return NULL;
 }
@@ -91,13 +95,13 @@ struct found {
 };
 
 /* A port that is being made is freed without regard to references if that fails. */
-static bool look_up(struct Scsi_Host *parent, u64 wwnn, u64 wwpn, struct found *found)
+static bool look_up(struct Scsi_Host *parent, u64 wwpn, struct found *found)
 {
 	struct fc_vport *vport;
 	unsigned long flags;
 
 	spin_lock_irqsave(parent->host_lock, flags);
-	vport = find(parent, wwnn, wwpn);
+	vport = find(parent, wwpn);
 	if (vport) {
 		found->state = vport->vport_state;
 		found->flags = vport->flags;
@@ -145,7 +149,7 @@ struct Scsi_Host *fcn_vport_host_get(const struct fcn_names *names, enum fcn_por
 	parent = fcn_vport_parent_get(names->parent, &hint);
 	if (!parent)
 		return NULL;
-	if (look_up(parent, names->node, names->port[port], &found) && found.dev) {
+	if (look_up(parent, names->port[port], &found) && found.dev) {
 		shost = get_own_host(found.dev, names->port[port]);
 		put_device(found.dev);
 	}
@@ -219,6 +223,23 @@ static void look_at_storage(struct device *vport_dev, u64 wwpn, struct fcn_port_
 	scsi_host_put(shost);
 }
 
+/* A port that has just been deleted may be there for a moment without its parent. */
+static void look_elsewhere(u64 wwpn, enum fcn_port port, struct fcn_port_view *view)
+{
+	unsigned int number = 0;
+	struct Scsi_Host *shost = fcn_vport_parent_get(wwpn, &number);
+
+	if (!shost) {
+		scnprintf(view->why, sizeof(view->why), "the %s port is not logged in",
+			  fcn_port_name(port));
+		return;
+	}
+	view->state = FCN_PORT_STATE_ELSEWHERE;
+	scnprintf(view->why, sizeof(view->why), "host%u, of another adapter, has the name %016llx",
+		  number, wwpn);
+	scsi_host_put(shost);
+}
+
 /**
  * fcn_vport_look() - how is a port, and what does it see?
  * @names: world wide names
@@ -246,11 +267,10 @@ void fcn_vport_look(const struct fcn_names *names, enum fcn_port port, unsigned 
 			  names->parent);
 		return;
 	}
-	if (!look_up(parent, names->node, wwpn, &found))
-		scnprintf(view->why, sizeof(view->why), "the %s port is not logged in",
-			  fcn_port_name(port));
-	else
+	if (look_up(parent, wwpn, &found))
 		judge(&found, view);
+	else
+		look_elsewhere(wwpn, port, view);
 	if (found.dev) {
 		look_at_storage(found.dev, wwpn, view, luns);
 		put_device(found.dev);
@@ -319,13 +339,13 @@ static void unpin_parent(struct Scsi_Host *parent)
 }
 
 /* Marks the port as the transport's own files do, so that nobody else deletes it, too. */
-static struct fc_vport *claim_for_delete(struct Scsi_Host *parent, u64 wwnn, u64 wwpn)
+static struct fc_vport *claim_for_delete(struct Scsi_Host *parent, u64 wwpn)
 {
 	struct fc_vport *vport;
 	unsigned long flags;
 
 	spin_lock_irqsave(parent->host_lock, flags);
-	vport = find(parent, wwnn, wwpn);
+	vport = find(parent, wwpn);
 	if (vport && vport->flags & (FC_VPORT_CREATING | FC_VPORT_DEL))
 		vport = ERR_PTR(-EBUSY);
 	else if (vport)
@@ -334,9 +354,9 @@ static struct fc_vport *claim_for_delete(struct Scsi_Host *parent, u64 wwnn, u64
 	return vport;
 }
 
-static int delete_port(struct Scsi_Host *parent, u64 wwnn, u64 wwpn, char *why)
+static int delete_port(struct Scsi_Host *parent, u64 wwpn, char *why)
 {
-	struct fc_vport *vport = claim_for_delete(parent, wwnn, wwpn);
+	struct fc_vport *vport = claim_for_delete(parent, wwpn);
 	int err;
 
 	if (!vport)
@@ -401,11 +421,11 @@ int fcn_vport_login(const struct fcn_names *names, enum fcn_port port, char *why
 
 	if (IS_ERR(parent))
 		return PTR_ERR(parent);
-	is_there = look_up(parent, names->node, wwpn, &found);
+	is_there = look_up(parent, wwpn, &found);
 	if (found.dev)
 		put_device(found.dev);
 	if (is_there && is_dead(&found)) {
-		err = delete_port(parent, names->node, wwpn, why);
+		err = delete_port(parent, wwpn, why);
 		is_there = false;
 	}
 	if (!err && !is_there)
@@ -433,7 +453,7 @@ int fcn_vport_logout(const struct fcn_names *names, enum fcn_port port, char *wh
 
 	if (IS_ERR(parent))
 		return PTR_ERR(parent);
-	err = delete_port(parent, names->node, names->port[port], why);
+	err = delete_port(parent, names->port[port], why);
 	unpin_parent(parent);
 	return err;
 }

@@ -66,6 +66,7 @@ static const char *const port_state_names[] = {
 	[FCN_PORT_STATE_REFUSED] = "refused",
 	[FCN_PORT_STATE_NO_NPIV] = "no-npiv",
 	[FCN_PORT_STATE_LEAVING] = "leaving",
+	[FCN_PORT_STATE_ELSEWHERE] = "elsewhere",
 };
 
 static const char *const gone_by_names[] = {

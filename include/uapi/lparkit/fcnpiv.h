@@ -81,6 +81,7 @@ enum fcn_port_state {
 	FCN_PORT_STATE_REFUSED,	/* by the fabric */
 	FCN_PORT_STATE_NO_NPIV,	/* the fabric does not know virtual ports */
 	FCN_PORT_STATE_LEAVING,	/* it is being made or deleted */
+	FCN_PORT_STATE_ELSEWHERE, /* another adapter of this host has the name */
 };
 
 enum fcn_confirm {
