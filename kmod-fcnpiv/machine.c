@@ -388,10 +388,8 @@ static enum verdict look_on_maintenance(struct fcn_machine *machine, struct look
 	if (!keep_original_away(machine, look))
 		return STAY;
 	machine->has_token = true;
-	if (test_bit(FCN_CONFIRM_SWITCHED, &machine->confirmed)) {
-		machine->switched = true;
+	if (machine->switched)
 		return NEXT;
-	}
 	say(machine, "waits for the switch-over");
 	return STAY;
 }
@@ -738,6 +736,9 @@ int fcn_machine_confirm(struct fcn_machine *machine, enum fcn_confirm confirm, c
 	if (!fits)
 		return refuse(why, -EINVAL, "step %s does not wait for that", fcn_step_name(step));
 	__set_bit(confirm, &machine->confirmed);
+	/* The destination has decided: whatever is still under way here, nothing goes back. */
+	if (step == FCN_STEP_ON_M)
+		machine->switched = true;
 	return 0;
 }
 
