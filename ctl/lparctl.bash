@@ -59,7 +59,7 @@ _lparctl_saved() {
 # The value of an option, or of a key; fails for those that have none. $1 object, $2 verb, $3 word before.
 _lparctl_value() {
 	case $1,$2,$3 in
-	*,--host | *,--force | *,--incoming | *,--no-wait | *,--continue | *,--group | *,--repair | *,--maintenance) return 1 ;;
+	*,--host | *,--force | *,--incoming | *,--no-wait | *,--continue | *,--group | *,--repair | *,--maintenance | *,--new) return 1 ;;
 	throttle,attach,--count | throttle,set,--count) return 1 ;;
 	*,--lpar | throttle,*,--target) _lparctl_lpars ;;
 	*,--file | *,-f | *,--counter | *,--luns | lpar,*,disk) compgen -f -- "$cur" ;;
@@ -100,7 +100,7 @@ _lparctl_things() {
 	throttle,msi,*) echo off ;;
 	throttle,attach,0) _lparctl_lpars; pgrep qemu ;;
 	throttle,*) _lparctl_targets ;;
-	fc,define,0) _lparctl_lpars ;;
+	fc,define,0 | fc,generate,0) _lparctl_lpars ;;
 	fc,start,1) echo source destination ;;
 	fc,confirm,1) echo io gone switched returned ;;
 	fc,wait,1) echo idle io-to-m on-m armed io-to-o o-return ;;

@@ -108,6 +108,8 @@ static const struct verb fc_verbs[] = {
 	{ "show", fc_show_verb, "[LPAR]...",
 	  "Operation, step and ports of identities; with names, also world wide names and paths." },
 	{ "list", fc_list_verb, "", "The adapters of this host, and how many ports they have room for." },
+	{ "generate", fc_generate_verb, "LPAR [--new]",
+	  "Names for an LPAR that no adapter has, the same ones each time; --new: others." },
 	{ "define", fc_define_verb,
 	  "LPAR --wwnn WWN --wwpn WWN --wwpn-maintenance WWN --parent HOST\n[SETTING]...",
 	  "Give an LPAR an identity: its names, and the adapter through which it has its disks." },

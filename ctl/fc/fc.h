@@ -27,6 +27,9 @@ const char *token_format(char *buf, size_t size, const uint8_t *token, size_t le
 int fc_parent(const char *word, uint64_t *wwpn);
 int fc_list_verb(struct args *args);
 
+/* fc_registry.c: names that this host has given to LPARs */
+int fc_generate_verb(struct args *args);
+
 /* fc_change.c: define, set, delete, login, logout, start, confirm, abort, wait */
 int fc_define_verb(struct args *args);
 int fc_set_verb(struct args *args);

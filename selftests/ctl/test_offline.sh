@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 133
+plan 140
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -137,6 +137,21 @@ port pci0000:00/host10/vport-10:0-0 host11 0x2001000000000001
 port pci0000:00 host2 0x21000024ff00000a
 check "fc list" adapters "host2 21:00:00:24:ff:00:00:0a host10 21:00:00:24:ff:00:00:01"
 check "and as a table" says 0 "host10 *21:.*:01 *Online *- *1 *255" ctl fc list
+# names LPAR [--new]: WWNN, WWPN and the maintenance name
+names() {
+	ctl -j fc generate "$@" | json "j['wwnn'], j['wwpn'], j['wwpn_maintenance']"
+}
+
+mkdir -p "$root/var/lib"
+web=$(names web)
+check "names are generated" grep -Eqx "20:00:(.[26ae](:..){5}) 20:01:\1 20:02:\1" <<<"$web"
+check "the same each time" same "$(names web)" "$web"
+check "others for another LPAR" test "$(names db)" != "$web"
+check "new ones" test "$(names web --new)" != "$web"
+check "which are the same from then on" same "$(names web)" "$(names web)"
+check "no name is forgotten" same "$(wc -l <"$root/var/lib/lparkit/wwn")" 3
+echo "web 2000" >>"$root/var/lib/lparkit/wwn"
+check "a registry that is damaged gives none" says 1 "not understood" ctl fc generate new
 check "start with a bad name" exits 2 lparctl start ../a
 check "start with a stray word" exits 2 lparctl start a b
 
