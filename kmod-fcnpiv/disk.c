@@ -55,28 +55,41 @@ static void look_at_name(struct scsi_device *sdev, struct fcn_lun *lun)
 		lun->id[0] = 0;
 }
 
+static void look_at_disk(struct scsi_device *sdev, struct fcn_lun *lun)
+{
+	lun->number = sdev->lun;
+	lun->block_size = sdev->sector_size;
+	lun->runs = READ_ONCE(sdev->sdev_state) == SDEV_RUNNING;
+	look_at_name(sdev, lun);
+	look_at_gendisk(sdev, lun);
+}
+
 /**
  * fcn_disk_look() - all disks behind a SCSI host
  * @shost: of a port
  * @luns: they are added here
  *
+ * Commands are counted device by device: the tags of a host that is being removed
+ * go before the host, those of a device with it.
+ *
  * Context: process.
+ * Return: commands that are under way to devices of any kind.
  */
-void fcn_disk_look(struct Scsi_Host *shost, struct fcn_luns *luns)
+unsigned int fcn_disk_look(struct Scsi_Host *shost, struct fcn_luns *luns)
 {
 	struct scsi_device *sdev;
+	unsigned int busy = 0;
 	struct fcn_lun *lun;
 
 	shost_for_each_device(sdev, shost) {
+		/* While it is scanned it is not set up. */
+		if (sdev->is_visible)
+			busy += scsi_device_busy(sdev);
 		lun = is_disk(sdev) ? fcn_luns_add(luns) : NULL;
-		if (!lun)
-			continue;
-		lun->number = sdev->lun;
-		lun->block_size = sdev->sector_size;
-		lun->runs = READ_ONCE(sdev->sdev_state) == SDEV_RUNNING;
-		look_at_name(sdev, lun);
-		look_at_gendisk(sdev, lun);
+		if (lun)
+			look_at_disk(sdev, lun);
 	}
+	return busy;
 }
 
 /* Who registered as the original may go on as the original, but not under the other name. */

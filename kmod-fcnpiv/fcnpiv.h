@@ -392,7 +392,7 @@ int fcn_vport_login(const struct fcn_names *names, enum fcn_port port, char *why
 int fcn_vport_logout(const struct fcn_names *names, enum fcn_port port, char *why);
 
 /* disk.c */
-void fcn_disk_look(struct Scsi_Host *shost, struct fcn_luns *luns);
+unsigned int fcn_disk_look(struct Scsi_Host *shost, struct fcn_luns *luns);
 int fcn_disk_probe(const struct fcn_names *names, enum fcn_port port, char *why);
 int fcn_disk_claim(struct fcn_work *work);
 void fcn_disk_free(struct fcn_work *work, bool writable);

@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <scsi/scsi_host.h>
 #include "fcnpiv.h"
 
 /* Guards the list; taken before an identity's op. */
@@ -482,10 +483,37 @@ int fcn_identity_define(const char *lpar, const struct fcn_names *names, const u
 	return err;
 }
 
+static bool has_parent(struct fcn_identity *identity)
+{
+	struct Scsi_Host *parent = fcn_vport_parent_get(identity->names.parent,
+							&identity->host_hint);
+
+	if (parent)
+		scsi_host_put(parent);
+	return parent;
+}
+
+/* An operation whose adapter is gone may end at another. */
+static int check_set(struct fcn_identity *identity, u64 parent, const struct fcn_luns *expected,
+		     struct netlink_ext_ack *extack)
+{
+	lockdep_assert_held(&identity->op);
+	if (identity->gone)
+		return -ENODEV;
+	if (!fcn_machine_is_idle(&identity->machine) &&
+	    (expected || (parent && has_parent(identity))))
+		return fcn_refuse(extack, -EBUSY,
+				  "an operation is under way; only deadlines may change");
+	if (parent == U64_MAX || (parent && has_port(identity, parent)))
+		return fcn_refuse(extack, -EADDRINUSE, "%016llx cannot be the parent", parent);
+	return 0;
+}
+
 /**
  * fcn_identity_set() - change what may be changed
  * @identity: identity
- * @parent: WWPN of the fc_host; 0 = as is
+ * @parent: WWPN of the fc_host; 0 = as is. While an operation is under way only if
+ *	the present one is gone
  * @deadline_ms: by enum fcn_deadline; 0 = as is. In force from the next step on.
  * @expected: LUNs, or NULL
  * @extack: for the refusal
@@ -496,16 +524,10 @@ int fcn_identity_define(const char *lpar, const struct fcn_names *names, const u
 int fcn_identity_set(struct fcn_identity *identity, u64 parent, const u32 *deadline_ms,
 		     const struct fcn_luns *expected, struct netlink_ext_ack *extack)
 {
-	int err = 0;
+	int err;
 
 	mutex_lock(&identity->op);
-	if (identity->gone)
-		err = -ENODEV;
-	else if ((parent || expected) && !fcn_machine_is_idle(&identity->machine))
-		err = fcn_refuse(extack, -EBUSY,
-				 "an operation is under way; only deadlines may change");
-	else if (parent && (parent == U64_MAX || has_port(identity, parent)))
-		err = fcn_refuse(extack, -EADDRINUSE, "%016llx cannot be the parent", parent);
+	err = check_set(identity, parent, expected, extack);
 	if (err)
 		goto out;
 	set_deadlines(identity, deadline_ms);

@@ -218,8 +218,7 @@ static void look_at_storage(struct device *vport_dev, u64 wwpn, struct fcn_port_
 		return;
 	view->host = shost->host_no;
 	view->targets = count_targets(shost);
-	view->busy = scsi_host_busy(shost);
-	fcn_disk_look(shost, luns);
+	view->busy = fcn_disk_look(shost, luns);
 	scsi_host_put(shost);
 }
 
@@ -262,20 +261,19 @@ void fcn_vport_look(const struct fcn_names *names, enum fcn_port port, unsigned 
 	view->host = -1;
 	luns->count = 0;
 	luns->overflow = false;
-	if (!parent) {
-		scnprintf(view->why, sizeof(view->why), "there is no fc_host %016llx",
-			  names->parent);
-		return;
-	}
-	if (look_up(parent, wwpn, &found))
+	if (parent && look_up(parent, wwpn, &found))
 		judge(&found, view);
 	else
 		look_elsewhere(wwpn, port, view);
+	if (!parent && view->state == FCN_PORT_STATE_ABSENT)
+		scnprintf(view->why, sizeof(view->why), "there is no fc_host %016llx",
+			  names->parent);
 	if (found.dev) {
 		look_at_storage(found.dev, wwpn, view, luns);
 		put_device(found.dev);
 	}
-	scsi_host_put(parent);
+	if (parent)
+		scsi_host_put(parent);
 }
 
 /**
@@ -312,17 +310,15 @@ static __printf(3, 4) int fail(char *why, int err, const char *fmt, ...)
 
 /*
  * The parent, and its driver with it: what is called into must not be unloaded.
- * A user of sysfs is kept safe by the file that he writes to.
+ * A user of sysfs is kept safe by the file that he writes to. NULL: there is none.
  */
 static struct Scsi_Host *pin_parent(u64 wwpn, char *why)
 {
 	unsigned int hint = 0;
 	struct Scsi_Host *parent = fcn_vport_parent_get(wwpn, &hint);
 
-	if (!parent) {
-		fail(why, -ENODEV, "there is no fc_host %016llx", wwpn);
-		return ERR_PTR(-ENODEV);
-	}
+	if (!parent)
+		return NULL;
 	if (parent->shost_state == SHOST_RUNNING && try_module_get(parent->hostt->module))
 		return parent;
 	scsi_host_put(parent);
@@ -419,6 +415,8 @@ int fcn_vport_login(const struct fcn_names *names, enum fcn_port port, char *why
 	bool is_there;
 	int err = 0;
 
+	if (!parent)
+		return fail(why, -ENODEV, "there is no fc_host %016llx", names->parent);
 	if (IS_ERR(parent))
 		return PTR_ERR(parent);
 	is_there = look_up(parent, wwpn, &found);
@@ -451,8 +449,9 @@ int fcn_vport_logout(const struct fcn_names *names, enum fcn_port port, char *wh
 	struct Scsi_Host *parent = pin_parent(names->parent, why);
 	int err;
 
-	if (IS_ERR(parent))
-		return PTR_ERR(parent);
+	/* An adapter that is gone has taken its ports with it. */
+	if (IS_ERR_OR_NULL(parent))
+		return PTR_ERR_OR_ZERO(parent);
 	err = delete_port(parent, names->port[port], why);
 	unpin_parent(parent);
 	return err;
