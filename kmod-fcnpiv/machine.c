@@ -162,7 +162,8 @@ static void finish(struct fcn_machine *machine, u64 now_ms)
 		return;
 	if (machine->operation == FCN_OPERATION_SOURCE)
 		machine->is_away = true;
-	else if (machine->operation == FCN_OPERATION_DESTINATION)
+	else if (machine->operation == FCN_OPERATION_DESTINATION ||
+		 (machine->operation == FCN_OPERATION_LOGIN && machine->port == FCN_PORT_ORIGINAL))
 		machine->is_away = false;
 }
 
@@ -325,9 +326,14 @@ static enum verdict look_move(struct fcn_machine *machine, struct look *look, en
 		    fcn_port_name(port));
 		return STAY;
 	}
-	if (from->busy) {
-		say(machine, "%u commands are under way through the %s port", from->busy,
+	/* What is queued for a disk is seen by nobody, but who queues has it open. */
+	if (from->open[0]) {
+		say(machine, "disk %s of the %s port is still open", from->open,
 		    fcn_port_name(!port));
+		return STAY;
+	}
+	if (from->busy) {
+		say(machine, "commands are under way through the %s port", fcn_port_name(!port));
 		return STAY;
 	}
 	return NEXT;
@@ -666,8 +672,6 @@ int fcn_machine_start(struct fcn_machine *machine, const struct fcn_start *start
 
 	if (err)
 		return err;
-	if (start->operation == FCN_OPERATION_LOGIN && start->port == FCN_PORT_ORIGINAL)
-		machine->is_away = false;
 	machine->operation = start->operation;
 	machine->port = start->port;
 	machine->result = FCN_RESULT_NONE;

@@ -219,10 +219,18 @@ static bool confirm(struct host *host, enum fcn_confirm what)
 	return !fcn_machine_confirm(&host->machine, what, why);
 }
 
+/* As the guest's paths lead there. */
+static void open_disks(struct host *host)
+{
+	strscpy(host->view.port[host->io_on].open, "sda", sizeof(host->view.port[0].open));
+	host->view.port[!host->io_on].open[0] = 0;
+}
+
 static void run_host(struct kunit *test, struct world *world, struct host *host)
 {
 	struct fcn_order order;
 
+	open_disks(host);
 	change_port(world, host, FCN_PORT_ORIGINAL);
 	change_port(world, host, FCN_PORT_MAINTENANCE);
 	if (host->job.job != FCN_JOB_NONE && world->now_ms >= host->job_ends)
@@ -249,6 +257,16 @@ static void start_destination(struct kunit *test, struct world *world)
 	world->token_given = true;
 }
 
+/* It may say so before it is true. */
+static void move_paths(struct world *world, enum fcn_port port)
+{
+	struct host *source = &world->host[SOURCE];
+
+	if (!goes_wrong(world))
+		source->io_on = port;
+	confirm(source, FCN_CONFIRM_IO);
+}
+
 /* What lparctl does, and when it is killed, does later or not at all. */
 static void act_at_source(struct kunit *test, struct world *world)
 {
@@ -257,12 +275,10 @@ static void act_at_source(struct kunit *test, struct world *world)
 
 	switch (source->machine.step) {
 	case FCN_STEP_IO_TO_M:
-		source->io_on = FCN_PORT_MAINTENANCE;
-		confirm(source, FCN_CONFIRM_IO);
+		move_paths(world, FCN_PORT_MAINTENANCE);
 		break;
 	case FCN_STEP_IO_TO_O:
-		source->io_on = FCN_PORT_ORIGINAL;
-		confirm(source, FCN_CONFIRM_IO);
+		move_paths(world, FCN_PORT_ORIGINAL);
 		break;
 	case FCN_STEP_O_GONE:
 		if (draw(world) % 2)
@@ -488,6 +504,25 @@ static void the_original_stays_while_a_lun_is_missing(struct kunit *test)
 	run_host(test, world, source);
 	KUNIT_EXPECT_EQ(test, (int)source->machine.step, (int)FCN_STEP_O_LOGOUT);
 	KUNIT_EXPECT_EQ(test, (int)source->job.job, (int)FCN_JOB_LOGOUT);
+}
+
+/* Whoever has one open would lose it. */
+static void the_original_stays_while_its_disks_are_open(struct kunit *test)
+{
+	struct world *world = new_world(test, 10, 0);
+	struct host *source = &world->host[SOURCE];
+
+	world->may_switch = false;
+	start_source(test, world);
+	KUNIT_ASSERT_TRUE(test, run_to(test, world, SOURCE, FCN_STEP_IO_TO_M));
+	source->io_on = FCN_PORT_ORIGINAL;
+	KUNIT_ASSERT_TRUE(test, confirm(source, FCN_CONFIRM_IO));
+	run_host(test, world, source);
+	KUNIT_EXPECT_EQ(test, (int)source->machine.step, (int)FCN_STEP_IO_TO_M);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(source->machine.obstacle, "sda"));
+	source->io_on = FCN_PORT_MAINTENANCE;
+	run_host(test, world, source);
+	KUNIT_EXPECT_EQ(test, (int)source->machine.step, (int)FCN_STEP_O_LOGOUT);
 }
 
 static void a_logout_is_not_tried_again_blindly(struct kunit *test)
@@ -736,6 +771,13 @@ static void what_has_moved_away_does_not_log_in(struct kunit *test)
 	start.force = true;
 	KUNIT_EXPECT_EQ(test, fcn_machine_start(&host->machine, &start, &host->view,
 						world->now_ms, why), 0);
+	/* Not even when that was forced, but came to nothing. */
+	KUNIT_EXPECT_EQ(test, fcn_machine_abort(&host->machine, why), 0);
+	run_world(test, world, 100);
+	KUNIT_ASSERT_TRUE(test, fcn_machine_is_idle(&host->machine));
+	start.force = false;
+	KUNIT_EXPECT_EQ(test, fcn_machine_start(&host->machine, &start, &host->view,
+						world->now_ms, why), -EPERM);
 }
 
 /* A driver that does not come back is waited for: nothing is undone under its hands. */
@@ -798,6 +840,7 @@ static struct kunit_case machine_cases[] = {
 	KUNIT_CASE(nor_when_it_was_just_confirmed),
 	KUNIT_CASE(a_fabric_that_refuses_sends_it_back),
 	KUNIT_CASE(the_original_stays_while_a_lun_is_missing),
+	KUNIT_CASE(the_original_stays_while_its_disks_are_open),
 	KUNIT_CASE(a_logout_is_not_tried_again_blindly),
 	KUNIT_CASE(what_others_log_in_is_logged_out),
 	KUNIT_CASE(no_receipt_while_the_original_is_there),
