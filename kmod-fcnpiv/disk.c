@@ -4,10 +4,12 @@
  * kept from everybody until the LPAR has switched over.
  *
  * A claimed disk is open exclusively, so that no file system, no device-mapper
- * table and no other exclusive user gets it, and read-only, so that writes
- * through its node fail. Read-only is the flag of BLKROSET: that of the gendisk
- * is set anew by sd whenever it looks at the disk.
+ * table and no other exclusive user gets it, or a partition of it, and read-only,
+ * so that writes through its node fail. Read-only is the flag of BLKROSET, which
+ * each partition has for itself: that of the gendisk, which is one for all, is
+ * set anew by sd whenever it looks at the disk.
  */
+#include <linux/bitmap.h>
 #include <linux/blkdev.h>
 #include <linux/device.h>
 #include <linux/err.h>
@@ -21,6 +23,8 @@
 /* Of a TEST UNIT READY. */
 #define FCN_PROBE_TIMEOUT	(10 * HZ)
 #define FCN_PROBE_RETRIES	5
+
+static_assert(FCN_PARTS_MAX == DISK_MAX_PARTS);
 
 static bool is_disk(const struct scsi_device *sdev)
 {
@@ -165,12 +169,46 @@ bool fcn_disk_is_claimed(const struct fcn_work *work, dev_t devt)
 	return false;
 }
 
+/* None is added meanwhile: the kernel looks for partitions only of a disk that nobody claims. */
+static void make_read_only(struct fcn_claim *claim)
+{
+	struct gendisk *disk = file_bdev(claim->file)->bd_disk;
+	struct block_device *part;
+	unsigned long number;
+
+	bitmap_zero(claim->was_read_only, FCN_PARTS_MAX);
+	rcu_read_lock();
+	xa_for_each_range(&disk->part_tbl, number, part, 0, FCN_PARTS_MAX - 1) {
+		if (bdev_test_flag(part, BD_READ_ONLY))
+			__set_bit(number, claim->was_read_only);
+		bdev_set_flag(part, BD_READ_ONLY);
+	}
+	rcu_read_unlock();
+}
+
+static void make_writable(struct fcn_claim *claim)
+{
+	struct gendisk *disk = file_bdev(claim->file)->bd_disk;
+	struct block_device *part;
+	unsigned long number;
+
+	rcu_read_lock();
+	xa_for_each_range(&disk->part_tbl, number, part, 0, FCN_PARTS_MAX - 1)
+		if (!test_bit(number, claim->was_read_only))
+			bdev_clear_flag(part, BD_READ_ONLY);
+	rcu_read_unlock();
+}
+
 static int claim_one(struct fcn_work *work, const struct fcn_target *target)
 {
 	struct fcn_claim *claim = &work->claims[work->nr_claims];
-	struct file *file = bdev_file_open_by_dev(target->devt, BLK_OPEN_READ, work, NULL);
-	struct block_device *bdev;
+	struct file *file;
 
+	if (work->nr_claims == FCNPIV_PATHS_MAX) {
+		strscpy(work->why, "too many disks have come and gone", sizeof(work->why));
+		return -ENOSPC;
+	}
+	file = bdev_file_open_by_dev(target->devt, BLK_OPEN_READ, work, NULL);
 	if (IS_ERR(file)) {
 		scnprintf(work->why, sizeof(work->why),
 			  PTR_ERR(file) == -EBUSY ?
@@ -178,8 +216,7 @@ static int claim_one(struct fcn_work *work, const struct fcn_target *target)
 			  "disk %s cannot be opened (%ld)", target->name, PTR_ERR(file));
 		return PTR_ERR(file);
 	}
-	bdev = file_bdev(file);
-	if (!is_behind(bdev, work->names.port[work->order.port])) {
+	if (!is_behind(file_bdev(file), work->names.port[work->order.port])) {
 		bdev_file_close(file, true);
 		scnprintf(work->why, sizeof(work->why), "disk %s has become another one",
 			  target->name);
@@ -187,38 +224,62 @@ static int claim_one(struct fcn_work *work, const struct fcn_target *target)
 	}
 	claim->devt = target->devt;
 	claim->file = file;
-	claim->was_read_only = bdev_test_flag(bdev, BD_READ_ONLY);
-	bdev_set_flag(bdev, BD_READ_ONLY);
+	make_read_only(claim);
 	work->nr_claims++;
 	return 0;
+}
+
+/* What was read through it is forgotten. */
+static void let_go(struct fcn_work *work, unsigned int i, bool writable)
+{
+	struct fcn_claim *claim = &work->claims[i];
+
+	invalidate_bdev(file_bdev(claim->file));
+	if (writable)
+		make_writable(claim);
+	bdev_file_close(claim->file, true);
+	*claim = work->claims[--work->nr_claims];
+}
+
+static bool is_gone(const struct fcn_claim *claim)
+{
+	return !device_is_registered(disk_to_dev(file_bdev(claim->file)->bd_disk));
+}
+
+/* Room for those that have come instead. */
+static void forget_gone(struct fcn_work *work)
+{
+	unsigned int i = work->nr_claims;
+
+	while (i--)
+		if (is_gone(&work->claims[i]))
+			let_go(work, i, false);
 }
 
 /**
  * fcn_disk_claim() - nobody uses these disks from now on
  * @work: targets, claims, names and port
  *
- * Those that are claimed stay so when others are not.
+ * Those that are claimed stay so when others are not. One that is no disk yet is
+ * left for later.
  *
  * Context: process, without locks; may sleep for long, as opening a disk reads from it.
- * Return: 0, -EBUSY, -EAGAIN or what opening gave.
+ * Return: 0, or of the last disk that failed -EBUSY, -EAGAIN, -ENOSPC or what opening
+ * gave; the reason is that one's.
  */
 int fcn_disk_claim(struct fcn_work *work)
 {
 	unsigned int i;
-	int err;
+	int err = 0;
 
+	forget_gone(work);
 	for (i = 0; i < work->nr_targets; i++) {
-		if (fcn_disk_is_claimed(work, work->targets[i].devt))
-			continue;
-		if (work->nr_claims == FCNPIV_PATHS_MAX) {
-			strscpy(work->why, "too many disks have come and gone", sizeof(work->why));
-			return -ENOSPC;
-		}
-		err = claim_one(work, &work->targets[i]);
-		if (err)
-			return err;
+		dev_t devt = work->targets[i].devt;
+
+		if (devt && !fcn_disk_is_claimed(work, devt))
+			err = claim_one(work, &work->targets[i]) ?: err;
 	}
-	return 0;
+	return err;
 }
 
 /**
@@ -232,17 +293,6 @@ int fcn_disk_claim(struct fcn_work *work)
  */
 void fcn_disk_free(struct fcn_work *work, bool writable)
 {
-	struct fcn_claim *claim;
-	struct block_device *bdev;
-
-	while (work->nr_claims) {
-		claim = &work->claims[--work->nr_claims];
-		bdev = file_bdev(claim->file);
-		invalidate_bdev(bdev);
-		if (writable && !claim->was_read_only)
-			bdev_clear_flag(bdev, BD_READ_ONLY);
-		bdev_file_close(claim->file, true);
-		claim->file = NULL;
-		claim->devt = 0;
-	}
+	while (work->nr_claims)
+		let_go(work, work->nr_claims - 1, writable);
 }

@@ -37,6 +37,9 @@ struct scsi_sense_hdr;
 
 #define FCN_DISK_NAME_MAX	31
 
+/* Partitions of a disk, and the disk itself, which is number 0: as the kernel has it. */
+#define FCN_PARTS_MAX	256
+
 /**
  * struct fcn_lun - a LUN, or one path to it
  * @id: name by VPD page 0x83; "" = it has none
@@ -262,12 +265,12 @@ struct fcn_names {
  * struct fcn_claim - a disk that nobody else may use
  * @devt: disk
  * @file: our exclusive opening of it
- * @was_read_only: it was so before
+ * @was_read_only: it, and its partitions, by number: which were so before
  */
 struct fcn_claim {
 	dev_t devt;
 	struct file *file;
-	bool was_read_only;
+	DECLARE_BITMAP(was_read_only, FCN_PARTS_MAX);
 };
 
 /**

@@ -72,7 +72,7 @@ static const enum fcn_step source_back_steps[] = {
 };
 
 static const enum fcn_step destination_steps[] = {
-	FCN_STEP_O_LOGIN, FCN_STEP_O_VERIFY, FCN_STEP_O_HOLD, FCN_STEP_ARMED,
+	FCN_STEP_O_LOGIN, FCN_STEP_O_HOLD, FCN_STEP_O_VERIFY, FCN_STEP_ARMED,
 	FCN_STEP_O_FREE, FCN_STEP_IDLE,
 };
 
@@ -288,6 +288,12 @@ static bool is_probed(const struct fcn_machine *machine)
 	return machine->job_done && machine->job == FCN_JOB_PROBE;
 }
 
+/* A disk of a destination that came late is as much the LPAR's as the others. */
+static bool is_unheld(const struct fcn_machine *machine, const struct fcn_port_view *view)
+{
+	return machine->operation == FCN_OPERATION_DESTINATION && !view->held;
+}
+
 static enum verdict look_verify(struct fcn_machine *machine, struct look *look,
 				enum fcn_port port)
 {
@@ -295,6 +301,10 @@ static enum verdict look_verify(struct fcn_machine *machine, struct look *look,
 
 	if (is_lost(view))
 		return lose(machine, look, port);
+	if (is_unheld(machine, view)) {
+		enter(machine, FCN_STEP_O_HOLD, look->now_ms);
+		return AGAIN;
+	}
 	if (!is_fit(view)) {
 		say(machine, "%s", view->why);
 		return STAY;
@@ -413,19 +423,18 @@ static enum verdict look_return(struct fcn_machine *machine, struct look *look,
 	return STAY;
 }
 
+/* Each disk is claimed as soon as it is there; those of a wrong LUN as well. */
 static enum verdict look_hold(struct fcn_machine *machine, struct look *look, enum fcn_port port)
 {
 	const struct fcn_port_view *view = &look->view->port[port];
 
 	if (is_lost(view))
 		return lose(machine, look, port);
-	if (!is_fit(view)) {
-		say(machine, "%s", view->why);
-		return STAY;
-	}
+	say(machine, "%s", view->why);
 	if (view->held)
-		return NEXT;
-	order(machine, look, FCN_JOB_HOLD, port);
+		return is_fit(view) ? NEXT : STAY;
+	if (look->view->nr_seen)
+		order(machine, look, FCN_JOB_HOLD, port);
 	return STAY;
 }
 
@@ -439,7 +448,7 @@ static enum verdict look_armed(struct fcn_machine *machine, struct look *look, e
 		return AGAIN;
 	}
 	if (!is_fit(view) || !view->held) {
-		enter(machine, FCN_STEP_O_VERIFY, look->now_ms);
+		enter(machine, FCN_STEP_O_HOLD, look->now_ms);
 		return AGAIN;
 	}
 	if (test_bit(FCN_CONFIRM_SWITCHED, &machine->confirmed)) {
@@ -759,6 +768,9 @@ void fcn_machine_job_done(struct fcn_machine *machine, int error, const char *wh
 	machine->job_done = true;
 	machine->job_error = error;
 	strscpy(machine->job_why, error ? why : "", sizeof(machine->job_why));
+	/* Disks come one by one, and the next one must not wait. */
+	if (!error && machine->job == FCN_JOB_HOLD)
+		return;
 	machine->retry_at = now_ms + machine->backoff_ms;
 	machine->backoff_ms = min_t(u32, 2 * machine->backoff_ms, FCN_BACKOFF_LAST_MS);
 }

@@ -81,6 +81,7 @@ static void init_host(struct host *host)
 	memset(host, 0, sizeof(*host));
 	fcn_machine_init(&host->machine);
 	host->view.nr_expected = 2;
+	host->view.nr_seen = 2;
 }
 
 static struct world *new_world(struct kunit *test, u32 seed, unsigned int trouble)
@@ -94,7 +95,6 @@ static struct world *new_world(struct kunit *test, u32 seed, unsigned int troubl
 	world->may_switch = true;
 	init_host(&world->host[SOURCE]);
 	init_host(&world->host[DESTINATION]);
-	world->host[SOURCE].view.nr_seen = 2;
 	set_port(&world->host[SOURCE], FCN_PORT_ORIGINAL, FCN_PORT_STATE_ACTIVE);
 	return world;
 }
@@ -148,8 +148,10 @@ static void do_job(struct world *world, struct host *host)
 
 	switch (host->job.job) {
 	case FCN_JOB_LOGIN:
-		if (port->state == FCN_PORT_STATE_ABSENT || port->state == FCN_PORT_STATE_REFUSED)
+		if (port->state == FCN_PORT_STATE_ABSENT)
 			set_port(host, host->job.port, FCN_PORT_STATE_COMING);
+		else if (port->state == FCN_PORT_STATE_REFUSED)
+			set_port(host, host->job.port, FCN_PORT_STATE_ABSENT);
 		break;
 	case FCN_JOB_LOGOUT:
 		set_port(host, host->job.port, FCN_PORT_STATE_ABSENT);
@@ -187,9 +189,11 @@ static void change_port(struct world *world, struct host *host, enum fcn_port po
 	bool is_guests = host == &world->host[world->switched ? DESTINATION : SOURCE] &&
 			 host->io_on == port;
 
-	if (view->state == FCN_PORT_STATE_COMING && draw(world) % 4 == 0)
+	if (view->state == FCN_PORT_STATE_COMING && draw(world) % 4 == 0) {
 		set_port(host, port, goes_wrong(world) ? FCN_PORT_STATE_REFUSED :
 							 FCN_PORT_STATE_ACTIVE);
+		world->guest_was_cut |= is_guests && view->state == FCN_PORT_STATE_REFUSED;
+	}
 	if (view->state == FCN_PORT_STATE_ABSENT || !goes_wrong(world))
 		return;
 	switch (draw(world) % 4) {
@@ -697,6 +701,60 @@ static void another_job_is_no_proof(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (int)source->job.job, (int)FCN_JOB_PROBE);
 }
 
+/* They may be written to from the moment on in which they are there. */
+static void disks_are_held_before_all_is_well(struct kunit *test)
+{
+	struct world *world = new_world(test, 40, 0);
+	struct host *host = &world->host[DESTINATION];
+	struct fcn_port_view *original = &host->view.port[FCN_PORT_ORIGINAL];
+
+	world->may_switch = false;
+	start_source(test, world);
+	KUNIT_ASSERT_TRUE(test, run_to(test, world, DESTINATION, FCN_STEP_O_LOGIN));
+	while (original->state != FCN_PORT_STATE_ACTIVE)
+		run_world(test, world, 1);
+	original->matches = false;
+	run_world(test, world, 20);
+	KUNIT_EXPECT_TRUE(test, host->view.has_claims);
+	KUNIT_EXPECT_NE(test, (int)host->machine.step, (int)FCN_STEP_ARMED);
+	/* One more has come: at once, not after a pause. */
+	original->held = false;
+	host->machine.backoff_ms = FCN_BACKOFF_LAST_MS;
+	run_host(test, world, host);
+	KUNIT_EXPECT_EQ(test, (int)host->job.job, (int)FCN_JOB_HOLD);
+	fcn_machine_job_done(&host->machine, 0, "", world->now_ms);
+	host->job.job = FCN_JOB_NONE;
+	run_host(test, world, host);
+	KUNIT_EXPECT_EQ(test, (int)host->job.job, (int)FCN_JOB_HOLD);
+}
+
+/* Another path to a LUN comes last. */
+static void what_comes_late_is_held(struct kunit *test)
+{
+	static const enum fcn_step steps[] = { FCN_STEP_O_VERIFY, FCN_STEP_ARMED };
+	struct world *world;
+	struct host *host;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		world = new_world(test, 44 + i, 0);
+		host = &world->host[DESTINATION];
+		world->may_switch = false;
+		start_source(test, world);
+		KUNIT_ASSERT_TRUE(test, run_to(test, world, DESTINATION, steps[i]));
+		KUNIT_EXPECT_TRUE(test, host->view.port[FCN_PORT_ORIGINAL].held);
+		while (host->job.job != FCN_JOB_NONE) {
+			run_host(test, world, host);
+			world->now_ms += FCN_TICK_MS;
+		}
+		host->view.port[FCN_PORT_ORIGINAL].held = false;
+		world->now_ms += FCN_BACKOFF_LAST_MS;
+		run_host(test, world, host);
+		KUNIT_EXPECT_EQ(test, (int)host->job.job, (int)FCN_JOB_HOLD);
+		KUNIT_EXPECT_TRUE(test, run_to(test, world, DESTINATION, FCN_STEP_ARMED));
+	}
+}
+
 static void only_what_is_armed_switches(struct kunit *test)
 {
 	struct world *world = new_world(test, 41, 0);
@@ -848,6 +906,8 @@ static struct kunit_case machine_cases[] = {
 	KUNIT_CASE(a_name_elsewhere_is_waited_for),
 	KUNIT_CASE(the_guests_port_comes_back),
 	KUNIT_CASE(another_job_is_no_proof),
+	KUNIT_CASE(disks_are_held_before_all_is_well),
+	KUNIT_CASE(what_comes_late_is_held),
 	KUNIT_CASE(only_what_is_armed_switches),
 	KUNIT_CASE(a_guest_with_reservations_stays),
 	KUNIT_CASE(nothing_starts_without_a_token),

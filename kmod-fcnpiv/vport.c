@@ -386,7 +386,6 @@ static int create_port(struct Scsi_Host *parent, u64 wwnn, u64 wwpn, char *why)
 		    parent->host_no);
 }
 
-/* One that the fabric has refused stays so with some drivers: it is made anew. */
 static bool is_dead(const struct found *found)
 {
 	struct fcn_port_view view;
@@ -401,7 +400,9 @@ static bool is_dead(const struct found *found)
  * @port: port
  * @why: FCNPIV_REASON_MAX + 1 bytes for the reason of a failure
  *
- * A port that is there and was not refused is left alone, whoever made it.
+ * A port that is there and was not refused is left alone, whoever made it. One that
+ * the fabric has refused stays so with some drivers: it is deleted, and made anew
+ * by the next call, when nothing of it is left.
  *
  * Context: process, without locks; may take minutes. The login itself is not
  * waited for: see fcn_vport_look().
@@ -422,12 +423,10 @@ int fcn_vport_login(const struct fcn_names *names, enum fcn_port port, char *why
 	is_there = look_up(parent, wwpn, &found);
 	if (found.dev)
 		put_device(found.dev);
-	if (is_there && is_dead(&found)) {
-		err = delete_port(parent, wwpn, why);
-		is_there = false;
-	}
-	if (!err && !is_there)
+	if (!is_there)
 		err = create_port(parent, names->node, wwpn, why);
+	else if (is_dead(&found))
+		err = delete_port(parent, wwpn, why);
 	unpin_parent(parent);
 	return err;
 }

@@ -71,9 +71,9 @@ shown() {
 		"import json, sys; j = json.load(sys.stdin)[0]; print($1)"
 }
 
-# disk PORT: that of LUN 0
+# disk_of PORT [LUN]: 0 unless said
 disk_of() {
-	shown "next(p['disk'] for p in j['$1']['paths'] if p['number'] == 0)"
+	shown "next(p['disk'] for p in j['$1']['paths'] if p['number'] == ${2:-0})"
 }
 
 # paths PORT COUNT
@@ -123,11 +123,19 @@ cable() {
 	ip link set "s$1" mtu 2500 up
 }
 
+# partition FILE: one of 16 MiB behind the first MiB
+partition() {
+	printf '\0\0\0\0\203\0\0\0\0\010\0\0\0\200\0\0' |
+		dd of="$1" bs=1 seek=446 conv=notrunc status=none
+	printf '\125\252' | dd of="$1" bs=1 seek=510 conv=notrunc status=none
+}
+
 # lun NUMBER: 64 MiB, in memory. LIO makes the name from the hex digits of the serial.
 make_lun() {
 	local dir=$tcm/core/fileio_$1/lun
 
 	truncate -s 64M "$scratch/lun$1"
+	[ "$1" = 0 ] || partition "$scratch/lun$1"
 	mkdir -p "$dir"
 	echo "fd_dev_name=$scratch/lun$1,fd_dev_size=67108864" >"$dir/control"
 	echo "abc000$1" >"$dir/wwn/vpd_unit_serial"

@@ -8,7 +8,7 @@
 
 load fcnpiv
 make_fabric
-plan 44
+plan 48
 
 # Writes stamped blocks and reads them, until told to stop.
 start_writer() {
@@ -38,8 +38,10 @@ check "the maintenance port is there" on io-to-m
 check "and sees both LUNs" paths maintenance 2
 check_fails "a second operation has to wait" lparctl fc login web
 check_fails "the module is in use" rmmod fcnpiv
+check "it is confirmed too early" lparctl fc confirm web io
+check "the original stays, as its disk is open" wait_until 20 \
+	grep -q "disk .* of the original port is still open" /sys/class/fcnpiv/web/reason
 check "the path changes over" map_to maintenance
-check "it is confirmed" lparctl fc confirm web io
 check "the original leaves" on on-m
 check "the switch knows" logged_out $original
 check "by the grace time" same "$(shown "j['gone_by']")" grace
@@ -79,9 +81,13 @@ check "it is armed" on armed
 disk=$(disk_of original)
 data check_fails "its disk is not written" dd if=/dev/zero of="/dev/$disk" bs=4k count=1 oflag=direct
 data check_fails "nor mapped" dmsetup create fcnpiv-test --table "0 8 linear /dev/$disk 0"
+part=/dev/$(disk_of original 1)1
+check "another disk has a partition" test -b "$part"
+data check_fails "which is not written either" dd if=/dev/zero of="$part" bs=4k count=1 oflag=direct
 data check_is "nothing has changed it" "$(sha256sum <"$scratch/lun0")" "$sum"
 check "the switch-over" lparctl fc confirm web switched
 check "ends it" ends 0
 check "the disk is used again" dd if=/dev/zero of="/dev/$disk" bs=4k count=1 oflag=direct
-check_fails "a token is good once" lparctl fc start web destination --token "$token" \
+check "and the partition" dd if=/dev/zero of="$part" bs=4k count=1 oflag=direct
+check_fails "a token is not taken twice" lparctl fc start web destination --token "$token" \
 	--luns "$scratch/luns"
