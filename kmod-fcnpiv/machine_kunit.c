@@ -13,8 +13,10 @@
 #define DESTINATION	1
 #define HOSTS		2
 
-/* Of what goes wrong: seconds on the emulated kernel that runs KUnit. */
+/* Of what goes wrong: seconds on the emulated kernel that runs KUnit. In user space there are more. */
+#ifndef SEEDS
 #define SEEDS		60
+#endif
 
 /**
  * struct host - one of the hosts of the model
