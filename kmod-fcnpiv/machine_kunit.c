@@ -13,7 +13,7 @@
 #define DESTINATION	1
 #define HOSTS		2
 
-/* Of what goes wrong: seconds on the emulated kernel that runs KUnit. In user space there are more. */
+/* Of what goes wrong: seconds on the emulated kernel that runs KUnit; more in user space. */
 #ifndef SEEDS
 #define SEEDS		60
 #endif
