@@ -59,7 +59,7 @@ _lparctl_saved() {
 # The value of an option, or of a key; fails for those that have none. $1 object, $2 verb, $3 word before.
 _lparctl_value() {
 	case $1,$2,$3 in
-	*,--host | *,--force | *,--incoming | *,--no-wait | *,--continue | *,--group | *,--repair | *,--maintenance | *,--new) return 1 ;;
+	*,--host | *,--force | *,--incoming | lpar,start,--wait | *,--no-wait | *,--continue | *,--group | *,--repair | *,--maintenance | *,--new) return 1 ;;
 	throttle,attach,--count | throttle,set,--count) return 1 ;;
 	*,--lpar | throttle,*,--target) _lparctl_lpars ;;
 	*,--file | *,-f | *,--counter | *,--luns | lpar,*,disk) compgen -f -- "$cur" ;;
@@ -68,6 +68,7 @@ _lparctl_value() {
 	*,--event) _lparctl_events ;;
 	*,--action) echo close open ;;
 	*,--at) echo now +1s ;;
+	*,--libvirt) virsh -q list --name 2>/dev/null ;;
 	*,--policy) echo tail-drop head-drop pass ;;
 	*,--unmatched) echo pass drop ;;
 	*,--copy) echo yes no ;;

@@ -3,7 +3,8 @@
  * The token bucket, as arithmetic on one time: paid_ns is when all pages that
  * were booked so far are paid for. A page moves it on by what it costs; who
  * booked it may go on when that time has come. So the bucket is a queue, too,
- * in which each vCPU has one page, and in which none overtakes another.
+ * in which each vCPU has a page, a grant, or what its processor has logged, and in
+ * which none overtakes another.
  *
  *	DEPTH in the past    an idle guest has saved up this much
  *	in the future        pages were dirtied that are not paid for: debt
@@ -19,7 +20,12 @@
 /* 5 % of a second: what a guest may exceed its limit by, once, for short waits. */
 #define DEBT_NS		(50 * NSEC_PER_MSEC)
 /* A wait that a guest's timers and watchdogs do not notice. */
-#define PIECE_NS	(2 * NSEC_PER_MSEC)
+#define PIECE_NS	DT_PIECE_NS
+/* As long as it is less, an interrupt ends a wait. */
+#define FAVOUR_NS	(500 * NSEC_PER_MSEC)
+/* What a vCPU may be given at once, so that it does not ask for each page. */
+#define GRANT_NS	NSEC_PER_MSEC
+#define GRANT_MAX	64U
 /* More is forgiven: who has been given pages in spite of its debt has had a reason. */
 #define DEBT_MAX_NS	NSEC_PER_SEC
 
@@ -67,27 +73,42 @@ void dt_bucket_set(struct dt_bucket *bucket, u64 limit, u64 now_ns)
 		return;
 	/* It is DEBT_MAX_NS and a page at most, so that the product fits. */
 	debt_ns = bucket->page_ns ? div64_u64(debt_ns * page_ns, bucket->page_ns) : 0;
-	bucket->paid_ns = now_ns + min_t(u64, debt_ns, DEBT_MAX_NS);
+	WRITE_ONCE(bucket->paid_ns, now_ns + min_t(u64, debt_ns, DEBT_MAX_NS));
 	WRITE_ONCE(bucket->page_ns, page_ns);
 }
 
 /**
- * dt_bucket_charge() - book a page
+ * dt_bucket_grant() - how many pages does a vCPU book at once?
+ * @page_ns: what one costs, not 0
+ *
+ * What it does not use is not lost, so that it is worth little time.
+ *
+ * Context: any.
+ * Return: 1 to 64.
+ */
+unsigned int dt_bucket_grant(u64 page_ns)
+{
+	return clamp_t(u64, div64_u64(GRANT_NS, page_ns), 1, GRANT_MAX);
+}
+
+/**
+ * dt_bucket_charge() - book pages
  * @bucket: bucket, its lock held
+ * @pages: their number
  * @waits: whoever dirtied it can be made to wait for it; if not, so much debt
  *	that others would have to wait for long is not made
  * @now_ns: the time
  *
  * Return: when it is paid for; not after @now_ns: at once.
  */
-u64 dt_bucket_charge(struct dt_bucket *bucket, bool waits, u64 now_ns)
+u64 dt_bucket_charge(struct dt_bucket *bucket, unsigned int pages, bool waits, u64 now_ns)
 {
 	u64 oldest_ns = now_ns > DEPTH_NS ? now_ns - DEPTH_NS : 0;
 	u64 before_ns = max(bucket->paid_ns, oldest_ns);
 	u64 most_ns = waits ? now_ns + DEBT_MAX_NS : max_t(u64, before_ns, now_ns + DEBT_NS);
 
 	lockdep_assert_held(&bucket->lock);
-	bucket->paid_ns = min(before_ns + bucket->page_ns, most_ns);
+	WRITE_ONCE(bucket->paid_ns, min(before_ns + pages * bucket->page_ns, most_ns));
 	return bucket->paid_ns;
 }
 
@@ -120,4 +141,20 @@ u64 dt_debt_leave_ns(u64 paid_ns, u64 now_ns)
 	u64 wait_ns = debt_ns > DEBT_NS ? debt_ns - DEBT_NS : 0;
 
 	return now_ns + min_t(u64, debt_ns, max_t(u64, wait_ns, PIECE_NS));
+}
+
+/**
+ * dt_debt_is_small() - may an interrupt end a wait?
+ * @paid_ns: when all that was booked is paid for
+ * @now_ns: the time
+ *
+ * What is dirtied meanwhile is booked as well. So interrupts shorten waits until
+ * half of a second is owed, and the limit holds in the long run.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool dt_debt_is_small(u64 paid_ns, u64 now_ns)
+{
+	return paid_ns < now_ns + FAVOUR_NS;
 }

@@ -17,12 +17,15 @@
  * struct player - vCPUs that write
  * @bucket: theirs
  * @nr: their number
+ * @each: pages that one dirties before it is asked to wait: 1, a grant, or what its
+ *	processor has logged
  * @ready_ns: when each goes on
  * @pages: what each has dirtied
  */
 struct player {
 	struct dt_bucket bucket;
 	unsigned int nr;
+	unsigned int each;
 	u64 ready_ns[VCPUS_MAX];
 	u64 pages[VCPUS_MAX];
 };
@@ -33,6 +36,7 @@ static void start(struct player *player, unsigned int nr, u64 limit)
 
 	memset(player, 0, sizeof(*player));
 	player->nr = nr;
+	player->each = 1;
 	dt_bucket_init(&player->bucket);
 	spin_lock(&player->bucket.lock);
 	dt_bucket_set(&player->bucket, limit, START_NS);
@@ -51,14 +55,19 @@ static unsigned int next_vcpu(const struct player *player)
 	return next;
 }
 
-static u64 charge(struct dt_bucket *bucket, u64 now_ns)
+static u64 charge_pages(struct dt_bucket *bucket, unsigned int pages, u64 now_ns)
 {
 	u64 paid_ns;
 
 	spin_lock(&bucket->lock);
-	paid_ns = dt_bucket_charge(bucket, true, now_ns);
+	paid_ns = dt_bucket_charge(bucket, pages, true, now_ns);
 	spin_unlock(&bucket->lock);
 	return paid_ns;
+}
+
+static u64 charge(struct dt_bucket *bucket, u64 now_ns)
+{
+	return charge_pages(bucket, 1, now_ns);
 }
 
 /* Plays until @end_ns; the number of pages dirtied. */
@@ -74,10 +83,11 @@ static u64 play(struct player *player, u64 end_ns)
 		now_ns = player->ready_ns[i];
 		if (now_ns >= end_ns)
 			return pages;
-		player->ready_ns[i] = WRITE_NS +
-			dt_debt_leave_ns(charge(&player->bucket, now_ns), now_ns);
-		player->pages[i]++;
-		pages++;
+		player->ready_ns[i] = player->each * WRITE_NS +
+			dt_debt_leave_ns(charge_pages(&player->bucket, player->each, now_ns),
+					 now_ns);
+		player->pages[i] += player->each;
+		pages += player->each;
 	}
 }
 
@@ -115,6 +125,46 @@ static void the_limit_is_kept(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(vcpus); i++)
 		for (j = 0; j < ARRAY_SIZE(limits); j++)
 			expect_rate(test, vcpus[i], limits[j]);
+}
+
+/* Each second after the first within 2 %, and what one step of each vCPU is. */
+static void expect_exact(struct kunit *test, u64 limit, unsigned int each)
+{
+	u64 end_ns = START_NS + NSEC_PER_SEC, pages, wanted = limit / PAGE_SIZE, slack;
+	struct player *player = kunit_kzalloc(test, sizeof(*player), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, player);
+	start(player, VCPUS_MAX, limit);
+	player->each = each;
+	slack = wanted / 50 + VCPUS_MAX * each;
+	play(player, end_ns);
+	for (i = 0; i < 3; i++) {
+		end_ns += NSEC_PER_SEC;
+		pages = play(player, end_ns);
+		KUNIT_EXPECT_GE(test, pages + slack, wanted);
+		KUNIT_EXPECT_LE(test, pages, wanted + slack);
+	}
+}
+
+/* 10 GiB/s are 2.6 million pages a second. */
+static void grants_keep_the_limit(struct kunit *test)
+{
+	static const u64 limits[] = { 10 * MIB, 100 * MIB, 1024 * MIB, 10240 * MIB };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(limits); i++)
+		expect_exact(test, limits[i], dt_bucket_grant(dt_bucket_page_ns(limits[i])));
+}
+
+/* Eight vCPUs whose processors log 512 pages each; below 16 MiB/s debt is forgiven. */
+static void batches_keep_the_limit(struct kunit *test)
+{
+	static const u64 limits[] = { 20 * MIB, 100 * MIB, 1024 * MIB };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(limits); i++)
+		expect_exact(test, limits[i], 512);
 }
 
 static void none_starves(struct kunit *test)
@@ -198,11 +248,11 @@ static void no_debt_by_those_who_do_not_wait(struct kunit *test)
 	spin_lock(&bucket.lock);
 	dt_bucket_set(&bucket, MIB, START_NS);
 	for (i = 0; i < 1000; i++)
-		dt_bucket_charge(&bucket, false, START_NS);
+		dt_bucket_charge(&bucket, 1, false, START_NS);
 	KUNIT_EXPECT_EQ(test, bucket.paid_ns, START_NS + 50 * NSEC_PER_MSEC);
 	/* They shorten no debt of others, either. */
 	bucket.paid_ns = START_NS + 90 * NSEC_PER_MSEC;
-	KUNIT_EXPECT_EQ(test, dt_bucket_charge(&bucket, false, START_NS),
+	KUNIT_EXPECT_EQ(test, dt_bucket_charge(&bucket, 1, false, START_NS),
 			START_NS + 90 * NSEC_PER_MSEC);
 	spin_unlock(&bucket.lock);
 }
@@ -217,17 +267,50 @@ static void debt_keeps_its_pages(struct kunit *test)
 	spin_lock(&bucket.lock);
 	dt_bucket_set(&bucket, MIB, START_NS);
 	for (i = 0; i < 10; i++)
-		dt_bucket_charge(&bucket, true, START_NS);
+		dt_bucket_charge(&bucket, 1, true, START_NS);
 	dt_bucket_set(&bucket, 2 * MIB, START_NS);
 	KUNIT_EXPECT_EQ(test, bucket.paid_ns, START_NS + 10 * dt_bucket_page_ns(2 * MIB));
 	dt_bucket_set(&bucket, 0, START_NS);
-	KUNIT_EXPECT_LE(test, dt_bucket_charge(&bucket, true, START_NS), (u64)START_NS);
+	KUNIT_EXPECT_LE(test, dt_bucket_charge(&bucket, 1, true, START_NS), (u64)START_NS);
 	spin_unlock(&bucket.lock);
+}
+
+/* What a processor has logged by itself costs as much as if it were seen page by page. */
+static void a_batch_costs_what_its_pages_cost(struct kunit *test)
+{
+	struct dt_bucket bucket;
+
+	dt_bucket_init(&bucket);
+	spin_lock(&bucket.lock);
+	dt_bucket_set(&bucket, 100 * MIB, START_NS);
+	KUNIT_EXPECT_EQ(test, dt_bucket_charge(&bucket, 512, true, START_NS),
+			START_NS + 512 * dt_bucket_page_ns(100 * MIB));
+	spin_unlock(&bucket.lock);
+}
+
+/* Nobody gets more than a millisecond's worth, but always a page. */
+static void grants_are_small(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, dt_bucket_grant(dt_bucket_page_ns(MIB)), 1U);
+	KUNIT_EXPECT_EQ(test, dt_bucket_grant(dt_bucket_page_ns(100 * MIB)), 25U);
+	KUNIT_EXPECT_EQ(test, dt_bucket_grant(dt_bucket_page_ns(DIRTYTHROTTLE_LIMIT_MAX)), 64U);
+	KUNIT_EXPECT_EQ(test, dt_bucket_grant(1), 64U);
+}
+
+static void favours_end_with_half_a_second(struct kunit *test)
+{
+	const u64 ms = NSEC_PER_MSEC;
+
+	KUNIT_EXPECT_TRUE(test, dt_debt_is_small(START_NS - ms, START_NS));
+	KUNIT_EXPECT_TRUE(test, dt_debt_is_small(START_NS + 499 * ms, START_NS));
+	KUNIT_EXPECT_FALSE(test, dt_debt_is_small(START_NS + 500 * ms, START_NS));
 }
 
 static struct kunit_case bucket_cases[] = {
 	KUNIT_CASE(prices),
 	KUNIT_CASE(the_limit_is_kept),
+	KUNIT_CASE(grants_keep_the_limit),
+	KUNIT_CASE(batches_keep_the_limit),
 	KUNIT_CASE(none_starves),
 	KUNIT_CASE(a_rare_writer_waits_for_its_turn),
 	KUNIT_CASE(an_idle_guest_saves_100_ms),
@@ -236,6 +319,9 @@ static struct kunit_case bucket_cases[] = {
 	KUNIT_CASE(debt_is_forgiven_beyond_a_second),
 	KUNIT_CASE(no_debt_by_those_who_do_not_wait),
 	KUNIT_CASE(debt_keeps_its_pages),
+	KUNIT_CASE(a_batch_costs_what_its_pages_cost),
+	KUNIT_CASE(grants_are_small),
+	KUNIT_CASE(favours_end_with_half_a_second),
 	{}
 };
 

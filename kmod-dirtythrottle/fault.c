@@ -3,6 +3,9 @@
  * The tracepoint kvm_page_fault: called in the vCPU thread when the guest has
  * touched what KVM's page tables do not allow, before KVM deals with it. The
  * thread holds kvm->srcu then, so that memory slots can be looked at.
+ *
+ * It tells who read and who wrote. Where mark.c does not work, it is also what
+ * tells of dirty pages.
  */
 #include <linux/kvm_host.h>
 #include <linux/rcupdate.h>
@@ -64,6 +67,17 @@ static bool dirties(const struct dt_target *target, struct kvm_vcpu *vcpu, u64 a
 	return !slot->dirty_bitmap || !test_bit(gfn - slot->base_gfn, slot->dirty_bitmap);
 }
 
+/* KVM enters the page into its log soon; who is not to wait for it is known now. */
+static void note(struct dt_target *target, struct kvm_vcpu *vcpu, u64 address,
+		 enum dt_fault kind)
+{
+	bool direct = vcpu->arch.mmu->root_role.direct;
+
+	if (kind == DT_FAULT_READ && direct && !dirties(target, vcpu, address, kind))
+		return;
+	dt_vcpu_note(target, vcpu, kind, direct ? gpa_to_gfn(address) : DT_NOTED_ANY);
+}
+
 static void dt_probe(void *data, struct kvm_vcpu *vcpu, u64 address, u64 error_code)
 {
 	enum dt_fault kind = dt_fault_kind(error_code, boot_cpu_has(X86_FEATURE_SVM));
@@ -73,7 +87,9 @@ static void dt_probe(void *data, struct kvm_vcpu *vcpu, u64 address, u64 error_c
 		return;
 	rcu_read_lock();
 	target = dt_target_find_rcu(vcpu->kvm->mm);
-	if (target)
+	if (target && dt_mark_watched)
+		note(target, vcpu, address, kind);
+	else if (target)
 		dt_vcpu_fault(target, vcpu, kind, dirties(target, vcpu, address, kind));
 	rcu_read_unlock();
 }
@@ -86,7 +102,7 @@ static void dt_probe(void *data, struct kvm_vcpu *vcpu, u64 address, u64 error_c
  */
 int dt_fault_watch(void)
 {
-	return tracepoint_probe_register(dt_guest_tracepoint(), dt_probe, NULL);
+	return tracepoint_probe_register(dt_kvm.fault, dt_probe, NULL);
 }
 
 /**
@@ -96,6 +112,6 @@ int dt_fault_watch(void)
  */
 void dt_fault_unwatch(void)
 {
-	tracepoint_probe_unregister(dt_guest_tracepoint(), dt_probe, NULL);
+	tracepoint_probe_unregister(dt_kvm.fault, dt_probe, NULL);
 	tracepoint_synchronize_unregister();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What KVM knows of a process: its guests and their dirty logs. KVM is held
- * while there are targets, by two of its symbols; all else is in its headers.
+ * while there are targets, by some of its symbols; all else is in its headers.
  */
 #include <linux/bitmap.h>
 #include <linux/fdtable.h>
@@ -23,9 +23,25 @@
 /* Between two chances for others to run: 1 GiB. */
 #define WEIGH_PAGES	((unsigned long)SZ_1G >> PAGE_SHIFT)
 
-/* Under dt_mutex; both or none. */
-static struct tracepoint *fault_tracepoint;
-static bool (*is_vm_file)(struct file *file);
+/* Changed under dt_mutex while nobody uses it. */
+struct dt_kvm dt_kvm;
+
+/* Without those that are not needed one can do with less. */
+static const struct {
+	const char *name;
+	void **where;
+	bool needed;
+} symbols[] = {
+	{ "__tracepoint_kvm_page_fault", (void **)&dt_kvm.fault, true },
+	{ "file_is_kvm", (void **)&dt_kvm.is_vm_file, true },
+	{ "mark_page_dirty_in_slot", &dt_kvm.mark, false },
+	{ "kvm_get_running_vcpu", (void **)&dt_kvm.running_vcpu, false },
+	{ "kvm_cpu_has_interrupt", (void **)&dt_kvm.has_interrupt, false },
+};
+
+/* They are what KVM's headers say; of the last one newer headers say nothing. */
+static_assert(__same_type(dt_kvm.is_vm_file, &file_is_kvm));
+static_assert(__same_type(dt_kvm.running_vcpu, &kvm_get_running_vcpu));
 
 /**
  * dt_guest_hides_writes() - may the processor log writes by itself, without a fault?
@@ -54,21 +70,15 @@ static char read_pml(void)
 	return value;
 }
 
-static void put_symbols(void)
+/**
+ * dt_guest_may_hide_writes() - may the processor of this machine?
+ *
+ * Context: may sleep.
+ * Return: false only if it is known that it does not.
+ */
+bool dt_guest_may_hide_writes(void)
 {
-	if (is_vm_file)
-		__symbol_put("file_is_kvm");
-	if (fault_tracepoint)
-		__symbol_put("__tracepoint_kvm_page_fault");
-	is_vm_file = NULL;
-	fault_tracepoint = NULL;
-}
-
-static int refuse(struct netlink_ext_ack *extack, const char *text)
-{
-	dt_say(extack, text);
-	put_symbols();
-	return -EOPNOTSUPP;
+	return dt_guest_hides_writes(boot_cpu_has(X86_FEATURE_VMX), read_pml());
 }
 
 /**
@@ -80,15 +90,19 @@ static int refuse(struct netlink_ext_ack *extack, const char *text)
  */
 int dt_guest_hold(struct netlink_ext_ack *extack)
 {
-	fault_tracepoint = __symbol_get("__tracepoint_kvm_page_fault");
-	is_vm_file = __symbol_get("file_is_kvm");
-	if (!fault_tracepoint || !is_vm_file)
-		return refuse(extack,
-			      "KVM is not there, or shows no page faults; load kvm_amd or kvm_intel");
-	if (dt_guest_hides_writes(boot_cpu_has(X86_FEATURE_VMX), read_pml()))
-		return refuse(extack,
-			      "KVM uses PML, which hides writes, or /sys does not tell; load kvm_intel with pml=0");
-	return 0;
+	bool complete = true;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(symbols); i++) {
+		*symbols[i].where = __symbol_get(symbols[i].name);
+		if (symbols[i].needed && !*symbols[i].where)
+			complete = false;
+	}
+	if (complete)
+		return 0;
+	dt_say(extack, "KVM is not there, or shows no page faults; load kvm_amd or kvm_intel");
+	dt_guest_release();
+	return -EOPNOTSUPP;
 }
 
 /**
@@ -98,18 +112,43 @@ int dt_guest_hold(struct netlink_ext_ack *extack)
  */
 void dt_guest_release(void)
 {
-	put_symbols();
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(symbols); i++) {
+		if (*symbols[i].where)
+			__symbol_put(symbols[i].name);
+		WRITE_ONCE(*symbols[i].where, NULL);
+	}
 }
 
 /**
- * dt_guest_tracepoint() - kvm_page_fault
+ * dt_guest_is_interrupted() - does an interrupt wait for the vCPU of this thread?
  *
- * Context: under dt_mutex; KVM is held.
- * Return: the tracepoint.
+ * Context: process, in a vCPU's thread, inside KVM_RUN.
+ * Return: true if so; false also if its interrupts are not KVM's business.
  */
-struct tracepoint *dt_guest_tracepoint(void)
+bool dt_guest_is_interrupted(void)
 {
-	return fault_tracepoint;
+	/* The thread is inside KVM, which stays; we may let go of it meanwhile. */
+	typeof(dt_kvm.running_vcpu) running_vcpu = READ_ONCE(dt_kvm.running_vcpu);
+	typeof(dt_kvm.has_interrupt) has_interrupt = READ_ONCE(dt_kvm.has_interrupt);
+	struct kvm_vcpu *vcpu;
+	bool is;
+	int idx;
+
+	if (!running_vcpu || !has_interrupt)
+		return false;
+	vcpu = running_vcpu();
+	if (!vcpu || !vcpu->arch.apic)
+		return false;
+	/* That of its timer is one only when KVM has seen that it has run out. */
+	if (kvm_test_request(KVM_REQ_NMI, vcpu) || kvm_test_request(KVM_REQ_UNBLOCK, vcpu))
+		return true;
+	/* For a guest that takes KVM for Xen its memory slots are looked at. */
+	idx = srcu_read_lock(&vcpu->kvm->srcu);
+	is = has_interrupt(vcpu);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
+	return is;
 }
 
 /**
@@ -145,7 +184,7 @@ static int note_vm(const void *arg, struct file *file, unsigned int fd)
 	struct vm_files *vms = (struct vm_files *)arg;
 	unsigned int i;
 
-	if (!is_vm_file(file))
+	if (!dt_kvm.is_vm_file(file))
 		return 0;
 	for (i = 0; i < vms->nr; i++)
 		if (vms->file[i]->private_data == file->private_data)
@@ -180,14 +219,17 @@ static u64 weigh(const unsigned long *bitmap, unsigned long pages)
 	return dirty;
 }
 
-static void look_at_vm(struct kvm *kvm, struct dt_census *census)
+static void look_at_vm(struct kvm *kvm, bool weighs, struct dt_census *census)
 {
 	const struct kvm_memory_slot *slot;
 	struct kvm_memslots *slots;
 	int bkt, idx;
 
+	if (kvm_cpu_logs_writes(kvm))
+		census->logged_by_cpu = true;
 	idx = srcu_read_lock(&kvm->srcu);
 	slots = kvm_memslots(kvm);
+	census->generation += slots->generation;
 	kvm_for_each_memslot(slot, bkt, slots) {
 		if (!kvm_slot_dirty_track_enabled(slot))
 			continue;
@@ -195,7 +237,9 @@ static void look_at_vm(struct kvm *kvm, struct dt_census *census)
 		if (!slot->dirty_bitmap)
 			continue;
 		census->has_bitmap = true;
-		census->dirty_pages += weigh(slot->dirty_bitmap, slot->npages);
+		census->log_pages += slot->npages;
+		if (weighs)
+			census->dirty_pages += weigh(slot->dirty_bitmap, slot->npages);
 	}
 	srcu_read_unlock(&kvm->srcu, idx);
 }
@@ -203,11 +247,12 @@ static void look_at_vm(struct kvm *kvm, struct dt_census *census)
 /**
  * dt_guest_census() - look at the dirty logs of a process
  * @target: its target
+ * @weighs: also read all of them, for their dirty pages
  * @census: to be filled
  *
  * Context: may sleep; KVM is held.
  */
-void dt_guest_census(const struct dt_target *target, struct dt_census *census)
+void dt_guest_census(const struct dt_target *target, bool weighs, struct dt_census *census)
 {
 	struct vm_files vms;
 	unsigned int i;
@@ -216,7 +261,7 @@ void dt_guest_census(const struct dt_target *target, struct dt_census *census)
 	find_vms(target, &vms);
 	census->nr_vms = vms.nr;
 	for (i = 0; i < vms.nr; i++) {
-		look_at_vm(vms.file[i]->private_data, census);
+		look_at_vm(vms.file[i]->private_data, weighs, census);
 		fput(vms.file[i]);
 	}
 }

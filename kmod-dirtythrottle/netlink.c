@@ -104,6 +104,8 @@ static int put_target(struct sk_buff *skb, struct dt_target *target)
 	if (nla_put_u32(skb, DT_A_PID, pid_nr(target->pid)) ||
 	    nla_put_u32(skb, DT_A_STATE, target->state) ||
 	    (target->reason && nla_put_string(skb, DT_A_REASON, target->reason)) ||
+	    nla_put_u32(skb, DT_A_SOURCE, dt_no_marks ? DT_SOURCE_FAULTS : DT_SOURCE_LOG) ||
+	    (dt_no_marks && nla_put_string(skb, DT_A_NO_LOG, dt_no_marks)) ||
 	    nla_put_u64_64bit(skb, DT_A_EFFECTIVE_LIMIT, target->effective_limit, DT_A_PAD))
 		return -EMSGSIZE;
 	return put_settings(skb, &target->settings) ?: put_counters(skb, target) ?:

@@ -215,8 +215,16 @@ static ssize_t mode_show(struct device *dev, struct device_attribute *attr, char
 }
 static DEVICE_ATTR_RO(mode);
 
+static ssize_t source_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return dt_no_marks ? sysfs_emit(buf, "faults (%s)\n", dt_no_marks) :
+			     sysfs_emit(buf, "log\n");
+}
+static DEVICE_ATTR_RO(source);
+
 static struct attribute *dt_attrs[] = {
 	&dev_attr_state.attr,
+	&dev_attr_source.attr,
 	&dev_attr_mode.attr,
 	&dev_attr_limit.attr,
 	&dev_attr_delay_us.attr,

@@ -5,22 +5,38 @@
  */
 #include <linux/hashtable.h>
 #include <linux/math64.h>
+#include <linux/moduleparam.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 #include "dirtythrottle.h"
 
-/* The logs are looked at once a second: that reads all of their bitmaps. */
-#define CENSUS_TICKS	(MSEC_PER_SEC / DT_TICK_MS)
+/* Which logs there are is looked at once a second. */
+#define CENSUS_TICKS		(MSEC_PER_SEC / DT_TICK_MS)
+/* And no more of them is read than 4 MiB a second: 128 GiB of guest. */
+#define WEIGHED_PAGES_PER_SEC	((u64)SZ_4M * BITS_PER_BYTE)
+
+/* Fewer pages in the log that were not seen are no sign of anything. */
+#define UNSEEN_MAX		1024
 
 /* Guards the hash, the hold on KVM and the probe. */
 DEFINE_MUTEX(dt_mutex);
 
+/* As where KVM cannot be traced; for tests, and should that ever do harm. */
+static bool faults;
+module_param(faults, bool, 0644);
+MODULE_PARM_DESC(faults, "learn of dirty pages from write faults only (0)");
+
+/* Why write faults are all that is seen, or NULL; as faults was at the first target. */
+const char *dt_no_marks;
+
 static DEFINE_HASHTABLE(targets, 6);
 static unsigned int nr_targets;
+static bool watching;
 
 /* Targets that are not freed; the last one wakes the exit of the module. */
 static atomic_t nr_allocated;
@@ -93,19 +109,21 @@ static void enforce(struct dt_target *target)
 	wake_vcpus(target);
 }
 
-static const char *find_reason(const struct dt_census *census)
+static const char *find_reason(const struct dt_target *target)
 {
-	if (!census->nr_vms)
+	if (!target->census.nr_vms)
 		return "the process runs no guest any more; detach it";
-	if (!census->logging)
+	if (!target->census.logging)
 		return "no dirty log is on; it begins with the migration";
+	if (target->blind)
+		return "more becomes dirty than is seen: KVM is not as its headers say";
 	return NULL;
 }
 
 /* Tells the listeners when it is another state. */
 static void judge(struct dt_target *target)
 {
-	const char *reason = find_reason(&target->census);
+	const char *reason = find_reason(target);
 	enum dt_state state = DT_STATE_ARMED;
 
 	lockdep_assert_held(&target->op);
@@ -158,9 +176,54 @@ bool dt_target_outlook(struct dt_target *target, u64 pages, struct dt_outlook *o
 	return true;
 }
 
+/*
+ * Pages leave the log meanwhile, and those that become dirty while it is read may
+ * be in it or not: so much more than was seen cannot be chance. A log may begin full.
+ */
+static bool is_blind(const struct dt_census *before, const struct dt_census *now, u64 seen)
+{
+	return now->generation == before->generation &&
+	       now->dirty_pages > before->dirty_pages + 2 * seen + UNSEEN_MAX;
+}
+
+/* Reads all logs. */
+static void weigh(struct dt_target *target)
+{
+	struct dt_census before = target->census;
+	u64 seen_before = target->weighed_pages;
+	struct dt_counters sum;
+
+	target->weighed_ns = ktime_get_ns();
+	dt_vcpu_sum(target, &sum);
+	target->weighed_pages = sum.pages;
+	dt_guest_census(target, true, &target->census);
+	dt_vcpu_sum(target, &sum);
+	if (is_blind(&before, &target->census, sum.pages - seen_before))
+		target->blind = true;
+}
+
+/* The larger the guest, the less often. */
+static bool weighing_is_due(const struct dt_target *target)
+{
+	u64 age_ns = ktime_get_ns() - target->weighed_ns;
+	u64 wanted_ms = div64_u64(target->census.log_pages * MSEC_PER_SEC, WEIGHED_PAGES_PER_SEC);
+
+	return age_ns >= wanted_ms * NSEC_PER_MSEC;
+}
+
 static void take_census(struct dt_target *target)
 {
-	dt_guest_census(target, &target->census);
+	struct dt_census now;
+
+	dt_guest_census(target, false, &now);
+	if (!now.logging)
+		target->blind = false;
+	if (now.generation != target->census.generation || weighing_is_due(target)) {
+		weigh(target);
+	} else {
+		now.dirty_pages = target->census.dirty_pages;
+		target->census = now;
+	}
 	WRITE_ONCE(target->logging, target->census.logging);
 }
 
@@ -204,6 +267,74 @@ static void tick(struct work_struct *work)
 	mutex_unlock(&target->op);
 }
 
+static int refuse_pml(struct netlink_ext_ack *extack)
+{
+	dt_say(extack,
+	       "the processor may log writes by itself (PML), and KVM cannot be traced here; load kvm_intel with pml=0");
+	return -EOPNOTSUPP;
+}
+
+/* Both probes, or the one that can do without the other. */
+static int watch(void)
+{
+	int err = 0;
+
+	dt_no_marks = "the module's parameter says so";
+	if (!READ_ONCE(faults))
+		err = dt_mark_watch(&dt_no_marks);
+	if (err)
+		return err;
+	err = dt_fault_watch();
+	if (err)
+		dt_mark_unwatch();
+	return err;
+}
+
+static void unwatch(void)
+{
+	lockdep_assert_held(&dt_mutex);
+	dt_fault_unwatch();
+	dt_mark_unwatch();
+	dt_guest_release();
+	watching = false;
+}
+
+/* KVM and the probes are there for as long as there are targets. */
+static int watch_first(struct netlink_ext_ack *extack)
+{
+	int err;
+
+	lockdep_assert_held(&dt_mutex);
+	if (watching)
+		return 0;
+	err = dt_guest_hold(extack);
+	if (err)
+		return err;
+	err = watch();
+	if (err)
+		dt_guest_release();
+	watching = !err;
+	return err;
+}
+
+/* The tracer takes its time to let go; and there may soon be another target. */
+static void unwatch_unused(struct work_struct *work)
+{
+	mutex_lock(&dt_mutex);
+	if (watching && !nr_targets)
+		unwatch();
+	mutex_unlock(&dt_mutex);
+}
+
+static DECLARE_DELAYED_WORK(unwatch_work, unwatch_unused);
+
+static void unwatch_last(void)
+{
+	lockdep_assert_held(&dt_mutex);
+	if (!nr_targets)
+		mod_delayed_work(dt_wq, &unwatch_work, HZ);
+}
+
 /*
  * After this no vCPU waits for it, and none will. Works that are queued hold
  * references.
@@ -222,10 +353,8 @@ static void detach(struct dt_target *target, enum dt_event event)
 	dt_sysfs_del(target);
 	cancel_delayed_work_sync(&target->tick);
 	dt_event_send(event, target);
-	if (!--nr_targets) {
-		dt_fault_unwatch();
-		dt_guest_release();
-	}
+	nr_targets--;
+	unwatch_last();
 	dt_target_put(target);
 }
 
@@ -262,32 +391,6 @@ static struct dt_target *new_target(struct mm_struct *mm, struct pid *pid)
 	return target;
 }
 
-/* KVM and the probe are there for as long as there are targets. */
-static int watch_first(struct netlink_ext_ack *extack)
-{
-	int err;
-
-	lockdep_assert_held(&dt_mutex);
-	if (nr_targets)
-		return 0;
-	err = dt_guest_hold(extack);
-	if (err)
-		return err;
-	err = dt_fault_watch();
-	if (err)
-		dt_guest_release();
-	return err;
-}
-
-static void unwatch_last(void)
-{
-	lockdep_assert_held(&dt_mutex);
-	if (nr_targets)
-		return;
-	dt_fault_unwatch();
-	dt_guest_release();
-}
-
 /* Before anybody else sees it. */
 static int begin(struct dt_target *target, const struct dt_settings *settings,
 		 struct netlink_ext_ack *extack)
@@ -299,16 +402,21 @@ static int begin(struct dt_target *target, const struct dt_settings *settings,
 		dt_say(extack, "the process runs no KVM guest");
 		return -EINVAL;
 	}
+	/* KVM's part for the processor may have been loaded anew since the probes are there. */
+	if (dt_no_marks && (target->census.logged_by_cpu || dt_guest_may_hide_writes()))
+		return refuse_pml(extack);
 	err = dt_sysfs_add(target);
 	if (err)
 		return err;
 	mutex_lock(&target->op);
-	target->reason = find_reason(&target->census);
+	target->reason = find_reason(target);
 	target->state = target->reason ? DT_STATE_BLOCKED : DT_STATE_ARMED;
 	dt_event_send(DT_EVENT_ATTACHED, target);
 	dt_target_set(target, settings, NULL);
 	mutex_unlock(&target->op);
 	hash_add_rcu(targets, &target->node, (unsigned long)target->mm);
+	/* What became dirty before that was not seen, which is no sign of anything. */
+	target->census.generation = DT_CENSUS_OLD;
 	nr_targets++;
 	queue_delayed_work(dt_wq, &target->tick, msecs_to_jiffies(DT_TICK_MS));
 	return 0;
@@ -522,6 +630,8 @@ void dt_target_detach_all(void)
 	hash_for_each_safe(targets, bucket, next, target, node)
 		detach(target, DT_EVENT_DETACHED);
 	mutex_unlock(&dt_mutex);
+	mod_delayed_work(dt_wq, &unwatch_work, 0);
+	flush_delayed_work(&unwatch_work);
 	flush_workqueue(dt_wq);
 	wait_event(all_freed, !atomic_read(&nr_allocated));
 	/* The last of them is still on its way out of our code. */

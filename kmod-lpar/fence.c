@@ -138,6 +138,22 @@ int lpar_fence_check(const struct cpumask *cpus, struct lpar_report *report)
 	return err;
 }
 
+/**
+ * lpar_cpu_is_fenced() - does a CPU belong to an active LPAR?
+ * @cpu: CPU
+ *
+ * For those who choose where the host's work is done. The answer may be old when
+ * it is used.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool lpar_cpu_is_fenced(unsigned int cpu)
+{
+	return cpumask_test_cpu(cpu, &fenced);
+}
+EXPORT_SYMBOL_GPL(lpar_cpu_is_fenced);
+
 static struct fence_record *find_record(const struct pid *pid)
 {
 	struct fence_record *record;

@@ -35,6 +35,20 @@ static bool has_xdp_socket(struct net_device *dev)
 	return false;
 }
 
+/* What tc sends from one netdev to another passes the other's egress hook by. */
+static bool may_get_redirects(struct net_device *dev)
+{
+	struct net_device *other;
+	bool may = false;
+
+	rcu_read_lock();
+	for_each_netdev_rcu(dev_net(dev), other)
+		may |= other != dev &&
+		       (netdev_has_tc_ingress(other) || netdev_has_tc_egress(other));
+	rcu_read_unlock();
+	return may;
+}
+
 /**
  * netbuf_blind_spot() - which frames of a netdev come by no hook?
  * @dev: netdev
@@ -50,6 +64,10 @@ const char *netbuf_blind_spot(struct net_device *dev)
 		return "frames of the AF_XDP socket bound to it are not seen";
 	if (dev->dev.parent && dev_num_vf(dev->dev.parent))
 		return "frames of its SR-IOV virtual functions are not seen";
+	if (netdev_has_tc_ingress(dev))
+		return "frames that tc redirects at its ingress are not seen";
+	if (may_get_redirects(dev))
+		return "frames that tc at other netdevs redirects to it are not seen";
 	return NULL;
 }
 
@@ -89,7 +107,6 @@ static const struct kobj_type netbuf_ktype = {
 
 static struct netbuf *new_buffer(struct net_device *dev)
 {
-	static atomic_t attached = ATOMIC_INIT(0);
 	struct netbuf *buf = kzalloc(sizeof(*buf), GFP_KERNEL);
 	unsigned int i;
 
@@ -97,9 +114,6 @@ static struct netbuf *new_buffer(struct net_device *dev)
 		return NULL;
 	buf->dev = dev;
 	buf->is_tap = is_kind(dev, "tun");
-	/* Drains of several buffers share the work. */
-	buf->drain_cpu = cpumask_local_spread(atomic_inc_return(&attached) %
-					      num_online_cpus(), NUMA_NO_NODE);
 	mutex_init(&buf->op);
 	INIT_LIST_HEAD(&buf->list);
 	netbuf_drain_init(buf);
@@ -276,7 +290,7 @@ static void detach(struct netbuf *buf)
 	for (i = 0; i < NETBUF_DIRECTIONS; i++)
 		netbuf_flight_detach(buf->queue[i].flight);
 	synchronize_net();
-	cancel_work_sync(&buf->drain);
+	cancel_delayed_work_sync(&buf->drain);
 	cancel_work_sync(&buf->event_work);
 	netbuf_event_send(NETBUF_EVENT_DETACHED, buf);
 	drop_frames(buf);

@@ -17,7 +17,9 @@
  */
 #include <linux/etherdevice.h>
 #include <linux/netfilter_netdev.h>
+#include <linux/sched/isolation.h>
 #include <linux/wait.h>
+#include <lparkit/lpar.h>
 #include <net/gso.h>
 #include <net/sch_generic.h>
 #include "netbuf.h"
@@ -137,11 +139,15 @@ static bool may_segment(const struct net_device *dev)
  */
 static struct sk_buff *first_part(struct sk_buff *skb, struct sk_buff_head *batch, bool split)
 {
-	netdev_features_t features = netif_skb_features(skb);
-	struct netbuf_tag tag = *NETBUF_TAG(skb);
 	struct sk_buff *segments, *one, *next, *before = (struct sk_buff *)batch;
+	struct netbuf_tag tag = *NETBUF_TAG(skb);
+	netdev_features_t features;
 
-	if (!netif_needs_gso(skb, features) && !(split && skb_is_gso(skb)))
+	/* Most are not, and need not ask what the netdev can do. */
+	if (!skb_is_gso(skb))
+		return skb;
+	features = netif_skb_features(skb);
+	if (!split && !netif_needs_gso(skb, features))
 		return skb;
 	segments = skb_gso_segment(skb, features & ~NETIF_F_GSO_MASK);
 	if (segments == ERR_PTR(-ENOMEM)) {
@@ -184,6 +190,8 @@ static enum netbuf_fate send_frame(struct netbuf_queue *queue, struct sk_buff *s
 	enum netbuf_fate fate;
 
 	memset(skb->cb, 0, sizeof(skb->cb));
+	/* It takes the queue of its round, whatever TCP would have allowed. */
+	skb->ooo_okay = 0;
 	nf_skip_egress(skb, true);
 	if (netbuf_flight_send(queue->flight, skb, &drop)) {
 		queue->pace.refused_ns = 0;
@@ -210,6 +218,7 @@ static unsigned int send_egress(struct netbuf_queue *queue, struct sk_buff_head 
 	bool split = may_segment(queue->buf->dev);
 	enum netbuf_fate fate = NETBUF_SENT;
 
+	netbuf_flight_use_queue(queue->flight, queue->buf->dev);
 	for (n = 0; clone && n < max && (skb = __skb_dequeue(batch)); n++) {
 		skb = first_part(skb, batch, split);
 		if (!skb)
@@ -318,10 +327,46 @@ static void idle(struct netbuf *buf)
 					   ns_to_ktime(buf->idle_us * NSEC_PER_USEC));
 }
 
+/* CPUs that are isolated, or belong to an LPAR, are not for the host's work. */
+static bool is_for_drains(unsigned int cpu)
+{
+	return cpu_online(cpu) && !cpu_is_isolated(cpu) &&
+	       housekeeping_test_cpu(cpu, HK_TYPE_WQ) && !lpar_cpu_is_fenced(cpu);
+}
+
+/* The next one that is for drains. */
+static unsigned int next_cpu(unsigned int cpu)
+{
+	unsigned int next;
+
+	for_each_cpu_wrap(next, cpu_online_mask, cpu + 1)
+		if (is_for_drains(next))
+			return next;
+	return raw_smp_processor_id();
+}
+
+/* Where it is to run from now on; true if that is another CPU than before. */
+static bool choose_cpu(struct netbuf *buf)
+{
+	unsigned int cpu = READ_ONCE(buf->drain_cpu), next = cpu;
+
+	rcu_read_lock();
+	if (!is_for_drains(cpu))
+		next = next_cpu(cpu);
+	rcu_read_unlock();
+	WRITE_ONCE(buf->drain_cpu, next);
+	return next != cpu;
+}
+
+static void queue_drain(struct netbuf *buf, unsigned long delay)
+{
+	queue_delayed_work_on(READ_ONCE(buf->drain_cpu), netbuf_wq, &buf->drain, delay);
+}
+
 /* Some rounds of a drain. */
 static void drain_work(struct work_struct *work)
 {
-	struct netbuf *buf = container_of(work, struct netbuf, drain);
+	struct netbuf *buf = container_of(to_delayed_work(work), struct netbuf, drain);
 	unsigned long end = jiffies + 1;
 	bool progress, more;
 	unsigned int i;
@@ -346,7 +391,8 @@ static void drain_work(struct work_struct *work)
 		buf->idle_us = 0;
 	else
 		idle(buf);
-	queue_work_on(buf->drain_cpu, netbuf_wq, &buf->drain);
+	/* As long as it runs, a work item is queued where it runs. */
+	queue_drain(buf, choose_cpu(buf));
 }
 
 /**
@@ -355,9 +401,14 @@ static void drain_work(struct work_struct *work)
  */
 void netbuf_drain_init(struct netbuf *buf)
 {
+	/* Drains of several buffers share the work. */
+	static atomic_t spread = ATOMIC_INIT(0);
 	unsigned int i;
 
-	INIT_WORK(&buf->drain, drain_work);
+	INIT_DELAYED_WORK(&buf->drain, drain_work);
+	rcu_read_lock();
+	buf->drain_cpu = next_cpu((unsigned int)atomic_inc_return(&spread) % nr_cpu_ids);
+	rcu_read_unlock();
 	init_waitqueue_head(&buf->idle);
 	for (i = 0; i < NETBUF_DIRECTIONS; i++)
 		buf->queue[i].pace.frames = 1;
@@ -383,10 +434,9 @@ void netbuf_drain_wake(struct netbuf *buf)
  */
 void netbuf_drain_start(struct netbuf *buf)
 {
-	if (!cpu_online(buf->drain_cpu))
-		buf->drain_cpu = raw_smp_processor_id();
 	WRITE_ONCE(buf->drain_new, true);
-	queue_work_on(buf->drain_cpu, netbuf_wq, &buf->drain);
+	choose_cpu(buf);
+	queue_drain(buf, 0);
 }
 
 /**
@@ -398,5 +448,5 @@ void netbuf_drain_start(struct netbuf *buf)
  */
 void netbuf_drain_wait(struct netbuf *buf)
 {
-	flush_work(&buf->drain);
+	flush_delayed_work(&buf->drain);
 }

@@ -208,6 +208,28 @@ enum netbuf_fate netbuf_fate_of(const struct netbuf_drop *drop, u64 refused_ns)
 }
 
 /**
+ * netbuf_flight_use_queue() - which transmit queue do the next frames take?
+ * @flight: flight
+ * @dev: netdev that sends them
+ *
+ * Flows are spread over transmit queues, which do not wait for each other. So all
+ * frames of a round take one, as those of a connected socket do. Not so where
+ * queues are for classes of traffic, or the driver chooses: there the classes
+ * have their own order, or the flows.
+ *
+ * Context: BH disabled.
+ */
+void netbuf_flight_use_queue(struct netbuf_flight *flight, struct net_device *dev)
+{
+	struct sock *sk = &flight->inet.sk;
+
+	/* Since 6.18 a choice grows old, and is young again only if it is another one. */
+	sk_tx_queue_clear(sk);
+	if (!netdev_get_num_tc(dev))
+		sk_tx_queue_set(sk, smp_processor_id() % READ_ONCE(dev->real_num_tx_queues));
+}
+
+/**
  * netbuf_flight_add() - a frame is in flight from now on
  * @flight: flight
  * @skb: frame

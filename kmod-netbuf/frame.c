@@ -75,7 +75,8 @@ static int copy_data(struct sk_buff *copy, const struct sk_buff *skb, unsigned i
 static struct sk_buff *copy_frame(struct sk_buff *skb)
 {
 	unsigned int mac_len = netbuf_frame_mac_len(skb);
-	struct sk_buff *copy = netbuf_frame_alloc(mac_len, skb->len, GFP_ATOMIC);
+	/* What is reserved for those who cannot do without is not for copies. */
+	struct sk_buff *copy = netbuf_frame_alloc(mac_len, skb->len, GFP_NOWAIT);
 
 	if (!copy)
 		return NULL;

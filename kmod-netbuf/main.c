@@ -7,17 +7,20 @@
 #include <lparkit/cut.h>
 #include "netbuf.h"
 
-/* Bound to CPUs: what one CPU sends on keeps its order. */
+/* Bound to CPUs, since not all are for the host's work: see drain.c. */
 struct workqueue_struct *netbuf_wq;
 
 static int __init netbuf_init(void)
 {
 	int err;
 
-	netbuf_discard_init();
+	err = netbuf_queues_init();
+	if (err)
+		return err;
+	err = -ENOMEM;
 	netbuf_wq = alloc_workqueue("netbuf", WQ_PERCPU | WQ_CPU_INTENSIVE, 0);
 	if (!netbuf_wq)
-		return -ENOMEM;
+		goto err_queues;
 	err = netbuf_flight_init();
 	if (err)
 		goto err_wq;
@@ -40,6 +43,8 @@ err_flight:
 	netbuf_flight_exit();
 err_wq:
 	destroy_workqueue(netbuf_wq);
+err_queues:
+	netbuf_queues_exit();
 	return err;
 }
 
@@ -51,6 +56,7 @@ static void __exit netbuf_exit(void)
 	netbuf_buffer_exit();
 	netbuf_flight_exit();
 	destroy_workqueue(netbuf_wq);
+	netbuf_queues_exit();
 }
 
 module_init(netbuf_init);

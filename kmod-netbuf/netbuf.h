@@ -227,7 +227,7 @@ struct netbuf_load {
  * @filter_text: what it was compiled from, or NULL; under @op
  * @queue: by enum netbuf_direction
  * @drain: sends held frames on
- * @drain_cpu: CPU on which it runs, so that frames keep their order
+ * @drain_cpu: CPU on which it runs; another one only between two rounds
  * @drain_new: a drain starts: what is known about the ring is old
  * @ring: of a tap
  * @is_tap: frames sent end in a ring that drops when full
@@ -254,8 +254,8 @@ struct netbuf {
 	struct bpf_prog __rcu *filter;
 	char *filter_text;
 	struct netbuf_queue queue[NETBUF_DIRECTIONS];
-	struct work_struct drain;
-	int drain_cpu;
+	struct delayed_work drain;
+	unsigned int drain_cpu;
 	bool drain_new;
 	struct netbuf_ring ring;
 	bool is_tap;
@@ -331,7 +331,10 @@ void netbuf_queue_count_sent(struct netbuf_queue *queue, unsigned int drained,
 void netbuf_queue_count_lost(struct netbuf_queue *queue, unsigned int frames);
 bool netbuf_queue_try_pass(struct netbuf_queue *queue);
 void netbuf_discard(struct sk_buff_head *frames);
-void netbuf_discard_init(void);
+int netbuf_queues_init(void);
+void netbuf_queues_exit(void);
+void netbuf_total_add(s64 bytes);
+u64 netbuf_total(u64 *limit);
 unsigned int netbuf_queue_flush(struct netbuf_queue *queue);
 bool netbuf_queue_fits(struct netbuf_queue *queue, u32 frames, u64 bytes);
 void netbuf_queue_splice(struct netbuf_queue *queue, struct sk_buff_head *frames, u64 bytes);
@@ -362,6 +365,7 @@ void netbuf_flight_detach(struct netbuf_flight *flight);
 void netbuf_flight_free(struct netbuf_flight *flight);
 bool netbuf_flight_is_over(const struct netbuf_flight *flight);
 unsigned int netbuf_flight_lost(struct netbuf_flight *flight);
+void netbuf_flight_use_queue(struct netbuf_flight *flight, struct net_device *dev);
 void netbuf_flight_add(struct netbuf_flight *flight, struct sk_buff *skb);
 bool netbuf_flight_send(struct netbuf_flight *flight, struct sk_buff *skb,
 			struct netbuf_drop *drop);

@@ -110,10 +110,13 @@ int netbuf_netlink_put_queues(struct sk_buff *skb, struct netbuf *buf)
 static int put_settings(struct sk_buff *skb, struct netbuf *buf)
 {
 	struct netbuf_limits limits = netbuf_queue_limits(&buf->queue[0]);
+	u64 limit_total, total = netbuf_total(&limit_total);
 
 	if (nla_put_string(skb, NETBUF_A_LPAR, buf->settings.lpar) ||
 	    nla_put_u32(skb, NETBUF_A_LIMIT_FRAMES, limits.frames) ||
 	    nla_put_u64_64bit(skb, NETBUF_A_LIMIT_BYTES, limits.bytes, NETBUF_A_PAD) ||
+	    nla_put_u64_64bit(skb, NETBUF_A_LIMIT_TOTAL, limit_total, NETBUF_A_PAD) ||
+	    nla_put_u64_64bit(skb, NETBUF_A_TOTAL_BYTES, total, NETBUF_A_PAD) ||
 	    nla_put_u32(skb, NETBUF_A_POLICY, limits.policy) ||
 	    nla_put_u32(skb, NETBUF_A_HIGH_WATER, limits.high_water) ||
 	    nla_put_u32(skb, NETBUF_A_ZERO_COPY, buf->settings.zero_copy) ||

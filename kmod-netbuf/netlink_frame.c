@@ -261,6 +261,7 @@ void netbuf_load_abandon(struct netbuf *buf)
 	lockdep_assert_held(&netbuf_mutex);
 	for (i = 0; i < NETBUF_DIRECTIONS; i++) {
 		netbuf_discard(&load->frames[i]);
+		netbuf_total_add(-(s64)load->bytes[i]);
 		load->bytes[i] = 0;
 	}
 	kfree_skb(load->partial);
@@ -341,6 +342,7 @@ static int end_frame(struct netbuf *buf, struct netlink_ext_ack *extack)
 	load->partial = NULL;
 	__skb_queue_tail(&load->frames[direction], skb);
 	load->bytes[direction] += skb->truesize;
+	netbuf_total_add(skb->truesize);
 	return 0;
 }
 
@@ -352,7 +354,7 @@ static int check_limits(struct netbuf *buf, struct netlink_ext_ack *extack)
 		if (netbuf_queue_fits(&buf->queue[i], skb_queue_len(&buf->load.frames[i]),
 				      buf->load.bytes[i]))
 			continue;
-		netbuf_say(extack, "the frames exceed the limits: raise limit_frames or limit_bytes");
+		netbuf_say(extack, "the frames exceed the limits: raise limit_frames, limit_bytes, or limit_total of the module");
 		return -ENOSPC;
 	}
 	return 0;

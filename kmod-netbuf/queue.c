@@ -13,10 +13,60 @@
  * frame is ever left behind in a queue that passes.
  */
 #include <linux/math64.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/percpu_counter.h>
+#include <linux/sizes.h>
 #include "netbuf.h"
 
 /* Old frames that one new frame drops at most: some ten microseconds. */
 #define DROPS_MAX	64
+/* What each CPU may have held, or let go, without the others knowing. */
+#define TOTAL_BATCH	SZ_256K
+
+/* Of one buffer limits take no notice of how many there are. */
+static unsigned long long limit_total;
+module_param(limit_total, ullong, 0644);
+MODULE_PARM_DESC(limit_total, "bytes that all buffers together may hold (a quarter of the memory)");
+
+static struct percpu_counter total;
+
+/**
+ * netbuf_total_add() - frames are held, or no more
+ * @bytes: memory that they take (truesize)
+ *
+ * Context: any but hard irq.
+ */
+void netbuf_total_add(s64 bytes)
+{
+	percpu_counter_add_batch(&total, bytes, TOTAL_BATCH);
+}
+
+/**
+ * netbuf_total() - what all buffers hold, and may hold
+ * @limit: set to the latter, in bytes
+ *
+ * Context: any.
+ * Return: bytes.
+ */
+u64 netbuf_total(u64 *limit)
+{
+	*limit = READ_ONCE(limit_total);
+	return percpu_counter_sum_positive(&total);
+}
+
+/* Within TOTAL_BATCH for each CPU. */
+static bool total_fits(u64 bytes)
+{
+	return percpu_counter_read_positive(&total) + bytes <= READ_ONCE(limit_total);
+}
+
+static void account(struct netbuf_queue *queue, s64 bytes)
+{
+	lockdep_assert_held(&queue->frames.lock);
+	queue->bytes += bytes;
+	netbuf_total_add(bytes);
+}
 
 /**
  * netbuf_queue_init() - an empty queue that lets frames pass
@@ -71,13 +121,27 @@ void netbuf_discard(struct sk_buff_head *frames)
 }
 
 /**
- * netbuf_discard_init() - at module load
+ * netbuf_queues_init() - at module load
  *
- * At its exit destroy_workqueue() waits until all that was discarded is freed.
+ * Context: process.
+ * Return: 0 or -ENOMEM.
  */
-void netbuf_discard_init(void)
+int netbuf_queues_init(void)
 {
+	if (!limit_total)
+		limit_total = (u64)totalram_pages() * PAGE_SIZE / 4;
 	skb_queue_head_init(&discarded);
+	return percpu_counter_init(&total, 0, GFP_KERNEL);
+}
+
+/**
+ * netbuf_queues_exit() - the reverse
+ *
+ * All that was discarded is freed before, when destroy_workqueue() returns.
+ */
+void netbuf_queues_exit(void)
+{
+	percpu_counter_destroy(&total);
 }
 
 static bool fits(const struct netbuf_queue *queue, u32 frames, u64 bytes)
@@ -144,7 +208,10 @@ void netbuf_queue_count_drop(struct netbuf_queue *queue, u64 *counter)
 	spin_unlock_bh(&queue->frames.lock);
 }
 
-/* The oldest frame; a SAVE that is about to send it goes on behind it. */
+/*
+ * The oldest frame, whose memory the caller accounts for; a SAVE that is about to
+ * send it goes on behind it.
+ */
 static struct sk_buff *remove_first(struct netbuf_queue *queue)
 {
 	struct sk_buff *skb = skb_peek(&queue->frames);
@@ -155,7 +222,6 @@ static struct sk_buff *remove_first(struct netbuf_queue *queue)
 	if (queue->cursor == skb)
 		queue->cursor = skb_peek_next(skb, &queue->frames);
 	__skb_unlink(skb, &queue->frames);
-	queue->bytes -= skb->truesize;
 	return skb;
 }
 
@@ -167,7 +233,7 @@ static void append(struct netbuf_queue *queue, struct sk_buff *frames, ktime_t n
 		skb_mark_not_on_list(skb);
 		*NETBUF_TAG(skb) = (struct netbuf_tag){ .time = now };
 		__skb_queue_tail(&queue->frames, skb);
-		queue->bytes += skb->truesize;
+		account(queue, skb->truesize);
 		queue->counters.held++;
 	}
 }
@@ -175,7 +241,8 @@ static void append(struct netbuf_queue *queue, struct sk_buff *frames, ktime_t n
 /*
  * Makes room by dropping older frames, if that can help at all. When a limit
  * was lowered there may be millions too many: each frame that comes takes some of
- * them away, and more memory than it needs itself.
+ * them away, and more memory than it needs itself. If all buffers together hold
+ * too much, it takes the place of as much as it needs; the others keep theirs.
  */
 static bool make_room(struct netbuf_queue *queue, u32 n, u64 bytes, struct sk_buff_head *dropped)
 {
@@ -184,13 +251,15 @@ static bool make_room(struct netbuf_queue *queue, u32 n, u64 bytes, struct sk_bu
 
 	if (n > queue->limits.frames || bytes > queue->limits.bytes)
 		return false;
-	while (!fits(queue, n, bytes)) {
+	while (!fits(queue, n, bytes) ||
+	       (before - queue->bytes < bytes && !total_fits(bytes))) {
 		if (skb_queue_len(dropped) >= DROPS_MAX && before - queue->bytes >= bytes)
 			return true;
 		skb = remove_first(queue);
 		/* All the room is for frames that are coming. */
 		if (!skb)
 			return false;
+		account(queue, -(s64)skb->truesize);
 		__skb_queue_tail(dropped, skb);
 		count_drops(queue, &queue->counters.dropped_limit, 1);
 	}
@@ -201,7 +270,7 @@ static bool make_room(struct netbuf_queue *queue, u32 n, u64 bytes, struct sk_bu
 static enum netbuf_verdict admit(struct netbuf_queue *queue, u32 n, u64 bytes,
 				 struct sk_buff_head *dropped)
 {
-	if (fits(queue, n, bytes))
+	if (fits(queue, n, bytes) && total_fits(bytes))
 		return NETBUF_HELD;
 	switch (queue->limits.policy) {
 	case NETBUF_POLICY_PASS:
@@ -321,12 +390,15 @@ unsigned int netbuf_queue_take(struct netbuf_queue *queue, struct sk_buff_head *
 {
 	struct sk_buff *skb;
 	unsigned int n = 0;
+	s64 bytes = 0;
 
 	spin_lock_bh(&queue->frames.lock);
 	while (n < max && (skb = remove_first(queue))) {
 		__skb_queue_tail(batch, skb);
+		bytes += skb->truesize;
 		n++;
 	}
+	account(queue, -bytes);
 	queue->is_high = is_high(queue);
 	spin_unlock_bh(&queue->frames.lock);
 	return n;
@@ -346,7 +418,7 @@ void netbuf_queue_return(struct netbuf_queue *queue, struct sk_buff_head *batch)
 	spin_lock_bh(&queue->frames.lock);
 	while ((skb = __skb_dequeue_tail(batch))) {
 		__skb_queue_head(&queue->frames, skb);
-		queue->bytes += skb->truesize;
+		account(queue, skb->truesize);
 	}
 	spin_unlock_bh(&queue->frames.lock);
 }
@@ -425,7 +497,7 @@ unsigned int netbuf_queue_flush(struct netbuf_queue *queue)
 	n = skb_queue_len(&queue->frames);
 	skb_queue_splice_init(&queue->frames, &frames);
 	queue->counters.flushed += n;
-	queue->bytes = 0;
+	account(queue, -(s64)queue->bytes);
 	queue->cursor = NULL;
 	queue->is_high = false;
 	spin_unlock_bh(&queue->frames.lock);
@@ -437,7 +509,7 @@ unsigned int netbuf_queue_flush(struct netbuf_queue *queue)
  * netbuf_queue_fits() - is there room within the limits?
  * @queue: queue
  * @frames: how many more
- * @bytes: memory that they take
+ * @bytes: memory that they take, part of the total already
  *
  * Context: any but hard irq.
  * Return: true if so.
@@ -447,7 +519,7 @@ bool netbuf_queue_fits(struct netbuf_queue *queue, u32 frames, u64 bytes)
 	bool ret;
 
 	spin_lock_bh(&queue->frames.lock);
-	ret = fits(queue, frames, bytes);
+	ret = fits(queue, frames, bytes) && total_fits(0);
 	spin_unlock_bh(&queue->frames.lock);
 	return ret;
 }
@@ -456,7 +528,7 @@ bool netbuf_queue_fits(struct netbuf_queue *queue, u32 frames, u64 bytes)
  * netbuf_queue_splice() - frames from a file become the oldest
  * @queue: queue
  * @frames: in order; empty on return
- * @bytes: memory that they take
+ * @bytes: memory that they take, counted once more in the total
  *
  * Context: process.
  */
@@ -464,7 +536,7 @@ void netbuf_queue_splice(struct netbuf_queue *queue, struct sk_buff_head *frames
 {
 	spin_lock_bh(&queue->frames.lock);
 	queue->counters.loaded += skb_queue_len(frames);
-	queue->bytes += bytes;
+	account(queue, bytes);
 	skb_queue_splice_init(frames, &queue->frames);
 	note_level(queue);
 	spin_unlock_bh(&queue->frames.lock);

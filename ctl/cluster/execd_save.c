@@ -151,11 +151,8 @@ int save_begin(struct session *session, struct json_object *request, struct json
 		ret = prepare_dir(session);
 	if (!ret)
 		ret = session_store(session);
-	for (i = 0; !ret && i < session->n_guests; i++) {
+	for (i = 0; !ret && i < session->n_guests; i++)
 		ret = guest_attach(&session->guest[i]);
-		if (!ret)
-			ret = session_store(session);
-	}
 	if (!ret)
 		ret = session_each(session, guest_connect, 0, "no monitor");
 	if (!ret)
@@ -232,8 +229,6 @@ int cut_arm_request(struct session *session, struct json_object *request,
 		ret = close_gates(session, session->deadline_ns);
 	if (!ret && n)
 		ret = cut_arm(action, &session->deadline_ns, names, n, &session->cut);
-	if (!ret)
-		ret = session_store(session);
 	free(names);
 	return ret;
 }

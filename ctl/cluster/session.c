@@ -117,7 +117,7 @@ int session_store(const struct session *session)
 	json_put(json, "id", session->id);
 	json_put(json, "name", session->name);
 	json_put(json, "dir", session->dir);
-	json_put_u64(json, "cut", session->cut);
+	json_put_u64(json, "deadline_ns", session->deadline_ns);
 	put_flag(json, "gated", session->gated);
 	put_flag(json, "writing", session->writing);
 	put_flag(json, "taken", session->taken);
@@ -194,7 +194,7 @@ static void session_restore(struct session *session, struct json_object *json)
 	snprintf(session->id, sizeof(session->id), "%s", json_text(json, "id"));
 	set_name(session, json_text(json, "name"));
 	session->dir = xstrdup(json_text(json, "dir"));
-	session->cut = json_number(json, "cut");
+	session->deadline_ns = json_number(json, "deadline_ns");
 	session->gated = json_flag(json, "gated");
 	session->writing = json_flag(json, "writing");
 	session->taken = json_flag(json, "taken");
@@ -443,6 +443,7 @@ static void clear_session(struct session *session)
 	session->taken = session->written = session->kept = false;
 	session->unwanted[0] = 0;
 	session->cut = 0;
+	session->deadline_ns = 0;
 }
 
 /* Nothing is left to be undone. */
@@ -617,6 +618,15 @@ void session_look(struct session *session)
 		guest_look(&session->guest[i]);
 }
 
+/* One that fires now would close what is to be opened. */
+static void cancel_cut(const struct session *session)
+{
+	size_t i;
+
+	for (i = 0; session->gated && i < session->n_guests; i++)
+		cut_cancel_of(session->guest[i].name, session->deadline_ns);
+}
+
 /*
  * Everything is as it was before. What cannot be undone now, such as the stop of a
  * guest that does not answer, stays on record for another try.
@@ -629,8 +639,7 @@ int session_undo(struct session *session)
 	session->idle = NULL;
 	session->cancelled = false;
 	session_look(session);
-	if (session->cut)
-		cut_cancel(session->cut);
+	cancel_cut(session);
 	if (session->kind == SESSION_SAVE)
 		ret = undo_save(session);
 	else if (session->kind == SESSION_RESTORE)

@@ -198,6 +198,11 @@ static int attach_netdev(struct guest *guest, struct netdev *netdev)
 	const char *lpar;
 
 	if (ret == -ENOENT) {
+		/* On record first: what is attached when we are killed is not the user's. */
+		netdev->ours = true;
+		ret = session_store(guest->session);
+		if (ret)
+			return ret;
 		nlh = netbuf_request(NETBUF_CMD_ATTACH, netdev->name);
 		mnl_attr_put_strz(nlh, NETBUF_A_LPAR, guest->name);
 		ret = nl_send(nlh, NULL, NULL);

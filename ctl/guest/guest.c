@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ struct launch {
 	struct lpar_config config;
 	struct lpar lpar;
 	bool incoming; /* QEMU waits for a migration */
+	bool wait; /* until the guest has ended */
 	bool created;
 	bool activated;
 	bool irqs;
@@ -75,6 +77,23 @@ static int wait_left(const char *name, pid_t pid)
 			return gone ? ret : -ETIMEDOUT;
 		sleep_ms(20);
 	}
+}
+
+/* QEMU would make one, which is down and in no bridge, and nobody would hear of it. */
+static int nics_check(const struct lpar_config *config)
+{
+	size_t i;
+
+	for (i = 0; i < config->guest.n_nics; i++) {
+		const char *netdev = config->guest.nic[i].netdev;
+
+		if (if_nametoindex(netdev))
+			continue;
+		err("LPAR %s: net %s: no such netdev: make it by 'ip tuntap add %s mode tap'",
+		    config->name, netdev, netdev);
+		return -ENODEV;
+	}
+	return 0;
 }
 
 /* The INI file is the truth as long as the LPAR holds nothing. */
@@ -172,7 +191,7 @@ static int run_qemu(struct launch *launch)
 	fflush(stdout);
 	forget_run(launch->name);
 	run_path(path, sizeof(path), launch->name, "lpar.conf");
-	if (config_copy(launch->config.file, path))
+	if (config_copy(launch->config.file, path) || nics_record(&launch->config, path))
 		return EXIT_FAILED;
 	if (pipe2(fd, O_CLOEXEC)) {
 		err("LPAR %s: pipe: %s", launch->name, strerror(errno));
@@ -192,7 +211,7 @@ static int run_qemu(struct launch *launch)
 }
 
 /* QEMU's last words. */
-static void show_log(const char *name)
+void guest_show_log(const char *name)
 {
 	char path[PATH_MAX], line[512];
 	FILE *log = fopen(run_path(path, sizeof(path), name, "qemu.log"), "re");
@@ -218,7 +237,7 @@ static int wait_ready(struct launch *launch, uint64_t timeout_ns)
 		if (waitpid(launch->pid, NULL, WNOHANG) == launch->pid) {
 			launch->pid = 0;
 			err("LPAR %s: QEMU ended at once", launch->name);
-			show_log(launch->name);
+			guest_show_log(launch->name);
 			return EXIT_FAILED;
 		}
 		if (interrupted()) {
@@ -266,24 +285,46 @@ static int undo(struct launch *launch, int code)
 	return EXIT_ROLLED_BACK;
 }
 
+static struct json_object *report_nics(const struct launch *launch)
+{
+	struct json_object *nics = json_object_new_array(), *json;
+	const struct guest_config *guest = &launch->config.guest;
+	char mac[MAC_CHARS + 1];
+	size_t i;
+
+	for (i = 0; i < guest->n_nics; i++) {
+		mac_format(mac, guest->nic[i].mac);
+		say("%s: NIC at %s has MAC %s", launch->name, guest->nic[i].netdev, mac);
+		json = json_object_new_object();
+		json_put(json, "netdev", guest->nic[i].netdev);
+		json_put(json, "mac", mac);
+		json_object_array_add(nics, json);
+	}
+	return nics;
+}
+
 static void report(const struct launch *launch)
 {
-	struct json_object *json;
+	struct json_object *json, *nics = report_nics(launch);
 	char path[PATH_MAX];
 
 	run_path(path, sizeof(path), launch->name, "qmp.sock");
 	say("%s: guest %s, pid %d, QMP %s", launch->name,
 	    launch->incoming ? "waits for a migration" : "runs", launch->pid, path);
-	if (!options.json)
+	if (!options.json) {
+		json_object_put(nics);
 		return;
+	}
 	json = json_object_new_object();
 	json_put(json, "name", launch->name);
 	json_put_s64(json, "pid", launch->pid);
 	json_put(json, "qmp", path);
 	json_put(json, "log", run_path(path, sizeof(path), launch->name, "qemu.log"));
+	json_object_object_add(json, "nics", nics);
 	json_print(json);
 }
 
+/* With --wait one that runs already is as good. */
 static int start(struct launch *launch, uint64_t timeout_ns)
 {
 	int ret = define(launch);
@@ -292,6 +333,10 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 	if (ret)
 		return undo(launch, ret);
 	pid = lpar_guest_pid(&launch->lpar);
+	if (pid && launch->wait) {
+		say("%s: guest runs already, pid %d, and is watched", launch->name, pid);
+		return EXIT_OK;
+	}
 	if (pid) {
 		err("LPAR %s: its guest runs already, pid %d", launch->name, pid);
 		return EXIT_FAILED;
@@ -311,10 +356,11 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 	return EXIT_OK;
 }
 
-/* NAME [OPTION]... of start and stop; file and incoming are NULL for stop. */
-static int parse_words(struct args *args, const char *verb, const char **name, uint64_t *timeout_ns,
-		       const char **file, bool *incoming)
+/* NAME [OPTION]... of start and stop; file is NULL for stop. */
+static int parse_words(struct args *args, const char *verb, struct launch *launch,
+		       uint64_t *timeout_ns, const char **file)
 {
+	const char **name = &launch->name;
 	const char *value = NULL;
 
 	*name = next_arg(args);
@@ -325,15 +371,17 @@ static int parse_words(struct args *args, const char *verb, const char **name, u
 		} else if (file && next_option(args, "--file", file)) {
 			if (!*file)
 				return usage("--file needs a file");
-		} else if (!incoming || !next_flag(args, "--incoming")) {
-			return usage("'%s' is unknown to %s", next_arg(args), verb);
+		} else if (file && next_flag(args, "--incoming")) {
+			launch->incoming = true;
+		} else if (file && next_flag(args, "--wait")) {
+			launch->wait = true;
 		} else {
-			*incoming = true;
+			return usage("'%s' is unknown to %s", next_arg(args), verb);
 		}
 	}
 	if (!*name)
 		return usage("%s NAME [--timeout TIME]%s", verb,
-			     file ? " [--file FILE] [--incoming]" : "");
+			     file ? " [--file FILE] [--incoming] [--wait]" : "");
 	if (!name_is_valid(*name))
 		return usage("'%s' is no name for an LPAR: 1-31 of a-z 0-9 . _ -", *name);
 	return EXIT_OK;
@@ -347,7 +395,7 @@ int start_verb(struct args *args)
 	int lock = -1;
 	int ret;
 
-	ret = parse_words(args, "start", &launch.name, &timeout_ns, &file, &launch.incoming);
+	ret = parse_words(args, "start", &launch, &timeout_ns, &file);
 	if (ret)
 		return ret;
 	ret = EXIT_FAILED;
@@ -357,6 +405,8 @@ int start_verb(struct args *args)
 		err("LPAR %s: a guest needs memory= in %s", launch.name, launch.config.file);
 		goto out;
 	}
+	if (nics_complete(&launch.config) || nics_check(&launch.config))
+		goto out;
 	/* Requests to the kernel are finished first: their result is needed to undo them. */
 	interrupt_catch(SA_RESTART);
 	lock = lpar_lock(launch.name);
@@ -365,6 +415,8 @@ int start_verb(struct args *args)
 out:
 	if (lock >= 0)
 		close(lock);
+	if (!ret && launch.wait)
+		ret = guest_supervise(launch.name, launch.pid);
 	lpar_free(&launch.lpar);
 	config_free(&launch.config);
 	return ret;
@@ -454,7 +506,7 @@ static void wait_ended(const char *name)
 }
 
 /* Its number is a member's before and after we look: it was not given to another between. */
-static int find_guest(const struct lpar *lpar, struct process *process)
+int guest_find_process(const struct lpar *lpar, struct process *process)
 {
 	struct lpar now;
 	int ret = process_find(lpar_guest_pid(lpar), process);
@@ -468,12 +520,12 @@ static int find_guest(const struct lpar *lpar, struct process *process)
 	return ret;
 }
 
-static int stop(const struct lpar *lpar, uint64_t timeout_ns)
+int guest_stop(const struct lpar *lpar, uint64_t timeout_ns)
 {
 	struct process process;
 	int ret = 0;
 
-	if (!find_guest(lpar, &process)) {
+	if (!guest_find_process(lpar, &process)) {
 		thaw(lpar);
 		ret = end_guest(lpar->name, &process, timeout_ns);
 	} else {
@@ -499,12 +551,14 @@ int stop_verb(struct args *args)
 {
 	uint64_t timeout_ns = STOP_TIMEOUT_NS;
 	struct lpar lpar = { .name = "" };
+	struct launch launch = { 0 };
 	const char *name;
 	int lock, ret;
 
-	ret = parse_words(args, "stop", &name, &timeout_ns, NULL, NULL);
+	ret = parse_words(args, "stop", &launch, &timeout_ns, NULL);
 	if (ret)
 		return ret;
+	name = launch.name;
 	ret = lpar_get(name, &lpar);
 	if (ret)
 		return lpar_fail(name, ret);
@@ -514,7 +568,7 @@ int stop_verb(struct args *args)
 		return EXIT_FAILED;
 	/* Whoever had the lock may have changed it. */
 	ret = lpar_get(name, &lpar);
-	ret = ret ? lpar_fail(name, ret) : stop(&lpar, timeout_ns);
+	ret = ret ? lpar_fail(name, ret) : guest_stop(&lpar, timeout_ns);
 	close(lock);
 	lpar_free(&lpar);
 	return ret;

@@ -10,10 +10,20 @@
 /* guest.c */
 int start_verb(struct args *args);
 int stop_verb(struct args *args);
+int guest_find_process(const struct lpar *lpar, struct process *process);
+int guest_stop(const struct lpar *lpar, uint64_t timeout_ns); /* exit code */
+void guest_show_log(const char *name);
 
 /* pin.c: vCPUs on CPUs of their own */
 int pin_guest(const struct lpar *lpar, const struct pin_config *config); /* exit code */
 int pin_verb(struct args *args);
+
+/* resume.c: guests that stand */
+int resume_verb(struct args *args);
+void guest_try_again(const char *name);
+
+/* supervisor.c: start --wait */
+int guest_supervise(const char *name, pid_t child);
 
 /* qemu.c: the command line of QEMU */
 char **qemu_command(const struct lpar_config *config, bool incoming);

@@ -95,15 +95,35 @@ static void add_machine(struct words *words, const struct lpar_config *config)
  */
 static void add_disks(struct words *words, const struct lpar_config *config)
 {
+	static const char *const on_error[] = {
+		[DISK_ERROR_FULL] = "werror=enospc,rerror=report",
+		[DISK_ERROR_STOP] = "werror=stop,rerror=stop",
+		[DISK_ERROR_REPORT] = "werror=report,rerror=report",
+	};
 	char path[2 * LPAR_PATH_MAX + 2];
 	size_t i;
 
 	for (i = 0; i < config->n_disks; i++) {
 		add_option(
 			words, "-drive",
-			"file=%s,format=raw,if=none,id=disk%zu,cache=none,aio=native,discard=unmap",
-			escape(path, sizeof(path), config->disk[i]), i);
+			"file=%s,format=raw,if=none,id=disk%zu,cache=none,aio=native,discard=unmap,%s",
+			escape(path, sizeof(path), config->disk[i]), i,
+			on_error[config->guest.disk_error]);
 		add_option(words, "-device", "virtio-blk-pci,drive=disk%zu", i);
+	}
+}
+
+/* The boot ROM of a NIC is of another size on another host, and would be in the way there. */
+static void add_nics(struct words *words, const struct guest_config *guest)
+{
+	char mac[MAC_CHARS + 1];
+	size_t i;
+
+	for (i = 0; i < guest->n_nics; i++) {
+		add_option(words, "-netdev", "tap,id=nic%zu,ifname=%s,script=no,downscript=no", i,
+			   guest->nic[i].netdev);
+		add_option(words, "-device", "virtio-net-pci,netdev=nic%zu,mac=%s,romfile=", i,
+			   mac_format(mac, guest->nic[i].mac));
 	}
 }
 
@@ -144,6 +164,7 @@ char **qemu_command(const struct lpar_config *config, bool incoming)
 	add_option(&words, "-pidfile", "%s",
 		   run_path(path, sizeof(path), config->name, "qemu.pid"));
 	add_disks(&words, config);
+	add_nics(&words, &config->guest);
 	add_boot(&words, &config->guest);
 	for (i = 0; i < config->guest.n_args; i++)
 		add(&words, config->guest.args[i]);

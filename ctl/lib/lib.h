@@ -199,6 +199,11 @@ int qmp_call(struct qmp *qmp, const char *command, struct json_object *arguments
 	     struct qmp_reply *reply, unsigned int timeout_ms);
 int qmp_command(struct qmp *qmp, const char *command, unsigned int timeout_ms);
 
+/* virsh.c: QEMU's monitor, by way of libvirt */
+int virsh_call(const char *domain, const char *command, struct qmp_reply *reply,
+	       unsigned int timeout_ms);
+pid_t virsh_pid(const char *domain);
+
 /* JSON that came from outside: missing keys are 0 and "". */
 static inline const char *json_text(struct json_object *json, const char *key)
 {

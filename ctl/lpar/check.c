@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <glob.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,17 @@ static void check_file(struct report *report, const char *key, const char *path)
 		problem(report, "%s %s: %s", key, path, strerror(errno));
 }
 
+/* On another host than that of a root directory there may be others. */
+static void check_nics(struct report *report, const struct lpar_config *config)
+{
+	const struct guest_config *guest = &config->guest;
+	size_t i;
+
+	for (i = 0; i < guest->n_nics && !*options.root; i++)
+		if (!if_nametoindex(guest->nic[i].netdev))
+			problem(report, "net %s: no such netdev", guest->nic[i].netdev);
+}
+
 /* The same node under another name is the same disk. */
 bool same_disk(const char *a, const char *b)
 {
@@ -154,6 +166,26 @@ static void check_disk_overlap(struct report *report, const struct lpar_config *
 					b->name, b->file);
 }
 
+static void check_nic_overlap(struct report *report, const struct lpar_config *a,
+			      const struct lpar_config *b)
+{
+	const struct nic *nic = a->guest.nic, *other = b->guest.nic;
+	char mac[MAC_CHARS + 1];
+	size_t i, j;
+
+	for (i = 0; i < a->guest.n_nics; i++) {
+		for (j = 0; j < b->guest.n_nics; j++) {
+			if (!strcmp(nic[i].netdev, other[j].netdev))
+				problem(report, "netdev %s is also in LPAR %s (%s)", nic[i].netdev,
+					b->name, b->file);
+			if (nic[i].has_mac && other[j].has_mac &&
+			    !memcmp(nic[i].mac, other[j].mac, MAC_BYTES))
+				problem(report, "MAC %s is also in LPAR %s (%s)",
+					mac_format(mac, nic[i].mac), b->name, b->file);
+		}
+	}
+}
+
 static void check_overlap(struct report *report, const struct lpar_config *a,
 			  const struct lpar_config *b)
 {
@@ -168,6 +200,7 @@ static void check_overlap(struct report *report, const struct lpar_config *a,
 			cpus_format(list, sizeof(list), &cpus_a), b->name, b->file);
 	}
 	check_disk_overlap(report, a, b);
+	check_nic_overlap(report, a, b);
 }
 
 static void check_config(struct report *report, const struct lpar_config *config,
@@ -179,6 +212,7 @@ static void check_config(struct report *report, const struct lpar_config *config
 	check_pin(report, config);
 	check_memory(report, config);
 	check_disks(report, config);
+	check_nics(report, config);
 	check_file(report, "kernel", config->guest.kernel);
 	check_file(report, "initrd", config->guest.initrd);
 	for (i = 0; i < site->n; i++)

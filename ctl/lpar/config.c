@@ -111,6 +111,7 @@ void config_free(struct lpar_config *config)
 	free(guest->machine);
 	free(guest->accel);
 	free(guest->pin.cpus);
+	free(guest->nic);
 	free(guest->args);
 	memset(config, 0, sizeof(*config));
 }
@@ -218,6 +219,24 @@ static const char *set_vcpu_pin(struct lpar_config *config, const char *value)
 	return NULL;
 }
 
+static const char *set_disk_error(struct lpar_config *config, const char *value)
+{
+	static const char *const names[] = {
+		[DISK_ERROR_FULL] = "full",
+		[DISK_ERROR_STOP] = "stop",
+		[DISK_ERROR_REPORT] = "report",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(names[i], value))
+			break;
+	if (i == ARRAY_SIZE(names))
+		return "is not 'full', 'stop' or 'report'";
+	config->guest.disk_error = i;
+	return NULL;
+}
+
 static const char *set_args(struct lpar_config *config, const char *value)
 {
 	if (!*value)
@@ -225,6 +244,11 @@ static const char *set_args(struct lpar_config *config, const char *value)
 	else if (split_words(value, &config->guest.args, &config->guest.n_args))
 		return "has a quote that does not end";
 	return NULL;
+}
+
+static const char *set_net(struct lpar_config *config, const char *value)
+{
+	return nic_add(&config->guest, value);
 }
 
 static const char *replace(char **text, const char *value)
@@ -267,6 +291,8 @@ static const struct key keys[] = {
 	{ "guest", "kernel", set_kernel },
 	{ "guest", "initrd", set_initrd },
 	{ "guest", "append", set_append },
+	{ "guest", "net", set_net },
+	{ "guest", "disk-error", set_disk_error },
 	{ "guest", "args", set_args },
 	{ "guest", "vcpus", set_vcpus },
 	{ "guest", "vcpu-pin", set_vcpu_pin },

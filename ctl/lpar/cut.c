@@ -226,12 +226,43 @@ static int wait_cut(uint32_t id, uint64_t deadline_ns, struct mnl_socket *events
 }
 
 /* Takes the request away, whoever made it. */
-int cut_cancel(uint32_t id)
+static int cancel(uint32_t id)
 {
 	struct nlmsghdr *nlh = nl_request(LPAR_CMD_CUT_CANCEL, NULL);
 
 	mnl_attr_put_u32(nlh, LPAR_A_CUT_ID, id);
 	return nl_send(nlh, NULL, NULL);
+}
+
+static bool is_armed_for(struct json_object *cut, const char *lpar, uint64_t deadline_ns)
+{
+	struct json_object *lpars = json_object_object_get(cut, "lpars");
+	size_t i;
+
+	if (strcmp(json_text(cut, "state"), "armed") ||
+	    (uint64_t)json_number(cut, "deadline_ns") != deadline_ns)
+		return false;
+	for (i = 0; i < json_count(lpars); i++)
+		if (!strcmp(json_text_at(lpars, i), lpar))
+			return true;
+	return false;
+}
+
+/*
+ * Takes the request of this instant away that is armed for this LPAR, if there is one. Whoever
+ * has armed it may have been killed before he got to know its number; and a number may be
+ * another's once the module was loaded anew.
+ */
+void cut_cancel_of(const char *lpar, uint64_t deadline_ns)
+{
+	struct json_object *cuts = json_object_new_array();
+	size_t i;
+
+	nl_dump(LPAR_CMD_CUT_GET, on_part, cuts);
+	for (i = 0; i < json_count(cuts); i++)
+		if (is_armed_for(json_at(cuts, i), lpar, deadline_ns))
+			cancel(json_number(json_at(cuts, i), "id"));
+	json_object_put(cuts);
 }
 
 struct arm {
@@ -392,7 +423,7 @@ int cut_cancel_verb(struct args *args)
 
 	if (ret)
 		return ret;
-	ret = cut_cancel(id);
+	ret = cancel(id);
 	return ret ? cut_fail(id, ret) : EXIT_OK;
 }
 

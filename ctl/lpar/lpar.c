@@ -112,8 +112,18 @@ static const char *format_node(char *buf, size_t size, int32_t node)
 	return buf;
 }
 
-static int list_one(const struct lpar *lpar, void *data)
+static struct json_object *json_with_guest(const struct lpar *lpar)
 {
+	struct json_object *json = lpar_json(lpar);
+
+	json_object_object_add(json, "guest", status_get(lpar));
+	return json;
+}
+
+static void list_row(const struct lpar *lpar)
+{
+	struct json_object *guest = status_get(lpar);
+	char *status = json_printable(json_object_object_get(guest, "status"));
 	char memory[32], node[16], members[16];
 	const char *cell[] = {
 		lpar->name,
@@ -123,22 +133,30 @@ static int list_one(const struct lpar *lpar, void *data)
 		format_node(node, sizeof(node), lpar->node),
 		gate_name(lpar->gate),
 		members,
+		status,
 		lpar->stage.number ? lpar->stage.text : "",
 		lpar->reason,
 	};
 
 	snprintf(members, sizeof(members), "%zu", lpar->n_members);
+	table_row(cell, ARRAY_SIZE(cell));
+	free(status);
+	json_object_put(guest);
+}
+
+static int list_one(const struct lpar *lpar, void *data)
+{
 	if (options.json)
-		json_object_array_add(data, lpar_json(lpar));
+		json_object_array_add(data, json_with_guest(lpar));
 	else
-		table_row(cell, ARRAY_SIZE(cell));
+		list_row(lpar);
 	return 0;
 }
 
 int lpar_list_verb(struct args *args)
 {
 	static const char *const head[] = { "NAME", "STATE",   "CPUS",	"MEMORY", "NODE",
-					    "GATE", "MEMBERS", "STAGE", "REASON" };
+					    "GATE", "MEMBERS", "GUEST", "STAGE",  "REASON" };
 	struct json_object *json = json_object_new_array();
 	int ret;
 
@@ -170,6 +188,17 @@ static void show_list(const char *key, const struct lpar *lpar)
 	puts(lpar->n_members ? "" : "-");
 	for (i = 0; i < lpar->n_disks; i++)
 		printf("  %-13s%s\n", i ? "" : "disks", lpar->disk[i]);
+}
+
+static void show_guest(const struct lpar *lpar)
+{
+	struct json_object *guest = status_get(lpar);
+	char *text = guest ? status_text(guest) : NULL;
+
+	if (text)
+		printf("  guest        %s\n", text);
+	free(text);
+	json_object_put(guest);
 }
 
 static void show_stage(const struct stage *stage)
@@ -251,7 +280,7 @@ static void show_pins(const struct lpar *lpar)
 static int show_one(const struct lpar *lpar, void *data)
 {
 	if (options.json) {
-		json_object_array_add(data, lpar_json(lpar));
+		json_object_array_add(data, json_with_guest(lpar));
 		return 0;
 	}
 	printf("%s: %s%s%s%s\n", lpar->name, state_name(lpar->state), *lpar->reason ? " (" : "",
@@ -261,6 +290,7 @@ static int show_one(const struct lpar *lpar, void *data)
 	show_pins(lpar);
 	show_memory(lpar);
 	show_list("members", lpar);
+	show_guest(lpar);
 	show_gate(lpar);
 	show_stage(&lpar->stage);
 	return 0;

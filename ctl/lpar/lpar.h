@@ -27,6 +27,23 @@ struct pin_config {
 	char *cpus; /* the i-th for vCPU i; NULL = those of the LPAR, if they suffice */
 };
 
+/* disk-error=: what stops the guest */
+enum disk_error {
+	DISK_ERROR_FULL, /* writes for which there is no space */
+	DISK_ERROR_STOP, /* all that fails */
+	DISK_ERROR_REPORT, /* nothing: it is told */
+};
+
+#define MAC_BYTES 6
+#define MAC_CHARS 17
+
+/* net= */
+struct nic {
+	char netdev[16];
+	uint8_t mac[MAC_BYTES];
+	bool has_mac; /* that is given, or made */
+};
+
 /* How QEMU is to be started; section [guest] of the INI file. */
 struct guest_config {
 	char *kernel;
@@ -36,8 +53,11 @@ struct guest_config {
 	char *cpu;
 	char *machine;
 	char *accel;
+	enum disk_error disk_error;
 	unsigned int vcpus; /* 0 = one for each CPU of the LPAR */
 	struct pin_config pin;
+	struct nic *nic;
+	size_t n_nics;
 	char **args; /* more arguments, already split */
 	size_t n_args;
 };
@@ -115,6 +135,7 @@ const char *lpar_memory_path(char *buf, size_t size, const char *name);
 int run_make(const char *name);
 pid_t lpar_guest_pid(const struct lpar *lpar);
 int lpar_lock(const char *name);
+int lpar_try_lock(const char *name);
 
 /* record.c: what the kernel says about an LPAR */
 int lpar_get(const char *name, struct lpar *lpar);
@@ -152,6 +173,18 @@ bool config_exists(const char *name);
 void config_free(struct lpar_config *config);
 int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned int keys);
 
+/* nic.c */
+const char *mac_format(char *buf, const uint8_t *mac);
+const char *nic_add(struct guest_config *guest, const char *value);
+int nics_complete(struct lpar_config *config);
+int nics_record(const struct lpar_config *config, const char *file);
+
+/* status.c: the guest, as QEMU tells of it */
+#define GUEST_IO_ERROR "io-error"
+struct json_object *status_ask(struct qmp *qmp);
+struct json_object *status_get(const struct lpar *lpar);
+char *status_text(struct json_object *guest);
+
 /* check.c */
 bool same_disk(const char *a, const char *b);
 int check_verb(struct args *args);
@@ -178,7 +211,7 @@ int cut_cancel_verb(struct args *args);
 int cut_arm_verb(struct args *args);
 int cut_arm(int action, uint64_t *deadline_ns, const char *const *lpars, size_t n, uint32_t *id);
 struct json_object *cut_get(uint32_t id, int *error);
-int cut_cancel(uint32_t id);
+void cut_cancel_of(const char *lpar, uint64_t deadline_ns);
 int monitor_verb(struct args *args);
 
 /* oom.c: what the OOM killer thinks of an LPAR's memory */

@@ -50,25 +50,36 @@ int run_make(const char *name)
 	return make_dir(run_path(path, sizeof(path), name, "."), 0755);
 }
 
-/* Returns a file descriptor that holds the lock until it is closed. */
-int lpar_lock(const char *name)
+/* A file descriptor that holds the lock until it is closed; -EWOULDBLOCK: another has it. */
+int lpar_try_lock(const char *name)
 {
 	char path[PATH_MAX];
 	int fd, ret = run_make(name);
 
-	run_path(path, sizeof(path), name, "");
-	fd = ret ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		ret = ret ? -ret : errno;
-		err("LPAR %s: %s: %s", name, path,
-		    ret == EACCES ? "only root may do this" : strerror(ret));
-		return -1;
-	}
+	if (ret)
+		return ret;
+	fd = open(run_path(path, sizeof(path), name, ""), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
 	if (!flock(fd, LOCK_EX | LOCK_NB))
 		return fd;
-	err("LPAR %s: another lparctl starts, stops or saves it", name);
+	ret = -errno;
 	close(fd);
-	return -1;
+	return ret;
+}
+
+/* The same; what fails is said. */
+int lpar_lock(const char *name)
+{
+	int fd = lpar_try_lock(name);
+	char path[PATH_MAX];
+
+	if (fd == -EWOULDBLOCK)
+		err("LPAR %s: another lparctl starts, stops or saves it", name);
+	else if (fd < 0)
+		err("LPAR %s: %s: %s", name, run_path(path, sizeof(path), name, ""),
+		    fd == -EACCES ? "only root may do this" : strerror(-fd));
+	return fd;
 }
 
 /* QEMU's process, or 0. A stale pidfile names no member of the LPAR. */

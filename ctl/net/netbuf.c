@@ -141,6 +141,10 @@ static void decode_settings(struct json_object *json, const struct nlattr **tb)
 		json_put_u64(json, "limit_frames", mnl_attr_get_u32(tb[NETBUF_A_LIMIT_FRAMES]));
 	if (tb[NETBUF_A_LIMIT_BYTES])
 		json_put_u64(json, "limit_bytes", mnl_attr_get_u64(tb[NETBUF_A_LIMIT_BYTES]));
+	if (tb[NETBUF_A_LIMIT_TOTAL])
+		json_put_u64(json, "limit_total", mnl_attr_get_u64(tb[NETBUF_A_LIMIT_TOTAL]));
+	if (tb[NETBUF_A_TOTAL_BYTES])
+		json_put_u64(json, "total_bytes", mnl_attr_get_u64(tb[NETBUF_A_TOTAL_BYTES]));
 	put_name(json, "policy", NAMES(policy_names), tb[NETBUF_A_POLICY]);
 	if (tb[NETBUF_A_HIGH_WATER])
 		json_put_u64(json, "high_water", mnl_attr_get_u32(tb[NETBUF_A_HIGH_WATER]));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pcapng files of held frames; see pcapng.h for what is in them. A file is
- * checked as a whole before its reader sees any of it.
+ * pcapng files of held frames; see pcapng.h for what is in them. A file is read
+ * twice, block by block: as a whole it is checked before its reader sees any of it.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,7 +49,7 @@ static size_t padded(size_t bytes)
 
 /* --- writing --- */
 
-/* One block in the making: the longest frame and its headers fit. */
+/* One block in the making, or being read: the longest frame and its headers fit. */
 static uint8_t block[NETBUF_FRAME_MAX + 512];
 static size_t block_len;
 
@@ -158,9 +159,8 @@ int pcapng_write_count(FILE *file, uint32_t interface, uint64_t frames, uint64_t
 
 struct file {
 	const char *path;
-	uint8_t *data;
-	size_t len;
-	size_t at; /* the block that is looked at */
+	FILE *stream;
+	uint64_t at; /* the block that is looked at */
 	unsigned int number; /* of it, from 1 */
 	uint32_t n_interfaces;
 	uint64_t *frames; /* of each interface so far */
@@ -169,67 +169,83 @@ struct file {
 
 static int refuse(const struct file *file, const char *why)
 {
-	err("%s: block %u at byte %zu: %s", file->path, file->number, file->at, why);
+	err("%s: block %u at byte %" PRIu64 ": %s", file->path, file->number, file->at, why);
 	return -EBADMSG;
 }
 
-static uint32_t get_u32(const struct file *file, size_t offset)
+static int fail(const struct file *file)
+{
+	err("%s: %s", file->path, strerror(errno));
+	return -EIO;
+}
+
+static uint32_t get_u32(size_t offset)
 {
 	uint32_t value;
 
-	memcpy(&value, file->data + file->at + offset, 4);
+	memcpy(&value, block + offset, 4);
 	return value;
 }
 
-static uint16_t get_u16(const struct file *file, size_t offset)
+static uint16_t get_u16(size_t offset)
 {
 	uint16_t value;
 
-	memcpy(&value, file->data + file->at + offset, 2);
+	memcpy(&value, block + offset, 2);
 	return value;
 }
 
-static uint32_t block_bytes(const struct file *file)
+static uint32_t block_bytes(void)
 {
-	return get_u32(file, 4);
+	return get_u32(4);
 }
 
-/* Is it whole, and as it was written? */
-static int check_block(const struct file *file)
+#define BLOCK_HEAD 12
+
+/* The next block: its type, its length, and what that says. */
+static int read_block(struct file *file)
 {
-	size_t left = file->len - file->at;
 	uint32_t total;
 
-	if (left < 12)
-		return refuse(file, "the file ends within it");
-	total = block_bytes(file);
-	if (total < 12 + TAIL_BYTES || total % 4)
+	if (fread(block, BLOCK_HEAD, 1, file->stream) != 1)
+		return ferror(file->stream) ? fail(file) : refuse(file, "the file ends within it");
+	total = block_bytes();
+	if (total < BLOCK_HEAD + TAIL_BYTES || total % 4)
 		return refuse(file, file->number == 1 ? "this is no file of lparctl netbuf save"
 						      : "damaged: its length is wrong");
-	if (total > left)
-		return refuse(file, "the file ends within it");
+	if (total > sizeof(block))
+		return refuse(file, "damaged: it is too long");
+	if (fread(block + BLOCK_HEAD, total - BLOCK_HEAD, 1, file->stream) != 1)
+		return ferror(file->stream) ? fail(file) : refuse(file, "the file ends within it");
+	return 0;
+}
+
+/* Is it as it was written? */
+static int check_block(const struct file *file)
+{
+	uint32_t total = block_bytes();
+
 	/* What the checksum does not cover has one right value. */
-	if (get_u32(file, total - 4) != total || get_u32(file, total - 8) != OPT_END ||
-	    get_u32(file, total - 12) != crc32(0, file->data + file->at, total - 12))
+	if (get_u32(total - 4) != total || get_u32(total - 8) != OPT_END ||
+	    get_u32(total - 12) != crc32(0, block, total - 12))
 		return refuse(file, "damaged, or not written by lparctl netbuf save");
 	return 0;
 }
 
 /* Behind fixed fields, options and payload there is the tail and nothing else. */
-static bool is_as_long_as(const struct file *file, size_t bytes, size_t payload)
+static bool is_as_long_as(size_t bytes, size_t payload)
 {
-	return block_bytes(file) == bytes + TAIL_BYTES + payload &&
-	       get_u16(file, bytes) == OPT_CUSTOM && get_u16(file, bytes + 2) == 4 + payload + 4 &&
-	       get_u32(file, bytes + 4) == ENTERPRISE;
+	return block_bytes() == bytes + TAIL_BYTES + payload && get_u16(bytes) == OPT_CUSTOM &&
+	       get_u16(bytes + 2) == 4 + payload + 4 && get_u32(bytes + 4) == ENTERPRISE;
 }
 
 static int check_section(const struct file *file)
 {
 	const size_t len = strlen(PCAPNG_APPLICATION);
 
-	if (get_u32(file, 0) != BLOCK_SECTION || get_u32(file, 8) != BYTE_ORDER_MAGIC ||
-	    !is_as_long_as(file, 24 + 4 + padded(len), 0) || get_u16(file, 26) != len ||
-	    memcmp(file->data + file->at + 28, PCAPNG_APPLICATION, len))
+	if (get_u32(0) != BLOCK_SECTION || get_u32(8) != BYTE_ORDER_MAGIC ||
+	    !is_as_long_as(24 + 4 + padded(len), 0) || get_u16(26) != len ||
+	    memcmp(block + 28, PCAPNG_APPLICATION, len))
 		return refuse(file, "this is no file of lparctl netbuf save, version 1");
 	return 0;
 }
@@ -239,9 +255,9 @@ static int check_section(const struct file *file)
 
 static int check_interface(struct file *file)
 {
-	size_t len = get_u16(file, NAME_OFFSET - 2);
+	size_t len = get_u16(NAME_OFFSET - 2);
 
-	if (!len || len > NETBUF_IFNAME_MAX || !is_as_long_as(file, NAME_OFFSET + padded(len), 0) ||
+	if (!len || len > NETBUF_IFNAME_MAX || !is_as_long_as(NAME_OFFSET + padded(len), 0) ||
 	    file->n_counted)
 		return refuse(file, "no description of a netdev");
 	file->frames = xrealloc(file->frames, (file->n_interfaces + 1) * sizeof(*file->frames));
@@ -253,16 +269,16 @@ static int check_interface(struct file *file)
 
 static int check_frame(struct file *file)
 {
-	size_t len = get_u32(file, 20), options;
-	uint32_t interface = get_u32(file, 8);
+	size_t len = get_u32(20), options;
+	uint32_t interface = get_u32(8);
 
 	if (!len || len > NETBUF_FRAME_MAX)
 		return refuse(file, "a frame of impossible length");
 	options = DATA_OFFSET + padded(len);
-	if (!is_as_long_as(file, options + 8, sizeof(struct pcapng_record)) ||
-	    get_u16(file, options) != OPT_PACKET_FLAGS ||
-	    (get_u32(file, options + 4) != direction_flags[NETBUF_INGRESS] &&
-	     get_u32(file, options + 4) != direction_flags[NETBUF_EGRESS]))
+	if (!is_as_long_as(options + 8, sizeof(struct pcapng_record)) ||
+	    get_u16(options) != OPT_PACKET_FLAGS ||
+	    (get_u32(options + 4) != direction_flags[NETBUF_INGRESS] &&
+	     get_u32(options + 4) != direction_flags[NETBUF_EGRESS]))
 		return refuse(file, "a frame without what it takes to hold it again");
 	if (interface >= file->n_interfaces || file->n_counted)
 		return refuse(file, "a frame of no netdev");
@@ -274,10 +290,10 @@ static int check_count(struct file *file)
 {
 	uint64_t frames;
 
-	if (!is_as_long_as(file, 20 + 4 + 8, 0) || get_u32(file, 8) != file->n_counted ||
+	if (!is_as_long_as(20 + 4 + 8, 0) || get_u32(8) != file->n_counted ||
 	    file->n_counted == file->n_interfaces)
 		return refuse(file, "the count of frames of no netdev");
-	memcpy(&frames, file->data + file->at + 24, 8);
+	memcpy(&frames, block + 24, 8);
 	if (frames != file->frames[file->n_counted++])
 		return refuse(file, "frames are missing");
 	return 0;
@@ -287,7 +303,7 @@ static int check_content(struct file *file)
 {
 	if (file->number == 1)
 		return check_section(file);
-	switch (get_u32(file, 0)) {
+	switch (get_u32(0)) {
 	case BLOCK_INTERFACE:
 		return check_interface(file);
 	case BLOCK_PACKET:
@@ -298,19 +314,42 @@ static int check_content(struct file *file)
 	return refuse(file, "a block that lparctl netbuf save does not write");
 }
 
-static int check_file(struct file *file)
+/* Is there another one? */
+static bool has_block(struct file *file)
+{
+	int c = getc(file->stream);
+
+	if (c != EOF)
+		ungetc(c, file->stream);
+	return c != EOF;
+}
+
+/* Goes through all blocks, with each of which @act does something. */
+static int walk(struct file *file, const struct pcapng_reader *reader,
+		int (*act)(struct file *file, const struct pcapng_reader *reader))
 {
 	int ret = 0;
 
-	while (file->at < file->len || !file->number) {
+	rewind(file->stream);
+	file->at = 0;
+	file->number = 0;
+	file->n_interfaces = 0;
+	file->n_counted = 0;
+	while (!ret && (has_block(file) || !file->number)) {
 		file->number++;
-		ret = check_block(file);
+		ret = read_block(file);
+		if (!ret)
+			ret = check_block(file);
 		if (!ret)
 			ret = check_content(file);
-		if (ret)
-			return ret;
-		file->at += block_bytes(file);
+		if (!ret && act)
+			ret = act(file, reader);
+		file->at += block_bytes();
 	}
+	if (!ret && ferror(file->stream))
+		ret = fail(file);
+	if (ret)
+		return ret;
 	if (file->n_counted < file->n_interfaces || !file->n_interfaces) {
 		file->number++;
 		return refuse(file, "the file ends before its last block");
@@ -318,81 +357,81 @@ static int check_file(struct file *file)
 	return 0;
 }
 
-static int deliver_interface(const struct file *file, uint32_t number,
-			     const struct pcapng_reader *reader)
+static int deliver_interface(uint32_t number, const struct pcapng_reader *reader)
 {
 	char name[NETBUF_IFNAME_MAX + 1] = "";
 
-	memcpy(name, file->data + file->at + NAME_OFFSET, get_u16(file, NAME_OFFSET - 2));
+	memcpy(name, block + NAME_OFFSET, get_u16(NAME_OFFSET - 2));
 	return reader->interface(number, name, reader->data);
 }
 
-static int deliver_frame(const struct file *file, const struct pcapng_reader *reader)
+static int deliver_frame(const struct pcapng_reader *reader)
 {
 	struct pcapng_frame frame = {
-		.interface = get_u32(file, 8),
-		.time_ns = (uint64_t)get_u32(file, 12) << 32 | get_u32(file, 16),
-		.length = get_u32(file, 20),
-		.data = file->data + file->at + DATA_OFFSET,
+		.interface = get_u32(8),
+		.time_ns = (uint64_t)get_u32(12) << 32 | get_u32(16),
+		.length = get_u32(20),
+		.data = block + DATA_OFFSET,
 	};
 	size_t flags = DATA_OFFSET + padded(frame.length) + 4;
 
-	frame.direction = get_u32(file, flags) == direction_flags[NETBUF_INGRESS] ? NETBUF_INGRESS
-										  : NETBUF_EGRESS;
-	memcpy(&frame.record, file->data + file->at + flags + 4 + 8, sizeof(frame.record));
+	frame.direction = get_u32(flags) == direction_flags[NETBUF_INGRESS] ? NETBUF_INGRESS
+									    : NETBUF_EGRESS;
+	memcpy(&frame.record, block + flags + 4 + 8, sizeof(frame.record));
 	return reader->frame(&frame, reader->data);
 }
 
+/* Should the file be another one by now, all that is wrong with it is found as well. */
 static int deliver(struct file *file, const struct pcapng_reader *reader)
 {
-	uint32_t interfaces = 0;
-	int ret = 0;
-
-	for (file->at = 0; !ret && file->at < file->len; file->at += block_bytes(file)) {
-		if (get_u32(file, 0) == BLOCK_INTERFACE)
-			ret = deliver_interface(file, interfaces++, reader);
-		else if (get_u32(file, 0) == BLOCK_PACKET)
-			ret = deliver_frame(file, reader);
+	switch (get_u32(0)) {
+	case BLOCK_INTERFACE:
+		return deliver_interface(file->n_interfaces - 1, reader);
+	case BLOCK_PACKET:
+		return deliver_frame(reader);
 	}
-	return ret;
+	return 0;
 }
 
-static int slurp(struct file *file)
+/* What comes through a pipe can be read once only: a copy of it is read then. */
+static FILE *copy_stream(FILE *stream)
 {
-	FILE *stream = fopen(file->path, "re");
-	size_t size = 0, got;
+	FILE *copy = tmpfile();
+	size_t got;
 
-	if (!stream)
-		goto fail;
-	do {
-		size += size + (1 << 20);
-		file->data = xrealloc(file->data, size);
-		got = fread(file->data + file->len, 1, size - file->len, stream);
-		file->len += got;
-	} while (file->len == size);
-	if (ferror(stream)) {
-		fclose(stream);
-		goto fail;
+	while (copy && (got = fread(block, 1, sizeof(block), stream)))
+		if (fwrite(block, got, 1, copy) != 1)
+			break;
+	if (copy && (ferror(stream) || ferror(copy) || fflush(copy))) {
+		fclose(copy);
+		copy = NULL;
 	}
 	fclose(stream);
-	return 0;
-fail:
-	err("%s: %s", file->path, strerror(errno));
-	return -EIO;
+	return copy;
+}
+
+static FILE *open_file(const char *path)
+{
+	FILE *stream = fopen(path, "re");
+
+	if (stream && fseek(stream, 0, SEEK_SET))
+		stream = copy_stream(stream);
+	return stream;
 }
 
 /* Hand a file to its reader, if all of it is right. Has printed what is wrong. */
 int pcapng_read(const char *path, const struct pcapng_reader *reader)
 {
-	struct file file = { .path = path };
-	int ret = slurp(&file);
+	struct file file = { .path = path, .stream = open_file(path) };
+	int ret;
 
 	_Static_assert(sizeof(struct pcapng_record) == 24, "no padding in the file");
+	if (!file.stream)
+		return fail(&file);
+	ret = walk(&file, NULL, NULL);
 	if (!ret)
-		ret = check_file(&file);
-	if (!ret)
-		ret = deliver(&file, reader);
+		ret = walk(&file, reader, deliver);
 	free(file.frames);
-	free(file.data);
+	fclose(file.stream);
 	return ret;
 }

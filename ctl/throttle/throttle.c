@@ -36,7 +36,12 @@ static const char *const event_names[] = {
 	[DT_EVENT_STATE] = "state",
 };
 
-enum kind { U32, U64, FLAG, TEXT, STATE, MODE, EVENT };
+static const char *const source_names[] = {
+	[DT_SOURCE_LOG] = "log",
+	[DT_SOURCE_FAULTS] = "faults",
+};
+
+enum kind { U32, U64, FLAG, TEXT, STATE, MODE, SOURCE, EVENT };
 
 /* Attributes of replies and events, in the order in which they are shown. */
 static const struct {
@@ -51,6 +56,8 @@ static const struct {
 	{ "address", DT_A_ADDRESS, TEXT },
 	{ "state", DT_A_STATE, STATE },
 	{ "reason", DT_A_REASON, TEXT },
+	{ "source", DT_A_SOURCE, SOURCE },
+	{ "no_log", DT_A_NO_LOG, TEXT },
 	{ "mode", DT_A_MODE, MODE },
 	{ "limit", DT_A_LIMIT, U64 },
 	{ "delay_us", DT_A_DELAY_US, U32 },
@@ -114,6 +121,9 @@ static struct json_object *decode_value(enum kind kind, const struct nlattr *att
 		break;
 	case MODE:
 		text = name_of(mode_names, ARRAY_SIZE(mode_names), mnl_attr_get_u32(attr));
+		break;
+	case SOURCE:
+		text = name_of(source_names, ARRAY_SIZE(source_names), mnl_attr_get_u32(attr));
 		break;
 	case EVENT:
 		text = name_of(event_names, ARRAY_SIZE(event_names), mnl_attr_get_u32(attr));
@@ -276,6 +286,15 @@ static void print_targets(struct json_object *targets)
 	table_print();
 }
 
+/* Which is the log, unless that does not work. */
+static void print_source(struct json_object *target)
+{
+	const char *reason = json_text(target, "no_log");
+
+	printf("dirty pages of %s are seen by: %s%s%s%s\n", json_text(target, "pid"),
+	       json_text(target, "source"), *reason ? " (" : "", reason, *reason ? ")" : "");
+}
+
 static void print_vcpus(struct json_object *target)
 {
 	static const char *const head[] = { "VCPU", "TID", "PAGES", "DELAYED" };
@@ -329,8 +348,10 @@ int throttle_show_verb(struct args *args)
 	}
 	if (!ret)
 		print_targets(targets);
-	for (i = 0; !ret && named && i < json_count(targets); i++)
+	for (i = 0; !ret && named && i < json_count(targets); i++) {
+		print_source(json_at(targets, i));
 		print_vcpus(json_at(targets, i));
+	}
 	json_object_put(targets);
 	return ret;
 }

@@ -22,6 +22,7 @@
 
 struct follow {
 	struct qmp *qmp;
+	const char *domain; /* of libvirt, which has the monitor; NULL: qmp */
 	pid_t pid;
 	const char *lpar; /* NULL: its stage is of no interest */
 	uint32_t share; /* percent; 0 = the kernel's default */
@@ -38,17 +39,25 @@ struct progress {
 	uint64_t passes; /* begun */
 	uint64_t total;
 	uint64_t remaining;
+	uint64_t sent;
 	double mbps;
 	uint64_t total_ms;
 	uint64_t downtime_ms;
 };
+
+static int ask(const struct follow *follow, struct qmp_reply *reply)
+{
+	if (follow->domain)
+		return virsh_call(follow->domain, "query-migrate", reply, QMP_TIMEOUT_MS);
+	return qmp_call(follow->qmp, "query-migrate", NULL, -1, reply, QMP_TIMEOUT_MS);
+}
 
 static int query(struct follow *follow, struct progress *progress)
 {
 	struct qmp_reply reply = { 0 };
 	struct json_object *info, *ram;
 	const char *status;
-	int ret = qmp_call(follow->qmp, "query-migrate", NULL, -1, &reply, QMP_TIMEOUT_MS);
+	int ret = ask(follow, &reply);
 
 	if (ret)
 		return ret;
@@ -60,6 +69,7 @@ static int query(struct follow *follow, struct progress *progress)
 	progress->passes = json_object_get_uint64(json_object_object_get(ram, "dirty-sync-count"));
 	progress->total = json_object_get_uint64(json_object_object_get(ram, "total"));
 	progress->remaining = json_object_get_uint64(json_object_object_get(ram, "remaining"));
+	progress->sent = json_object_get_uint64(json_object_object_get(ram, "transferred"));
 	progress->mbps = json_object_get_double(json_object_object_get(ram, "mbps"));
 	progress->total_ms = json_object_get_uint64(json_object_object_get(info, "total-time"));
 	progress->downtime_ms = json_object_get_uint64(json_object_object_get(info, "downtime"));
@@ -185,17 +195,26 @@ static int gone(int error)
 	return EXIT_FAILED;
 }
 
-/* Until a migration runs. */
+/* Is it the end of another migration than the one before? A short one is not seen to run. */
+static bool is_news(const struct progress *before, const struct progress *now)
+{
+	return strcmp(before->status, now->status) || before->total_ms != now->total_ms ||
+	       before->sent != now->sent;
+}
+
+/* Until a migration runs, or one has ended meanwhile. */
 static int wait_for_begin(struct follow *follow, struct progress *progress)
 {
 	uint64_t end_ns = now_ns(CLOCK_MONOTONIC) + follow->wait_ns;
+	struct progress first;
 	int ret;
 
+	ret = query(follow, &first);
+	*progress = first;
 	for (;;) {
-		ret = query(follow, progress);
 		if (ret)
 			return gone(ret);
-		if (is_running(progress))
+		if (is_running(progress) || (is_over(progress) && is_news(&first, progress)))
 			return EXIT_OK;
 		if (interrupted())
 			return EXIT_FAILED;
@@ -203,7 +222,9 @@ static int wait_for_begin(struct follow *follow, struct progress *progress)
 			err("no migration has begun");
 			return EXIT_TIMEOUT;
 		}
-		sleep_ms(POLL_MS / 5);
+		/* virsh is a program of its own each time. */
+		sleep_ms(follow->domain ? POLL_MS : POLL_MS / 5);
+		ret = query(follow, progress);
 	}
 }
 
@@ -255,13 +276,14 @@ static int follow_migration(struct follow *follow)
 
 	interrupt_catch(0);
 	ret = wait_for_begin(follow, &progress);
-	if (!ret)
+	if (!ret && is_running(&progress)) {
 		ret = attach(follow);
-	if (ret)
-		return ret;
-	ret = run(follow, &progress);
-	detach(follow);
-	show_stage(follow, &progress, LPAR_STATE_ACTIVE);
+		if (ret)
+			return ret;
+		ret = run(follow, &progress);
+		detach(follow);
+		show_stage(follow, &progress, LPAR_STATE_ACTIVE);
+	}
 	if (ret)
 		return ret;
 	print_result(follow, &progress);
@@ -317,26 +339,49 @@ static int parse(struct args *args, struct follow *follow)
 	return ret;
 }
 
-/* follow QMP-SOCKET [--target PID|LPAR] [--share PERCENT] [--watchdog TIME] [--wait TIME] */
-int throttle_follow_verb(struct args *args)
+/* The guest of a domain, unless another process was named. */
+static int find_domain(struct follow *follow)
 {
-	struct follow follow = { .watchdog_ms = WATCHDOG_MS };
-	const char *path = next_arg(args);
-	int ret;
+	if (!follow->pid)
+		follow->pid = virsh_pid(follow->domain);
+	if (follow->pid)
+		return EXIT_OK;
+	err("%s: its process is not known; does it run? If libvirt is not the system's, name it by --target",
+	    follow->domain);
+	return EXIT_FAILED;
+}
 
-	if (!path || *path == '-')
-		return usage("QEMU's QMP socket is missing");
-	ret = parse(args, &follow);
-	if (ret)
-		return ret;
-	ret = qmp_open(path, QMP_TIMEOUT_MS, &follow.qmp);
+static int open_monitor(struct follow *follow, const char *path)
+{
+	int ret = qmp_open(path, QMP_TIMEOUT_MS, &follow->qmp);
+
 	if (ret) {
 		err("%s: %s", path, strerror(-ret));
 		return EXIT_FAILED;
 	}
-	if (!follow.pid)
-		follow.pid = qmp_peer(follow.qmp);
-	ret = follow_migration(&follow);
+	if (!follow->pid)
+		follow->pid = qmp_peer(follow->qmp);
+	return EXIT_OK;
+}
+
+/*
+ * follow QMP-SOCKET | --libvirt DOMAIN [--target PID|LPAR] [--share PERCENT] [--watchdog TIME]
+ * [--wait TIME]
+ */
+int throttle_follow_verb(struct args *args)
+{
+	struct follow follow = { .watchdog_ms = WATCHDOG_MS };
+	bool by_libvirt = next_option(args, "--libvirt", &follow.domain);
+	const char *path = by_libvirt ? follow.domain : next_arg(args);
+	int ret;
+
+	if (!path || *path == '-')
+		return usage("QEMU's QMP socket, or --libvirt and a domain, is missing");
+	ret = parse(args, &follow);
+	if (!ret)
+		ret = by_libvirt ? find_domain(&follow) : open_monitor(&follow, path);
+	if (!ret)
+		ret = follow_migration(&follow);
 	qmp_close(follow.qmp);
 	return ret;
 }

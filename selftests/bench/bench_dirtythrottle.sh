@@ -3,8 +3,9 @@
 # vm: cpus=4 mem=2048 timeout=3000 modprobe=kvm_amd kernels=6.12 speed=long here=kvm
 #
 # dirtythrottle.ko beside QEMU's auto-converge and dirty limit, in one boot. One line of
-# JSON for each figure. Arguments choose parts: rate reader probe migration (all).
-# WINDOWS: of a second, for each rate (10). ROUNDS: of what is compared (3).
+# JSON for each figure. Arguments choose parts: rate reader probe migration (all), and
+# fast, which is for slowed time. WINDOWS: of a second, for each rate (10). ROUNDS: of what
+# is compared (3).
 #
 # QEMU before 8.1 has the dirty limit, but not as a capability of a migration: it is set
 # by hand when that begins, to what the throttle takes: half of the link.
@@ -52,6 +53,28 @@ bench_rate() {
 	done
 	figure rate_error_pct_max "$(percentile 100 <"$scratch/errors")" percent
 	figure rate_error_pct_median "$(median <"$scratch/errors")" percent
+}
+
+# Limits that an emulated guest reaches only if its pages become dirty 512 at once, as they
+# do by a log of the processor, and in slowed time.
+bench_fast() {
+	local mib i
+
+	insmod "$LPARKIT_MODULES/../test/logbatch.ko" || die "no module that dirties in batches"
+	for mib in 10 100 1024 10240; do
+		guest fast --vcpus 4 --mib 512 --round-ms 20 || die "no guest"
+		guest_do fast log-on
+		lparctl throttle attach "$pid" --limit "${mib}M" || die "no throttle"
+		guest_do fast go
+		measure fast 1
+		for ((i = 0; i < windows; i++)); do
+			measure fast 1
+			error_pct $((mib * 1024)) >>"$scratch/fast.$mib"
+		done
+		guest_end "$pid"
+		figure "fast_rate_error_pct_max_${mib}_mib" "$(percentile 100 <"$scratch/fast.$mib")" percent
+	done
+	rmmod logbatch
 }
 
 # dirty_rate: MB/s, by QEMU's own count of its dirty rings over a second
@@ -256,6 +279,7 @@ guest_prepare || die "the host VM has no KVM"
 for part; do
 	case $part in
 	rate) bench_rate; bench_dirtylimit ;;
+	fast) bench_fast ;;
 	reader) bench_reader; bench_autoconverge_readers ;;
 	probe) bench_probe ;;
 	migration) bench_migration ;;

@@ -194,7 +194,9 @@ ssh_up() {
 	chmod go-w /root
 	cp $share/key.pub /root/.ssh/authorized_keys
 	ln -sf "$(command -v lparctl)" /usr/bin/lparctl
-	dropbearkey -t ed25519 -f /run/host.key >/dev/null && dropbear -s -r /run/host.key
+	dropbearkey -t ed25519 -f /run/host.key >/dev/null || return
+	# It keeps what it is given, at times, and whoever has asked us would wait for its end.
+	dropbear -s -r /run/host.key </dev/null >/dev/null 2>&1
 }
 
 home_of() {

@@ -23,7 +23,7 @@ saved_a1=$(digest_of_disk a1) saved_b1=$(on b digest_of_disk b1)
 check "two disks" test "$saved_a1" != "$saved_b1"
 check "the disk of a is spoilt" write_disk a1
 check "the disk of b is spoilt" on b write_disk b1
-count=$(cluster list | grep -c both)
+count=$(lparctl cluster list --dir $dir | grep -c both)
 check_is "it is listed" "$count" 1
 check "a1 leaves a for b" move a1 a b
 check "b1 leaves b for a" move b1 b a

@@ -7,13 +7,15 @@
  * members, gates, cuts and buffers, which are files in $PLAYED_KERNEL, and so are the same
  * for all processes of a host. Gates stop nothing here, no cut is exact, and a buffer that
  * holds has one frame in it: what they do is tested with the modules. $PLAYED_KERNEL/log
- * tells in which order they were asked for.
+ * tells in which order they were asked for. Whoever asks for the N-th of them is killed when
+ * it is done, if $PLAYED_KERNEL/killer has the number N.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,10 +100,13 @@ static bool exists(const char *object)
 	return !access(path_of(object, ""), F_OK);
 }
 
+static bool noted; /* by the request that is being answered */
+
 static void note(const char *what, const char *name)
 {
 	char line[128];
 
+	noted = true;
 	snprintf(line, sizeof(line), "%s %s\n", what, name);
 	put("log", "", "a", line);
 }
@@ -142,6 +147,21 @@ static struct nlmsghdr *begin_answer(struct request *request)
 
 	*genl = *asked;
 	return nlh;
+}
+
+/* Once, and nobody after that. */
+static void kill_asker(bool asked)
+{
+	uint64_t left = get_number("killer", "");
+
+	if (!asked || !left)
+		return;
+	if (left > 1) {
+		put_number("killer", "", left - 1);
+		return;
+	}
+	unlink(path_of("killer", ""));
+	raise(SIGKILL);
 }
 
 /* The last message of an answer. */
@@ -516,14 +536,14 @@ static void fire(const char *name, unsigned int action)
 		set_buffers(name, NETBUF_STATE_PASS);
 }
 
-static int show_cut(struct request *request)
+static int show_cut(struct request *request, uint32_t id)
 {
 	char *names, *rest, *name;
 	struct nlmsghdr *nlh;
 	struct cut cut;
 	bool fires;
 
-	if (load_cut(&cut, mnl_attr_get_u32(request->tb[LPAR_A_CUT_ID])))
+	if (load_cut(&cut, id))
 		return -ENOENT;
 	fires = cut.state == LPAR_CUT_ARMED && now_ns() >= cut.deadline_ns;
 	if (fires) {
@@ -531,6 +551,7 @@ static int show_cut(struct request *request)
 		store_cut(&cut);
 	}
 	nlh = begin_answer(request);
+	mnl_attr_put_u32(nlh, LPAR_A_CUT_ID, id);
 	mnl_attr_put_u32(nlh, LPAR_A_CUT_ACTION, cut.action);
 	mnl_attr_put_u32(nlh, LPAR_A_CUT_STATE, cut.state);
 	mnl_attr_put_u64(nlh, LPAR_A_CUT_DEADLINE_NS, cut.deadline_ns);
@@ -539,10 +560,23 @@ static int show_cut(struct request *request)
 		if (*name && fires)
 			fire(name, cut.action);
 		if (*name)
+			mnl_attr_put_strz(nlh, LPAR_A_CUT_LPAR, name);
+		if (*name)
 			put_point(nlh, name, cut.deadline_ns);
 	}
 	free(names);
 	end(request, nlh);
+	return 0;
+}
+
+static int show_cuts(struct request *request)
+{
+	uint32_t id;
+
+	if (request->tb[LPAR_A_CUT_ID])
+		return show_cut(request, mnl_attr_get_u32(request->tb[LPAR_A_CUT_ID]));
+	for (id = 1; !show_cut(request, id); id++)
+		;
 	return 0;
 }
 
@@ -595,7 +629,7 @@ static int act(struct request *request)
 	case LPAR_CMD_CUT_ARM:
 		return arm(request);
 	case LPAR_CMD_CUT_GET:
-		return show_cut(request);
+		return show_cuts(request);
 	case LPAR_CMD_CUT_CANCEL:
 		return cancel(request);
 	default:
@@ -642,7 +676,9 @@ ssize_t mnl_socket_sendto(const struct mnl_socket *socket, const void *buf, size
 
 	request.socket->len = 0;
 	mnl_attr_parse(buf, sizeof(struct genlmsghdr), keep, request.tb);
+	noted = false;
 	finish(&request, act(&request));
+	kill_asker(noted);
 	return len;
 }
 

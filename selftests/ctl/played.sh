@@ -64,6 +64,13 @@ describe() {
 		"args=-net none" "${@:3}" >"$scratch/$1/root/etc/lparkit/$2.lpar"
 }
 
+# boot_disk NAME: a disk, $scratch/NAME.disk, with the boot sector that selftests/ctl/NAME.S is
+boot_disk() {
+	as -o "$scratch/$1.o" "$here/$1.S" || bail "no assembler"
+	objcopy -O binary -j .text "$scratch/$1.o" "$scratch/$1.disk" || bail "no objcopy"
+	truncate -s 1M "$scratch/$1.disk"
+}
+
 # guest_pid HOST GUEST
 guest_pid() {
 	cat "$(run_of "$1" "$2")/qemu.pid"

@@ -134,7 +134,7 @@ check "memory backend" same "$(arguments | grep -A1 -x -e -object | tail -1)" \
 check "vCPUs" same "$(arguments | grep -A1 -x -e -smp | tail -1)" 2
 check "memory size" same "$(arguments | grep -A1 -x -e -m | tail -1)" 65536k
 check "disk" same "$(arguments | grep -A1 -x -e -drive | tail -1)" \
-	"file=$disk,format=raw,if=none,id=disk0,cache=none,aio=native,discard=unmap"
+	"file=$disk,format=raw,if=none,id=disk0,cache=none,aio=native,discard=unmap,werror=enospc,rerror=report"
 check "defaults" same "$(arguments | grep -A1 -x -e -accel | tail -1)" kvm
 check "start twice" says 1 "runs already, pid $pid" lparctl start web
 check "it still runs" test -d "/proc/$pid"

@@ -3,7 +3,7 @@
  * dirtyguest: a guest that dirties its memory, and the dirty log as a witness.
  *
  *	dirtyguest run --socket PATH [--vcpus N] [--readers N] [--pattern PATTERN]
- *		       [--mib N] [--mem FILE] [--round-ms N]
+ *		       [--mib N] [--mem FILE] [--round-ms N] [--irqchip] [--ring]
  *	dirtyguest ctl PATH COMMAND
  *
  * Each vCPU writes one word in a page after another: its own part of the memory
@@ -12,10 +12,15 @@
  * sixteenth of it. Readers read all of it in sequence. Each round takes
  * KVM's dirty log of the memory, counts it, and so protects the pages anew.
  *
+ * With --ring there is a dirty ring in the place of the log, of which nothing is
+ * taken, and KVM tells each vCPU the time stolen from it, in the first of its pages.
+ *
  * Commands: log-on, log-off; stop (all vCPUs have left the guest when it
  * returns), go; count (time in ns, pages ever found in the log, turns of each
- * vCPU); kick (a signal to each vCPU; the ns until all have left KVM_RUN); tids;
- * quit. Vcpus stand until the first go.
+ * vCPU); kick (a signal to each vCPU; the ns until all have left KVM_RUN);
+ * interrupt (each vCPU, one after another, with --irqchip; the most ns that it took
+ * one to handle it); storm (interrupts for all from now on); tids; quit. Vcpus stand
+ * until the first go.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,10 +48,25 @@
 /* The guest's physical memory: code and blocks are in a slot that is never logged. */
 #define CODE_GPA 0x1000
 #define BLOCKS_GPA 0x2000
-#define LOW_BYTES 0x3000
+#define GDT_GPA 0x3000
+#define IDT_GPA 0x3100
+#define STACKS_GPA 0x4000
+#define STACK_BYTES 256
+#define LOW_BYTES 0x5000
 #define MEM_GPA 0x1000000
 #define HLT 0xf4
 #define LOST_MAX 3
+
+/* Of the interrupts that a guest gets. */
+#define VECTOR 0x40
+#define CODE_SELECTOR 8
+#define INTERRUPT_PAUSE_US 100000
+#define STORM_PAUSE_US 5000
+#define INTERRUPT_LATE_NS 10000000000ULL
+
+/* As large as KVM has it: nobody takes pages out of it. */
+#define RING_BYTES (65536 * sizeof(struct kvm_dirty_gfn))
+#define MSR_STEAL_TIME 0x4b564d03
 
 #define BURST_PAGES 64
 #define BURST_PAUSE_MS 200
@@ -64,7 +84,8 @@ struct block {
 	uint32_t pause_cycles;
 	uint32_t burst_left;
 	volatile uint64_t turns;
-	uint64_t reserved[3];
+	volatile uint32_t interrupts;
+	uint32_t reserved[5];
 };
 
 _Static_assert(sizeof(struct block) == 64, "a cache line each");
@@ -124,12 +145,17 @@ __asm__(
 	"	jmp guest_code\n"
 	"8:	out %al, $0x10\n"
 	"	jmp guest_code\n"
+	".globl guest_interrupt\n"
+	"guest_interrupt:\n"
+	"	addl $1, 40(%ebp)\n"
+	"	movl $0, 0xfee000b0\n"		/* end of interrupt */
+	"	iret\n"
 	"guest_code_end:\n"
 	".code64\n"
 	".popsection\n");
 /* clang-format on */
 
-extern const uint8_t guest_code[], guest_code_end[];
+extern const uint8_t guest_code[], guest_interrupt[], guest_code_end[];
 
 struct vcpu {
 	pthread_t thread;
@@ -154,6 +180,8 @@ static struct {
 	unsigned int nr_vcpus;
 	unsigned int nr_readers;
 	unsigned int round_ms;
+	bool irqchip;
+	bool ring;
 
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
@@ -236,6 +264,26 @@ static void set_logging(bool on)
 	pthread_mutex_unlock(&vm.lock);
 }
 
+/* Flat code, and one interrupt. */
+static void fill_tables(void)
+{
+	const uint64_t code = 0x00cf9b000000ffffULL;
+	uint32_t handler = CODE_GPA + (guest_interrupt - guest_code);
+	uint64_t gate = (handler & 0xffff) | CODE_SELECTOR << 16 | 0x8e0000000000ULL |
+			(uint64_t)(handler >> 16) << 48;
+
+	memcpy(vm.low + GDT_GPA + CODE_SELECTOR, &code, sizeof(code));
+	memcpy(vm.low + IDT_GPA + VECTOR * sizeof(gate), &gate, sizeof(gate));
+}
+
+static void enable_ring(void)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_DIRTY_LOG_RING, .args = { RING_BYTES } };
+
+	if (ioctl(vm.vm_fd, KVM_ENABLE_CAP, &cap))
+		die("enable the dirty ring");
+}
+
 static void create_vm(const char *mem)
 {
 	vm.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -246,6 +294,10 @@ static void create_vm(const char *mem)
 		die("create a VM");
 	/* Intel needs the address, AMD ignores it. */
 	ioctl(vm.vm_fd, KVM_SET_TSS_ADDR, 0xfffbd000);
+	if (vm.irqchip && ioctl(vm.vm_fd, KVM_CREATE_IRQCHIP, 0))
+		die("create the interrupt controllers");
+	if (vm.ring)
+		enable_ring();
 	vm.run_bytes = ioctl(vm.kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	vm.low = map(NULL, LOW_BYTES);
 	vm.mem = map(mem, vm.mem_bytes);
@@ -254,6 +306,7 @@ static void create_vm(const char *mem)
 	set_slot(1, MEM_GPA, vm.mem, vm.mem_bytes, 0);
 	memset(vm.low, HLT, BLOCKS_GPA);
 	memcpy(vm.low + CODE_GPA, guest_code, guest_code_end - guest_code);
+	fill_tables();
 	vm.blocks = (struct block *)(vm.low + BLOCKS_GPA);
 	memset(vm.blocks, 0, PAGE);
 }
@@ -295,7 +348,8 @@ static void set_registers(const struct vcpu *vcpu)
 	struct kvm_regs regs = {
 		.rip = CODE_GPA,
 		.rbp = BLOCKS_GPA + vcpu->index * sizeof(struct block),
-		.rflags = 2,
+		.rsp = STACKS_GPA + (vcpu->index + 1) * STACK_BYTES,
+		.rflags = 2 | (vm.irqchip ? 0x200 : 0),
 	};
 	struct kvm_sregs sregs;
 
@@ -304,9 +358,39 @@ static void set_registers(const struct vcpu *vcpu)
 	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = segment;
 	segment.type = 11; /* code, read and accessed */
 	sregs.cs = segment;
+	sregs.gdt = (struct kvm_dtable){ .base = GDT_GPA, .limit = 15 };
+	sregs.idt = (struct kvm_dtable){ .base = IDT_GPA, .limit = (VECTOR + 1) * 8 - 1 };
 	sregs.cr0 |= 1;
 	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) || ioctl(vcpu->fd, KVM_SET_REGS, &regs))
 		die("set registers");
+}
+
+/* KVM writes there each time that the vCPU was scheduled. */
+static void enable_steal_time(const struct vcpu *vcpu)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = { .head.nmsrs = 1 };
+
+	msrs.entry.index = MSR_STEAL_TIME;
+	msrs.entry.data = (vm.blocks[vcpu->index].first_page * (uint64_t)PAGE) | 1;
+	if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
+		die("set the place of stolen time");
+}
+
+/* Without a BIOS to do it: all run, and their interrupt controllers are on. */
+static void enable_interrupts(const struct vcpu *vcpu)
+{
+	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
+	struct kvm_lapic_state lapic;
+	uint32_t spurious = 0x1ff;
+
+	if (ioctl(vcpu->fd, KVM_SET_MP_STATE, &state) || ioctl(vcpu->fd, KVM_GET_LAPIC, &lapic))
+		die("get the interrupt controller");
+	memcpy(lapic.regs + 0xf0, &spurious, sizeof(spurious));
+	if (ioctl(vcpu->fd, KVM_SET_LAPIC, &lapic))
+		die("set the interrupt controller");
 }
 
 /* Until the next go. */
@@ -366,6 +450,10 @@ static void *vcpu_main(void *argument)
 		die("map vCPU %u", vcpu->index);
 	fill_block(vcpu);
 	set_registers(vcpu);
+	if (vm.irqchip)
+		enable_interrupts(vcpu);
+	if (vm.ring)
+		enable_steal_time(vcpu);
 	__atomic_store_n(&this_vcpu, vcpu, __ATOMIC_SEQ_CST);
 	for (;;)
 		run_once(vcpu);
@@ -430,6 +518,59 @@ static uint64_t kick(void)
 	return now_ns() - start_ns;
 }
 
+static void send_interrupt(unsigned int i)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000 | i << 12, .data = VECTOR };
+
+	if (ioctl(vm.vm_fd, KVM_SIGNAL_MSI, &msi) < 0)
+		die("interrupt vCPU %u", i);
+}
+
+static uint64_t interrupt_one(unsigned int i)
+{
+	uint32_t before = vm.blocks[i].interrupts;
+	uint64_t start_ns = now_ns();
+
+	send_interrupt(i);
+	while (vm.blocks[i].interrupts == before && now_ns() - start_ns < INTERRUPT_LATE_NS)
+		usleep(500);
+	return now_ns() - start_ns;
+}
+
+/* With pauses, so that what they make the guest dirty is soon paid for. */
+static uint64_t interrupt(void)
+{
+	uint64_t ns, most_ns = 0;
+
+	for (unsigned int i = 0; i < vm.nr_vcpus; i++) {
+		ns = interrupt_one(i);
+		if (ns > most_ns)
+			most_ns = ns;
+		usleep(INTERRUPT_PAUSE_US);
+	}
+	return most_ns;
+}
+
+static void *storm_main(void *unused)
+{
+	(void)unused;
+	for (;;) {
+		for (unsigned int i = 0; i < vm.nr_vcpus; i++)
+			send_interrupt(i);
+		usleep(STORM_PAUSE_US);
+	}
+	return NULL;
+}
+
+static void storm(void)
+{
+	pthread_t thread;
+
+	errno = pthread_create(&thread, NULL, storm_main, NULL);
+	if (errno)
+		die("create the thread that interrupts");
+}
+
 /* --- the witness --- */
 
 /* Takes the log, which write-protects what was in it; with the lock held. */
@@ -437,7 +578,7 @@ static void take_log(void)
 {
 	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = vm.bitmap };
 
-	if (!vm.logging)
+	if (!vm.logging || vm.ring)
 		return;
 	if (ioctl(vm.vm_fd, KVM_GET_DIRTY_LOG, &log))
 		die("get the dirty log");
@@ -492,6 +633,10 @@ static void do_command(const char *command, FILE *reply)
 		count(reply);
 	else if (!strcmp(command, "kick"))
 		fprintf(reply, "%llu\n", (unsigned long long)kick());
+	else if (!strcmp(command, "interrupt") && vm.irqchip)
+		fprintf(reply, "%llu\n", (unsigned long long)interrupt());
+	else if (!strcmp(command, "storm") && vm.irqchip)
+		storm();
 	else if (!strcmp(command, "tids"))
 		print_tids(reply);
 	else if (!strcmp(command, "quit"))
@@ -524,6 +669,8 @@ static int run(int argc, char **argv)
 		{ "mib", required_argument, NULL, 'b' },
 		{ "mem", required_argument, NULL, 'm' },
 		{ "round-ms", required_argument, NULL, 'i' },
+		{ "irqchip", no_argument, NULL, 'q' },
+		{ "ring", no_argument, NULL, 'd' },
 		{},
 	};
 	struct sigaction action = { .sa_handler = on_kick }; /* without SA_RESTART */
@@ -554,6 +701,12 @@ static int run(int argc, char **argv)
 		case 'i':
 			vm.round_ms = atoi(optarg);
 			break;
+		case 'q':
+			vm.irqchip = true;
+			break;
+		case 'd':
+			vm.ring = true;
+			break;
 		default:
 			return 2;
 		}
@@ -578,8 +731,9 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "run"))
 		return run(argc - 1, argv + 1);
 	fputs("usage: dirtyguest run --socket PATH [--vcpus N] [--readers N] [--pattern PATTERN]\n"
-	      "                      [--mib N] [--mem FILE] [--round-ms N]\n"
-	      "       dirtyguest ctl PATH log-on|log-off|go|stop|count|kick|tids|quit\n",
+	      "                      [--mib N] [--mem FILE] [--round-ms N] [--irqchip] [--ring]\n"
+	      "       dirtyguest ctl PATH log-on|log-off|go|stop|count|kick|interrupt|storm|"
+	      "tids|quit\n",
 	      stderr);
 	return 2;
 }

@@ -91,3 +91,23 @@ check "only they are delayed" same "$(delayed_vcpus "$pid" | xargs)" "0 1"
 # How much more or less that is depends on who else has the machine's CPUs.
 diag "reads a second: $read_before before, $read_after with the limit"
 guest_end "$pid"
+
+# Two guests at once, each with a limit of its own
+guest slow --vcpus 2
+slow=$pid
+guest fast --vcpus 2
+fast=$pid
+for name in slow fast; do
+	guest_do $name log-on
+	guest_do $name go
+done
+lparctl throttle attach "$slow" --limit 1M
+lparctl throttle attach "$fast" --limit 2M
+measure fast $SECONDS_EACH
+check "two guests: one has its limit" in_limit 2048 2
+check "and uses it" uses_limit 2048
+measure slow $SECONDS_EACH
+check "the other has its own" in_limit 1024 2
+check "and uses it" uses_limit 1024
+guest_end "$slow"
+guest_end "$fast"

@@ -76,6 +76,7 @@ check "a kernel thread is refused" refused "kernel thread" lparctl throttle atta
 guest one --vcpus 2
 one=$pid
 check "attach" lparctl throttle attach "$one"
+check "its pages are seen by the log" is "$one" source log
 check "event" event attached "$one"
 check_fails "but not twice" lparctl throttle attach "$one"
 check "blocked without a dirty log, and says so" is_state "$one" "blocked (no dirty log is on"

@@ -9,7 +9,7 @@ kernels=selftests/vm/kernels.sh
 export LPARKIT_BUILD=${LPARKIT_BUILD:-$top/build}/lint
 
 # What is shadowed for older kernels follows the newest, whatever checkpatch says.
-mapfile -t sources < <(files 'kmod-*/*.[ch]' 'selftests/vm/*/*.c' 'include/lparkit/*.h' 'include/uapi/*.h')
+mapfile -t sources < <(files 'kmod-*/*.[ch]' 'selftests/vm/*/*.c' 'selftests/dirtythrottle/*/*.c' 'include/lparkit/*.h' 'include/uapi/*.h')
 
 checkpatch() {
 	local script

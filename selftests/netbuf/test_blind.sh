@@ -62,6 +62,20 @@ lparctl netbuf detach v0
 
 modprobe -a macvtap tun dummy
 ip link add d0 type dummy
+lparctl netbuf attach v0
+check "without tc there is nothing to warn of" sees_all
+tc qdisc add dev v0 clsact
+check "tc at its ingress comes before the hook" \
+	says '"warning":".*tc redirects at its ingress' lparctl -j netbuf show v0
+tc qdisc del dev v0 clsact
+tc qdisc add dev d0 clsact
+check "tc at another netdev may redirect to it" \
+	says '"warning":".*tc at other netdevs' lparctl -j netbuf show v0
+lparctl netbuf detach v0
+check "attach warns as well" says "warning: .*tc at other netdevs" lparctl netbuf attach v0
+tc qdisc del dev d0 clsact
+check "and when it has gone there is nothing to warn of" sees_all
+lparctl netbuf detach v0
 ip link add link d0 name mv0 type macvtap
 refused "macvtap" "macvtap by-passes the hooks" lparctl netbuf attach mv0
 ip tuntap add tun0 mode tun

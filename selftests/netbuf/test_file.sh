@@ -198,6 +198,28 @@ check "they went" is v0 dropped_limit 3
 lparctl netbuf set v0 --policy tail-drop
 ip link set v0 mtu 1500
 
+# A large file is read block by block, also through a pipe
+peak_kib() {
+	/usr/bin/python3 -c '
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)' "$@"
+}
+
+lparctl netbuf flush v0
+lparctl netbuf set v0 --limit-frames 30000
+to_guest 0 20000 1400
+lparctl netbuf save "$file" v0
+lparctl netbuf flush v0
+peak=$(peak_kib lparctl netbuf load "$file")
+diag "30 MB are loaded with $peak KiB"
+check "a large file takes little memory" test "$peak" -lt 20000
+check "all of it" is v0 txpcnt 20000
+lparctl netbuf flush v0
+check "and through a pipe" sh -c "cat '$file' | lparctl netbuf load /dev/fd/0"
+check "all of it as well" is v0 txpcnt 20000
+
 # A loader that is killed takes its frames with it: it stops at its fifth message,
 # of which frames of 2 MB make more.
 lparctl netbuf flush v0

@@ -4,7 +4,8 @@
 # Builds the modules for kernel NAME in build/modules/NAME, out of a copy of the
 # sources, since kbuild leaves its objects beside them and several kernels are
 # built side by side.  The .ko files are collected in build/modules/NAME/ko, what
-# host VMs themselves need in build/modules/NAME/vm.
+# host VMs themselves need in build/modules/NAME/vm, what tests in them load in
+# build/modules/NAME/test.
 # KDIR=DIR: build for the kernel headers in DIR instead of one of the cache.
 set -euo pipefail
 
@@ -14,7 +15,7 @@ name=$1
 shift
 out=${LPARKIT_BUILD:-$top/build}/modules/$name
 
-mkdir -p "$out"/{ko,vm}
+mkdir -p "$out"/{ko,vm,test}
 exec 9>"$out/lock"
 flock 9
 # Objects stay, vanished sources go.
@@ -22,7 +23,7 @@ cd "$top"
 rsync -aR --delete --exclude='*.o' --exclude='*.o.d' --exclude='*.ko' \
 	--exclude='*.mod' --exclude='*.mod.c' --exclude='.*.cmd' --exclude='.*.d' \
 	--exclude=Module.symvers --exclude=modules.order \
-	Kbuild include kmod-* selftests/vm/stale_int3 "$out/"
+	Kbuild include kmod-* selftests/vm/stale_int3 selftests/dirtythrottle/logbatch "$out/"
 
 if [ -n "${KDIR:-}" ]; then
 	make=(make -C "$KDIR" M="$out")
@@ -36,7 +37,8 @@ fi
 mapfile -t built < <(sed "s,^$out/,,; s,\.o$,.ko," "$out/modules.order")
 for ko in "${built[@]}"; do
 	case $ko in
-	selftests/*) dir=$out/vm ;;
+	selftests/vm/*) dir=$out/vm ;;
+	selftests/*) dir=$out/test ;;
 	*) dir=$out/ko ;;
 	esac
 	name=${ko##*/}
@@ -44,6 +46,6 @@ for ko in "${built[@]}"; do
 	cp "$out/$ko" "$dir/.$name"
 	mv "$dir/.$name" "$dir/$name"
 done
-for old in "$out"/{ko,vm}/*.ko; do
+for old in "$out"/{ko,vm,test}/*.ko; do
 	case " ${built[*]##*/} " in *" ${old##*/} "*) ;; *) rm -f "$old" ;; esac
 done

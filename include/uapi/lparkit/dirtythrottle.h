@@ -51,6 +51,11 @@ enum dt_state {
 	DT_STATE_POLLED,	/* of a device: it goes on whether they come or not */
 };
 
+enum dt_source {
+	DT_SOURCE_LOG,		/* whatever KVM enters into its dirty log */
+	DT_SOURCE_FAULTS,	/* write faults only: see NO_LOG */
+};
+
 enum dt_event {
 	DT_EVENT_ATTACHED,
 	DT_EVENT_DETACHED,	/* on request */
@@ -75,7 +80,7 @@ enum dt_attr {
 	DT_A_RATE_10S,		/* u64, and over the last ten */
 	DT_A_DIRTY_BYTES,	/* u64, what the dirty log holds; absent with a dirty ring */
 	DT_A_FAULTS,		/* u64, faults that may dirty a page */
-	DT_A_PAGES,		/* u64, pages that they dirtied */
+	DT_A_PAGES,		/* u64, pages that became dirty */
 	DT_A_FOREIGN,		/* u64, of these, by threads that are no vCPUs: never delayed */
 	DT_A_UNDELAYED,		/* u64, of these, not delayed for want of memory */
 	DT_A_DELAYED_US,	/* u64, time that all vCPUs together were delayed */
@@ -94,6 +99,8 @@ enum dt_attr {
 	DT_A_MERGED,		/* u64, of these, delivered with one that waited */
 	DT_A_REFUSED,		/* u32, vectors that cannot be delayed */
 	DT_A_VECTOR,		/* nest, enum dt_vector_attr; repeated */
+	DT_A_SOURCE,		/* u32, enum dt_source: how dirty pages are seen */
+	DT_A_NO_LOG,		/* string, why not by KVM's log; absent if so */
 
 	__DT_A_MAX,
 	DT_A_MAX = __DT_A_MAX - 1,

@@ -83,6 +83,8 @@ enum netbuf_attr {
 	NETBUF_A_EVENT_SEQ,	/* u64, counts up by one for each event */
 	NETBUF_A_EVENT_TIME_NS,	/* u64, CLOCK_REALTIME */
 	NETBUF_A_PAD,
+	NETBUF_A_LIMIT_TOTAL,	/* u64, memory that all buffers together may hold */
+	NETBUF_A_TOTAL_BYTES,	/* u64, and hold */
 
 	__NETBUF_A_MAX,
 	NETBUF_A_MAX = __NETBUF_A_MAX - 1,

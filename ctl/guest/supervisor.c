@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * start --wait: stays until the guest has ended, gives back what it had, and tells systemd.
+ *
+ * The guest that is watched is the one that the LPAR has: one that "lparctl stop" and
+ * "start", or a restore, have put in place of another is watched after it. Whoever kills the
+ * supervisor kills no guest; the next one watches it again. It has the LPAR's lock only to
+ * give back, as all others would have to wait for it.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guest/guest.h"
+
+#define LOOK_MS 10000 /* between looks at a guest that runs */
+#define WAIT_MS 100 /* for another lparctl to finish */
+
+struct supervisor {
+	const char *name;
+	pid_t child; /* the QEMU that we have started, until it has ended */
+	bool failed; /* the last QEMU has not ended of itself */
+	bool stands;
+};
+
+/* What sd_notify(3) does. Nobody may listen, and that is no error. */
+static void tell_systemd(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	size_t len = path ? strlen(path) : 0;
+	int fd;
+
+	if (!len || len >= sizeof(addr.sun_path))
+		return;
+	memcpy(addr.sun_path, path, len);
+	if (*path == '@')
+		addr.sun_path[0] = 0;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&addr,
+	       offsetof(struct sockaddr_un, sun_path) + len);
+	close(fd);
+}
+
+/* Between the end of a guest and the start of the one that it is to become again. */
+static bool is_restored(const char *name)
+{
+	char path[PATH_MAX];
+	struct json_object *session, *guests;
+	bool found = false;
+	size_t i;
+
+	rooted(path, sizeof(path), "/run/lparkit/cluster.session");
+	if (access(path, F_OK))
+		return false;
+	session = json_object_from_file(path);
+	guests = json_object_object_get(session, "guests");
+	for (i = 0; !found && i < json_count(guests); i++)
+		found = !strcmp(json_text(json_at(guests, i), "name"), name);
+	found = found && !strcmp(json_text(session, "kind"), "restore");
+	json_object_put(session);
+	return found;
+}
+
+static int find(const char *name, struct process *process)
+{
+	struct lpar lpar;
+	int ret = lpar_get(name, &lpar);
+
+	if (!ret)
+		ret = guest_find_process(&lpar, process);
+	lpar_free(&lpar);
+	return ret;
+}
+
+/* One that stands as its disk was full tries again at every look, in case there is space now. */
+static void look(struct supervisor *supervisor)
+{
+	struct json_object *status;
+	struct lpar lpar;
+	bool stands;
+	char *text;
+
+	if (lpar_get(supervisor->name, &lpar))
+		return;
+	status = status_get(&lpar);
+	lpar_free(&lpar);
+	stands = !strcmp(json_text(status, "status"), GUEST_IO_ERROR);
+	text = status_text(status);
+	if (stands && !supervisor->stands)
+		err("LPAR %s: its guest stands: %s", supervisor->name, text);
+	if (!stands && supervisor->stands)
+		say("%s: guest is %s", supervisor->name, text);
+	supervisor->stands = stands;
+	free(text);
+	json_object_put(status);
+	if (stands)
+		guest_try_again(supervisor->name);
+}
+
+/* Until it has ended, or we are to end. */
+static void watch(struct supervisor *supervisor, const struct process *process)
+{
+	struct pollfd pfd = { .fd = process_open(process), .events = POLLIN };
+	int status = 0, ended = pfd.fd < 0;
+
+	while (!ended && !interrupted()) {
+		ended = poll(&pfd, 1, LOOK_MS) == 1;
+		if (!ended && !interrupted())
+			look(supervisor);
+	}
+	if (pfd.fd >= 0)
+		close(pfd.fd);
+	if (ended && process->pid == supervisor->child) {
+		waitpid(supervisor->child, &status, 0);
+		supervisor->child = 0;
+	}
+	supervisor->failed = status;
+	supervisor->stands = false;
+}
+
+/* QEMU takes its pidfile away when it ends of itself, whoever has started it. */
+static int give_back(const struct supervisor *supervisor, const struct lpar *lpar)
+{
+	char path[PATH_MAX];
+	bool failed = supervisor->failed ||
+		      !access(run_path(path, sizeof(path), lpar->name, "qemu.pid"), F_OK);
+
+	if (failed) {
+		err("LPAR %s: QEMU has failed, or was killed", lpar->name);
+		guest_show_log(lpar->name);
+	} else {
+		say("%s: guest has powered down", lpar->name);
+	}
+	return guest_stop(lpar, 0) || failed ? EXIT_FAILED : EXIT_OK;
+}
+
+/* Unless there is a guest again; *code is the exit code then. */
+static bool give_back_locked(const struct supervisor *supervisor, int *code)
+{
+	struct process process;
+	struct lpar lpar;
+	int lock = lpar_try_lock(supervisor->name);
+	bool over = lock >= 0;
+
+	if (!over)
+		return false;
+	/* One that was deleted has been given back. */
+	if (!lpar_get(supervisor->name, &lpar)) {
+		over = guest_find_process(&lpar, &process);
+		if (over)
+			*code = give_back(supervisor, &lpar);
+	}
+	lpar_free(&lpar);
+	close(lock);
+	return over;
+}
+
+/* There is no guest. Is there to be one, or is somebody at it? */
+static bool finish(const struct supervisor *supervisor, int *code)
+{
+	bool restored = is_restored(supervisor->name);
+	struct process process;
+	char path[PATH_MAX];
+
+	*code = EXIT_OK;
+	/* In this order: a restore is over when its guest is there. */
+	if (restored || !find(supervisor->name, &process))
+		return false;
+	/* Somebody's stop has done all. The lock is left to who starts it next. */
+	if (access(run_path(path, sizeof(path), supervisor->name, "lpar.conf"), F_OK))
+		return true;
+	return give_back_locked(supervisor, code);
+}
+
+/*
+ * Until the LPAR has no guest any more. The child is the QEMU that this process has started,
+ * or 0 when it was another one. Signals are to be caught already. Returns an exit code.
+ */
+int guest_supervise(const char *name, pid_t child)
+{
+	struct supervisor supervisor = { .name = name, .child = child };
+	struct process process;
+	int code = EXIT_OK;
+
+	tell_systemd("READY=1");
+	while (!interrupted()) {
+		if (!find(name, &process))
+			watch(&supervisor, &process);
+		else if (finish(&supervisor, &code))
+			return code;
+		else
+			sleep_ms(WAIT_MS);
+	}
+	say("%s: guest runs on, and is watched no more", name);
+	return EXIT_OK;
+}
