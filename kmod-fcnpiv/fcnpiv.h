@@ -222,16 +222,22 @@ struct fcn_start {
 
 void fcn_machine_init(struct fcn_machine *machine);
 bool fcn_machine_is_idle(const struct fcn_machine *machine);
-int fcn_machine_start(struct fcn_machine *machine, const struct fcn_start *start,
-		      const struct fcn_view *view, u64 now_ms, char *why);
-int fcn_machine_abort(struct fcn_machine *machine, char *why);
-int fcn_machine_confirm(struct fcn_machine *machine, enum fcn_confirm confirm, char *why);
+bool fcn_machine_may_go_back(const struct fcn_machine *machine);
+void fcn_machine_begin(struct fcn_machine *machine, enum fcn_operation operation,
+		       enum fcn_port port, u64 now_ms);
 struct fcn_order fcn_machine_advance(struct fcn_machine *machine, const struct fcn_view *view,
 				     u64 now_ms);
 void fcn_machine_job_done(struct fcn_machine *machine, int error, const char *why, u64 now_ms);
 const char *fcn_machine_reason(const struct fcn_machine *machine);
 const char *fcn_step_name(enum fcn_step step);
 const char *fcn_port_name(enum fcn_port port);
+
+/* request.c */
+
+int fcn_machine_start(struct fcn_machine *machine, const struct fcn_start *start,
+		      const struct fcn_view *view, u64 now_ms, char *why);
+int fcn_machine_abort(struct fcn_machine *machine, char *why);
+int fcn_machine_confirm(struct fcn_machine *machine, enum fcn_confirm confirm, char *why);
 
 /* token.c */
 
