@@ -19,7 +19,8 @@ LIST_HEAD(fcn_list);
 /*
  * Texts of refusals. extack keeps a pointer that is read after the operation has
  * returned, and 6.1 has no room for formatted texts in it; so they live in a ring
- * that is much longer than the number of callers at one time.
+ * that is much longer than the number of callers at one time. What everybody may
+ * call has constant texts, so that only administrators turn the ring.
  */
 #define REFUSALS	64
 static char refusals[REFUSALS][2 * FCNPIV_REASON_MAX];
@@ -115,8 +116,7 @@ struct fcn_identity *fcn_identity_get(const char *lpar, struct netlink_ext_ack *
 	mutex_unlock(&fcn_mutex);
 	if (identity)
 		return identity;
-	fcn_refuse(extack, -ENOENT, "LPAR \"%s\" has no Fibre Channel identity; define it first",
-		   lpar);
+	NL_SET_ERR_MSG(extack, "the LPAR has no Fibre Channel identity; define it first");
 	return ERR_PTR(-ENOENT);
 }
 

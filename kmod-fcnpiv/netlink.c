@@ -205,7 +205,7 @@ static struct fcn_identity *get_named(struct genl_info *info)
 {
 	if (info->attrs[FCN_A_LPAR])
 		return fcn_identity_get(nla_data(info->attrs[FCN_A_LPAR]), info->extack);
-	fcn_refuse(info->extack, -EINVAL, "the name of an LPAR is missing");
+	NL_SET_ERR_MSG(info->extack, "the name of an LPAR is missing");
 	return ERR_PTR(-EINVAL);
 }
 
@@ -257,7 +257,8 @@ static int may_change(struct sk_buff *skb, struct genl_info *info)
 {
 	if (netlink_capable(skb, CAP_SYS_ADMIN))
 		return 0;
-	return fcn_refuse(info->extack, -EPERM, "CAP_SYS_ADMIN is needed; run as root");
+	NL_SET_ERR_MSG(info->extack, "CAP_SYS_ADMIN is needed; run as root");
+	return -EPERM;
 }
 
 static struct fcn_identity *get_to_change(struct sk_buff *skb, struct genl_info *info)
