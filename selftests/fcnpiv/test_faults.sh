@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # What a fabric, a storage and other programs do to a move: it goes back, says why,
 # and the original stays.
-# vm: cpus=2 mem=1536 timeout=500 long=6.1,7.2
+# vm: cpus=2 mem=1536 timeout=500 long=6.1,7.2,debug
 # shellcheck source=selftests/fcnpiv/fcnpiv.sh
 . "$(dirname "$0")/fcnpiv.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # An identity leaves and comes back while its disk is written: to the maintenance
 # port and home again, then away, and here again as if on another host.
-# vm: cpus=2 mem=1536 timeout=400 long=6.1
+# vm: cpus=2 mem=1536 timeout=400 long=6.1,7.2,debug
 # shellcheck source=selftests/fcnpiv/fcnpiv.sh
 . "$(dirname "$0")/fcnpiv.sh"
 
