@@ -95,6 +95,7 @@ struct fc_frame {
 	uint8_t type;
 	uint32_t d_id;
 	uint32_t s_id;
+	bool is_answer; /* from who has not begun the exchange */
 	uint16_t ox_id;
 	const uint8_t *payload;
 	size_t len;
@@ -128,6 +129,7 @@ struct nport {
 	uint64_t frames;
 	struct write write[WRITES_MAX];
 	unsigned int n_writes;
+	uint8_t els[0x10000 / 8]; /* a bit for each of its exchanges: the last one was of ELS */
 };
 
 /* A login that is answered later. */
@@ -178,7 +180,7 @@ struct knobs {
 	bool second_wins;	 /* a name that is logged in elsewhere is thrown out there */
 	bool no_resources;
 	bool no_npiv;
-	bool unkind; /* tcm_fc is told that a port leaves that has unfinished writes */
+	bool unkind; /* tcm_fc and libfc get what they cannot bear */
 };
 
 struct fabric {

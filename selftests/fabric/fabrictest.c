@@ -143,7 +143,8 @@ static void fc_in(struct link *link, uint32_t from, uint32_t to, unsigned int ki
 	put_be(&frame, ETH_FCOE, 2);
 	put_zeroes(&frame, 13);
 	put_be(&frame, 0x2e, 1);
-	put_fc_header(&frame, r_ctl, to, from, type, F_CTL_REQUEST, ox_id, 0xffff);
+	put_fc_header(&frame, r_ctl, to, from, type,
+		      r_ctl == R_CTL_FCP_RESPONSE ? F_CTL_REPLY : F_CTL_REQUEST, ox_id, 0xffff);
 	put_bytes(&frame, payload->data, payload->len);
 	put_be(&frame, crc32(0, frame.data + FCOE_HEADER, frame.len - FCOE_HEADER), 4);
 	put_be(&frame, 0x42u << 24, 4);
@@ -523,6 +524,36 @@ static void test_kindness(void)
 	tap_check(!count(link_t, ETH_FCOE, R_CTL_ELS_REQUEST), "nor is it told of the port");
 }
 
+/* libfc gives the number of a command that it has forgotten to the LOGO that follows. */
+static void test_late_answers(void)
+{
+	struct bytes read = { .len = 0 }, response = { .len = 0 };
+	uint32_t port, target;
+
+	start();
+	log_in(link_a, mac_a, false, ADAPTER_A);
+	port = log_in(link_a, mac_a, true, LPAR);
+	target = log_in(link_t, mac_t, false, TARGET);
+	put_zeroes(&read, 32);
+	put_zeroes(&response, 24);
+	fc_in(link_a, port, target, BASE_FCP | R_CTL_FCP_COMMAND, 0x55, &read);
+	els_in(link_a, port, target, ELS_LOGO);
+	fc_in(link_t, target, port, BASE_FCP | R_CTL_FCP_RESPONSE, 0x55, &response);
+	tap_check(!count(link_a, ETH_FCOE, R_CTL_FCP_RESPONSE),
+		  "a late answer is kept from a LOGO of its number");
+	fc_in(link_t, target, port, BASE_FCP | R_CTL_FCP_RESPONSE, 0x57, &response);
+	tap_check(count(link_a, ETH_FCOE, R_CTL_FCP_RESPONSE) == 1, "one of another is passed on");
+	fc_in(link_a, port, target, BASE_FCP | R_CTL_FCP_COMMAND, 0x55, &read);
+	fc_in(link_t, target, port, BASE_FCP | R_CTL_FCP_RESPONSE, 0x55, &response);
+	tap_check(count(link_a, ETH_FCOE, R_CTL_FCP_RESPONSE) == 2,
+		  "as is that of a command which has the number anew");
+	els_in(link_a, port, target, ELS_LOGO);
+	is_done("kind off");
+	fc_in(link_t, target, port, BASE_FCP | R_CTL_FCP_RESPONSE, 0x55, &response);
+	tap_check(count(link_a, ETH_FCOE, R_CTL_FCP_RESPONSE) == 3,
+		  "and all are by a switch that is not kind");
+}
+
 static void test_links(void)
 {
 	uint32_t target;
@@ -581,7 +612,7 @@ static void test_garbage(void)
 
 int main(void)
 {
-	tap_plan(59);
+	tap_plan(63);
 	test_advertisement();
 	test_login();
 	test_logout();
@@ -590,6 +621,7 @@ int main(void)
 	test_directory();
 	test_forwarding();
 	test_kindness();
+	test_late_answers();
 	test_links();
 	test_garbage();
 	return tap_done();

@@ -5,7 +5,14 @@
  * LIO's tcm_fc waits in a LOGO for the data of writes that it has begun, for ever,
  * and all remote ports of its kernel with it. So the switch counts the writes that
  * have no response: while there are some it answers the LOGO in the target's place
- * and does not tell the target that the port has left. "kind off" ends this.
+ * and does not tell the target that the port has left.
+ *
+ * libfc resets a port's exchanges before its LOGO, which so gets the number of a
+ * command whose answer is still to come. It takes that answer for the one to the
+ * LOGO, then the right one too, and drops the remote port twice: a use after free.
+ * So the switch keeps answers to commands from exchanges that are of ELS by now.
+ *
+ * "kind off" ends both.
  */
 #include <string.h>
 #include <zlib.h>
@@ -94,17 +101,38 @@ static void reply_els(struct fabric *fabric, const struct nport *to, const struc
 		1, payload, 0);
 }
 
-/* Takes note of writes. False: the frame is kept from its target. */
+static bool is_els(const struct nport *nport, uint16_t ox_id)
+{
+	return nport->els[ox_id / 8] & 1 << ox_id % 8;
+}
+
+static void begin_exchange(struct nport *nport, const struct fc_frame *fc)
+{
+	if (fc->type == TYPE_ELS)
+		nport->els[fc->ox_id / 8] |= 1 << fc->ox_id % 8;
+	else
+		nport->els[fc->ox_id / 8] &= ~(1 << fc->ox_id % 8);
+}
+
+/* Takes note of exchanges and writes. False: the frame is kept from its target. */
 static bool watch(struct fabric *fabric, struct nport *from, struct nport *to,
 		  const struct fc_frame *fc)
 {
 	struct bytes accept = { .len = 0 };
 
+	if (!fc->is_answer)
+		begin_exchange(from, fc);
 	if (fc->type == TYPE_FCP && fc->r_ctl == R_CTL_FCP_COMMAND && fc->len > FCP_CMND_FLAGS &&
 	    fc->payload[FCP_CMND_FLAGS] & FCP_WRITE)
 		begin_write(from, to->id, fc->ox_id);
 	else if (fc->type == TYPE_FCP && fc->r_ctl == R_CTL_FCP_RESPONSE)
 		end_write(to, from->id, fc->ox_id);
+	if (!fabric->knobs.unkind && fc->type == TYPE_FCP && fc->is_answer &&
+	    is_els(to, fc->ox_id)) {
+		note(fabric, "answer %04x of %06x kept from %06x: it is of ELS now", fc->ox_id,
+		     from->id, to->id);
+		return false;
+	}
 	if (fabric->knobs.unkind || fc->r_ctl != R_CTL_ELS_REQUEST || !fc->len ||
 	    fc->payload[0] != ELS_LOGO || !has_unfinished(from, to->id))
 		return true;
@@ -159,6 +187,7 @@ static void parse(struct fc_frame *fc, const uint8_t *data, size_t len)
 	fc->d_id = get_be(header + 1, 3);
 	fc->s_id = get_be(header + 5, 3);
 	fc->type = header[8];
+	fc->is_answer = header[9] & 0x80;
 	fc->ox_id = get_be(header + 16, 2);
 	fc->payload = header + FC_HEADER;
 	fc->len = len - FCOE_HEADER - FC_HEADER - FCOE_TRAILER;
