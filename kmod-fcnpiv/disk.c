@@ -13,16 +13,23 @@
 #include <linux/blkdev.h>
 #include <linux/device.h>
 #include <linux/err.h>
+#include <linux/iopoll.h>
 #include <linux/kernel.h>
+#include <linux/rcupdate.h>
 #include <scsi/scsi.h>
 #include <scsi/scsi_common.h>
 #include <scsi/scsi_device.h>
 #include <scsi/scsi_host.h>
+#include <scsi/scsi_transport_fc.h>
 #include "fcnpiv.h"
 
 /* Of a TEST UNIT READY. */
 #define FCN_PROBE_TIMEOUT	(10 * HZ)
 #define FCN_PROBE_RETRIES	5
+
+/* Before a port is deleted: for its scan, and then for its commands. */
+#define FCN_CALM_US		(2 * USEC_PER_SEC)
+#define FCN_CALM_LOOK_US	(10 * USEC_PER_MSEC)
 
 static_assert(FCN_PARTS_MAX == DISK_MAX_PARTS);
 
@@ -295,4 +302,87 @@ void fcn_disk_free(struct fcn_work *work, bool writable)
 {
 	while (work->nr_claims)
 		let_go(work, work->nr_claims - 1, writable);
+}
+
+static bool is_scanned(struct Scsi_Host *shost)
+{
+	struct fc_rport *rport;
+	unsigned long flags;
+	bool scanned = false;
+
+	spin_lock_irqsave(shost->host_lock, flags);
+	list_for_each_entry(rport, &fc_host_rports(shost), peers)
+		scanned |= rport->flags & FC_RPORT_SCAN_PENDING;
+	spin_unlock_irqrestore(shost->host_lock, flags);
+	return scanned;
+}
+
+/* Those of other remote ports the transport has blocked, or will. */
+static bool is_online(struct scsi_device *sdev)
+{
+	struct fc_rport *rport = starget_to_rport(scsi_target(sdev));
+
+	return rport && rport->port_state == FC_PORTSTATE_ONLINE;
+}
+
+/* Each device holds the tags that are counted. Those that are being scanned have commands, too. */
+static bool has_commands(struct Scsi_Host *shost)
+{
+	struct scsi_device *sdev;
+	bool busy = false;
+
+	shost_for_each_device(sdev, shost) {
+		busy = scsi_host_busy(shost);
+		scsi_device_put(sdev);
+		break;
+	}
+	return busy;
+}
+
+/**
+ * fcn_disk_calm() - no command is under way, and none is begun
+ * @shost: of a port that is going to be deleted
+ *
+ * libfc takes a late answer to a command for the one to the LOGO that follows, which
+ * has got the command's number, and drops the remote port twice: a use after free.
+ * Nor is it good for other drivers and targets to log out over commands. Those that
+ * come wait until the transport fails them, as it does for a remote port that is lost.
+ *
+ * A target that does not answer is not waited for longer than 4 s.
+ *
+ * Context: process, without locks; sleeps.
+ */
+void fcn_disk_calm(struct Scsi_Host *shost)
+{
+	struct scsi_device *sdev;
+	bool busy;
+
+	read_poll_timeout(is_scanned, busy, !busy, FCN_CALM_LOOK_US, FCN_CALM_US, false, shost);
+	shost_for_each_device(sdev, shost) {
+		mutex_lock(&sdev->state_mutex);
+		if (is_online(sdev))
+			scsi_internal_device_block_nowait(sdev);
+		mutex_unlock(&sdev->state_mutex);
+	}
+	/* Whoever has seen a queue that was not blocked has a command, or gives up. */
+	synchronize_rcu();
+	read_poll_timeout(has_commands, busy, !busy, FCN_CALM_LOOK_US, FCN_CALM_US, false, shost);
+}
+
+/**
+ * fcn_disk_uncalm() - a port stays: its disks go on
+ * @shost: of it, after fcn_disk_calm()
+ *
+ * Context: process, without locks; may sleep.
+ */
+void fcn_disk_uncalm(struct Scsi_Host *shost)
+{
+	struct scsi_device *sdev;
+
+	shost_for_each_device(sdev, shost) {
+		mutex_lock(&sdev->state_mutex);
+		if (is_online(sdev))
+			scsi_internal_device_unblock_nowait(sdev, SDEV_RUNNING);
+		mutex_unlock(&sdev->state_mutex);
+	}
 }

@@ -406,6 +406,8 @@ int fcn_disk_probe(const struct fcn_names *names, enum fcn_port port, char *why)
 int fcn_disk_claim(struct fcn_work *work);
 void fcn_disk_free(struct fcn_work *work, bool writable);
 bool fcn_disk_is_claimed(const struct fcn_work *work, dev_t devt);
+void fcn_disk_calm(struct Scsi_Host *shost);
+void fcn_disk_uncalm(struct Scsi_Host *shost);
 
 /* reservation.c */
 int fcn_reservation_check(struct scsi_device *sdev, const struct fcn_names *names, char *why);

@@ -350,7 +350,22 @@ static struct fc_vport *claim_for_delete(struct Scsi_Host *parent, u64 wwpn)
 	return vport;
 }
 
-static int delete_port(struct Scsi_Host *parent, u64 wwpn, char *why)
+/* Before the port is marked: the mark does not keep it over the removal of its parent. */
+static struct Scsi_Host *calm(struct Scsi_Host *parent, u64 wwpn)
+{
+	struct found found = {};
+	struct Scsi_Host *shost;
+
+	if (!look_up(parent, wwpn, &found) || !found.dev)
+		return NULL;
+	shost = get_own_host(found.dev, wwpn);
+	put_device(found.dev);
+	if (shost)
+		fcn_disk_calm(shost);
+	return shost;
+}
+
+static int delete_now(struct Scsi_Host *parent, u64 wwpn, char *why)
 {
 	struct fc_vport *vport = claim_for_delete(parent, wwpn);
 	int err;
@@ -362,6 +377,19 @@ static int delete_port(struct Scsi_Host *parent, u64 wwpn, char *why)
 	/* Some drivers return what is no errno. */
 	err = fc_vport_terminate(vport);
 	return err ? fail(why, -EIO, "the driver failed to delete the port (%d)", err) : 0;
+}
+
+static int delete_port(struct Scsi_Host *parent, u64 wwpn, char *why)
+{
+	struct Scsi_Host *shost = calm(parent, wwpn);
+	int err = delete_now(parent, wwpn, why);
+
+	if (!shost)
+		return err;
+	if (err)
+		fcn_disk_uncalm(shost);
+	scsi_host_put(shost);
+	return err;
 }
 
 static int create_port(struct Scsi_Host *parent, u64 wwnn, u64 wwpn, char *why)
