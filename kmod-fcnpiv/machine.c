@@ -323,6 +323,20 @@ static bool is_unheld(const struct fcn_machine *machine, const struct fcn_port_v
 	return machine->operation == FCN_OPERATION_DESTINATION && !view->held;
 }
 
+/* Does each disk answer, does nobody reserve it? */
+static enum verdict probe(struct fcn_machine *machine, struct look *look, enum fcn_port port)
+{
+	if (is_probed(machine) && !machine->job_error)
+		return NEXT;
+	if (is_probed(machine) && machine->job_error == -EBUSY &&
+	    fcn_machine_may_go_back(machine)) {
+		say(machine, "%s", machine->job_why);
+		return FAIL;
+	}
+	order(machine, look, FCN_JOB_PROBE, port);
+	return STAY;
+}
+
 static enum verdict look_verify(struct fcn_machine *machine, struct look *look,
 				enum fcn_port port)
 {
@@ -338,15 +352,7 @@ static enum verdict look_verify(struct fcn_machine *machine, struct look *look,
 		say(machine, "%s", view->why);
 		return STAY;
 	}
-	if (is_probed(machine) && !machine->job_error)
-		return NEXT;
-	if (is_probed(machine) && machine->job_error == -EBUSY &&
-	    fcn_machine_may_go_back(machine)) {
-		say(machine, "%s", machine->job_why);
-		return FAIL;
-	}
-	order(machine, look, FCN_JOB_PROBE, port);
-	return STAY;
+	return probe(machine, look, port);
 }
 
 /* The host's paths change over to a port. */
@@ -376,7 +382,8 @@ static enum verdict look_move(struct fcn_machine *machine, struct look *look, en
 		say(machine, "commands are under way through the %s port", fcn_port_name(!port));
 		return STAY;
 	}
-	return NEXT;
+	/* Before the original leaves: the guest may have registered reservations meanwhile. */
+	return port == FCN_PORT_MAINTENANCE ? probe(machine, look, port) : NEXT;
 }
 
 static enum verdict look_logout(struct fcn_machine *machine, struct look *look,

@@ -127,6 +127,17 @@ static void a_fabric_that_refuses_sends_it_back(struct kunit *test)
 			(int)FCN_PORT_STATE_ACTIVE);
 }
 
+/* The machine has the disks asked, and this is the answer. */
+static void answer_probe(struct kunit *test, struct fcn_world *world, struct fcn_host *host,
+			 int err)
+{
+	fcn_world_run_host(test, world, host);
+	KUNIT_ASSERT_EQ(test, (int)host->job.job, (int)FCN_JOB_PROBE);
+	host->job.job = FCN_JOB_NONE;
+	fcn_machine_job_done(&host->machine, err, "the guest holds reservations", world->now_ms);
+	fcn_world_run_host(test, world, host);
+}
+
 static void the_original_stays_while_a_lun_is_missing(struct kunit *test)
 {
 	struct fcn_world *world = fcn_world_new(test, 5, 0);
@@ -146,7 +157,7 @@ static void the_original_stays_while_a_lun_is_missing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (int)source->machine.step, (int)FCN_STEP_IO_TO_M);
 	source->view.port[FCN_PORT_ORIGINAL].busy = 0;
 	/* In the very look in which the step is done. */
-	fcn_world_run_host(test, world, source);
+	answer_probe(test, world, source, 0);
 	KUNIT_EXPECT_EQ(test, (int)source->machine.step, (int)FCN_STEP_O_LOGOUT);
 	KUNIT_EXPECT_EQ(test, (int)source->job.job, (int)FCN_JOB_LOGOUT);
 }
@@ -166,7 +177,7 @@ static void the_original_stays_while_its_disks_are_open(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (int)source->machine.step, (int)FCN_STEP_IO_TO_M);
 	KUNIT_EXPECT_NOT_NULL(test, strstr(source->machine.obstacle, "sda"));
 	source->io_on = FCN_PORT_MAINTENANCE;
-	fcn_world_run_host(test, world, source);
+	answer_probe(test, world, source, 0);
 	KUNIT_EXPECT_EQ(test, (int)source->machine.step, (int)FCN_STEP_O_LOGOUT);
 }
 
@@ -438,6 +449,23 @@ static void a_guest_with_reservations_stays(struct kunit *test)
 			(int)FCN_PORT_STATE_ACTIVE);
 }
 
+/* After m-verify, while the paths changed over. */
+static void a_guest_that_registers_late_stays(struct kunit *test)
+{
+	struct fcn_world *world = fcn_world_new(test, 10, 0);
+	struct fcn_host *source = &world->host[SOURCE];
+
+	fcn_world_start_source(test, world);
+	KUNIT_ASSERT_TRUE(test, fcn_world_run_to(test, world, SOURCE, FCN_STEP_IO_TO_M));
+	source->io_on = FCN_PORT_MAINTENANCE;
+	KUNIT_ASSERT_TRUE(test, fcn_world_confirm(source, FCN_CONFIRM_IO));
+	answer_probe(test, world, source, -EBUSY);
+	KUNIT_EXPECT_EQ(test, (int)source->machine.step, (int)FCN_STEP_IO_TO_O);
+	KUNIT_EXPECT_STREQ(test, source->machine.cause, "io-to-m: the guest holds reservations");
+	KUNIT_EXPECT_EQ(test, (int)fcn_world_state(world, SOURCE, FCN_PORT_ORIGINAL),
+			(int)FCN_PORT_STATE_ACTIVE);
+}
+
 static void nothing_starts_without_a_token(struct kunit *test)
 {
 	struct fcn_world *world = fcn_world_new(test, 11, 0);
@@ -538,6 +566,7 @@ static struct kunit_case machine_cases[] = {
 	KUNIT_CASE(what_comes_late_is_held),
 	KUNIT_CASE(only_what_is_armed_switches),
 	KUNIT_CASE(a_guest_with_reservations_stays),
+	KUNIT_CASE(a_guest_that_registers_late_stays),
 	KUNIT_CASE(nothing_starts_without_a_token),
 	KUNIT_CASE(what_has_moved_away_does_not_log_in),
 	KUNIT_CASE(a_logout_that_hangs_is_waited_for),
