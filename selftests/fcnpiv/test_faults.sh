@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # What a fabric, a storage and other programs do to a move: it goes back, says why,
 # and the original stays.
-# vm: cpus=2 mem=1536 timeout=500 long=6.1,7.2,debug
+# In the long form only, as it waits for deadlines: two minutes.
+# vm: cpus=2 mem=1536 timeout=500 speed=long
 # shellcheck source=selftests/fcnpiv/fcnpiv.sh
 . "$(dirname "$0")/fcnpiv.sh"
 
