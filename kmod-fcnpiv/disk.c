@@ -46,8 +46,12 @@ static int is_gendisk(struct device *dev, const void *data)
 
 static void look_at_gendisk(struct scsi_device *sdev, struct fcn_lun *lun)
 {
-	struct device *dev = device_find_child(&sdev->sdev_gendev, NULL, is_gendisk);
+	struct device *dev;
 
+	/* While it is scanned it is no device that may have children. */
+	if (!sdev->is_visible)
+		return;
+	dev = device_find_child(&sdev->sdev_gendev, NULL, is_gendisk);
 	if (!dev)
 		return;
 	lun->devt = dev->devt;
