@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The netlink family: who may, what nonsense does, and allocations that fail.
-# vm: cpus=2 mem=1024 timeout=300 kernels=7.2,debug speed=full long=debug
+# vm: cpus=2 mem=1024 timeout=300 kernels=7.2,debug speed=long
 # shellcheck source=selftests/fcnpiv/fcnpiv.sh
 . "$(dirname "$0")/fcnpiv.sh"
 
