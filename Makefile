@@ -111,13 +111,17 @@ demo: programs
 
 # Each selftests/DIR/NAME.c is one program; NAME_preload.c is a library to be preloaded.
 PRELOADS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard selftests/*/*_preload.c))
-PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(filter-out selftests/lib/% selftests/guest/% selftests/snapuser/% selftests/fuzz/% %_preload.c,$(wildcard selftests/*/*.c)))
+PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(filter-out selftests/lib/% selftests/guest/% selftests/snapuser/% selftests/fcnuser/% selftests/fuzz/% selftests/fabric/% %_preload.c,$(wildcard selftests/*/*.c)))
+# The FC switch and its tests are two that are made of the same files.
+FABRIC_PROGRAMS := $(BUILD)/selftests/fabric/fcswd $(BUILD)/selftests/fabric/fabrictest
+FABRIC := $(filter-out %/fcswd.c %/fabrictest.c,$(wildcard selftests/fabric/*.c))
 HELPERS := $(wildcard selftests/lib/*.c)
 TEST_CFLAGS := -O2 -g -Wall -Wextra -std=gnu11 -MMD -Iinclude/uapi -Iselftests/lib
 
 programs: packages
-	@$(MAKE) --no-print-directory ctl $(PROGRAMS) $(PRELOADS)
+	@$(MAKE) --no-print-directory ctl $(PROGRAMS) $(PRELOADS) $(FABRIC_PROGRAMS)
 	@$(MAKE) --no-print-directory -C selftests/snapuser BUILD=$(BUILD)/selftests/snapuser
+	@$(MAKE) --no-print-directory -C selftests/fcnuser BUILD=$(BUILD)/selftests/fcnuser
 	@! test -x selftests/guest/build || { $(VM)/kernels.sh fetch 6.1 && selftests/guest/build; }
 
 $(BUILD)/selftests/%: selftests/%.c $(HELPERS) Makefile
@@ -127,6 +131,10 @@ $(BUILD)/selftests/%: selftests/%.c $(HELPERS) Makefile
 $(BUILD)/selftests/%.so: selftests/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -shared -fPIC -o $@ $< -lmnl
+
+$(BUILD)/selftests/fabric/%: selftests/fabric/%.c $(FABRIC) selftests/fabric/fabric.h Makefile
+	@mkdir -p $(@D)
+	$(CC) -O2 -g -Wall -Wextra -std=gnu11 -D_GNU_SOURCE -Iselftests/lib -o $@ $< $(FABRIC) -lz
 
 -include $(PROGRAMS:=.d) $(PRELOADS:.so=.d)
 

@@ -38,6 +38,13 @@ _lparctl_targets() {
 	_lparctl_lpars
 }
 
+_lparctl_identities() {
+	local identity
+	for identity in /sys/class/fcnpiv/*/; do
+		[[ -d $identity ]] && basename "$identity"
+	done
+}
+
 # $1 their target.
 _lparctl_volumes() {
 	dmsetup ls --target "$1" 2>/dev/null | cut -f 1
@@ -59,10 +66,10 @@ _lparctl_value() {
 	snap,send,--from)
 		dmsetup message "${COMP_WORDS[COMP_CWORD - 2]}" 0 list 2>/dev/null | cut -d ' ' -f 1 | grep -vx -e -
 		;;
-	*,--exact | *,--end | *,--discard-writes) return 1 ;;
+	*,--exact | *,--end | *,--discard-writes | *,--maintenance | *,--new) return 1 ;;
 	throttle,attach,--count | throttle,set,--count | lpar,export,--all | lpar,import,--check) return 1 ;;
 	*,--lpar | throttle,*,--target) _lparctl_lpars ;;
-	*,--file | *,-f | *,--counter | lpar,*,disk) compgen -f -- "$cur" ;;
+	*,--file | *,-f | *,--counter | *,--luns | lpar,*,disk) compgen -f -- "$cur" ;;
 	relocate,*,--dest | relocate,*,--meta | relocate,*,--source) compgen -f -- "$cur" ;;
 	relocate,*,--order) echo hot,used,rest used,rest hot,used ;;
 	*,--dir) compgen -d -- "$cur" ;;
@@ -75,6 +82,7 @@ _lparctl_value() {
 	*,--policy) echo tail-drop head-drop pass ;;
 	*,--unmatched) echo pass drop ;;
 	*,--copy) echo yes no ;;
+	*,--parent) ls /sys/class/fc_host 2>/dev/null ;;
 	lpar,*,owner) compgen -u -- "$cur" ;;
 	lpar,stage,state) echo active migrating saved ;;
 	lpar,*,pages) echo any large ;;
@@ -106,6 +114,11 @@ _lparctl_things() {
 	throttle,msi,*) echo off ;;
 	throttle,attach,0) _lparctl_lpars; pgrep qemu ;;
 	throttle,*) _lparctl_targets ;;
+	fc,define,0 | fc,generate,0) _lparctl_lpars ;;
+	fc,start,1) echo source destination ;;
+	fc,confirm,1) echo io gone switched returned ;;
+	fc,wait,1) echo idle io-to-m on-m armed io-to-o o-return ;;
+	fc,delete,* | fc,show,* | fc,*,0) _lparctl_identities ;;
 	snap,*,0) _lparctl_volumes snapsync ;;
 	snap,diff,[12])
 		dmsetup message "${COMP_WORDS[COMP_CWORD - $3]}" 0 list 2>/dev/null |

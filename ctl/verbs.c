@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cluster/cluster.h"
+#include "fc/fc.h"
 #include "guest/guest.h"
 #include "lpar/lpar.h"
 #include "net/netbuf.h"
@@ -119,6 +120,36 @@ static const struct verb throttle_verbs[] = {
 	{ NULL },
 };
 
+static const struct verb fc_verbs[] = {
+	{ "show", fc_show_verb, "[LPAR]...",
+	  "Operation, step and ports of identities; with names, also world wide names and paths." },
+	{ "list", fc_list_verb, "", "The adapters of this host, and how many ports they have room for." },
+	{ "generate", fc_generate_verb, "LPAR [--new]",
+	  "Names for an LPAR that no adapter has, the same ones each time; --new: others." },
+	{ "define", fc_define_verb,
+	  "LPAR --wwnn WWN --wwpn WWN --wwpn-maintenance WWN --parent HOST\n[SETTING]...",
+	  "Give an LPAR an identity: its names, and the adapter through which it has its disks." },
+	{ "set", fc_set_verb, "LPAR [--parent HOST] [SETTING]...",
+	  "Change an identity with which nothing is under way." },
+	{ "delete", fc_delete_verb, "LPAR...", "Forget identities that have no port.", true },
+	{ "login", fc_login_verb, "LPAR [--maintenance] [--force]",
+	  "Log a name in to the fabric, and wait for its disks; --force: after a host was lost." },
+	{ "logout", fc_logout_verb, "LPAR [--maintenance] [--force]",
+	  "Log a name out; --force: while its disks are open.", true },
+	{ "start", fc_start_verb,
+	  "LPAR source | start LPAR destination [--token TOKEN] [--luns FILE] [--force]",
+	  "Begin a move to another host, or from there; destination: --token or --force is needed." },
+	{ "confirm", fc_confirm_verb,
+	  "LPAR io|gone|switched | confirm LPAR returned [--receipt RECEIPT] [--force]",
+	  "Say that what the move waits for was done; returned: --receipt or --force is needed." },
+	{ "abort", fc_abort_verb, "LPAR", "Go back to where the move began." },
+	{ "wait", fc_wait_verb, "LPAR STEP [--timeout TIME]",
+	  "Wait until the move waits in a step, or has ended (idle)." },
+	{ "monitor", fc_monitor_verb, "[--count N] [--timeout TIME]",
+	  "Print events of identities as they come." },
+	{ NULL },
+};
+
 static const struct verb snap_verbs[] = {
 	{ "list", snap_list_verb, "VOLUME", "The tree of states." },
 	{ "take", snap_take_verb, "VOLUME NAME [note TEXT]",
@@ -206,6 +237,10 @@ const struct object objects[] = {
 	  throttle_verbs, .bare = "show",
 	  .notes = "SETTING := --count | --limit SIZE | --delay TIME | --auto PERCENT |\n"
 		   "           --transfer-rate SIZE | --watchdog TIME\n" },
+	{ "fc", "Fibre Channel identities: the names by which an LPAR has its disks", fc_verbs,
+	  .bare = "show",
+	  .notes = "SETTING := --login TIME | --storage TIME | --move TIME | --logout TIME |\n"
+		   "           --grace TIME | --luns FILE\n" },
 	{ "monitor", "Events", .only = { "monitor", monitor_verb,
 	  "[--lpar NAME] [--event EVENT] [--count N] [--timeout TIME]",
 	  "Print events as they come, one line or one JSON object each." } },

@@ -24,12 +24,12 @@ small() {
 # No room is left out of this test.
 all_rooms() {
 	same "$(find . -mindepth 1 -type d | sort | xargs)" \
-		"./cluster ./guest ./lib ./lpar ./net ./relocate ./snap ./throttle"
+		"./cluster ./fc ./guest ./lib ./lpar ./net ./relocate ./snap ./throttle"
 }
 
 check "lib knows no object" knows lib
 check "lpar knows lib" knows lpar lib
-for room in guest net snap throttle; do
+for room in fc guest net snap throttle; do
 	check "$room knows lib and lpar" knows $room lib lpar
 done
 check "relocate knows lib and snap" knows relocate lib snap

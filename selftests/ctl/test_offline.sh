@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 123
+plan 140
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -41,6 +41,23 @@ wrong() {
 	status=$?
 	rm "$conf/bad.lpar"
 	return $status
+}
+
+# port DIRECTORY HOST WWPN: a Fibre Channel port, as sysfs has it.
+port() {
+	local dir=$root/sys/devices/$1/$2/fc_host/$2
+
+	mkdir -p "$dir" "$root/sys/class/fc_host"
+	ln -s "$dir" "$root/sys/class/fc_host/$2"
+	echo "$3" >"$dir/port_name"
+	echo Online >"$dir/port_state"
+	echo 255 >"$dir/max_npiv_vports"
+	echo 1 >"$dir/npiv_vports_inuse"
+}
+
+# The adapters alone: a virtual port is none.
+adapters() {
+	same "$(ctl -j fc list | json "' '.join(h['host'] + ' ' + h['wwpn'] for h in j)")" "$1"
 }
 
 make_host
@@ -107,6 +124,34 @@ check "throttle follow without a socket" exits 2 lparctl throttle follow
 check "throttle follow with a bad share" says 2 "percentage" lparctl throttle follow /q --share 0
 check "throttle follow without a watchdog" exits 2 lparctl throttle follow /q --watchdog 0
 check "throttle follow of nobody" says 1 "/q: No such file" lparctl throttle follow /q
+check "fc define without an LPAR" exits 2 lparctl fc define
+check "fc define with a bad name" says 2 "no name of an LPAR" lparctl fc define A/B
+check "fc start of neither" says 2 "source or destination" lparctl fc start web nowhere
+check "fc confirm of nothing" says 2 "switched or returned" lparctl fc confirm web
+check "fc wait without a step" exits 2 lparctl fc wait web
+check "fc wait with a bad time" says 2 "needs a time" lparctl fc wait web armed --timeout soon
+check "fc without the module" says 1 "modprobe fcnpiv" lparctl fc show
+check "a host without adapters" adapters ""
+port pci0000:00 host10 0x21000024ff000001
+port pci0000:00/host10/vport-10:0-0 host11 0x2001000000000001
+port pci0000:00 host2 0x21000024ff00000a
+check "fc list" adapters "host2 21:00:00:24:ff:00:00:0a host10 21:00:00:24:ff:00:00:01"
+check "and as a table" says 0 "host10 *21:.*:01 *Online *- *1 *255" ctl fc list
+# names LPAR [--new]: WWNN, WWPN and the maintenance name
+names() {
+	ctl -j fc generate "$@" | json "j['wwnn'], j['wwpn'], j['wwpn_maintenance']"
+}
+
+mkdir -p "$root/var/lib"
+web=$(names web)
+check "names are generated" grep -Eqx "20:00:(.[26ae](:..){5}) 20:01:\1 20:02:\1" <<<"$web"
+check "the same each time" same "$(names web)" "$web"
+check "others for another LPAR" test "$(names db)" != "$web"
+check "new ones" test "$(names web --new)" != "$web"
+check "which are the same from then on" same "$(names web)" "$(names web)"
+check "no name is forgotten" same "$(wc -l <"$root/var/lib/lparkit/wwn")" 3
+echo "web 2000" >>"$root/var/lib/lparkit/wwn"
+check "a registry that is damaged gives none" says 1 "not understood" ctl fc generate new
 check "start with a bad name" exits 2 lparctl start ../a
 check "start with a stray word" exits 2 lparctl start a b
 

@@ -48,4 +48,24 @@ static inline void bdev_file_close(struct file *file, bool exclusive)
 }
 #endif
 
+/* Since 6.10 the policy is a flag. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+#define BD_READ_ONLY true
+
+static inline bool bdev_test_flag(const struct block_device *bdev, bool flag)
+{
+	return bdev->bd_read_only;
+}
+
+static inline void bdev_set_flag(struct block_device *bdev, bool flag)
+{
+	bdev->bd_read_only = flag;
+}
+
+static inline void bdev_clear_flag(struct block_device *bdev, bool flag)
+{
+	bdev->bd_read_only = !flag;
+}
+#endif
+
 #endif /* _COMPAT_LINUX_BLKDEV_H */

@@ -12,4 +12,11 @@
 #define device_type_devnode(fn) (fn)
 #endif
 
+/* Since 6.14 what is looked for is const. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+#define device_find_child(parent, data, match) \
+	(device_find_child)((parent), (void *)(data), \
+			    (int (*)(struct device *, void *))(match))
+#endif
+
 #endif /* _COMPAT_LINUX_DEVICE_H */
