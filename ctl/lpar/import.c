@@ -122,23 +122,13 @@ static int rename_one(struct import *import, const char *names)
 	return EXIT_OK;
 }
 
-/* Not even a part of it is there. */
-static bool is_new(const char *name)
-{
-	if (!config_exists(name))
-		return !config_refuse_drop_ins(name);
-	err("LPAR %s is described on this host already: remove its file, or give it another name with --rename %s=NEW",
-	    name, name);
-	return false;
-}
-
 static int all_new(const struct import *import)
 {
 	int ret = EXIT_OK;
 	size_t i;
 
 	for (i = 0; i < import->n; i++)
-		if (!is_new(import->config[i].name))
+		if (!site_takes(import->config[i].name))
 			ret = EXIT_CHECK;
 	return ret;
 }

@@ -63,6 +63,16 @@ int site_lock(void)
 	return fd;
 }
 
+/* Whether not even a part of such an LPAR is there; it is said. */
+bool site_takes(const char *name)
+{
+	if (!config_exists(name))
+		return !config_refuse_drop_ins(name);
+	err("LPAR %s is described on this host already: remove its file, or choose another name (import: --rename %s=NEW)",
+	    name, name);
+	return false;
+}
+
 static const char *new_path(char *buf, size_t size, const char *name)
 {
 	return rooted(buf, size, "/etc/lparkit/%s.lpar.new", name);
