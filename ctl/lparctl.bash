@@ -65,7 +65,7 @@ _lparctl_value() {
 	*,--event) _lparctl_events ;;
 	*,--action) echo close open ;;
 	*,--at) echo now +1s ;;
-	lpar,define,--check) return 1 ;;
+	lpar,define,--check | lpar,distribute,--check | lpar,distribute,--all) return 1 ;;
 	lpar,import,--rename) ;;
 	*,--libvirt) virsh -q list --name 2>/dev/null ;;
 	*,--policy) echo tail-drop head-drop pass ;;
@@ -88,7 +88,7 @@ _lparctl_things() {
 	lpar,create,* | lpar,set,[1-9]*) echo cpus memory node pages owner disk gate-timeout ;;
 	lpar,start,*) _lparctl_files; _lparctl_lpars ;;
 	lpar,check,*) _lparctl_files; _lparctl_lpars ;;
-	lpar,export,*) _lparctl_files ;;
+	lpar,export,* | lpar,distribute,*) _lparctl_files ;;
 	lpar,import,0) compgen -f -- "$cur" ;;
 	lpar,import,*) ;;
 	lpar,define,0) ;;

@@ -65,6 +65,9 @@ static const struct verb lpar_verbs[] = {
 	  "NAME --cpus N --memory SIZE [--node N] [--check] [KEY=VALUE]...",
 	  "Describe an LPAR with whole cores and memory of one node that are free in the pool;\n"
 	  "--check: only say which. KEY=VALUE: more lines of its file, see lpar.conf(5)." },
+	{ "distribute", distribute_verb,
+	  "--to HOST[,HOST]... [--check] [--via COMMAND] [--timeout TIME] NAME...|--all",
+	  "Describe LPARs of this host on others, on all of them or on none." },
 	{ NULL },
 };
 

@@ -410,10 +410,12 @@ static int check_comer(const struct lpar_config *config, const struct site *site
 	return ret;
 }
 
-/* Descriptions that are to come to this host, beside those that it has, and one another. */
-int check_comers(struct lpar_config *config, size_t n)
+/*
+ * Descriptions that are to come to this host, beside those that it has, and one another: what
+ * is found of each goes into the array. Exit code.
+ */
+int check_comers(struct lpar_config *config, size_t n, struct json_object *json)
 {
-	struct json_object *json = json_object_new_array();
 	struct site site = { 0 }, all;
 	int ret = site_load(&site) ? EXIT_CHECK : EXIT_OK;
 	size_t i;
@@ -428,11 +430,20 @@ int check_comers(struct lpar_config *config, size_t n)
 
 		ret = ret == EXIT_OK ? one : ret;
 	}
+	free(all.config);
+	site_free(&site);
+	return ret;
+}
+
+/* The same, and it is said. */
+int check_comers_aloud(struct lpar_config *config, size_t n)
+{
+	struct json_object *json = json_object_new_array();
+	int ret = check_comers(config, n, json);
+
 	if (options.json)
 		json_print(json);
 	else
 		json_object_put(json);
-	free(all.config);
-	site_free(&site);
 	return ret;
 }

@@ -159,7 +159,7 @@ static int choose_and_write(struct want *want)
 	if (ret == EXIT_OK)
 		ret = choose_from_pool(want);
 	if (ret == EXIT_OK)
-		ret = check_comers(&want->config, 1);
+		ret = check_comers_aloud(&want->config, 1);
 	if (ret == EXIT_OK && !want->check)
 		ret = site_write(&want->config, 1);
 	if (lock >= 0)

@@ -211,8 +211,10 @@ int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned i
 int site_load(struct site *site);
 void site_free(struct site *site);
 int site_lock(void);
+int site_try_lock(void);
 bool site_takes(const char *name);
 int site_write(const struct lpar_config *config, size_t n); /* exit code */
+void site_take_back(const struct lpar_config *config, size_t n);
 
 /* nodes.c: what this host has of CPUs and memory */
 #define PIECE_BYTES (2ULL << 20) /* LPAR memory comes in pieces of this size */
@@ -264,13 +266,18 @@ char *status_text(struct json_object *guest);
 /* check.c */
 bool same_disk(const char *a, const char *b);
 int check_verb(struct args *args);
-int check_comers(struct lpar_config *config, size_t n); /* exit code */
+int check_comers(struct lpar_config *config, size_t n, struct json_object *json);
+int check_comers_aloud(struct lpar_config *config, size_t n); /* exit code */
 
 /* export.c, import.c: descriptions on their way to other hosts */
 #define EXPORT_VERSION 1
 int export_verb(struct args *args);
 int import_verb(struct args *args);
 int config_write(FILE *to, const struct lpar_config *config);
+int export_load(struct site *site, struct args *args); /* exit code */
+char *export_one(struct lpar_config *config);
+int comers_add(struct site *comers, FILE *stream, const char *file);
+int comers_check(struct site *comers, struct json_object *json); /* exit code */
 
 /* lpar.c, run.c: verbs of the object lpar */
 int lpar_create_verb(struct args *args);

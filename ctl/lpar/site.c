@@ -44,8 +44,7 @@ void site_free(struct site *site)
 	free(site->config);
 }
 
-/* Whoever adds descriptions waits for others that do; a file descriptor that holds the lock. */
-int site_lock(void)
+static int take_lock(int how)
 {
 	char path[PATH_MAX];
 	int fd, ret = make_dir(rooted(path, sizeof(path), "/etc/lparkit"), 0755);
@@ -53,14 +52,26 @@ int site_lock(void)
 	fd = ret ? ret : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && !ret)
 		fd = -errno;
-	if (fd >= 0 && flock(fd, LOCK_EX)) {
+	if (fd >= 0 && flock(fd, how)) {
 		ret = -errno;
 		close(fd);
 		fd = ret;
 	}
-	if (fd < 0)
+	if (fd < 0 && fd != -EWOULDBLOCK)
 		err("%s: %s", path, strerror(-fd));
 	return fd;
+}
+
+/* Whoever adds descriptions waits for others that do; a file descriptor that holds the lock. */
+int site_lock(void)
+{
+	return take_lock(LOCK_EX);
+}
+
+/* The same; -EWOULDBLOCK, unsaid: another has it. */
+int site_try_lock(void)
+{
+	return take_lock(LOCK_EX | LOCK_NB);
 }
 
 /* Whether not even a part of such an LPAR is there; it is said. */
@@ -115,7 +126,8 @@ static void remove_new(const struct lpar_config *config, size_t n)
 		unlink(new_path(path, sizeof(path), config[n].name));
 }
 
-static void take_back(const struct lpar_config *config, size_t n)
+/* Those that were written. */
+void site_take_back(const struct lpar_config *config, size_t n)
 {
 	char path[PATH_MAX];
 
@@ -139,7 +151,7 @@ int site_write(const struct lpar_config *config, size_t n)
 	if (!ret)
 		ret = sync_parent(config_path(path, sizeof(path), config[0].name));
 	if (ret)
-		take_back(config, done);
+		site_take_back(config, done);
 	remove_new(config, n);
 	return ret ? EXIT_ROLLED_BACK : EXIT_OK;
 }
