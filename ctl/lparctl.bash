@@ -91,7 +91,7 @@ _lparctl_things() {
 	lpar,export,* | lpar,distribute,*) _lparctl_files ;;
 	lpar,import,0) compgen -f -- "$cur" ;;
 	lpar,import,*) ;;
-	lpar,define,0) ;;
+	lpar,define,0 | lpar,metrics,*) ;;
 	lpar,define,*) echo disk= net= kernel= initrd= append= console= args= owner= pages= ;;
 	lpar,member,0) echo add del ;;
 	lpar,stage,[1-9]*) echo number text progress transfer-rate dirty state ;;
