@@ -92,6 +92,9 @@ _lparctl_things() {
 	lpar,import,0) compgen -f -- "$cur" ;;
 	lpar,import,*) ;;
 	lpar,define,0 | lpar,metrics,*) ;;
+	lpar,schedule,0) _lparctl_files ;;
+	lpar,schedule,1) echo start stop ;;
+	lpar,schedule,*) echo off ;;
 	lpar,define,*) echo disk= net= kernel= initrd= append= console= args= owner= pages= ;;
 	lpar,member,0) echo add del ;;
 	lpar,stage,[1-9]*) echo number text progress transfer-rate dirty state ;;

@@ -68,6 +68,8 @@ static const struct verb lpar_verbs[] = {
 	{ "distribute", distribute_verb,
 	  "--to HOST[,HOST]... [--check] [--via COMMAND] [--timeout TIME] NAME...|--all",
 	  "Describe LPARs of this host on others, on all of them or on none." },
+	{ "schedule", schedule_verb, "[NAME [start|stop CALENDAR|off]]",
+	  "Start or stop an LPAR at times as in systemd.time(7); without, say which there are." },
 	{ "metrics", metrics_verb, "[--file PATH]",
 	  "LPARs, guests and the pool in numbers, for Prometheus' textfile collector." },
 	{ NULL },

@@ -247,6 +247,9 @@ void pool_free(struct pool *pool);
 bool pool_core(const struct pool_node *node, unsigned int cpu, struct cpus *core);
 int pool_show_verb(struct args *args);
 
+/* schedule.c */
+int schedule_verb(struct args *args);
+
 /* metrics.c */
 int metrics_verb(struct args *args);
 

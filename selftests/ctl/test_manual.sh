@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 36
+plan 37
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
@@ -107,6 +107,7 @@ check "completion of a setting of netbuf" complete_offers --limit-bytes netbuf a
 check "completion of a verb of throttle" complete_offers follow throttle fo
 check "completion of a verb of relocate" complete_offers abort relocate ab
 check "completion of a line of a file" complete_offers net= define web --cpus 2 ne
+check "completion of a schedule" complete_offers stop schedule web st
 check "completion of an event" complete_offers gate-timeout monitor --event gate-t
 check_fails "no completion of nonsense" complete_offers . frobnicate ""
 
