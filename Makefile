@@ -155,7 +155,7 @@ $(BUILD)/fuzz/%: selftests/fuzz/%.c selftests/fuzz/fuzz.h selftests/ctl/kernel_p
 	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -std=gnu11 -D_GNU_SOURCE -Ictl -Iinclude/uapi \
 		$(shell pkg-config --cflags json-c) -o $@ $< selftests/ctl/kernel_preload.c \
 		$$(find $(BUILD)/fuzz/ctl -name '*.o' ! -name main.o) \
-		-lmnl -ljson-c -linih -ldevmapper -lpcap -lz -lcrypto -lpthread -lm
+		-lmnl -ljson-c -linih -ldevmapper -lext2fs -lblkid -lpcap -lz -lcrypto -lpthread -lm
 
 fuzz-ctl:
 	$(MAKE) -C ctl BUILD=$(BUILD)/fuzz/ctl CC=clang \

@@ -280,6 +280,8 @@ int execd_verb(struct args *args)
 		fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
 	/* Nothing is said to people here. */
 	options.json = true;
+	/* A fuzzer serves many callers. */
+	memset(&input, 0, sizeof(input));
 	input.buf = xalloc(LINE_MAX_BYTES);
 	while ((request = next_request())) {
 		session.idle = is_wanted;
