@@ -119,10 +119,13 @@ HELPERS := $(wildcard selftests/lib/*.c)
 TEST_CFLAGS := -O2 -g -Wall -Wextra -std=gnu11 -MMD -Iinclude/uapi -Iselftests/lib
 
 programs: packages
-	@$(MAKE) --no-print-directory ctl $(PROGRAMS) $(PRELOADS) $(FABRIC_PROGRAMS)
+	@$(MAKE) --no-print-directory kselftest $(FABRIC_PROGRAMS)
+	@! test -x selftests/guest/build || { $(VM)/kernels.sh fetch 6.1 && selftests/guest/build; }
+
+# Of these, what no host VM is needed for: selftests/Makefile builds it.
+kselftest: ctl $(PROGRAMS) $(PRELOADS)
 	@$(MAKE) --no-print-directory -C selftests/snapuser BUILD=$(BUILD)/selftests/snapuser
 	@$(MAKE) --no-print-directory -C selftests/fcnuser BUILD=$(BUILD)/selftests/fcnuser
-	@! test -x selftests/guest/build || { $(VM)/kernels.sh fetch 6.1 && selftests/guest/build; }
 
 $(BUILD)/selftests/%: selftests/%.c $(HELPERS) Makefile
 	@mkdir -p $(@D)
@@ -183,6 +186,7 @@ help:
 	@echo "make check-quick     unit tests, and fast selftests on 7.2 (or KERNEL=)"
 	@echo "make check-long      all tests, each on every kernel"
 	@echo "make check-here      the tests that are safe on a real host, on this one (YES=1  TEST='lpar/*')"
+	@echo "make -C selftests run_tests    as the kernel's (TARGETS=lpar; install INSTALL_PATH=)"
 	@echo "make fuzz            libFuzzer on all that lparctl reads of others (or fuzz-manifest, ...; FUZZ_SECONDS=600)"
 	@echo "make lint            checkpatch, sparse, W=1, clang-format, shellcheck, netlink specs"
 	@echo "make format          clang-format -i"
@@ -192,4 +196,4 @@ help:
 	@echo "make clean           delete build/; kernels stay in ~/.cache/lparkit"
 
 .PHONY: all modules ctl install uninstall dkms deb check check-quick check-long check-here lint format \
-	bench bench-here shell demo fuzz fuzz-ctl programs packages clean help
+	bench bench-here shell demo fuzz fuzz-ctl programs kselftest packages clean help

@@ -77,6 +77,7 @@ _lparctl_value() {
 	*,--event) _lparctl_events ;;
 	*,--action) echo close open ;;
 	*,--at) echo now +1s ;;
+	lpar,define,--check | lpar,distribute,--check | lpar,distribute,--all) return 1 ;;
 	lpar,import,--rename) ;;
 	*,--libvirt) virsh -q list --name 2>/dev/null ;;
 	*,--policy) echo tail-drop head-drop pass ;;
@@ -100,12 +101,17 @@ _lparctl_things() {
 	lpar,create,* | lpar,set,[1-9]*) echo cpus memory node pages owner disk gate-timeout ;;
 	lpar,start,*) _lparctl_files; _lparctl_lpars ;;
 	lpar,check,*) _lparctl_files; _lparctl_lpars ;;
-	lpar,export,*) _lparctl_files ;;
+	lpar,export,* | lpar,distribute,*) _lparctl_files ;;
 	lpar,import,0) compgen -f -- "$cur" ;;
 	lpar,import,*) ;;
+	lpar,define,0 | lpar,metrics,*) ;;
+	lpar,schedule,0) _lparctl_files ;;
+	lpar,schedule,1) echo start stop ;;
+	lpar,schedule,*) echo off ;;
+	lpar,define,*) echo disk= net= kernel= initrd= append= console= args= owner= pages= ;;
 	lpar,member,0) echo add del ;;
 	lpar,stage,[1-9]*) echo number text progress transfer-rate dirty state ;;
-	lpar,list,* | cut,* | cluster,save,*) ;;
+	lpar,list,* | pool,* | cut,* | cluster,save,*) ;;
 	lpar,*) _lparctl_lpars ;;
 	netbuf,save,0 | netbuf,load,0 | throttle,follow,0 | snap,check,0) compgen -f -- "$cur" ;;
 	netbuf,attach,0) ls /sys/class/net ;;

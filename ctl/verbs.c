@@ -66,6 +66,22 @@ static const struct verb lpar_verbs[] = {
 	{ "import", import_verb, "[FILE] [--check] [--rename OLD=NEW]...",
 	  "Describe the LPARs of an exported text on this host, unless one is in the way of another;\n"
 	  "--check: only say whether." },
+	{ "define", define_verb,
+	  "NAME --cpus N --memory SIZE [--node N] [--check] [KEY=VALUE]...",
+	  "Describe an LPAR with whole cores and memory of one node that are free in the pool;\n"
+	  "--check: only say which. KEY=VALUE: more lines of its file, see lpar.conf(5)." },
+	{ "distribute", distribute_verb,
+	  "--to HOST[,HOST]... [--check] [--via COMMAND] [--timeout TIME] NAME...|--all",
+	  "Describe LPARs of this host on others, on all of them or on none." },
+	{ "schedule", schedule_verb, "[NAME [start|stop CALENDAR|off]]",
+	  "Start or stop an LPAR at times as in systemd.time(7); without, say which there are." },
+	{ "metrics", metrics_verb, "[--file PATH]",
+	  "LPARs, guests and the pool in numbers, for Prometheus' textfile collector." },
+	{ NULL },
+};
+
+static const struct verb pool_verbs[] = {
+	{ "show", pool_show_verb, "", "What LPARs may have of each NUMA node, and what is free." },
 	{ NULL },
 };
 
@@ -228,6 +244,7 @@ const struct object objects[] = {
 	{ "lpar", "LPARs", lpar_verbs, .bare = "list",
 	  .notes = "KEY := cpus LIST | memory SIZE | node N|any | pages any|large |\n"
 		   "       owner USER[:GROUP] | disk PATH | gate-timeout TIME\n" },
+	{ "pool", "The pool: what LPARs may have of this host", pool_verbs, .bare = "show" },
 	{ "cut", "Cuts: gates of several LPARs close, or open, at one instant", cut_verbs,
 	  .bare = "list", .left_out = "arm",
 	  .notes = "INSTANT := now | +TIME | @SECONDS | YYYY-MM-DD HH:MM:SS[.FRACTION][Z]\n" },

@@ -105,6 +105,7 @@ void cluster_init(struct cluster *cluster);
 void cluster_free(struct cluster *cluster);
 int cluster_parse(struct args *args, struct cluster *cluster, const char *verb,
 		  unsigned int allowed);
+int cluster_set_hosts(struct cluster *cluster, const char *value); /* exit code */
 
 /* cluster_report.c */
 void cluster_keep_answers(struct cluster *cluster, const char *key);
@@ -112,6 +113,9 @@ void cluster_put_skew(struct cluster *cluster, const char *step);
 struct json_object *cluster_saved_guests(struct json_object *host);
 void cluster_warn_lost(struct cluster *cluster);
 void cluster_report(struct cluster *cluster, const char *step, const char *done);
+
+/* distribute.c */
+int distribute_verb(struct args *args);
 
 /* --- the remote end --- */
 
@@ -250,6 +254,10 @@ request_fn save_begin, save_stop, save_write, save_disks, save_frames, save_comm
 	save_discard;
 request_fn restore_check, restore_load;
 request_fn cut_arm_request, cut_resume_request;
+
+/* execd_describe.c: descriptions that come */
+request_fn describe_add, describe_check, describe_write, describe_keep;
+void describe_undo(void);
 
 /* migrate.c */
 guest_step migrate_out, migrate_check, migrate_in;

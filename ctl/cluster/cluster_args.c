@@ -11,7 +11,7 @@
 #define TIMEOUT_NS (600 * (uint64_t)NSEC_PER_SEC)
 #define MAX_SKEW_NS (50 * (uint64_t)NSEC_PER_MSEC)
 
-static int set_hosts(struct cluster *cluster, const char *value)
+int cluster_set_hosts(struct cluster *cluster, const char *value)
 {
 	char *rest, *host;
 
@@ -112,7 +112,7 @@ struct cluster_option {
 
 /* clang-format off */
 static const struct cluster_option known[] = {
-	{ "--hosts", OPTION_HOSTS, set_hosts, false },
+	{ "--hosts", OPTION_HOSTS, cluster_set_hosts, false },
 	{ "--lpar", OPTION_LPAR, set_lpar, false },
 	{ "--qmp", OPTION_QMP, set_qmp, false },
 	{ "--via", OPTION_VIA, set_via, false },

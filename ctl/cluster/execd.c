@@ -192,6 +192,7 @@ static int abort_request(struct session *session, struct json_object *request,
 			 struct json_object **result)
 {
 	(void)result;
+	describe_undo();
 	note_unwanted(session, request);
 	return session_undo(session);
 }
@@ -208,6 +209,10 @@ struct request {
 static const struct request requests[] = {
 	{ "hello", hello, false },
 	{ "clock", clock_request, false },
+	{ "describe", describe_add, false },
+	{ "describe-check", describe_check, false },
+	{ "describe-write", describe_write, false },
+	{ "describe-keep", describe_keep, false },
 	{ "begin", save_begin, false },
 	{ "arm", cut_arm_request, true },
 	{ "stop", save_stop, true },
@@ -283,6 +288,7 @@ int execd_verb(struct args *args)
 		serve(&session, request);
 		json_object_put(request);
 	}
+	describe_undo();
 	if (session.kind != SESSION_NONE)
 		ret = session_undo(&session);
 	free(input.buf);

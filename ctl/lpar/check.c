@@ -18,8 +18,6 @@
 
 #include "lpar/lpar.h"
 
-#define PIECE_BYTES (2ULL << 20) /* LPAR memory comes in pieces of this size */
-
 struct report {
 	const char *name;
 	const char *file; /* NULL: only the kernel knows it */
@@ -43,16 +41,14 @@ static void problem(struct report *report, const char *fmt, ...)
 /* All siblings of every CPU must be in: a shared core would be a shared cache. */
 static void check_cores(struct report *report, const struct cpus *cpus)
 {
-	char path[PATH_MAX], list[LPAR_CPULIST_MAX + 1];
+	char list[LPAR_CPULIST_MAX + 1];
 	struct cpus siblings, rest;
 	unsigned int cpu;
 
 	for (cpu = 0; cpu < CPUS_MAX; cpu++) {
 		if (!cpus_has(cpus, cpu))
 			continue;
-		rooted(path, sizeof(path),
-		       "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
-		if (cpus_read(path, &siblings))
+		if (core_cpus(cpu, &siblings))
 			continue;
 		cpus_andnot(&rest, &siblings, cpus);
 		if (!cpus_empty(&rest))
@@ -63,14 +59,13 @@ static void check_cores(struct report *report, const struct cpus *cpus)
 
 static void check_cpus(struct report *report, const struct lpar_config *config)
 {
-	char path[PATH_MAX], list[LPAR_CPULIST_MAX + 1];
+	char list[LPAR_CPULIST_MAX + 1];
 	struct cpus cpus, online, offline;
 
 	cpus_parse(config->cpus, &cpus);
 	if (cpus_has(&cpus, 0))
 		problem(report, "CPU 0 belongs to the host: leave it out");
-	rooted(path, sizeof(path), "/sys/devices/system/cpu/online");
-	if (cpus_read(path, &online))
+	if (cpus_online(&online))
 		online = cpus;
 	cpus_andnot(&offline, &cpus, &online);
 	if (!cpus_empty(&offline))
@@ -368,43 +363,6 @@ int check_verb(struct args *args)
 	return ret;
 }
 
-/* What a NUMA node has in all; false: nobody knows. */
-static bool node_memory(int node, uint64_t *bytes)
-{
-	char path[PATH_MAX], text[4096];
-	const char *line;
-	unsigned long long kib;
-
-	rooted(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", node);
-	if (read_text(path, text, sizeof(text)))
-		return false;
-	line = strstr(text, "MemTotal:");
-	if (!line || sscanf(line, "MemTotal: %llu kB", &kib) != 1)
-		return false;
-	*bytes = kib << 10;
-	return true;
-}
-
-/* All of the nodes, as an LPAR may be of any. */
-static bool host_memory(uint64_t *bytes)
-{
-	char path[PATH_MAX], list[LPAR_CPULIST_MAX + 1];
-	struct cpus nodes;
-	unsigned int node;
-	uint64_t one;
-
-	rooted(path, sizeof(path), "/sys/devices/system/node/online");
-	if (read_text(path, list, sizeof(list)) || cpus_parse(list, &nodes))
-		return false;
-	for (*bytes = 0, node = 0; node < CPUS_MAX; node++)
-		if (cpus_has(&nodes, node)) {
-			if (!node_memory(node, &one))
-				return false;
-			*bytes += one;
-		}
-	return true;
-}
-
 /* What LPARs want of a node, or of all (LPAR_NODE_ANY), against what it can give them. */
 static void check_sum(struct report *report, const struct site *site, int node, uint64_t has)
 {
@@ -412,8 +370,7 @@ static void check_sum(struct report *report, const struct site *site, int node, 
 	uint64_t sum = 0;
 	size_t i;
 
-	has -= has / 32; /* stays with the host */
-	has -= has % PIECE_BYTES;
+	has = memory_for_lpars(has);
 	for (i = 0; i < site->n; i++)
 		if ((node == LPAR_NODE_ANY || site->config[i].node == node) &&
 		    __builtin_add_overflow(sum, site->config[i].memory, &sum))
@@ -438,21 +395,37 @@ static void check_room(struct report *report, const struct lpar_config *config,
 		check_sum(report, site, LPAR_NODE_ANY, has);
 }
 
+/* What it would have of the host, which may have been chosen for it. */
+static void put_resources(struct json_object *json, const struct lpar_config *config)
+{
+	json_put(json, "cpus", config->cpus);
+	json_put_u64(json, "memory", config->memory);
+	if (config->node == LPAR_NODE_ANY)
+		json_put(json, "node", "any");
+	else
+		json_put_s64(json, "node", config->node);
+}
+
 static int check_comer(const struct lpar_config *config, const struct site *site,
 		       struct json_object *json)
 {
 	struct report report = { .name = config->name, .problems = json_object_new_array() };
+	int ret;
 
 	report.file = config->file;
 	check_config(&report, config, site);
 	check_room(&report, config, site);
-	return print_report(&report, json);
+	ret = print_report(&report, json);
+	put_resources(json_at(json, json_count(json) - 1), config);
+	return ret;
 }
 
-/* Descriptions that are to come to this host, beside those that it has, and one another. */
-int check_comers(struct lpar_config *config, size_t n)
+/*
+ * Descriptions that are to come to this host, beside those that it has, and one another: what
+ * is found of each goes into the array. Exit code.
+ */
+int check_comers(struct lpar_config *config, size_t n, struct json_object *json)
 {
-	struct json_object *json = json_object_new_array();
 	struct site site = { 0 }, all;
 	int ret = site_load(&site) ? EXIT_CHECK : EXIT_OK;
 	size_t i;
@@ -467,11 +440,20 @@ int check_comers(struct lpar_config *config, size_t n)
 
 		ret = ret == EXIT_OK ? one : ret;
 	}
+	free(all.config);
+	site_free(&site);
+	return ret;
+}
+
+/* The same, and it is said. */
+int check_comers_aloud(struct lpar_config *config, size_t n)
+{
+	struct json_object *json = json_object_new_array();
+	int ret = check_comers(config, n, json);
+
 	if (options.json)
 		json_print(json);
 	else
 		json_object_put(json);
-	free(all.config);
-	site_free(&site);
 	return ret;
 }

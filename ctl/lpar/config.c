@@ -392,6 +392,22 @@ static void note_line(struct lpar_config *config, const struct key *key, const c
 		(struct config_line){ key->section, key->name, xstrdup(value) };
 }
 
+/* As if a file had the line, in whichever section it belongs to; returns NULL, or what is wrong. */
+const char *config_add(struct lpar_config *config, const char *name, const char *value)
+{
+	const struct key *key = find_key("lpar", name);
+	const char *why;
+
+	if (!key)
+		key = find_key("guest", name);
+	if (!key)
+		return "belongs to no key: see lpar.conf(5)";
+	why = key->set(config, value);
+	if (!why)
+		note_line(config, key, value);
+	return why;
+}
+
 /* The file that is being read; inih counts lines, but does not tell. */
 struct reader {
 	FILE *stream;

@@ -51,16 +51,36 @@ int config_write(FILE *to, const struct lpar_config *config)
 	return ferror(to) ? -EIO : 0;
 }
 
-static void write_export(const struct lpar_config *config, size_t n)
+static void write_export(FILE *to, const struct lpar_config *config, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		printf("[export]\nversion=%d\nname=%s\n\n", EXPORT_VERSION, config[i].name);
-		config_write(stdout, &config[i]);
-		putchar('\n');
+		fprintf(to, "[export]\nversion=%d\nname=%s\n\n", EXPORT_VERSION, config[i].name);
+		config_write(to, &config[i]);
+		fputc('\n', to);
 	}
-	printf("[end]\nlpars=%zu\n", n);
+	fprintf(to, "[end]\nlpars=%zu\n", n);
+}
+
+/* A text that describes this one alone, to be freed; NULL: it cannot be written, which is said. */
+char *export_one(struct lpar_config *config)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *to;
+
+	if (nics_complete(config))
+		return NULL;
+	to = open_memstream(&text, &size);
+	if (to)
+		write_export(to, config, 1);
+	if (!to || fclose(to)) {
+		err("LPAR %s: %s", config->name, strerror(errno));
+		free(text);
+		return NULL;
+	}
+	return text;
 }
 
 /* Nothing is written unless all of them can be. */
@@ -71,7 +91,7 @@ static int export_all(struct lpar_config *config, size_t n)
 	for (i = 0; i < n; i++)
 		if (nics_complete(&config[i]))
 			return EXIT_FAILED;
-	write_export(config, n);
+	write_export(stdout, config, n);
 	return EXIT_OK;
 }
 
@@ -98,10 +118,9 @@ static int load_named(struct site *site, struct args *args)
 	return ret;
 }
 
-/* export NAME...|--all */
-int export_verb(struct args *args)
+/* NAME...|--all, as all that is left of the words. Exit code; to be freed in either case. */
+int export_load(struct site *site, struct args *args)
 {
-	struct site site = { 0 };
 	int ret;
 
 	if (!args->argc)
@@ -109,13 +128,23 @@ int export_verb(struct args *args)
 	if (next_flag(args, "--all")) {
 		if (args->argc)
 			return usage("'%s' is one of all", args->argv[0]);
-		ret = site_load(&site);
+		ret = site_load(site);
 	} else {
-		ret = load_named(&site, args);
+		ret = load_named(site, args);
 	}
-	if (!ret && !site.n)
+	if (!ret && !site->n)
 		err("there is no description to export");
-	ret = ret || !site.n ? EXIT_FAILED : export_all(site.config, site.n);
+	return ret || !site->n ? EXIT_FAILED : EXIT_OK;
+}
+
+/* export NAME...|--all */
+int export_verb(struct args *args)
+{
+	struct site site = { 0 };
+	int ret = export_load(&site, args);
+
+	if (ret == EXIT_OK)
+		ret = export_all(site.config, site.n);
 	site_free(&site);
 	return ret;
 }

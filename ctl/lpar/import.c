@@ -122,35 +122,71 @@ static int rename_one(struct import *import, const char *names)
 	return EXIT_OK;
 }
 
-/* Not even a part of it is there. */
-static bool is_new(const char *name)
-{
-	if (!config_exists(name))
-		return !config_refuse_drop_ins(name);
-	err("LPAR %s is described on this host already: remove its file, or give it another name with --rename %s=NEW",
-	    name, name);
-	return false;
-}
-
-static int all_new(const struct import *import)
+static int all_new(const struct lpar_config *config, size_t n)
 {
 	int ret = EXIT_OK;
 	size_t i;
 
-	for (i = 0; i < import->n; i++)
-		if (!is_new(import->config[i].name))
+	for (i = 0; i < n; i++)
+		if (!site_takes(config[i].name))
 			ret = EXIT_CHECK;
 	return ret;
+}
+
+static bool is_among(const struct site *comers, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < comers->n; i++)
+		if (!strcmp(comers->config[i].name, name))
+			return true;
+	return false;
+}
+
+/* What a text describes, to others that are to come with it; what is wrong is said. */
+int comers_add(struct site *comers, FILE *stream, const char *file)
+{
+	struct import import = { .file = file };
+	size_t i;
+	int ret;
+
+	import.config = xalloc(MOST * sizeof(*import.config));
+	ret = read_import(&import, stream);
+	for (i = 0; i < import.n && !ret; i++)
+		if (is_among(comers, import.config[i].name)) {
+			err("LPAR %s is there twice", import.config[i].name);
+			ret = -EEXIST;
+		}
+	if (!ret) {
+		comers->config =
+			xrealloc(comers->config, (comers->n + import.n) * sizeof(*comers->config));
+		memcpy(comers->config + comers->n, import.config,
+		       import.n * sizeof(*comers->config));
+		comers->n += import.n;
+		import.n = 0;
+	}
+	while (import.n)
+		config_free(&import.config[--import.n]);
+	free(import.config);
+	return ret;
+}
+
+/* Under the lock; what is found of each goes into the array. Exit code. */
+int comers_check(struct site *comers, struct json_object *json)
+{
+	int ret = all_new(comers->config, comers->n);
+
+	return ret == EXIT_OK ? check_comers(comers->config, comers->n, json) : ret;
 }
 
 /* Nobody describes another LPAR between the check and the writing. */
 static int check_and_write(struct import *import)
 {
 	int lock = site_lock();
-	int ret = lock < 0 ? EXIT_FAILED : all_new(import);
+	int ret = lock < 0 ? EXIT_FAILED : all_new(import->config, import->n);
 
 	if (ret == EXIT_OK)
-		ret = check_comers(import->config, import->n);
+		ret = check_comers_aloud(import->config, import->n);
 	if (ret == EXIT_OK)
 		ret = site_write(import->config, import->n);
 	if (lock >= 0)
@@ -172,9 +208,9 @@ static int import_stream(struct import *import, FILE *stream, const char *const 
 	if (ret == EXIT_OK && !check)
 		return check_and_write(import);
 	if (ret == EXIT_OK)
-		ret = all_new(import);
+		ret = all_new(import->config, import->n);
 	if (ret == EXIT_OK)
-		ret = check_comers(import->config, import->n);
+		ret = check_comers_aloud(import->config, import->n);
 	return ret;
 }
 

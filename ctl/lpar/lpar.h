@@ -202,6 +202,7 @@ int cut_action_number(const char *name);
 /* config.c: INI files */
 void config_init(struct lpar_config *config, const char *name);
 int config_set(struct lpar_config *config, const char *key, const char *value, const char **why);
+const char *config_add(struct lpar_config *config, const char *name, const char *value);
 int config_copy(const char *from, const char *to);
 int config_load(struct lpar_config *config, const char *file, const char *name);
 int config_complete(struct lpar_config *config);
@@ -216,7 +217,50 @@ int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned i
 int site_load(struct site *site);
 void site_free(struct site *site);
 int site_lock(void);
+int site_try_lock(void);
+bool site_takes(const char *name);
 int site_write(const struct lpar_config *config, size_t n); /* exit code */
+void site_take_back(const struct lpar_config *config, size_t n);
+
+/* nodes.c: what this host has of CPUs and memory */
+#define PIECE_BYTES (2ULL << 20) /* LPAR memory comes in pieces of this size */
+int nodes_online(struct cpus *nodes);
+int cpus_online(struct cpus *cpus);
+int node_cpus(unsigned int node, struct cpus *cpus);
+int core_cpus(unsigned int cpu, struct cpus *cpus);
+bool node_memory(int node, uint64_t *bytes);
+bool host_memory(uint64_t *bytes);
+uint64_t memory_for_lpars(uint64_t has);
+
+/* pool.c: what LPARs may have of it, and what is left */
+struct pool_node {
+	unsigned int node;
+	struct cpus cpus; /* of whole cores that are online */
+	struct cpus free;
+	uint64_t memory;
+	uint64_t used; /* by LPARs of this node */
+	uint64_t left; /* for one of this node; less than the rest if others are of any */
+};
+
+struct pool {
+	struct pool_node *node;
+	size_t n;
+	uint64_t any; /* used by LPARs of any node */
+};
+
+int pool_load(struct pool *pool);
+void pool_free(struct pool *pool);
+bool pool_core(const struct pool_node *node, unsigned int cpu, struct cpus *core);
+int pool_show_verb(struct args *args);
+
+/* schedule.c */
+int schedule_verb(struct args *args);
+
+/* metrics.c */
+int metrics_verb(struct args *args);
+
+/* define.c */
+int define_verb(struct args *args);
 
 /* nic.c */
 const char *mac_format(char *buf, const uint8_t *mac);
@@ -235,13 +279,18 @@ char *status_text(struct json_object *guest);
 /* check.c */
 bool same_disk(const char *a, const char *b);
 int check_verb(struct args *args);
-int check_comers(struct lpar_config *config, size_t n); /* exit code */
+int check_comers(struct lpar_config *config, size_t n, struct json_object *json);
+int check_comers_aloud(struct lpar_config *config, size_t n); /* exit code */
 
 /* export.c, import.c: descriptions on their way to other hosts */
 #define EXPORT_VERSION 1
 int export_verb(struct args *args);
 int import_verb(struct args *args);
 int config_write(FILE *to, const struct lpar_config *config);
+int export_load(struct site *site, struct args *args); /* exit code */
+char *export_one(struct lpar_config *config);
+int comers_add(struct site *comers, FILE *stream, const char *file);
+int comers_check(struct site *comers, struct json_object *json); /* exit code */
 
 /* lpar.c, run.c: verbs of the object lpar */
 int lpar_create_verb(struct args *args);

@@ -43,8 +43,7 @@ void site_free(struct site *site)
 	free(site->config);
 }
 
-/* Whoever adds descriptions waits for others that do; a file descriptor that holds the lock. */
-int site_lock(void)
+static int take_lock(int how)
 {
 	char path[PATH_MAX];
 	int fd, ret = make_dir(rooted(path, sizeof(path), "/etc/lparkit"), 0755);
@@ -52,10 +51,32 @@ int site_lock(void)
 	if (!ret)
 		ret = make_dir(rooted(path, sizeof(path), "/run"), 0755);
 	/* No name in /run/lparkit: those are LPARs'. */
-	fd = ret ? ret : lock_file(rooted(path, sizeof(path), "/run/lparkit.lock"), LOCK_EX);
-	if (fd < 0)
+	fd = ret ? ret : lock_file(rooted(path, sizeof(path), "/run/lparkit.lock"), how);
+	if (fd < 0 && fd != -EWOULDBLOCK)
 		err("%s: %s", path, strerror(-fd));
 	return fd;
+}
+
+/* Whoever adds descriptions waits for others that do; a file descriptor that holds the lock. */
+int site_lock(void)
+{
+	return take_lock(LOCK_EX);
+}
+
+/* The same; -EWOULDBLOCK, unsaid: another has it. */
+int site_try_lock(void)
+{
+	return take_lock(LOCK_EX | LOCK_NB);
+}
+
+/* Whether not even a part of such an LPAR is there; it is said. */
+bool site_takes(const char *name)
+{
+	if (!config_exists(name))
+		return !config_refuse_drop_ins(name);
+	err("LPAR %s is described on this host already: remove its file, or choose another name (import: --rename %s=NEW)",
+	    name, name);
+	return false;
 }
 
 static const char *new_path(char *buf, size_t size, const char *name)
@@ -107,7 +128,8 @@ static void remove_new(const struct lpar_config *config, size_t n)
 		unlink(new_path(path, sizeof(path), config[n].name));
 }
 
-static void take_back(const struct lpar_config *config, size_t n)
+/* Those that were written. */
+void site_take_back(const struct lpar_config *config, size_t n)
 {
 	char path[PATH_MAX];
 
@@ -131,7 +153,7 @@ int site_write(const struct lpar_config *config, size_t n)
 	if (!ret)
 		ret = sync_parent(config_path(path, sizeof(path), config[0].name));
 	if (ret)
-		take_back(config, done);
+		site_take_back(config, done);
 	remove_new(config, n);
 	return ret ? EXIT_ROLLED_BACK : EXIT_OK;
 }

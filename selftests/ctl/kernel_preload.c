@@ -229,6 +229,8 @@ static void describe(struct request *request, const char *name)
 	mnl_attr_put_u64(nlh, LPAR_A_MEMORY, get_number(name, "memory"));
 	mnl_attr_put_u32(nlh, LPAR_A_OWNER_UID, get_number(name, "owner-uid"));
 	mnl_attr_put_u32(nlh, LPAR_A_OWNER_GID, get_number(name, "owner-gid"));
+	if (*get(name, "node"))
+		mnl_attr_put_u32(nlh, LPAR_A_NODE, get_number(name, "node"));
 	mnl_attr_put_u32(nlh, LPAR_A_GATE, get_number(name, "gate"));
 	mnl_attr_put_u32(nlh, LPAR_A_GATE_TIMEOUT_MS, LPAR_GATE_TIMEOUT_DEFAULT_MS);
 	put_members(nlh, name);
@@ -275,13 +277,15 @@ static int create(struct request *request)
 		put(request->name, "cpus", "w", mnl_attr_get_str(request->tb[LPAR_A_CPUS]));
 	if (request->tb[LPAR_A_MEMORY])
 		put_number(request->name, "memory", mnl_attr_get_u64(request->tb[LPAR_A_MEMORY]));
+	if (request->tb[LPAR_A_NODE])
+		put_number(request->name, "node", mnl_attr_get_u32(request->tb[LPAR_A_NODE]));
 	return 0;
 }
 
 static int delete (struct request *request)
 {
-	static const char *const files[] = { "cpus",	"memory",    "state",	 "gate",
-					     "members", "owner-uid", "owner-gid" };
+	static const char *const files[] = { "cpus", "memory",	"node",	     "state",
+					     "gate", "members", "owner-uid", "owner-gid" };
 	size_t i;
 
 	for (i = 0; i < sizeof(files) / sizeof(*files); i++)

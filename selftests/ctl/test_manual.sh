@@ -89,7 +89,7 @@ unit_is_valid() {
 check "lparctl(8)" clean "$page"
 check "lpar.conf(5)" clean "$ctl/lpar.conf.5"
 check "every object is in the synopsis" in_synopsis
-for object in lpar cut netbuf throttle fc snap relocate cluster; do
+for object in lpar pool cut netbuf throttle fc snap relocate cluster; do
 	check "every verb of $object is documented" documented $object
 	check "every verb of $object has a help" has_help $object
 done
@@ -108,6 +108,8 @@ check "completion of a verb of throttle" complete_offers follow throttle fo
 check "completion of a verb of fc" complete_offers confirm fc co
 check "completion of what is confirmed" complete_offers switched fc confirm web sw
 check "completion of a verb of relocate" complete_offers abort relocate ab
+check "completion of a line of a file" complete_offers net= define web --cpus 2 ne
+check "completion of a schedule" complete_offers stop schedule web st
 check "completion of an event" complete_offers gate-timeout monitor --event gate-t
 check_fails "no completion of nonsense" complete_offers . frobnicate ""
 

@@ -11,6 +11,12 @@
 # Without a plan, the last line tells the number of tests.  A command's output
 # goes to the log; results go to standard output.
 
+# Started by hand or by run_kselftest.sh, and by no harness of ours: it lacks an environment,
+# and this machine may be none for it.
+case ${LPARKIT_KERNEL:+known}/${0##*/} in
+/test_*) exec "$(dirname "${BASH_SOURCE[0]}")/../vm/kselftest" "$0" ;;
+esac
+
 tap_count=0
 tap_failed=0
 tap_plan=
