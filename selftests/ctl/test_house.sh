@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 10
+plan 11
 cd "$(dirname "$0")/../../ctl" || bail "no ctl"
 
 # knows ROOM OTHER...: its files include headers of these and no others of ours
@@ -29,9 +29,10 @@ all_rooms() {
 
 check "lib knows no object" knows lib
 check "lpar knows lib" knows lpar lib
-for room in fc guest net snap throttle; do
+for room in fc net snap throttle; do
 	check "$room knows lib and lpar" knows $room lib lpar
 done
+check "guest knows snap, too" knows guest lib lpar snap
 check "relocate knows lib and snap" knows relocate lib snap
 check "cluster knows those of guests" knows cluster lib lpar guest net snap throttle
 check "these are all" all_rooms

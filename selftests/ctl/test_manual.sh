@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 37
+plan 41
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
