@@ -5,7 +5,6 @@
  * a name for longer than the LPAR lives.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,20 +83,17 @@ static int find(FILE *registry, const char *lpar, struct names *names, uint64_t 
 	return ret;
 }
 
-/* Opened and locked: two at a time would give the same names. */
+/* Opened and locked: two at a time would give the same names. Nobody else may lock it. */
 static FILE *open_registry(void)
 {
 	char path[512];
 	int fd;
 
 	mkdir(rooted(path, sizeof(path), "%s", REGISTRY_DIR), 0755);
-	fd = open(rooted(path, sizeof(path), "%s", REGISTRY),
-		  O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-	if (fd >= 0 && !flock(fd, LOCK_EX))
-		return fdopen(fd, "a+");
-	err("%s: %s", path, strerror(errno));
+	fd = lock_file(rooted(path, sizeof(path), "%s", REGISTRY), LOCK_EX);
 	if (fd >= 0)
-		close(fd);
+		return fdopen(fd, "a+");
+	err("%s: %s", path, strerror(-fd));
 	return NULL;
 }
 

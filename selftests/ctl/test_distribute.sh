@@ -106,7 +106,7 @@ check "who had kept them is told of" grep -q "may have its descriptions, or not"
 rm -f "$(etc b)"/*
 
 # The lock of another lparctl
-exec 7<"$(etc c)"
+exec 7<"$scratch/c/root/run/lparkit.lock"
 flock 7
 check "who describes something else is waited for, not for ever" \
 	says 1 "host c: describe-check: another lparctl describes LPARs there" send --to b,c --all
