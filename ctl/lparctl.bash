@@ -52,7 +52,7 @@ _lparctl_saved() {
 # The value of an option, or of a key; fails for those that have none. $1 object, $2 verb, $3 word before.
 _lparctl_value() {
 	case $1,$2,$3 in
-	*,--host | *,--force | *,--incoming | lpar,start,--wait | *,--no-wait | *,--continue | *,--group | *,--repair) return 1 ;;
+	*,--host | *,--force | *,--incoming | lpar,start,--wait | *,--no-wait | *,--continue | *,--group | *,--repair | *,--check) return 1 ;;
 	throttle,attach,--count | throttle,set,--count) return 1 ;;
 	*,--lpar | throttle,*,--target) _lparctl_lpars ;;
 	*,--file | *,-f | *,--counter | lpar,*,disk) compgen -f -- "$cur" ;;
@@ -64,6 +64,9 @@ _lparctl_value() {
 	*,--libvirt) virsh -q list --name 2>/dev/null ;;
 	*,--policy) echo tail-drop head-drop pass ;;
 	*,--unmatched) echo pass drop ;;
+	migrate,*,--limit) echo auto off ;;
+	migrate,*,--storage) echo none ;;
+	migrate,*,--on-slow) echo wait cancel ;;
 	*,--copy) echo yes no ;;
 	lpar,*,owner) compgen -u -- "$cur" ;;
 	lpar,stage,state) echo active migrating saved ;;
@@ -99,6 +102,7 @@ _lparctl_things() {
 			cut -d ' ' -f 1 | grep -vx -e -
 		;;
 	snap,settle,2) echo keep drop ;;
+	migrate,*) _lparctl_lpars ;;
 	cluster,*) _lparctl_saved ;;
 	esac
 }

@@ -69,6 +69,8 @@ static bool is_local(const struct channels *channels, const char *host)
 {
 	struct utsname uts;
 
+	if (channels->here && !strcmp(host, channels->here))
+		return true;
 	if (channels->prefix || geteuid() || uname(&uts))
 		return false;
 	return !strcmp(host, "localhost") || !strcmp(host, uts.nodename);
@@ -431,6 +433,19 @@ int channels_gather(struct channels *channels, const char *op)
 	else if (interrupted())
 		err("%s: interrupted", op);
 	return interrupted() && !ret ? -EINTR : ret;
+}
+
+/* The same where there is no way back: whoever interrupts now is not heard. */
+int channels_insist(struct channels *channels, const char *op)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	int ret = wait_answers(channels, now + channels->timeout_ns, true);
+
+	if (report_failed(channels, op))
+		return -EIO;
+	if (ret)
+		report_late(channels, op);
+	return ret;
 }
 
 /* The same request to all; consumed, NULL = without arguments. */

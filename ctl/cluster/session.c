@@ -24,9 +24,8 @@
 #define LOCK_TIMEOUT_NS (30 * (uint64_t)NSEC_PER_SEC)
 
 static const char *const kind_names[] = {
-	[SESSION_NONE] = "none",
-	[SESSION_SAVE] = "save",
-	[SESSION_RESTORE] = "restore",
+	[SESSION_NONE] = "none",   [SESSION_SAVE] = "save",   [SESSION_RESTORE] = "restore",
+	[SESSION_LEAVE] = "leave", [SESSION_ENTER] = "enter",
 };
 
 static int lock_fd = -1;
@@ -77,6 +76,14 @@ static int lock(void)
 	return -EBUSY;
 }
 
+/* Another process of ours takes it from here. */
+void session_unlock(void)
+{
+	if (lock_fd >= 0)
+		close(lock_fd);
+	lock_fd = -1;
+}
+
 /* --- the record of a session --- */
 
 static void put_flag(struct json_object *json, const char *key, bool value)
@@ -84,7 +91,8 @@ static void put_flag(struct json_object *json, const char *key, bool value)
 	json_object_object_add(json, key, json_object_new_boolean(value));
 }
 
-static struct json_object *guest_json(const struct guest *guest)
+/* All that another process needs to know of it. */
+struct json_object *guest_record(const struct guest *guest)
 {
 	struct json_object *json = json_object_new_object();
 	struct json_object *ours = json_object_new_array();
@@ -96,6 +104,7 @@ static struct json_object *guest_json(const struct guest *guest)
 	json_put_u64(json, "start", guest->process.start);
 	put_flag(json, "ran", guest->ran);
 	json_put_s64(json, "bandwidth", guest->bandwidth);
+	json_put_s64(json, "downtime_ms", guest->downtime_ms);
 	for (i = 0; i < guest->n_netdevs; i++)
 		if (guest->netdev[i].ours)
 			json_object_array_add(ours, json_object_new_string(guest->netdev[i].name));
@@ -116,7 +125,7 @@ int session_store(const struct session *session)
 	json_put(json, "kind", kind_names[session->kind]);
 	json_put(json, "id", session->id);
 	json_put(json, "name", session->name);
-	json_put(json, "dir", session->dir);
+	json_put(json, "dir", session->dir ? session->dir : "");
 	json_put_u64(json, "deadline_ns", session->deadline_ns);
 	put_flag(json, "gated", session->gated);
 	put_flag(json, "writing", session->writing);
@@ -124,7 +133,7 @@ int session_store(const struct session *session)
 	put_flag(json, "written", session->written);
 	put_flag(json, "kept", session->kept);
 	for (i = 0; i < session->n_guests; i++)
-		json_object_array_add(guests, guest_json(&session->guest[i]));
+		json_object_array_add(guests, guest_record(&session->guest[i]));
 	json_object_object_add(json, "guests", guests);
 	ret = saved_store(session_path(path, sizeof(path)), json);
 	json_object_put(json);
@@ -149,7 +158,8 @@ struct guest *session_add(struct session *session, const char *name)
 	return guest;
 }
 
-static void restore_guest(struct session *session, struct json_object *json)
+/* And back. */
+void session_add_recorded(struct session *session, struct json_object *json)
 {
 	struct json_object *ours = json_object_object_get(json, "attached");
 	struct json_object *volumes = json_object_object_get(json, "volumes");
@@ -162,6 +172,7 @@ static void restore_guest(struct session *session, struct json_object *json)
 	guest->process.start = json_number(json, "start");
 	guest->ran = json_flag(json, "ran");
 	guest->bandwidth = json_number(json, "bandwidth");
+	guest->downtime_ms = json_number(json, "downtime_ms");
 	for (i = 0; i < json_count(ours); i++)
 		guest_add_netdev(guest, json_text_at(ours, i), true);
 	for (i = 0; i < json_count(volumes); i++)
@@ -201,7 +212,7 @@ static void session_restore(struct session *session, struct json_object *json)
 	session->written = json_flag(json, "written");
 	session->kept = json_flag(json, "kept");
 	for (i = 0; i < json_count(guests); i++)
-		restore_guest(session, json_at(guests, i));
+		session_add_recorded(session, json_at(guests, i));
 	for (i = 0; i < session->n_guests; i++) {
 		guest_look(&session->guest[i]);
 		guest_find_netdevs(&session->guest[i]);
@@ -465,19 +476,17 @@ static void new_id(struct session *session)
 	snprintf(session->id, sizeof(session->id), "%0*" PRIx64, SESSION_ID_CHARS, number);
 }
 
-/* A request has "name", "dir" and "host". */
-int session_begin(struct session *session, enum session_kind kind, struct json_object *request)
+/* An operation of that name, unless there is one. */
+int session_open(struct session *session, enum session_kind kind, const char *name)
 {
-	const char *name = json_text(request, "name"), *host = json_text(request, "host");
 	int ret;
 
 	if (session->kind != SESSION_NONE) {
 		err("an operation is under way already");
 		return -EBUSY;
 	}
-	if (!name_is_valid(name) || !*host || strchr(host, '/') || *host == '.' ||
-	    *json_text(request, "dir") != '/') {
-		err("not a valid name, host or directory");
+	if (!name_is_valid(name)) {
+		err("not a valid name");
 		return -EINVAL;
 	}
 	ret = session_recover(session);
@@ -487,6 +496,22 @@ int session_begin(struct session *session, enum session_kind kind, struct json_o
 	new_id(session);
 	session->cancelled = false;
 	set_name(session, name);
+	return 0;
+}
+
+/* A request has "name", "dir" and "host". */
+int session_begin(struct session *session, enum session_kind kind, struct json_object *request)
+{
+	const char *name = json_text(request, "name"), *host = json_text(request, "host");
+	int ret;
+
+	if (!*host || strchr(host, '/') || *host == '.' || *json_text(request, "dir") != '/') {
+		err("not a valid host or directory");
+		return -EINVAL;
+	}
+	ret = session_open(session, kind, name);
+	if (ret)
+		return ret;
 	session->dir = xprintf("%s/%s/%s", json_text(request, "dir"), name, host);
 	return 0;
 }
@@ -545,7 +570,7 @@ static void let_go(struct guest *guest)
 }
 
 /* Whoever was paused stays so; a guest whose QEMU is stuck keeps no other one standing. */
-static int go_on(struct session *session)
+int session_go_on(struct session *session)
 {
 	size_t i;
 	int ret;
@@ -584,7 +609,7 @@ void session_detach(struct session *session)
 static int undo_save(struct session *session)
 {
 	/* A guest that is deaf from the start has nothing to be told. */
-	int ret = session->gated ? go_on(session) : 0;
+	int ret = session->gated ? session_go_on(session) : 0;
 
 	session_detach(session);
 	if ((!session->kept || !strcmp(session->unwanted, session->name)) && remove_saved(session))
@@ -593,7 +618,7 @@ static int undo_save(struct session *session)
 }
 
 /* The guests end; nobody is there any more for the frames that are held. */
-static int end_guests(struct session *session)
+int session_end_guests(struct session *session)
 {
 	size_t i, j;
 	int ret = session_each(session, guest_end, 0, "cannot be stopped");
@@ -643,7 +668,11 @@ int session_undo(struct session *session)
 	if (session->kind == SESSION_SAVE)
 		ret = undo_save(session);
 	else if (session->kind == SESSION_RESTORE)
-		ret = end_guests(session);
+		ret = session_end_guests(session);
+	else if (session->kind == SESSION_LEAVE)
+		ret = leave_undo(session);
+	else if (session->kind == SESSION_ENTER)
+		ret = enter_undo(session);
 	if (ret)
 		clear_session(session);
 	else
@@ -657,7 +686,7 @@ int session_discard(struct session *session)
 	int ret;
 
 	session_look(session);
-	ret = end_guests(session);
+	ret = session_end_guests(session);
 	session_end(session);
 	return ret;
 }

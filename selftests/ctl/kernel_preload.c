@@ -27,11 +27,13 @@
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
 
+#include <lparkit/dirtythrottle.h>
 #include <lparkit/lpar.h>
 #include <lparkit/netbuf.h>
 
 #define FAMILY_LPAR 0x20
 #define FAMILY_NETBUF 0x21
+#define FAMILY_THROTTLE 0x22
 #define PORT 1
 #define ANSWER_BYTES 65536
 #define TEXT_BYTES 4096
@@ -593,6 +595,20 @@ static int cancel(struct request *request)
 	return 0;
 }
 
+/* ---- throttles ---- */
+
+/* Of one guest at most. */
+static int throttle_command(uint8_t cmd)
+{
+	if (cmd == DT_CMD_ATTACH)
+		put_number("throttled", "", 1);
+	if (cmd == DT_CMD_DETACH)
+		unlink(path_of("throttled", ""));
+	if (cmd == DT_CMD_ATTACH || cmd == DT_CMD_DETACH)
+		note(cmd == DT_CMD_ATTACH ? "throttle" : "unthrottle", "");
+	return 0;
+}
+
 /* ---- families ---- */
 
 static int find_family(struct request *request)
@@ -621,6 +637,8 @@ static int act(struct request *request)
 		return find_family(request);
 	if (request->nlh->nlmsg_type == FAMILY_NETBUF)
 		return netbuf_command(request, genl->cmd);
+	if (request->nlh->nlmsg_type == FAMILY_THROTTLE)
+		return throttle_command(genl->cmd);
 	if (request->nlh->nlmsg_type != FAMILY_LPAR)
 		return -ENOENT;
 	if (request->tb[LPAR_A_NAME])
