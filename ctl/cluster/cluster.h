@@ -282,6 +282,7 @@ int move_store(const char *name, struct json_object *record);
 int move_forget(const char *name);
 int move_adopt(struct session *session, enum session_kind kind, struct json_object *request,
 	       struct json_object **record);
+int move_end_guest(struct session *session);
 request_fn move_state;
 
 /* move.c: the caller's side */

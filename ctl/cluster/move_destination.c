@@ -453,8 +453,7 @@ static int give_back(struct session *session, bool defined)
 	char *config = config_path(session->name), *frames = frames_path(session->name);
 	int ret;
 
-	session->idle = NULL;
-	ret = session->n_guests ? session_end_guests(session) : 0;
+	ret = session->n_guests ? move_end_guest(session) : 0;
 	if (!ret && !defined)
 		nl_simple(LPAR_CMD_DELETE, session->name);
 	if (!ret) {

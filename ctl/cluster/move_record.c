@@ -103,6 +103,30 @@ int move_adopt(struct session *session, enum session_kind kind, struct json_obje
 	return guest_lock(&session->guest[0]);
 }
 
+/* Its copy here ends, and its LPAR is given back; one whose QEMU is gone has left that active. */
+int move_end_guest(struct session *session)
+{
+	const char *const words[] = { "stop", session->name, "--timeout", "0s", NULL };
+	struct guest *guest = &session->guest[0];
+	bool gone = !guest->pid;
+	struct lpar lpar;
+	int ret;
+
+	/* The caller is not listened to any more: this is to be finished. */
+	session->idle = NULL;
+	ret = session_end_guests(session);
+	if (ret || !gone)
+		return ret;
+	if (!lpar_get(guest->name, &lpar) && lpar_is_fenced(&lpar)) {
+		guest_unlock(guest);
+		ret = guest_run_lparctl(guest, words);
+		if (ret)
+			err("LPAR %s: %s", guest->name, guest->why);
+	}
+	lpar_free(&lpar);
+	return ret;
+}
+
 static bool guest_is_there(struct json_object *record)
 {
 	struct json_object *guest = json_object_object_get(record, "guest");

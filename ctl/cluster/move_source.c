@@ -571,27 +571,6 @@ static void remove_frames(const struct guest *guest)
 	free(path);
 }
 
-/* A QEMU that is gone already has left its LPAR active. */
-static int end_source(struct session *session)
-{
-	const char *const words[] = { "stop", session->name, "--timeout", "0s", NULL };
-	struct guest *guest = the_guest(session);
-	bool gone = !guest->pid;
-	struct lpar lpar;
-	int ret;
-
-	session->idle = NULL;
-	ret = session_end_guests(session);
-	if (ret || !gone)
-		return ret;
-	if (!lpar_get(guest->name, &lpar) && lpar_is_fenced(&lpar)) {
-		guest_unlock(guest);
-		ret = failed(guest, "its LPAR", guest_run_lparctl(guest, words));
-	}
-	lpar_free(&lpar);
-	return ret;
-}
-
 /* release: {name, id}: the destination has it; what it had here is given back */
 int leave_release(struct session *session, struct json_object *request, struct json_object **result)
 {
@@ -608,7 +587,7 @@ int leave_release(struct session *session, struct json_object *request, struct j
 		remove_frames(the_guest(session));
 		end_throttle(the_guest(session));
 		end_stage(the_guest(session));
-		ret = end_source(session);
+		ret = move_end_guest(session);
 	}
 	if (!ret)
 		ret = retire_config(session->name);
