@@ -58,6 +58,15 @@ dkms:
 	cp -a dkms.conf Kbuild include kmod-* /usr/src/lparkit-$(VERSION)/
 	dkms install lparkit/$(VERSION) -k $(KVER)
 
+# Debian packages, out of a copy of the sources.
+deb:
+	@command -v dh >/dev/null || { echo "no debhelper: apt-get build-dep $(CURDIR)" >&2; exit 1; }
+	rm -rf $(BUILD)/deb
+	mkdir -p $(BUILD)/deb
+	rsync -a --exclude=.git --exclude-from=.gitignore ./ $(BUILD)/deb/lparkit
+	cd $(BUILD)/deb/lparkit && dpkg-buildpackage -us -uc -b
+	@ls $(BUILD)/deb/*.deb
+
 # --- tests ---
 
 check: programs
@@ -160,6 +169,7 @@ help:
 	@echo "make install         both, with man pages, completion and units (DESTDIR=)"
 	@echo "make uninstall       the reverse"
 	@echo "make dkms            rebuild the modules with every new kernel"
+	@echo "make deb             Debian packages of both: build/deb/*.deb"
 	@echo "make demo            see it work, in a VM"
 	@echo "make check           the tests on all kernels (KERNEL=6.1,6.12,7.2,debug  TEST='lpar/*'  JOBS=2)"
 	@echo "make check-quick     unit tests, and fast selftests on 7.2 (or KERNEL=)"
@@ -173,5 +183,5 @@ help:
 	@echo "make shell           a shell in a VM (KERNEL=; SLOW=N or COUNT=1, see Documentation/testing.md)"
 	@echo "make clean           delete build/; kernels stay in ~/.cache/lparkit"
 
-.PHONY: all modules ctl install uninstall dkms check check-quick check-long check-here lint format \
+.PHONY: all modules ctl install uninstall dkms deb check check-quick check-long check-here lint format \
 	bench bench-here shell demo fuzz fuzz-ctl programs packages clean help

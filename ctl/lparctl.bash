@@ -38,8 +38,9 @@ _lparctl_targets() {
 	_lparctl_lpars
 }
 
+# $1 their target.
 _lparctl_volumes() {
-	dmsetup ls --target snapsync 2>/dev/null | cut -f 1
+	dmsetup ls --target "$1" 2>/dev/null | cut -f 1
 }
 
 _lparctl_saved() {
@@ -52,15 +53,19 @@ _lparctl_saved() {
 # The value of an option, or of a key; fails for those that have none. $1 object, $2 verb, $3 word before.
 _lparctl_value() {
 	case $1,$2,$3 in
-	*,--host | *,--force | *,--incoming | lpar,start,--wait | *,--no-wait | *,--continue | *,--group | *,--repair | *,--check) return 1 ;;
-	throttle,attach,--count | throttle,set,--count) return 1 ;;
+	*,--host | *,--force | *,--incoming | lpar,start,--wait | *,--no-wait | *,--continue | *,--group | *,--repair) return 1 ;;
+	*,--exact | *,--end | *,--discard-writes | migrate,*,--check) return 1 ;;
+	throttle,attach,--count | throttle,set,--count | lpar,export,--all | lpar,import,--check) return 1 ;;
 	*,--lpar | throttle,*,--target) _lparctl_lpars ;;
 	*,--file | *,-f | *,--counter | lpar,*,disk) compgen -f -- "$cur" ;;
+	relocate,*,--dest | relocate,*,--meta | relocate,*,--source) compgen -f -- "$cur" ;;
+	relocate,*,--order) echo hot,used,rest used,rest hot,used ;;
 	*,--dir) compgen -d -- "$cur" ;;
 	*,--via) compgen -c -- "$cur" ;;
 	*,--event) _lparctl_events ;;
 	*,--action) echo close open ;;
 	*,--at) echo now +1s ;;
+	lpar,import,--rename) ;;
 	*,--libvirt) virsh -q list --name 2>/dev/null ;;
 	*,--policy) echo tail-drop head-drop pass ;;
 	*,--unmatched) echo pass drop ;;
@@ -85,6 +90,9 @@ _lparctl_things() {
 	lpar,create,* | lpar,set,[1-9]*) echo cpus memory node pages owner disk gate-timeout ;;
 	lpar,start,*) _lparctl_files; _lparctl_lpars ;;
 	lpar,check,*) _lparctl_files; _lparctl_lpars ;;
+	lpar,export,*) _lparctl_files ;;
+	lpar,import,0) compgen -f -- "$cur" ;;
+	lpar,import,*) ;;
 	lpar,member,0) echo add del ;;
 	lpar,stage,[1-9]*) echo number text progress transfer-rate dirty state ;;
 	lpar,list,* | cut,* | cluster,save,*) ;;
@@ -96,13 +104,21 @@ _lparctl_things() {
 	throttle,msi,*) echo off ;;
 	throttle,attach,0) _lparctl_lpars; pgrep qemu ;;
 	throttle,*) _lparctl_targets ;;
-	snap,*,0) _lparctl_volumes ;;
+	snap,*,0) _lparctl_volumes snapsync ;;
+	snap,diff,[12])
+		dmsetup message "${COMP_WORDS[COMP_CWORD - $3]}" 0 list 2>/dev/null |
+			cut -d ' ' -f 1
+		;;
 	snap,restore,1 | snap,delete,1 | snap,rename,1 | snap,settle,1 | snap,merge,1)
 		dmsetup message "${COMP_WORDS[COMP_CWORD - 1]}" 0 list 2>/dev/null |
 			cut -d ' ' -f 1 | grep -vx -e -
 		;;
 	snap,settle,2) echo keep drop ;;
 	migrate,*) _lparctl_lpars ;;
+	relocate,order,0 | relocate,source,1) compgen -f -- "$cur" ;;
+	relocate,start,*) ;;
+	relocate,send,1) echo hot used ;;
+	relocate,*,0) _lparctl_volumes relocate ;;
 	cluster,*) _lparctl_saved ;;
 	esac
 }

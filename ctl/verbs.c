@@ -8,6 +8,7 @@
 #include "guest/guest.h"
 #include "lpar/lpar.h"
 #include "net/netbuf.h"
+#include "relocate/relocate.h"
 #include "snap/snap.h"
 #include "throttle/throttle.h"
 #include "verbs.h"
@@ -45,6 +46,8 @@ static const struct verb lpar_verbs[] = {
 	{ "freeze", freeze_verb, "NAME... [--timeout TIME]",
 	  "Close the gates: no vCPU executes another instruction." },
 	{ "thaw", thaw_verb, "NAME...", "Open the gates." },
+	{ "console", console_verb, "NAME",
+	  "Be at the guest's serial console, if console=yes gives it one; Ctrl-] . ends it." },
 	{ "resume", resume_verb, "NAME",
 	  "Let a guest go on that stands since its disk was full, or that was paused." },
 	{ "member", member_verb, "add|del NAME PID...", "Make processes members of an LPAR, or none." },
@@ -53,6 +56,11 @@ static const struct verb lpar_verbs[] = {
 	  "NAME [number N] [text TEXT] [progress PERCENT]\n"
 	  "[transfer-rate SIZE] [dirty SIZE] [state STATE]",
 	  "Say how far a long operation is." },
+	{ "export", export_verb, "NAME... | export --all",
+	  "Print descriptions as one text, which import takes on this host or another." },
+	{ "import", import_verb, "[FILE] [--check] [--rename OLD=NEW]...",
+	  "Describe the LPARs of an exported text on this host, unless one is in the way of another;\n"
+	  "--check: only say whether." },
 	{ NULL },
 };
 
@@ -119,8 +127,34 @@ static const struct verb snap_verbs[] = {
 	{ "settle", snap_settle_verb, "VOLUME NAME keep|drop [--group]",
 	  "Decide an undecided state whose coordinator is gone for good.", true },
 	{ "merge", snap_merge_verb, "VOLUME NAME", "Write a state into the base disk.", true },
+	{ "diff", snap_diff_verb, "VOLUME OLDER|- [NEWER]",
+	  "Ranges that two states, or the base disk and a state, have from different places." },
 	{ "check", snap_check_verb, "STORE [--repair] [--force]",
 	  "Say what is wrong with a store that is not in use; --repair: and mend it." },
+	{ NULL },
+};
+
+static const struct verb relocate_verbs[] = {
+	{ "start", relocate_start_verb,
+	  "VOLUME --dest DEV --meta DEV [--source DEV] [--order LIST] [--rate SIZE]\n"
+	  "[--window SIZE] [--region SIZE] [--fetch SIZE] [--ahead SIZE] [--fail-after TIME]",
+	  "Make a volume that fetches what is not on DEST yet, or go on with one." },
+	{ "status", relocate_status_verb, "VOLUME [--interval TIME]",
+	  "How much is here and why, the rate, and what the source does." },
+	{ "pause", relocate_pause_verb, "VOLUME", "Copy nothing in the background." },
+	{ "resume", relocate_resume_verb, "VOLUME", "Go on with it." },
+	{ "rate", relocate_rate_verb, "VOLUME SIZE",
+	  "Copy at most so much a second, in whole MiB; 0 is no limit." },
+	{ "source", relocate_source_verb, "VOLUME DEV|-",
+	  "Another disk with the same data, or none for the time being." },
+	{ "order", relocate_order_verb, "DEV [--exact]",
+	  "Print what the file systems of a disk use; --exact: fail if more may be in use." },
+	{ "send", relocate_send_verb, "VOLUME hot|used [--end]",
+	  "Send ranges from standard input; --end: the lists are complete." },
+	{ "finish", relocate_finish_verb, "VOLUME",
+	  "When all is here, the guest goes over to DEST itself while it runs." },
+	{ "abort", relocate_abort_verb, "VOLUME [--discard-writes]",
+	  "Remove the volume and forget what was copied.", true },
 	{ NULL },
 };
 
@@ -177,6 +211,7 @@ const struct object objects[] = {
 	  "[--lpar NAME] [--event EVENT] [--count N] [--timeout TIME]",
 	  "Print events as they come, one line or one JSON object each." } },
 	{ "snap", "States of snapsync volumes", snap_verbs },
+	{ "relocate", "Disks that follow their guests", relocate_verbs },
 	{ "cluster", "Clusters: guests of several hosts are saved, and restored, at one instant",
 	  cluster_verbs, .bare = "list" },
 	{ "migrate", "Migrations: a guest moves to another host while it runs", migrate_verbs,

@@ -117,15 +117,25 @@ static u32 own(struct ss_volume *volume, u32 chunk, enum ss_kind kind)
 	return ss_table_own(&volume->table, chunk, volume->running, kind);
 }
 
-static bool has_any(struct ss_volume *volume, u32 chunk)
+/* The running layer has the highest generation: what it has comes first. Gate and lock held. */
+static bool has_own(const struct ss_volume *volume, u32 chunk)
+{
+	u32 newest = ss_table_newest(&volume->table, chunk);
+
+	return newest != SS_NONE && ss_table_layer(&volume->table, newest) == volume->running;
+}
+
+/* Of chunks that share a lock. */
+static bool has_any(struct ss_volume *volume, u32 chunk, u32 last)
 {
 	raw_spinlock_t *lock = ss_table_lock(&volume->table, chunk);
 	unsigned long flags = ss_gate_enter(volume->group);
 	bool has;
 
 	raw_spin_lock(lock);
-	has = own(volume, chunk, SS_KIND_DATA) != SS_NONE ||
-	      own(volume, chunk, SS_KIND_ZERO) != SS_NONE;
+	do {
+		has = has_own(volume, chunk);
+	} while (!has && chunk++ < last);
 	raw_spin_unlock(lock);
 	ss_gate_leave(volume->group, flags);
 	return has;
@@ -134,7 +144,7 @@ static bool has_any(struct ss_volume *volume, u32 chunk)
 /**
  * ss_has_to_discard() - has the running layer anything there?
  * @volume: volume
- * @bio: discard; it is not split by runs, so that several locks may cover it
+ * @bio: discard, of SS_RUN_CHUNKS chunks at most that begin anywhere: of two runs
  *
  * Context: any.
  * Return: false if there is nothing for the worker to do.
@@ -142,11 +152,13 @@ static bool has_any(struct ss_volume *volume, u32 chunk)
 bool ss_has_to_discard(struct ss_volume *volume, const struct bio *bio)
 {
 	u32 chunk = ss_chunk_of(volume, bio->bi_iter.bi_sector);
-	u32 end = ss_chunk_of(volume, bio_end_sector(bio) - 1);
+	u32 end = ss_chunk_of(volume, bio_end_sector(bio) - 1), last;
 
-	for (; chunk <= end; chunk++)
-		if (has_any(volume, chunk))
+	for (; chunk <= end; chunk = last + 1) {
+		last = min(end, chunk | (SS_RUN_CHUNKS - 1));
+		if (has_any(volume, chunk, last))
 			return true;
+	}
 	return false;
 }
 
@@ -230,31 +242,42 @@ static bool write_zeroes(struct ss_volume *volume, sector_t sector, unsigned int
 	return true;
 }
 
+/* Changes one chunk, or the part of it that the bio begins with. */
+static blk_status_t change_chunk(struct ss_volume *volume, struct bio *bio)
+{
+	sector_t sector = bio->bi_iter.bi_sector;
+	bool whole;
+	unsigned int sectors = part_of_chunk(volume, sector, bio_end_sector(bio), &whole);
+
+	if (bio_op(bio) == REQ_OP_DISCARD)
+		discard(volume, sector, sectors, whole);
+	else if (!write_zeroes(volume, sector, sectors, whole))
+		return BLK_STS_NOTSUPP;
+	/* Many come before the worker's next look. */
+	if (volume->nr_emptied == SS_EMPTIED_MAX)
+		ss_free_emptied(volume);
+	bio_advance(bio, sectors << SECTOR_SHIFT);
+	return BLK_STS_OK;
+}
+
 /**
- * ss_change_range() - do a discard, or write zeroes
+ * ss_change_range() - do some of a discard, or write zeroes
  * @volume: volume
- * @bio: which is ended
+ * @bio: ended when all of it is done; otherwise what is left of it
+ * @chunks: at most so many; less what was done
  *
  * Context: worker, volume->meta held.
+ * Return: true if it has ended.
  */
-void ss_change_range(struct ss_volume *volume, struct bio *bio)
+bool ss_change_range(struct ss_volume *volume, struct bio *bio, unsigned int *chunks)
 {
-	sector_t sector = bio->bi_iter.bi_sector, end = bio_end_sector(bio);
 	blk_status_t status = BLK_STS_OK;
-	bool whole;
 
-	while (sector < end && !status) {
-		unsigned int sectors = part_of_chunk(volume, sector, end, &whole);
-
-		if (bio_op(bio) == REQ_OP_DISCARD)
-			discard(volume, sector, sectors, whole);
-		else if (!write_zeroes(volume, sector, sectors, whole))
-			status = BLK_STS_NOTSUPP;
-		/* Many come before the worker's next look. */
-		if (volume->nr_emptied == SS_EMPTIED_MAX)
-			ss_free_emptied(volume);
-		sector += sectors;
-	}
+	for (; *chunks && bio_sectors(bio) && !status; --*chunks)
+		status = change_chunk(volume, bio);
+	if (bio_sectors(bio) && !status)
+		return false;
 	bio->bi_status = status;
 	bio_endio(bio);
+	return true;
 }

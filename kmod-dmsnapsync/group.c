@@ -21,35 +21,6 @@
 static LIST_HEAD(groups);	/* those with a name; ss_registry */
 
 /**
- * ss_gate_enter() - keep cuts out
- * @group: of the volume
- *
- * Context: any; interrupts are off until ss_gate_leave().
- * Return: for ss_gate_leave().
- */
-unsigned long ss_gate_enter(struct ss_group *group)
-	__acquires(this_cpu_ptr(group->gate))
-{
-	unsigned long flags;
-
-	local_irq_save(flags);
-	raw_spin_lock(this_cpu_ptr(group->gate));
-	return flags;
-}
-
-/**
- * ss_gate_leave() - the reverse
- * @group: of the volume
- * @flags: of ss_gate_enter()
- */
-void ss_gate_leave(struct ss_group *group, unsigned long flags)
-	__releases(this_cpu_ptr(group->gate))
-{
-	raw_spin_unlock(this_cpu_ptr(group->gate));
-	local_irq_restore(flags);
-}
-
-/**
  * ss_gate_close() - let nobody map a bio of any member
  * @group: group
  *

@@ -11,8 +11,11 @@
 #include <linux/bitmap.h>
 #include "snapsync.h"
 
-/* Bios of the worker between two looks at whether a flush waits. */
-#define DEFERRED_STEP	256
+/*
+ * What the worker does between two looks at whether a flush waits: writes, or
+ * chunks of what may be a large discard, or write-zeroes of 4 GiB.
+ */
+#define DEFERRED_STEP	1024
 
 static struct ss_bio *ss_bio_of(struct bio *bio)
 {
@@ -375,16 +378,35 @@ int ss_io_end(struct ss_volume *volume, struct bio *bio, blk_status_t *error)
 	return DM_ENDIO_INCOMPLETE;
 }
 
-static void do_deferred(struct ss_volume *volume, struct bio *bio)
+/* What is left of a bio is next. */
+static void defer_first(struct ss_volume *volume, struct bio *bio)
 {
-	if (READ_ONCE(volume->mode) != SS_MODE_WRITE)
-		bio_io_error(bio);
-	else if (bio_op(bio) != REQ_OP_WRITE)
-		ss_change_range(volume, bio);
-	else if (map_write(volume, bio))
+	spin_lock_irq(&volume->bio_lock);
+	bio_list_add_head(&volume->deferred, bio);
+	spin_unlock_irq(&volume->bio_lock);
+}
+
+static void do_write(struct ss_volume *volume, struct bio *bio)
+{
+	if (map_write(volume, bio))
 		submit_bio_noacct(bio);
 	else
 		ss_space_hold(volume, bio);
+}
+
+/* @left: of DEFERRED_STEP */
+static void do_deferred(struct ss_volume *volume, struct bio *bio, unsigned int *left)
+{
+	if (READ_ONCE(volume->mode) == SS_MODE_WRITE && bio_op(bio) != REQ_OP_WRITE) {
+		if (!ss_change_range(volume, bio, left))
+			defer_first(volume, bio);
+		return;
+	}
+	--*left;
+	if (READ_ONCE(volume->mode) == SS_MODE_WRITE)
+		do_write(volume, bio);
+	else
+		bio_io_error(bio);
 }
 
 static struct bio *next_deferred(struct ss_volume *volume)
@@ -406,18 +428,18 @@ static struct bio *next_deferred(struct ss_volume *volume)
  */
 bool ss_io_deferred(struct ss_volume *volume)
 {
-	struct bio *bio = NULL;
-	unsigned int n;
+	unsigned int left = DEFERRED_STEP;
+	struct bio *bio;
 
-	for (n = 0; n < DEFERRED_STEP; n++) {
+	while (left) {
 		bio = next_deferred(volume);
 		if (!bio)
-			break;
-		do_deferred(volume, bio);
+			return false;
+		do_deferred(volume, bio, &left);
 		if (ss_space_is_short(volume))
 			ss_space_refill(volume);
 	}
-	return bio;
+	return true;
 }
 
 /**

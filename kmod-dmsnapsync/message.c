@@ -80,6 +80,15 @@ static void members(const struct ss_volume *volume, char *result, unsigned int m
 	mutex_unlock(&ss_registry);
 }
 
+static int diff(struct ss_volume *volume, char **argv, char *result, unsigned int maxlen)
+{
+	u64 sector;
+
+	if (kstrtou64(argv[2], 10, &sector))
+		return -EINVAL;
+	return ss_diff(volume, argv[0], argv[1], sector, result, maxlen);
+}
+
 static bool note_is_valid(const char *note)
 {
 	for (; *note; note++)
@@ -168,7 +177,7 @@ static int change(struct ss_volume *volume, unsigned int argc, char **argv)
  * @volume: volume
  * @argc: number of words
  * @argv: words
- * @result: of "list" or "members"
+ * @result: of "list", "members" or "diff"
  * @maxlen: its size
  *
  * Context: may sleep.
@@ -185,6 +194,8 @@ int ss_message(struct ss_volume *volume, unsigned int argc, char **argv, char *r
 		members(volume, result, maxlen);
 		return 1;
 	}
+	if (argc == 4 && !strcasecmp(argv[0], "diff"))
+		return diff(volume, argv + 1, result, maxlen);
 	if (argc >= 2 && !strcasecmp(argv[0], "take"))
 		return take(volume, argv[1], argc - 2, argv + 2);
 	return change(volume, argc, argv);

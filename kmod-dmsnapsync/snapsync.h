@@ -11,6 +11,7 @@
 #include <linux/crc32c.h>
 #include <linux/device-mapper.h>
 #include <linux/dm-io.h>
+#include <linux/hash.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -116,6 +117,7 @@ struct ss_segment {
  * @nr_head_pages: length of the array @heads
  * @nr_buckets: in use; a power of two and the part of the next that is split already
  * @nr_chunks: chunks of the volume that have versions
+ * @seed: of the hash
  * @gen: of each layer
  * @locks: of the buckets with the same low bits
  * @seqs: counts what changes under each; see ss_table_change_begin()
@@ -131,6 +133,7 @@ struct ss_table {
 	unsigned int nr_head_pages;
 	u32 nr_buckets;
 	atomic_t nr_chunks;
+	u64 seed;
 	u64 gen[SS_LAYERS_MAX];
 	raw_spinlock_t locks[SS_LOCKS];
 	seqcount_raw_spinlock_t seqs[SS_LOCKS];
@@ -231,7 +234,7 @@ enum ss_mode {
  * @uuid: of the store
  * @chunk_sectors: size of a chunk
  * @chunk_shift: log2 of it
- * @volume_sectors: size of the volume
+ * @volume_sectors: size of the volume; @meta, and in use it only grows
  * @nr_chunks: of the volume
  * @store_sectors: size of STORE that is in use
  * @nr_versions: chunks of data on STORE
@@ -465,7 +468,6 @@ int ss_table_grow(struct ss_table *table, u32 nr_versions, struct ss_group *grou
 int ss_table_split(struct ss_table *table);
 bool ss_table_is_crowded(const struct ss_table *table);
 u64 ss_table_bytes(const struct ss_table *table);
-raw_spinlock_t *ss_table_lock(struct ss_table *table, u32 chunk);
 u32 ss_table_newest(const struct ss_table *table, u32 chunk);
 u32 ss_table_older(const struct ss_table *table, u32 version);
 u32 ss_table_own(const struct ss_table *table, u32 chunk, u32 layer, enum ss_kind kind);
@@ -476,13 +478,78 @@ u32 ss_table_chunk(const struct ss_table *table, u32 version);
 u32 ss_table_layer(const struct ss_table *table, u32 version);
 unsigned long *ss_table_valid(const struct ss_table *table, u32 version);
 u32 *ss_table_link(const struct ss_table *table, u32 version);
-void ss_table_change_begin(struct ss_table *table, u32 chunk);
-void ss_table_change_end(struct ss_table *table, u32 chunk);
-unsigned int ss_table_read_begin(struct ss_table *table, u32 chunk);
-bool ss_table_read_retry(struct ss_table *table, u32 chunk, unsigned int seq);
 void ss_table_resolve(const struct ss_table *table, const struct ss_line *line, u32 chunk,
 		      unsigned int offset, unsigned int sectors, unsigned int steps,
 		      struct ss_source *source);
+
+/* Of the SS_LOCKS locks, sequence counts and parts of the hash. */
+static inline u32 ss_lock_index(u32 chunk)
+{
+	return hash_32(chunk / SS_RUN_CHUNKS, ilog2(SS_LOCKS));
+}
+
+/**
+ * ss_table_lock() - lock of the versions of a chunk
+ * @table: table
+ * @chunk: of the volume; the SS_RUN_CHUNKS aligned chunks around it share the lock
+ *
+ * Return: lock.
+ */
+static inline raw_spinlock_t *ss_table_lock(struct ss_table *table, u32 chunk)
+{
+	return &table->locks[ss_lock_index(chunk)];
+}
+
+/**
+ * ss_table_change_begin() - from here on lookups without the lock find nothing right
+ * @table: table
+ * @chunk: of the volume
+ *
+ * For whatever inserts, removes or moves versions of chunks that share the lock, or takes
+ * valid bits away, until all of it is as it should be. To add valid bits needs none of it.
+ *
+ * Context: under the lock of the chunk, until ss_table_change_end().
+ */
+static inline void ss_table_change_begin(struct ss_table *table, u32 chunk)
+{
+	write_seqcount_begin(&table->seqs[ss_lock_index(chunk)]);
+}
+
+/**
+ * ss_table_change_end() - the reverse
+ * @table: table
+ * @chunk: of the volume
+ */
+static inline void ss_table_change_end(struct ss_table *table, u32 chunk)
+{
+	write_seqcount_end(&table->seqs[ss_lock_index(chunk)]);
+}
+
+/**
+ * ss_table_read_begin() - look up without the lock
+ * @table: table
+ * @chunk: of the volume
+ *
+ * Context: gate entered, so that neither memory nor layers go.
+ * Return: for ss_table_read_retry().
+ */
+static inline unsigned int ss_table_read_begin(struct ss_table *table, u32 chunk)
+{
+	return read_seqcount_begin(&table->seqs[ss_lock_index(chunk)]);
+}
+
+/**
+ * ss_table_read_retry() - has anything changed since?
+ * @table: table
+ * @chunk: of the volume
+ * @seq: of ss_table_read_begin()
+ *
+ * Return: true if what was found is not to be used.
+ */
+static inline bool ss_table_read_retry(struct ss_table *table, u32 chunk, unsigned int seq)
+{
+	return read_seqcount_retry(&table->seqs[ss_lock_index(chunk)], seq);
+}
 
 /* group.c */
 int ss_group_init(void);
@@ -494,11 +561,38 @@ void ss_group_leave(struct ss_volume *volume);
 void ss_group_settle(struct ss_group *group);
 void ss_provide_spare(struct ss_volume *volume);
 int ss_group_take(struct ss_group *group, const char *name, const char *note);
-unsigned long ss_gate_enter(struct ss_group *group);
-void ss_gate_leave(struct ss_group *group, unsigned long flags);
 unsigned long ss_gate_close(struct ss_group *group);
 void ss_gate_open(struct ss_group *group, unsigned long flags);
 u32 ss_running(struct ss_volume *volume);
+
+/**
+ * ss_gate_enter() - keep cuts out
+ * @group: of the volume
+ *
+ * Context: any; interrupts are off until ss_gate_leave().
+ * Return: for ss_gate_leave().
+ */
+static inline unsigned long ss_gate_enter(struct ss_group *group)
+	__acquires(this_cpu_ptr(group->gate))
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	raw_spin_lock(this_cpu_ptr(group->gate));
+	return flags;
+}
+
+/**
+ * ss_gate_leave() - the reverse
+ * @group: of the volume
+ * @flags: of ss_gate_enter()
+ */
+static inline void ss_gate_leave(struct ss_group *group, unsigned long flags)
+	__releases(this_cpu_ptr(group->gate))
+{
+	raw_spin_unlock(this_cpu_ptr(group->gate));
+	local_irq_restore(flags);
+}
 
 /* volume.c */
 extern struct mutex ss_registry;
@@ -519,16 +613,43 @@ void ss_volume_event(struct ss_volume *volume);
 void ss_volume_kick(struct ss_volume *volume);
 unsigned int ss_meta_lock(struct ss_volume *volume);
 void ss_meta_unlock(struct ss_volume *volume, unsigned int noio);
-void ss_count_bio(struct ss_volume *volume, struct ss_bio *sb);
-void ss_uncount_bio(struct ss_volume *volume, struct ss_bio *sb);
 void ss_drain(struct ss_volume *volume);
 void ss_volume_flush(struct ss_volume *volume);
+
+/**
+ * ss_count_bio() - a bio to STORE is under way
+ * @volume: volume
+ * @sb: its data
+ *
+ * Context: with the gate entered.
+ */
+static inline void ss_count_bio(struct ss_volume *volume, struct ss_bio *sb)
+{
+	sb->counted = true;
+	sb->phase = volume->phase;
+	this_cpu_inc(volume->inflight->count[sb->phase]);
+}
+
+/**
+ * ss_uncount_bio() - it has ended
+ * @volume: volume
+ * @sb: its data
+ *
+ * Context: any.
+ */
+static inline void ss_uncount_bio(struct ss_volume *volume, struct ss_bio *sb)
+{
+	sb->counted = false;
+	this_cpu_dec(volume->inflight->count[sb->phase]);
+	if (wq_has_sleeper(&volume->drained))
+		wake_up(&volume->drained);
+}
 
 /**
  * struct ss_super_state - what the superblocks say, beside what is in the volume
  * @has_digest: an older module wrote none
  * @digest: of the blocks that count
- * @is_damaged: one of the two was not readable or not sound
+ * @is_damaged: one of the two, or the copy of one, was not readable or not sound
  * @is_doubtful: it may have been newer than the one that was chosen
  * @has_copy_ahead: there is the copy of one that was to come
  */
@@ -544,6 +665,7 @@ struct ss_super_state {
  * struct ss_volume_args - what a table says about a volume
  * @base: disk below
  * @store: disk with data and metadata
+ * @sectors: size of the volume; if it is larger than that on STORE, the volume grows
  * @chunk_sectors: 0 = as formatted, or the default; set once the table is loaded
  * @group: name, empty = own group
  * @hold_ms: how long writes are held on a full store
@@ -555,6 +677,7 @@ struct ss_super_state {
 struct ss_volume_args {
 	struct block_device *base;
 	struct block_device *store;
+	sector_t sectors;
 	unsigned int chunk_sectors;
 	char group[SS_NAME_MAX + 1];
 	unsigned int hold_ms;
@@ -576,7 +699,7 @@ void ss_mark_dirty(struct ss_volume *volume, enum ss_kind kind, u32 block);
 void ss_mark_version(struct ss_volume *volume, u32 version);
 
 /* discard.c */
-void ss_change_range(struct ss_volume *volume, struct bio *bio);
+bool ss_change_range(struct ss_volume *volume, struct bio *bio, unsigned int *chunks);
 bool ss_has_to_discard(struct ss_volume *volume, const struct bio *bio);
 void ss_watch_emptied(struct ss_volume *volume, u32 version);
 void ss_forget_emptied(struct ss_volume *volume, u32 version);
@@ -615,6 +738,10 @@ int ss_state_rename(struct ss_group *group, struct ss_volume *only, const char *
 		    const char *to);
 int ss_state_settle(struct ss_group *group, struct ss_volume *only, const char *name, bool keep);
 
+/* diff.c */
+int ss_diff(struct ss_volume *volume, const char *from, const char *to, sector_t sector,
+	    char *result, unsigned int maxlen);
+
 /* reap.c */
 bool ss_reap_is_due(const struct ss_volume *volume);
 bool ss_reap(struct ss_volume *volume);
@@ -638,6 +765,9 @@ int ss_block_read(struct ss_volume *volume, void *image, sector_t sector);
 /* super.c */
 int ss_super_read(struct ss_volume *volume, const struct ss_volume_args *args,
 		  struct ss_super_state *state, char **error);
+int ss_super_check_size(const struct ss_volume *volume, const struct ss_volume_args *args,
+			char **error);
+int ss_super_grow(struct ss_volume *volume, const struct ss_volume_args *args, char **error);
 int ss_super_compare(struct ss_volume *volume, char **error);
 void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 block);
 

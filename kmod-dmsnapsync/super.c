@@ -63,6 +63,14 @@ static const struct ss_super *copy_of(const struct ss_volume *volume, unsigned i
 	       !memcmp(copy->uuid, uuid, SS_UUID_SIZE) ? copy : NULL;
 }
 
+/* It may be an older one, or a newer one after a crash, but there has to be one. */
+static bool lacks_copy(const struct ss_volume *volume, unsigned int which,
+		       const struct ss_super *super)
+{
+	return le32_to_cpu(super->features) & SS_FEATURE_DIGEST &&
+	       !copy_of(volume, which, super->uuid);
+}
+
 /* Of two that are sound. */
 static const struct ss_super *choose_newer(const struct ss_volume *volume,
 					   const struct ss_super **super,
@@ -73,6 +81,7 @@ static const struct ss_super *choose_newer(const struct ss_volume *volume,
 
 	if (memcmp(super[0]->uuid, super[1]->uuid, SS_UUID_SIZE))
 		return NULL;
+	state->is_damaged = lacks_copy(volume, 0, super[0]) || lacks_copy(volume, 1, super[1]);
 	state->has_copy_ahead =
 		ss_super_seq(copy_of(volume, next, newer->uuid)) > ss_super_seq(newer);
 	return newer;
@@ -114,8 +123,15 @@ static int adopt(struct ss_volume *volume, const struct ss_super *super,
 	volume->chunk_sectors = le32_to_cpu(super->chunk_sectors);
 	if (args->chunk_sectors && args->chunk_sectors != volume->chunk_sectors)
 		return refuse(error, "STORE has another chunk size");
-	if (le64_to_cpu(super->volume_sectors) != volume->volume_sectors)
+	if (le64_to_cpu(super->volume_sectors) > args->sectors)
+		return refuse(error, "STORE belongs to a larger volume");
+	if (le64_to_cpu(super->volume_sectors) < args->sectors && args->read_only)
+		return refuse(error, "A read-only table cannot make the volume larger");
+	/* The size is all that such a store knows of BASE: that has to be the same once. */
+	if (le64_to_cpu(super->volume_sectors) < args->sectors &&
+	    !(le32_to_cpu(super->features) & SS_FEATURE_BASE))
 		return refuse(error, "STORE belongs to a BASE of another size");
+	volume->volume_sectors = le64_to_cpu(super->volume_sectors);
 	volume->store_sectors = le64_to_cpu(super->store_sectors);
 	if (volume->store_sectors > bdev_nr_sectors(volume->store))
 		return refuse(error, "STORE has shrunk");
@@ -135,6 +151,7 @@ static int adopt(struct ss_volume *volume, const struct ss_super *super,
 static void prepare_format(struct ss_volume *volume, const struct ss_volume_args *args)
 {
 	volume->chunk_sectors = args->chunk_sectors ?: DEFAULT_CHUNK_SECTORS;
+	volume->volume_sectors = args->sectors;
 	volume->store_sectors = round_down(bdev_nr_sectors(volume->store), SS_BLOCK_SECTORS);
 	generate_random_uuid(volume->uuid);
 	volume->seq = 0;
@@ -180,9 +197,14 @@ static int find_super(struct ss_volume *volume, const struct ss_volume_args *arg
 	return adopt(volume, super, args, state, error);
 }
 
+static u64 chunks_in(const struct ss_volume *volume, sector_t sectors)
+{
+	return DIV_ROUND_UP_ULL(sectors, volume->chunk_sectors);
+}
+
 /**
  * ss_super_read() - read the superblocks, or see that STORE is blank
- * @volume: with base, store and volume_sectors
+ * @volume: with base and store
  * @args: of the table
  * @state: result
  * @error: reason of a refusal
@@ -202,10 +224,72 @@ int ss_super_read(struct ss_volume *volume, const struct ss_volume_args *args,
 	if (err)
 		return err;
 	volume->chunk_shift = ilog2(volume->chunk_sectors);
-	volume->nr_chunks = DIV_ROUND_UP_ULL(volume->volume_sectors, volume->chunk_sectors);
-	if (volume->nr_chunks > U32_MAX)
+	volume->nr_chunks = chunks_in(volume, volume->volume_sectors);
+	if (chunks_in(volume, args->sectors) > U32_MAX)
 		return refuse(error, "The volume has too many chunks; choose a larger chunk");
 	return 0;
+}
+
+/**
+ * ss_super_check_size() - may the volume become as large as a table?
+ * @volume: loaded
+ * @args: of the table
+ * @error: reason of a refusal
+ *
+ * Context: volume->meta held.
+ * Return: 0 or -EINVAL.
+ */
+int ss_super_check_size(const struct ss_volume *volume, const struct ss_volume_args *args,
+			char **error)
+{
+	if (args->sectors < volume->volume_sectors)
+		return refuse(error, "The volume is larger than this table");
+	if (args->sectors > volume->volume_sectors && volume->has_other_base)
+		return refuse(error, "A volume above another BASE cannot become larger");
+	if (chunks_in(volume, args->sectors) > U32_MAX)
+		return refuse(error, "The volume has too many chunks; choose a larger chunk");
+	return 0;
+}
+
+/* Spread over what is larger now. Those of before were compared when it was activated. */
+static void note_base_anew(struct ss_volume *volume)
+{
+	u32 merging = ss_merging_layer(volume);
+
+	/* Samples are read below what is in memory. */
+	sync_blockdev(volume->base);
+	ss_base_note(volume);
+	if (!merging)
+		return;
+	/* As at the start of the merge, which is not in the middle of a step now. */
+	ss_layer_line(volume, merging, &volume->merge_line);
+	ss_base_forget(volume, &volume->merge_line);
+}
+
+/**
+ * ss_super_grow() - make the volume as large as its table
+ * @volume: which can be written
+ * @args: of the table, which may be larger
+ * @error: reason of a refusal
+ *
+ * No layer has anything there, so that all of them, states too, show what BASE has.
+ *
+ * Context: may sleep; I/O, volume->meta held.
+ * Return: 0, and it is durable; -EINVAL, -EROFS, -EIO.
+ */
+int ss_super_grow(struct ss_volume *volume, const struct ss_volume_args *args, char **error)
+{
+	int err = ss_super_check_size(volume, args, error);
+
+	if (err || args->sectors == volume->volume_sectors)
+		return err;
+	volume->volume_sectors = args->sectors;
+	volume->nr_chunks = chunks_in(volume, args->sectors);
+	note_base_anew(volume);
+	/* The size goes with the next commit: any dirty block brings one about. */
+	ss_layer_mark(volume, volume->running);
+	*error = "Cannot write the metadata of STORE";
+	return ss_commit(volume);
 }
 
 /**

@@ -15,8 +15,7 @@
  * bits were taken away, the sequence count says so, and they take the lock.
  */
 #include <linux/bitmap.h>
-#include <linux/hash.h>
-#include <linux/jhash.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include "snapsync.h"
@@ -131,74 +130,6 @@ static void set_layer(const struct ss_table *table, u32 version, u32 layer)
 	smp_store_release(&segment->layer[i], layer);
 }
 
-static u32 lock_index(u32 chunk)
-{
-	return hash_32(chunk / SS_RUN_CHUNKS, ilog2(SS_LOCKS));
-}
-
-/**
- * ss_table_lock() - lock of the versions of a chunk
- * @table: table
- * @chunk: of the volume; the SS_RUN_CHUNKS aligned chunks around it share the lock
- *
- * Return: lock.
- */
-raw_spinlock_t *ss_table_lock(struct ss_table *table, u32 chunk)
-{
-	return &table->locks[lock_index(chunk)];
-}
-
-/**
- * ss_table_change_begin() - from here on lookups without the lock find nothing right
- * @table: table
- * @chunk: of the volume
- *
- * For whatever inserts, removes or moves versions of chunks that share the lock, or takes
- * valid bits away, until all of it is as it should be. To add valid bits needs none of it.
- *
- * Context: under the lock of the chunk, until ss_table_change_end().
- */
-void ss_table_change_begin(struct ss_table *table, u32 chunk)
-{
-	write_seqcount_begin(&table->seqs[lock_index(chunk)]);
-}
-
-/**
- * ss_table_change_end() - the reverse
- * @table: table
- * @chunk: of the volume
- */
-void ss_table_change_end(struct ss_table *table, u32 chunk)
-{
-	write_seqcount_end(&table->seqs[lock_index(chunk)]);
-}
-
-/**
- * ss_table_read_begin() - look up without the lock
- * @table: table
- * @chunk: of the volume
- *
- * Context: gate entered, so that neither memory nor layers go.
- * Return: for ss_table_read_retry().
- */
-unsigned int ss_table_read_begin(struct ss_table *table, u32 chunk)
-{
-	return read_seqcount_begin(&table->seqs[lock_index(chunk)]);
-}
-
-/**
- * ss_table_read_retry() - has anything changed since?
- * @table: table
- * @chunk: of the volume
- * @seq: of ss_table_read_begin()
- *
- * Return: true if what was found is not to be used.
- */
-bool ss_table_read_retry(struct ss_table *table, u32 chunk, unsigned int seq)
-{
-	return read_seqcount_retry(&table->seqs[lock_index(chunk)], seq);
-}
-
 /* The part of the hash that is in use: buckets beyond nr_buckets are not split off yet. */
 static u32 bucket_in(u32 hash, u32 nr_buckets)
 {
@@ -208,9 +139,10 @@ static u32 bucket_in(u32 hash, u32 nr_buckets)
 	return bucket < nr_buckets ? bucket : bucket & (mask >> 1);
 }
 
-static u32 hash_of(u32 chunk)
+/* A guest chooses its chunks; without the seed it cannot tell which share a bucket. */
+static u32 hash_of(const struct ss_table *table, u32 chunk)
 {
-	return (jhash_1word(chunk, 0) & ~(SS_LOCKS - 1)) | lock_index(chunk);
+	return ((u32)ss_mix(table->seed + chunk) & ~(SS_LOCKS - 1)) | ss_lock_index(chunk);
 }
 
 static u32 *head_at(const struct ss_table *table, u32 bucket)
@@ -221,7 +153,9 @@ static u32 *head_at(const struct ss_table *table, u32 bucket)
 static u32 *head_of(const struct ss_table *table, u32 chunk)
 {
 	/* Pairs with split_bucket(): its page is there. */
-	return head_at(table, bucket_in(hash_of(chunk), smp_load_acquire(&table->nr_buckets)));
+	u32 nr_buckets = smp_load_acquire(&table->nr_buckets);
+
+	return head_at(table, bucket_in(hash_of(table, chunk), nr_buckets));
 }
 
 /* The link that leads to the newest version of a chunk, or the end of its bucket. */
@@ -383,22 +317,30 @@ static bool walk_bucket(const struct ss_table *table, u32 chunk, unsigned int *s
 	return true;
 }
 
-/* What a version has of these sectors; *end is where the next older one takes over. */
+/*
+ * What a version has of these sectors; *end is where the next older one takes over. Each word is
+ * read once, as bits may become valid meanwhile; most of the time the first one tells.
+ */
 static bool resolve_in(const struct ss_table *table, u32 version, unsigned int offset,
 		       unsigned int *end)
 {
-	const unsigned long *valid = ss_table_valid(table, version);
-	unsigned long bits[SS_WORDS_MAX];
-	unsigned int i;
+	const unsigned long *valid = ss_table_valid(table, version) + BIT_WORD(offset);
+	unsigned int bit = offset % BITS_PER_LONG;
+	unsigned long word = READ_ONCE(*valid);
+	bool has = word >> bit & 1;
+	unsigned long same = has ? ~0UL : 0;
+	unsigned long other = (word ^ same) >> bit;
 
-	for (i = 0; i < table->words; i++)
-		bits[i] = READ_ONCE(valid[i]);
-	if (test_bit(offset, bits)) {
-		*end = find_next_zero_bit(bits, *end, offset);
-		return true;
+	offset -= bit;
+	while (!other) {
+		offset += BITS_PER_LONG;
+		if (offset >= *end)
+			return has;
+		bit = 0;
+		other = READ_ONCE(*++valid) ^ same;
 	}
-	*end = find_next_bit(bits, *end, offset);
-	return false;
+	*end = min_t(unsigned int, *end, offset + bit + __ffs(other));
+	return has;
 }
 
 static void put_source(struct ss_source *source, u32 version, unsigned int sectors)
@@ -576,7 +518,9 @@ static void split_bucket(struct ss_table *table)
 	while (*from != SS_NONE) {
 		u32 version = *from;
 
-		if (bucket_in(hash_of(ss_table_chunk(table, version)), fresh + 1) == old) {
+		u32 hash = hash_of(table, ss_table_chunk(table, version));
+
+		if (bucket_in(hash, fresh + 1) == old) {
 			from = ss_table_link(table, version);
 			continue;
 		}
@@ -701,6 +645,7 @@ int ss_table_init(struct ss_table *table, unsigned int chunk_sectors, u32 nr_ver
 	table->per_block = ss_versions_per_block(chunk_sectors);
 	table->per_group = ss_versions_per_group(chunk_sectors);
 	table->nr_buckets = FIRST_BUCKETS;
+	table->seed = get_random_u64();
 	for (i = 0; i < SS_LOCKS; i++) {
 		raw_spin_lock_init(&table->locks[i]);
 		seqcount_raw_spinlock_init(&table->seqs[i], &table->locks[i]);

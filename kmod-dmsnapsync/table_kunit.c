@@ -115,6 +115,38 @@ static void growth(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, lost, 0);
 }
 
+static void insert_all(struct ss_table *table)
+{
+	u32 i;
+
+	for (i = 0; i < VERSIONS; i++)
+		ss_table_insert(table, i, i, 1);
+}
+
+/* Chunks that share a bucket in one table are no neighbours in another: nobody can choose them. */
+static void seed(struct kunit *test)
+{
+	struct ss_table *table = test->priv, *other = vzalloc(sizeof(*other));
+	u32 i, link, shared = 0, common = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	KUNIT_EXPECT_EQ(test, ss_table_init(other, CHUNK_SECTORS, VERSIONS), 0);
+	for (i = 0; i < VERSIONS; i++)
+		KUNIT_EXPECT_EQ(test, ss_table_prepare(other, i, GFP_KERNEL), 0);
+	other->gen[1] = 1;
+	insert_all(table);
+	insert_all(other);
+	for (i = 0; i < VERSIONS; i++) {
+		link = *ss_table_link(table, i);
+		shared += link != SS_NONE;
+		common += link != SS_NONE && link == *ss_table_link(other, i);
+	}
+	ss_table_exit(other);
+	vfree(other);
+	KUNIT_EXPECT_GT(test, shared, VERSIONS / 2);
+	KUNIT_EXPECT_LT(test, common, shared / 2);
+}
+
 /**
  * struct race - a chunk that changes while it is looked up
  * @table: table
@@ -238,6 +270,7 @@ static struct kunit_case table_cases[] = {
 	KUNIT_CASE(newest_first),
 	KUNIT_CASE(sources),
 	KUNIT_CASE(growth),
+	KUNIT_CASE(seed),
 	KUNIT_CASE(lookups_without_lock),
 	KUNIT_CASE(memory),
 	{}

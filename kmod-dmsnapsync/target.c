@@ -219,6 +219,7 @@ static int snapsync_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		ti->error = "No memory";
 		return -ENOMEM;
 	}
+	target->args.sectors = ti->len;
 	target->args.read_only = !(dm_table_get_mode(ti->table) & BLK_OPEN_WRITE);
 	err = parse_options(&as, &target->args, &ti->error);
 	err = err ?: open_disks(ti, target, base, store);

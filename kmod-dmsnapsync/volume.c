@@ -42,35 +42,6 @@ void ss_meta_unlock(struct ss_volume *volume, unsigned int noio)
 	mutex_unlock(&volume->meta);
 }
 
-/**
- * ss_count_bio() - a bio to STORE is under way
- * @volume: volume
- * @sb: its data
- *
- * Context: with the gate entered.
- */
-void ss_count_bio(struct ss_volume *volume, struct ss_bio *sb)
-{
-	sb->counted = true;
-	sb->phase = volume->phase;
-	this_cpu_inc(volume->inflight->count[sb->phase]);
-}
-
-/**
- * ss_uncount_bio() - it has ended
- * @volume: volume
- * @sb: its data
- *
- * Context: any.
- */
-void ss_uncount_bio(struct ss_volume *volume, struct ss_bio *sb)
-{
-	sb->counted = false;
-	this_cpu_dec(volume->inflight->count[sb->phase]);
-	if (wq_has_sleeper(&volume->drained))
-		wake_up(&volume->drained);
-}
-
 /* A phase that has no new bios only falls: 0 means that all have ended. */
 static bool has_ended(struct ss_volume *volume, unsigned int phase)
 {
@@ -274,7 +245,7 @@ static struct ss_volume *new_volume(struct dm_target *ti, const struct ss_volume
 	find_name(volume, ti);
 	volume->base = args->base;
 	volume->store = args->store;
-	volume->volume_sectors = ti->len;
+	volume->volume_sectors = args->sectors;
 	volume->read_only = args->read_only;
 	if (alloc_parts(volume, args->group)) {
 		free_volume(volume);
@@ -291,9 +262,10 @@ static int check_same(const struct ss_volume *volume, struct dm_target *ti,
 		*error = "STORE is in use by another volume";
 		return -EBUSY;
 	}
-	if (volume->base != args->base || volume->volume_sectors != ti->len ||
+	if (volume->base != args->base || volume->volume_sectors > args->sectors ||
+	    (volume->read_only && volume->volume_sectors != args->sectors) ||
 	    volume->read_only != args->read_only || strcmp(volume->group->name, args->group)) {
-		*error = "A volume with tables or views keeps BASE, size, chunk, group and mode";
+		*error = "A volume in use keeps BASE, chunk, group and mode, and gets no smaller";
 		return -EBUSY;
 	}
 	return 0;
@@ -360,6 +332,8 @@ static int look_at_store(struct ss_volume *volume, struct ss_volume_args *args, 
 		err = ss_super_read(volume, args, &state, error);
 	else if (args->chunk_sectors && args->chunk_sectors != volume->chunk_sectors)
 		err = -EBUSY;
+	else
+		err = ss_super_check_size(volume, args, error);
 	if (err == -EBUSY)
 		*error = "A volume in use keeps its chunk; remove it first";
 	if (!err)
@@ -418,6 +392,22 @@ static int load_or_compare(struct ss_volume *volume, const struct ss_volume_args
 	return err;
 }
 
+/* Nothing changes in one that cannot be written: its table shows what BASE has there. */
+static int grow(struct ss_volume *volume, const struct ss_volume_args *args, char **error)
+{
+	unsigned int noio = ss_meta_lock(volume);
+	int err = volume->mode == SS_MODE_WRITE ? ss_super_grow(volume, args, error) : 0;
+
+	ss_meta_unlock(volume, noio);
+	return err;
+}
+
+static int join(struct ss_volume *volume, char **error)
+{
+	*error = "STORE is a copy of that of another member of the group";
+	return ss_group_join(volume->group, volume);
+}
+
 /* What became no member is as it was before. */
 static void back_out(struct ss_volume *volume)
 {
@@ -425,10 +415,10 @@ static void back_out(struct ss_volume *volume)
 
 	stop_work(volume);
 	noio = ss_meta_lock(volume);
-	if (volume->nr_views)
-		volume->mode = volume->read_only ? SS_MODE_READ_ONLY : SS_MODE_RETIRED;
-	else
+	if (!volume->nr_views)
 		ss_unload(volume);
+	else if (volume->mode == SS_MODE_WRITE)
+		volume->mode = SS_MODE_RETIRED;
 	ss_meta_unlock(volume, noio);
 }
 
@@ -437,7 +427,8 @@ static void back_out(struct ss_volume *volume)
  * @volume: volume
  * @args: of the table, with the size of a chunk that it was loaded for
  *
- * With the first one the volume is activated and becomes a member of its group.
+ * With the first one the volume is activated and becomes a member of its group; with a larger
+ * one it grows.
  *
  * Context: may sleep; I/O.
  * Return: 0, or -EINVAL, -ENOMEM, -ENOSPC, -EIO, -EROFS, -EBUSY, -EEXIST: the kernel log has
@@ -446,17 +437,15 @@ static void back_out(struct ss_volume *volume)
 int ss_volume_start(struct ss_volume *volume, const struct ss_volume_args *args)
 {
 	char *error = "The volume cannot be activated";
-	int err;
+	bool is_first = !volume->is_member;
+	int err = is_first ? load_or_compare(volume, args, &error) : 0;
 
-	if (volume->is_member)
-		return 0;
-	err = load_or_compare(volume, args, &error);
 	if (!err) {
-		err = ss_group_join(volume->group, volume);
-		if (err) {
-			error = "STORE is a copy of that of another member of the group";
+		err = grow(volume, args, &error);
+		if (!err && is_first)
+			err = join(volume, &error);
+		if (err && is_first)
 			back_out(volume);
-		}
 	}
 	if (err)
 		DMERR("%s: %s: %d", volume->name, error, err);

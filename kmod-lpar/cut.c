@@ -21,8 +21,12 @@
 DEFINE_MUTEX(lpar_cut_mutex);
 LIST_HEAD(lpar_cuts);
 
-/* Guards the classes, and the points of cuts; held while these get ready and finish. */
-static DEFINE_MUTEX(points_mutex);
+/*
+ * Guards the classes; held while their participants are collected and get ready, but not
+ * while these finish, which may take as long as a disk does not answer: until it has
+ * finished a cut is whose who has stopped its timer.
+ */
+static DEFINE_MUTEX(classes_mutex);
 static LIST_HEAD(classes);
 static u32 last_id;
 
@@ -38,9 +42,9 @@ int lpar_cut_register(struct lpar_cut_class *class)
 	if (!class->kind || !class->collect || !class->fire || !class->finish ||
 	    !class->release || class->order >= LPAR_CUT_ORDERS)
 		return -EINVAL;
-	mutex_lock(&points_mutex);
+	mutex_lock(&classes_mutex);
 	list_add_tail(&class->node, &classes);
-	mutex_unlock(&points_mutex);
+	mutex_unlock(&classes_mutex);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(lpar_cut_register);
@@ -53,9 +57,9 @@ EXPORT_SYMBOL_GPL(lpar_cut_register);
  */
 void lpar_cut_unregister(struct lpar_cut_class *class)
 {
-	mutex_lock(&points_mutex);
+	mutex_lock(&classes_mutex);
 	list_del(&class->node);
-	mutex_unlock(&points_mutex);
+	mutex_unlock(&classes_mutex);
 }
 EXPORT_SYMBOL_GPL(lpar_cut_unregister);
 
@@ -88,6 +92,18 @@ enum lpar_cut_action lpar_cut_action(const struct lpar_cut *cut)
 	return cut->action;
 }
 EXPORT_SYMBOL_GPL(lpar_cut_action);
+
+/**
+ * lpar_cut_id() - the number of a cut
+ * @cut: as given to ->collect()
+ *
+ * Return: its number, never 0.
+ */
+u32 lpar_cut_id(const struct lpar_cut *cut)
+{
+	return cut->id;
+}
+EXPORT_SYMBOL_GPL(lpar_cut_id);
 
 /**
  * lpar_cut_deadline_check() - may a cut be armed for this time?
@@ -174,30 +190,33 @@ static void note_results(struct lpar_cut *cut)
 	cut->nr_results = result - cut->results;
 }
 
-static void settle(enum lpar_cut_action action)
+static void settle(struct lpar_cut *cut)
 {
 	struct lpar_cut_class *class;
 
+	mutex_lock(&classes_mutex);
 	list_for_each_entry(class, &classes, node)
 		if (class->fired)
-			class->fired(action);
+			class->fired(cut);
+	mutex_unlock(&classes_mutex);
 }
 
 /**
- * lpar_cut_lapse() - the gate of an LPAR that a cut closed has timed out
+ * lpar_cut_lapse() - the gate of an LPAR that a cut closed has opened, and no cut did it
  * @name: of the LPAR; what the cut made wait with it goes on
+ * @id: of the cut
  *
  * Context: may sleep.
  */
-void lpar_cut_lapse(const char *name)
+void lpar_cut_lapse(const char *name, u32 id)
 {
 	struct lpar_cut_class *class;
 
-	mutex_lock(&points_mutex);
+	mutex_lock(&classes_mutex);
 	list_for_each_entry(class, &classes, node)
 		if (class->lapse)
-			class->lapse(name);
-	mutex_unlock(&points_mutex);
+			class->lapse(name, id);
+	mutex_unlock(&classes_mutex);
 }
 
 /* A report may outlive the modules that took part. */
@@ -214,16 +233,16 @@ static void free_points(struct lpar_cut *cut)
 	}
 }
 
-/* Ends an armed cut; the timer does not run any more. Of two callers one wins. */
-static bool finish(struct lpar_cut *cut, enum lpar_cut_state state)
+/*
+ * Ends an armed cut. One caller only: who has found its timer queued and stopped it, or
+ * what follows when it fires. The LPARs stay in the cut meanwhile.
+ */
+static void finish(struct lpar_cut *cut, enum lpar_cut_state state)
 {
 	struct lpar_cut_point *point;
 
-	lockdep_assert_held(&points_mutex);
-	if (cut->state != LPAR_CUT_ARMED)
-		return false;
 	if (state == LPAR_CUT_FIRED)
-		settle(cut->action);
+		settle(cut);
 	list_for_each_entry(point, &cut->points, node)
 		point->class->finish(point, cut->action, state == LPAR_CUT_FIRED);
 	mutex_lock(&lpar_cut_mutex);
@@ -233,7 +252,6 @@ static bool finish(struct lpar_cut *cut, enum lpar_cut_state state)
 	mutex_unlock(&lpar_cut_mutex);
 	free_points(cut);
 	lpar_fire_free(cut);
-	return true;
 }
 
 /* Forgets the oldest cuts that are over. */
@@ -255,15 +273,11 @@ static void trim(void)
 static void finish_fired(struct work_struct *work)
 {
 	struct lpar_cut *cut = container_of(work, struct lpar_cut, finish);
-	bool won;
 
 	hrtimer_cancel(&cut->timer);	/* it may be on its way out yet */
-	mutex_lock(&points_mutex);
-	won = finish(cut, LPAR_CUT_FIRED);
+	finish(cut, LPAR_CUT_FIRED);
 	trim();
-	mutex_unlock(&points_mutex);
-	if (won)
-		announce(cut, LPAR_EVENT_CUT_FIRED);
+	announce(cut, LPAR_EVENT_CUT_FIRED);
 	lpar_cut_put(cut);	/* the timer's */
 	module_put(THIS_MODULE);
 }
@@ -354,7 +368,7 @@ static int add_lpar(struct lpar_cut *cut, const char *name, struct lpar_report *
 
 	if (IS_ERR(lpar))
 		return PTR_ERR(lpar);
-	mutex_lock(&points_mutex);
+	mutex_lock(&classes_mutex);
 	if (!lpar_state_is_active(lpar->state))
 		err = lpar_problem(report, -EINVAL, "LPAR \"%s\" is %s; activate it before a cut",
 				   name, lpar_state_name(lpar->state));
@@ -367,23 +381,23 @@ static int add_lpar(struct lpar_cut *cut, const char *name, struct lpar_report *
 			lpar_problem(report, err, "%s: cannot take part in a cut of \"%s\"",
 				     class->kind, name);
 	}
-	mutex_unlock(&points_mutex);
+	mutex_unlock(&classes_mutex);
 	lpar_unlock(lpar);
 	return err;
 }
 
-/* Under points_mutex, so that no class goes. */
+/* Under classes_mutex, so that no class goes. */
 static int make_ready(struct lpar_cut *cut, struct lpar_report *report)
 {
 	struct lpar_cut_class *class;
 	int err = 0;
 
-	mutex_lock(&points_mutex);
+	mutex_lock(&classes_mutex);
 	list_for_each_entry(class, &classes, node) {
 		if (!err && class->ready)
 			err = class->ready(cut);
 	}
-	mutex_unlock(&points_mutex);
+	mutex_unlock(&classes_mutex);
 	if (err)
 		return lpar_problem(report, err, "not all can take part in the cut (error %d)",
 				    err);
@@ -431,9 +445,7 @@ static void publish(struct lpar_cut *cut)
 /* Undoes publish() and what was collected; drops the caller's reference too. */
 static void retract(struct lpar_cut *cut)
 {
-	mutex_lock(&points_mutex);
 	finish(cut, LPAR_CUT_CANCELLED);
-	mutex_unlock(&points_mutex);
 	mutex_lock(&lpar_cut_mutex);
 	list_del(&cut->list);
 	mutex_unlock(&lpar_cut_mutex);
@@ -480,7 +492,6 @@ struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
 	}
 
 	sort_points(cut);
-	mutex_lock(&points_mutex);
 	mutex_lock(&lpar_cut_mutex);
 	cut->deadline = deadline;
 	kref_get(&cut->ref);		/* the timer's */
@@ -490,7 +501,6 @@ struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
 		cut->deadline = ktime_get_real();
 	hrtimer_start(&cut->timer, cut->deadline, HRTIMER_MODE_ABS_HARD);
 	mutex_unlock(&lpar_cut_mutex);
-	mutex_unlock(&points_mutex);
 	return cut;
 }
 
@@ -520,17 +530,10 @@ struct lpar_cut *lpar_cut_get(u32 id)
 /* Ends an armed cut whose timer has not fired, and drops the timer's reference. */
 static bool disarm(struct lpar_cut *cut)
 {
-	bool armed;
-
-	mutex_lock(&points_mutex);
-	armed = cut->state == LPAR_CUT_ARMED && hrtimer_cancel(&cut->timer) == 1;
-	if (armed) {
-		finish(cut, LPAR_CUT_CANCELLED);
-		trim();
-	}
-	mutex_unlock(&points_mutex);
-	if (!armed)
+	if (!hrtimer_cancel(&cut->timer))
 		return false;
+	finish(cut, LPAR_CUT_CANCELLED);
+	trim();
 	announce(cut, LPAR_EVENT_CUT_CANCELLED);
 	lpar_cut_put(cut);
 	module_put(THIS_MODULE);

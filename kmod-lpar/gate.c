@@ -129,8 +129,8 @@ void lpar_gate_unwatch(struct lpar *lpar)
 	lpar_vcpu_unwatch();
 }
 
-/* Closes in any context; false when it was closed already. */
-static bool close_now(struct lpar_gate *gate, bool by_cut)
+/* Closes in any context, for a cut if @cut is not 0; false when it was closed already. */
+static bool close_now(struct lpar_gate *gate, u32 cut)
 {
 	unsigned long flags;
 	bool closes;
@@ -139,7 +139,7 @@ static bool close_now(struct lpar_gate *gate, bool by_cut)
 	closes = !gate->closed;
 	if (closes) {
 		WRITE_ONCE(gate->closed, true);
-		gate->by_cut = false;
+		gate->cut = 0;
 		gate->closed_at = ktime_get();
 		gate->last_stop = gate->closed_at;
 		gate->last_stop_real = ktime_get_real();
@@ -147,7 +147,7 @@ static bool close_now(struct lpar_gate *gate, bool by_cut)
 		gate->nr_stopped = 0;
 		lpar_vcpu_stop_all(gate);
 	}
-	gate->by_cut |= by_cut;
+	gate->cut = cut ?: gate->cut;
 	raw_spin_unlock_irqrestore(&gate->lock, flags);
 	return closes;
 }
@@ -226,7 +226,7 @@ int lpar_gate_close(struct lpar *lpar, u32 timeout_ms, struct lpar_report *repor
 	err = lpar_gate_watch(lpar);
 	if (err)
 		return err;
-	closes = close_now(gate, false);
+	closes = close_now(gate, 0);
 	/* A cut may have closed it this moment, and its vCPUs be in the guest yet. */
 	leave_guest();
 	wait_settled(gate, SETTLE_TIMEOUT);
@@ -254,19 +254,12 @@ void lpar_gate_open(struct lpar *lpar)
 	announce(lpar, LPAR_EVENT_GATE_OPENED);
 }
 
-/* A work of its own: it may have to wait for disks of another cut. */
+/* A work of its own: other gates must not have to wait for what takes part in cuts. */
 static void lapse(struct work_struct *work)
 {
 	struct lpar *lpar = container_of(work, struct lpar, gate.lapse);
-	struct lpar_gate *gate = &lpar->gate;
-	bool cut_anew;
 
-	raw_spin_lock_irq(&gate->lock);
-	cut_anew = gate->closed && gate->by_cut;
-	raw_spin_unlock_irq(&gate->lock);
-	/* What a new cut holds waits for that one's time-out. */
-	if (!cut_anew)
-		lpar_cut_lapse(lpar->name);
+	lpar_cut_lapse(lpar->name, READ_ONCE(lpar->gate.lapsed));
 	lpar_put(lpar);
 }
 
@@ -274,10 +267,11 @@ static void gate_timeout(struct work_struct *work)
 {
 	struct lpar *lpar = container_of(to_delayed_work(work), struct lpar, gate.timeout);
 	struct lpar_gate *gate = &lpar->gate;
-	bool opens, by_cut;
+	bool opens;
+	u32 cut;
 
 	raw_spin_lock_irq(&gate->lock);
-	by_cut = gate->by_cut;
+	cut = gate->cut;
 	/* It may have been opened and closed anew since the timer was set. */
 	opens = gate->closed && ktime_compare(ktime_get(), gate->opens_at) >= 0;
 	if (opens)
@@ -286,7 +280,9 @@ static void gate_timeout(struct work_struct *work)
 	if (!opens)
 		return;
 	lpar_gate_unwatch(lpar);
-	if (by_cut) {
+	if (cut) {
+		/* Of two cuts the later one's hold has become what the former held. */
+		WRITE_ONCE(gate->lapsed, cut);
 		lpar_ref(lpar);
 		if (!queue_work(lpar_wq, &gate->lapse))
 			lpar_put(lpar);
@@ -354,8 +350,15 @@ static bool is_drained(struct lpar_gate *gate)
 int lpar_gate_drain(struct lpar *lpar)
 {
 	struct lpar_gate *gate = &lpar->gate;
+	u32 cut;
 
+	raw_spin_lock_irq(&gate->lock);
+	cut = gate->closed ? gate->cut : 0;
+	raw_spin_unlock_irq(&gate->lock);
 	lpar_gate_open(lpar);
+	/* The guest goes on, so do its frames: no time-out will come that lets them go. */
+	if (cut)
+		lpar_cut_lapse(lpar->name, cut);
 	cancel_delayed_work_sync(&gate->timeout);
 	lpar_vcpu_kick_queued(gate);
 	if (!wait_event_timeout(gate->settled, is_drained(gate), DRAIN_TIMEOUT))
@@ -378,11 +381,13 @@ void lpar_gate_exit(void)
 /**
  * struct gate_point - a gate in a cut
  * @point: what cut.c knows
+ * @cut: of which it is a part
  * @lpar: holds a reference
  * @acted: it was this cut that closed or opened the gate
  */
 struct gate_point {
 	struct lpar_cut_point point;
+	struct lpar_cut *cut;
 	struct lpar *lpar;
 	bool acted;
 };
@@ -407,6 +412,7 @@ static int gate_collect(struct lpar_cut *cut, const char *lpar_name)
 		lpar_put(lpar);
 		return err;
 	}
+	gp->cut = cut;
 	gp->lpar = lpar;
 	strscpy(gp->point.name, lpar->name, sizeof(gp->point.name));
 	lpar_cut_add(cut, &lpar_gate_cut_class, &gp->point);
@@ -432,26 +438,23 @@ static void gate_fire(struct lpar_cut_point *point, enum lpar_cut_action action)
 	struct lpar_gate *gate = &gp->lpar->gate;
 
 	point->fired = ktime_get_real();
-	gp->acted = action == LPAR_CUT_CLOSE ? close_now(gate, true) : open_now(gate);
+	gp->acted = action == LPAR_CUT_CLOSE ? close_now(gate, gp->cut->id) : open_now(gate);
 }
 
-/* When the last vCPU of a cut should have reported; cuts end one after the other. */
-static unsigned long settled_by;
-
 /* Here as well. */
-static void gates_fired(enum lpar_cut_action action)
+static void gates_fired(struct lpar_cut *cut)
 {
-	if (action != LPAR_CUT_CLOSE)
+	if (cut->action != LPAR_CUT_CLOSE)
 		return;
 	leave_guest();
-	settled_by = jiffies + SETTLE_TIMEOUT;
+	cut->settled_by = jiffies + SETTLE_TIMEOUT;
 }
 
 static void complete_close(struct gate_point *gp)
 {
 	struct lpar_gate *gate = &gp->lpar->gate;
 
-	wait_settled(gate, max((long)(settled_by - jiffies), 0L));
+	wait_settled(gate, max((long)(gp->cut->settled_by - jiffies), 0L));
 	raw_spin_lock_irq(&gate->lock);
 	gp->point.done = gate->last_stop_real;
 	gp->point.count = gate->nr_stopped;

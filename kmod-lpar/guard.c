@@ -274,6 +274,26 @@ void lpar_guard_watch(void)
 }
 
 /**
+ * lpar_guard_free_cpus() - on which CPUs may the kernel work for an LPAR?
+ * @lpar: LPAR
+ * @cpus: result: those that are up and no other LPAR's; CPU 0 is never an LPAR's
+ *
+ * Context: any. Another may get one of them at any time.
+ */
+void lpar_guard_free_cpus(const struct lpar *lpar, struct cpumask *cpus)
+{
+	const struct lpar *owner;
+	unsigned int cpu;
+
+	cpumask_clear(cpus);
+	for_each_cpu(cpu, cpu_active_mask) {
+		owner = rcu_access_pointer(per_cpu_ptr(&guards, cpu)->lpar);
+		if (!owner || owner == lpar)
+			cpumask_set_cpu(cpu, cpus);
+	}
+}
+
+/**
  * lpar_guard_keep_off() - the guard's own thread leaves fenced CPUs
  * @fenced: CPUs that belong to LPARs
  * @scratch: any mask

@@ -101,7 +101,9 @@ struct lpar_stage {
  * @lock: raw, because a cut takes it in hard-irq context; guards all below
  * @watchers: armed cuts plus one while closed; vCPUs are known while it is > 0
  * @closed: no vCPU may enter the guest
- * @by_cut: a cut closed it, or would have; means something while @closed
+ * @cut: number of the last cut that closed it, or would have, 0 = none; means something
+ *	while @closed
+ * @lapsed: number of the cut that @lapse is about
  * @closed_at: CLOCK_MONOTONIC of the last close
  * @last_stop: CLOCK_MONOTONIC when the last vCPU that ran at the close stopped
  * @last_stop_real: the same on CLOCK_REALTIME
@@ -120,7 +122,8 @@ struct lpar_gate {
 	raw_spinlock_t lock;
 	unsigned int watchers;
 	bool closed;
-	bool by_cut;
+	u32 cut;
+	u32 lapsed;
 	ktime_t closed_at;
 	ktime_t last_stop;
 	ktime_t last_stop_real;
@@ -284,6 +287,7 @@ int lpar_guard_raise(struct lpar *lpar);
 void lpar_guard_lower(struct lpar *lpar);
 void lpar_guard_watch(void);
 void lpar_guard_init(struct lpar *lpar);
+void lpar_guard_free_cpus(const struct lpar *lpar, struct cpumask *cpus);
 void lpar_guard_keep_off(const struct cpumask *fenced, struct cpumask *scratch);
 int lpar_guard_start(void);
 void lpar_guard_stop(void);
@@ -313,6 +317,11 @@ struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold);
 bool lpar_memory_may_map(const struct lpar_hold *hold);
 struct page *lpar_memory_page(struct lpar_memory *memory, pgoff_t pgoff);
 struct lpar *lpar_memory_fail_page(unsigned long pfn);
+
+/* crew.c */
+typedef int lpar_crew_act(void *data, unsigned long i);
+int lpar_crew_run(const struct lpar *lpar, int node, unsigned long nr, lpar_crew_act *act,
+		  void *data);
 
 /* reserve.c */
 int lpar_memory_check(const struct lpar_config *config, struct lpar_report *report);
@@ -422,6 +431,7 @@ struct lpar_cut_result {
  * @points: struct lpar_cut_point, in firing order; fixed once armed, gone when over
  * @nr_points: their number
  * @firing: what it takes to fire; gone when over
+ * @settled_by: when the last vCPU should have reported, in jiffies; valid once fired
  * @nr_results: number of @results
  * @results: one for each point, in firing order; valid once fired
  * @nr_lpars: number of LPARs
@@ -439,6 +449,7 @@ struct lpar_cut {
 	struct list_head points;
 	unsigned int nr_points;
 	struct lpar_firing *firing;
+	unsigned long settled_by;
 	unsigned int nr_results;
 	struct lpar_cut_result *results;
 	unsigned int nr_lpars;
@@ -455,7 +466,7 @@ struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
 int lpar_cut_cancel(u32 id, struct lpar_report *report);
 struct lpar_cut *lpar_cut_get(u32 id);
 void lpar_cut_put(struct lpar_cut *cut);
-void lpar_cut_lapse(const char *name);
+void lpar_cut_lapse(const char *name, u32 id);
 bool lpar_cut_uses(const struct lpar *lpar);
 void lpar_cut_exit(void);
 

@@ -79,6 +79,8 @@ struct lpar_hold {
  * @node: NUMA node, or NUMA_NO_NODE
  * @large_only: no piece may be made of small pages
  * @nr_pieces: number of @pieces
+ * @nr_taken: how many of them have been taken
+ * @fragmented: no compaction for further pieces
  * @small_bytes: how much is in 4 KiB pages
  * @lock: guards @hold, @dirty, @again
  * @hold: who may map it, or NULL
@@ -98,7 +100,9 @@ struct lpar_memory {
 	int node;
 	bool large_only;
 	unsigned long nr_pieces;
-	u64 small_bytes;
+	atomic_long_t nr_taken;
+	bool fragmented;
+	atomic64_t small_bytes;
 	struct mutex lock;	/* the holder */
 	struct lpar_hold *hold;
 	wait_queue_head_t clean;
@@ -134,7 +138,7 @@ u64 lpar_memory_size(const struct lpar_memory *memory)
  */
 u64 lpar_memory_small(const struct lpar_memory *memory)
 {
-	return memory->small_bytes;
+	return atomic64_read(&memory->small_bytes);
 }
 
 /**
@@ -196,26 +200,26 @@ static int alloc_small(struct lpar_memory *memory, struct piece *piece)
 	piece->small = kvcalloc(LPAR_PIECE_PAGES, sizeof(*piece->small), GFP_KERNEL);
 	if (!piece->small)
 		return -ENOMEM;
-	memory->small_bytes += LPAR_PIECE_SIZE;
+	atomic64_add(LPAR_PIECE_SIZE, &memory->small_bytes);
 	return fill_small(memory, piece);
 }
 
 /*
- * @fragmented: compaction has failed once; it is not tried for every further
- * piece, as that would take minutes on a large host.
+ * Where compaction has failed once it is not tried for every further piece, as that
+ * would take minutes on a large host.
  */
-static int alloc_piece(struct lpar_memory *memory, struct piece *piece, bool *fragmented)
+static int alloc_piece(struct lpar_memory *memory, struct piece *piece)
 {
 	pgoff_t pgoff = (piece - memory->pieces) * LPAR_PIECE_PAGES;
 
 	piece->folio = alloc_folio(memory, pgoff, LPAR_PIECE_ORDER, __GFP_NORETRY);
-	if (!piece->folio && !*fragmented)
+	if (!piece->folio && !READ_ONCE(memory->fragmented))
 		piece->folio = alloc_folio(memory, pgoff, LPAR_PIECE_ORDER, __GFP_RETRY_MAYFAIL);
 	if (piece->folio)
 		return 0;
 	if (memory->large_only)
 		return -ENOMEM;
-	*fragmented = true;
+	WRITE_ONCE(memory->fragmented, true);
 	return alloc_small(memory, piece);
 }
 
@@ -271,9 +275,8 @@ static bool scrub_folio(struct lpar_memory *memory, struct piece *piece, struct 
 /* Makes a piece whole again that has lost pages to hardware errors. */
 static void mend_piece(struct lpar_memory *memory, struct piece *piece)
 {
-	bool fragmented = true;		/* no compaction for the sake of one piece */
 	int err = piece->small ? fill_small(memory, piece) :
-		  piece->folio ? 0 : alloc_piece(memory, piece, &fragmented);
+		  piece->folio ? 0 : alloc_piece(memory, piece);
 
 	if (!err)
 		note_bad(memory, piece, false);
@@ -417,28 +420,33 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 	return memory;
 }
 
-/* Takes all pieces; those that it has got are freed with the memory. */
-static int alloc_pieces(struct lpar_memory *memory, const struct lpar_config *config,
-			struct lpar_report *report)
+/* In several threads at a time. */
+static int take_piece(void *data, unsigned long i)
 {
-	bool fragmented = false;
-	unsigned long i;
+	struct lpar_memory *memory = data;
+	u64 wanted = (memory->nr_pieces - i) * LPAR_PIECE_SIZE;
 	int err = 0;
 
-	for (i = 0; i < memory->nr_pieces && !err; i++) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		/* Others take memory meanwhile. */
-		if (i && i % RESERVE_PIECES == 0)
-			err = lpar_reserve_check(config, (memory->nr_pieces - i) * LPAR_PIECE_SIZE,
-						 NULL);
-		err = err ?: alloc_piece(memory, &memory->pieces[i], &fragmented);
-		cond_resched();
-	}
-	if (err)
+	/* Others take memory meanwhile. */
+	if (i && i % RESERVE_PIECES == 0)
+		err = lpar_reserve_check(&memory->lpar->config, wanted, NULL);
+	err = err ?: alloc_piece(memory, &memory->pieces[i]);
+	if (!err)
+		atomic_long_inc(&memory->nr_taken);
+	return err;
+}
+
+/* Takes all pieces; those that it has got are freed with the memory. */
+static int alloc_pieces(struct lpar_memory *memory, struct lpar_report *report)
+{
+	int node = memory->node == NUMA_NO_NODE ? numa_mem_id() : memory->node;
+	int err = lpar_crew_run(memory->lpar, node, memory->nr_pieces, take_piece, memory);
+
+	WRITE_ONCE(memory->fragmented, true);	/* no compaction for the sake of one piece */
+	if (err && err != -EINTR)
 		lpar_problem(report, err,
 			     "only %lu of %lu MiB could be reserved on the node%s; take less or another node",
-			     (i - 1) * LPAR_PIECE_SIZE >> 20,
+			     atomic_long_read(&memory->nr_taken) * LPAR_PIECE_SIZE >> 20,
 			     memory->nr_pieces * LPAR_PIECE_SIZE >> 20,
 			     memory->large_only ? " in pages of 2 MiB" : "");
 	return err;
@@ -466,15 +474,16 @@ struct lpar_memory *lpar_memory_alloc(struct lpar *lpar, struct lpar_report *rep
 		return ERR_PTR(err);
 	}
 	memory = new_memory(lpar, config->memory_bytes / LPAR_PIECE_SIZE);
-	err = memory ? alloc_pieces(memory, config, report) : -ENOMEM;
+	err = memory ? alloc_pieces(memory, report) : -ENOMEM;
 	lpar_reserve_unlock();
 	if (err && memory)
 		lpar_memory_put(memory);
 	if (err)
 		return ERR_PTR(err);
-	if (memory->small_bytes)
+	if (lpar_memory_small(memory))
 		pr_warn("lpar: %s: %llu of %llu MiB are in 4 KiB pages, as memory is fragmented: expect more TLB misses\n",
-			lpar->name, memory->small_bytes >> 20, lpar_memory_size(memory) >> 20);
+			lpar->name, lpar_memory_small(memory) >> 20,
+			lpar_memory_size(memory) >> 20);
 	return memory;
 }
 

@@ -637,6 +637,27 @@ static int parse_pin(struct list_head *pins, const struct nlattr *attr,
 	return 0;
 }
 
+/* One to one: no CPU, thread or vCPU is in two of them. */
+static int check_pins(const struct list_head *pins, struct lpar_report *report)
+{
+	const struct lpar_pin *pin, *other;
+
+	list_for_each_entry(pin, pins, node) {
+		other = pin;
+		list_for_each_entry_continue(other, pins, node) {
+			if (other->cpu == pin->cpu)
+				return lpar_problem(report, -EINVAL,
+						    "CPU %u is given to vCPU %u and to vCPU %u",
+						    pin->cpu, pin->vcpu, other->vcpu);
+			if (other->pid == pin->pid || other->vcpu == pin->vcpu)
+				return lpar_problem(report, -EINVAL,
+						    "vCPU %u, or its thread, is given CPU %u and CPU %u",
+						    pin->vcpu, pin->cpu, other->cpu);
+		}
+	}
+	return 0;
+}
+
 static int pin_run(struct genl_info *info, struct lpar_report *report)
 {
 	struct lpar *lpar = lock_named(info, report);
@@ -655,6 +676,7 @@ static int pin_run(struct genl_info *info, struct lpar_report *report)
 					   LPAR_PINS_MAX);
 		err = err ?: parse_pin(&pins, attr, report);
 	}
+	err = err ?: check_pins(&pins, report);
 	err = err ?: lpar_fence_pin(lpar, &pins, report);
 	lpar_fence_free_pins(&pins);
 	lpar_unlock(lpar);

@@ -50,27 +50,28 @@ static ssize_t memory_show(struct device *dev, struct device_attribute *attr, ch
 }
 static DEVICE_ATTR_RO(memory);
 
-static ssize_t memory_small_show(struct device *dev, struct device_attribute *attr, char *buf)
+/* Bytes of the memory that there is now. */
+static ssize_t show_bytes(struct device *dev, u64 (*bytes_of)(const struct lpar_memory *memory),
+			  char *buf)
 {
 	struct lpar *lpar = to_lpar(dev);
-	u64 small;
+	u64 bytes;
 
 	mutex_lock(&lpar_mutex);
-	small = lpar->memory ? lpar_memory_small(lpar->memory) : 0;
+	bytes = lpar->memory ? bytes_of(lpar->memory) : 0;
 	mutex_unlock(&lpar_mutex);
-	return sysfs_emit(buf, "%llu\n", small);
+	return sysfs_emit(buf, "%llu\n", bytes);
+}
+
+static ssize_t memory_small_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return show_bytes(dev, lpar_memory_small, buf);
 }
 static DEVICE_ATTR_RO(memory_small);
 
 static ssize_t memory_bad_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct lpar *lpar = to_lpar(dev);
-	u64 bad;
-
-	mutex_lock(&lpar_mutex);
-	bad = lpar->memory ? lpar_memory_bad(lpar->memory) : 0;
-	mutex_unlock(&lpar_mutex);
-	return sysfs_emit(buf, "%llu\n", bad);
+	return show_bytes(dev, lpar_memory_bad, buf);
 }
 static DEVICE_ATTR_RO(memory_bad);
 

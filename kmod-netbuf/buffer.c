@@ -115,6 +115,7 @@ static struct netbuf *new_buffer(struct net_device *dev)
 	buf->dev = dev;
 	buf->is_tap = is_kind(dev, "tun");
 	mutex_init(&buf->op);
+	raw_spin_lock_init(&buf->cut_lock);
 	INIT_LIST_HEAD(&buf->list);
 	netbuf_drain_init(buf);
 	INIT_WORK(&buf->event_work, netbuf_event_work);
@@ -434,11 +435,13 @@ int netbuf_set_state(struct netbuf *buf, enum netbuf_state state, struct netlink
 		goto out;
 	}
 	/* Whatever a cut did, it is as its user says now. */
-	WRITE_ONCE(buf->held_by_cut, false);
+	raw_spin_lock_irq(&buf->cut_lock);
+	buf->held_by_cut = 0;
 	if (state == NETBUF_STATE_HOLD)
 		netbuf_hold(buf);
 	else
 		starts = netbuf_release(buf);
+	raw_spin_unlock_irq(&buf->cut_lock);
 	netbuf_announce_state(buf);
 	if (starts)
 		netbuf_drain_start(buf);

@@ -8,9 +8,16 @@
 #include <lparkit/cut.h>
 #include "netbuf.h"
 
+/**
+ * struct netbuf_cut_point - a buffer in a cut
+ * @point: for lpar.ko
+ * @buf: holds a reference
+ * @cut: number of the cut
+ */
 struct netbuf_cut_point {
 	struct lpar_cut_point point;
 	struct netbuf *buf;
+	u32 cut;
 };
 
 static struct netbuf_cut_point *to_netbuf_point(struct lpar_cut_point *point)
@@ -39,6 +46,7 @@ static int collect(struct lpar_cut *cut, const char *lpar_name)
 		}
 		kobject_get(&buf->kobj);
 		mine->buf = buf;
+		mine->cut = lpar_cut_id(cut);
 		strscpy(mine->point.name, buf->dev->name, sizeof(mine->point.name));
 		lpar_cut_add(cut, &netbuf_cut_class, &mine->point);
 	}
@@ -46,47 +54,60 @@ static int collect(struct lpar_cut *cut, const char *lpar_name)
 	return err;
 }
 
-/* What somebody holds already is not the cut's. */
-static void hold(struct netbuf *buf)
+/* What somebody holds already is not the cut's, but what a former cut holds becomes its. */
+static void hold(struct netbuf *buf, u32 cut)
 {
-	if (netbuf_hold(buf))
-		WRITE_ONCE(buf->held_by_cut, true);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&buf->cut_lock, flags);
+	if (netbuf_hold(buf) || buf->held_by_cut)
+		buf->held_by_cut = cut;
+	raw_spin_unlock_irqrestore(&buf->cut_lock, flags);
 }
 
-static void go_on(struct netbuf *buf)
+/* Ends the hold of this cut, or whoever's it is if @cut is 0. False: it is another's. */
+static bool go_on(struct netbuf *buf, u32 cut)
 {
-	WRITE_ONCE(buf->held_by_cut, false);
-	if (netbuf_release(buf))
+	bool ends, starts = false;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&buf->cut_lock, flags);
+	ends = !cut || buf->held_by_cut == cut;
+	if (ends) {
+		buf->held_by_cut = 0;
+		starts = netbuf_release(buf);
+	}
+	raw_spin_unlock_irqrestore(&buf->cut_lock, flags);
+	if (starts)
 		netbuf_drain_start(buf);
+	return ends;
 }
 
-/* Bounded: two atomic operations, and a work item on open. */
+/* Bounded: a few atomic operations, and a work item on open. */
 static void fire(struct lpar_cut_point *point, enum lpar_cut_action action)
 {
-	struct netbuf *buf = to_netbuf_point(point)->buf;
+	const struct netbuf_cut_point *mine = to_netbuf_point(point);
+	struct netbuf *buf = mine->buf;
 
 	point->fired = ktime_get_real();
 	if (READ_ONCE(buf->gone))
 		point->error = -ENODEV;
 	else if (action == LPAR_CUT_CLOSE)
-		hold(buf);
+		hold(buf, mine->cut);
 	else
-		go_on(buf);
+		go_on(buf, 0);
 }
 
 /* Whoever made the cut is gone, and the guest runs again: so do its frames. */
-static void lapse(const char *lpar_name)
+static void lapse(const char *lpar_name, u32 cut)
 {
 	struct netbuf *buf;
 
 	mutex_lock(&netbuf_mutex);
 	list_for_each_entry(buf, &netbuf_list, list) {
 		mutex_lock(&buf->op);
-		if (!buf->gone && READ_ONCE(buf->held_by_cut) &&
-		    !strcmp(buf->settings.lpar, lpar_name)) {
-			go_on(buf);
+		if (!buf->gone && !strcmp(buf->settings.lpar, lpar_name) && go_on(buf, cut))
 			netbuf_announce_state(buf);
-		}
 		mutex_unlock(&buf->op);
 	}
 	mutex_unlock(&netbuf_mutex);

@@ -234,7 +234,8 @@ struct netbuf_load {
  * @idle_us: how long the drain last slept for want of progress, in microseconds
  * @idle: where it sleeps
  * @woken: frames have landed since it looked
- * @held_by_cut: a cut made it hold, and nobody has said otherwise since
+ * @cut_lock: raw, because a cut takes it in hard-irq context; guards @held_by_cut
+ * @held_by_cut: number of the cut that made it hold, if nobody has said otherwise since, or 0
  * @announced: state in the last event
  * @events: NETBUF_EVENT_... that the hooks want sent, as bits
  * @event_work: sends them
@@ -262,7 +263,8 @@ struct netbuf {
 	unsigned int idle_us;
 	wait_queue_head_t idle;
 	bool woken;
-	bool held_by_cut;
+	raw_spinlock_t cut_lock;
+	u32 held_by_cut;
 	enum netbuf_state announced;
 	unsigned long events;
 	struct work_struct event_work;

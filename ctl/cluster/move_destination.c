@@ -44,7 +44,7 @@ static char *beside(const char *name, const char *suffix)
 	return xprintf("%s.%s", path, suffix);
 }
 
-static char *config_path(const char *name)
+static char *brought_config(const char *name)
 {
 	return beside(name, "lpar");
 }
@@ -126,7 +126,7 @@ static int check_config(const char *path, struct json_object *request)
 
 static int write_config(struct json_object *request)
 {
-	char *path = config_path(json_text(request, "name"));
+	char *path = brought_config(json_text(request, "name"));
 	int ret = write_text_file(path, json_text(request, "config"));
 
 	if (!ret)
@@ -143,7 +143,7 @@ static int record_enter(const struct session *session, struct json_object *recor
 
 static int start_guest(struct guest *guest)
 {
-	char *file = config_path(guest->name);
+	char *file = brought_config(guest->name);
 	const char *const words[] = { "start", guest->name, "--file", file, "--incoming", NULL };
 	int ret = guest_run_lparctl(guest, words);
 
@@ -385,7 +385,7 @@ int enter_prepare(struct session *session, struct json_object *request, struct j
 /* It is started here from now on, with what it was started with. */
 static int keep_config(const char *name)
 {
-	char *from = config_path(name), to[PATH_MAX];
+	char *from = brought_config(name), to[PATH_MAX];
 	int ret = 0;
 
 	rooted(to, sizeof(to), "/etc/lparkit/%s.lpar", name);
@@ -450,7 +450,7 @@ int enter_run(struct session *session, struct json_object *request, struct json_
 /* The LPAR is as it was, and nothing of the guest is left. */
 static int give_back(struct session *session, bool defined)
 {
-	char *config = config_path(session->name), *frames = frames_path(session->name);
+	char *config = brought_config(session->name), *frames = frames_path(session->name);
 	int ret;
 
 	ret = session->n_guests ? move_end_guest(session) : 0;

@@ -5,10 +5,10 @@
  * start: define, activate, move interrupts, run QEMU, wait for its QMP socket,
  * pin its vCPUs. What fails undoes what came before, in reverse order.
  *
- * /run/lparkit/NAME holds qemu.pid, qmp.sock, lparctl.sock, qemu.log, irqs, and
- * lpar.conf, the description that the guest was started with; a lock on the directory
- * keeps a second start or stop of the same LPAR away, and the monitor of lparctl's own
- * is for its holder.
+ * /run/lparkit/NAME holds qemu.pid, qmp.sock, lparctl.sock, console.sock, qemu.log, irqs,
+ * watched (see supervisor.c), and lpar.conf, the description that the guest was started
+ * with; a lock on the directory keeps a second start or stop of the same LPAR away, and the
+ * monitor of lparctl's own is for its holder.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +51,10 @@ static void forget_run(const char *name)
 
 	unlink(run_path(path, sizeof(path), name, "qmp.sock"));
 	unlink(run_path(path, sizeof(path), name, "lparctl.sock"));
+	unlink(run_path(path, sizeof(path), name, "console.sock"));
+	unlink(run_path(path, sizeof(path), name, "console.lock"));
 	unlink(run_path(path, sizeof(path), name, "qemu.pid"));
+	unlink(run_path(path, sizeof(path), name, "watched"));
 	unlink(run_path(path, sizeof(path), name, "lpar.conf"));
 }
 
@@ -193,6 +196,9 @@ static int run_qemu(struct launch *launch)
 	run_path(path, sizeof(path), launch->name, "lpar.conf");
 	if (config_copy(launch->config.file, path) || nics_record(&launch->config, path))
 		return EXIT_FAILED;
+	/* From here on: whoever kills us kills no guest. Before there is one, it counts as ended. */
+	if (launch->wait && guest_note_watched(launch->name))
+		return EXIT_FAILED;
 	if (pipe2(fd, O_CLOEXEC)) {
 		err("LPAR %s: pipe: %s", launch->name, strerror(errno));
 		return EXIT_FAILED;
@@ -261,7 +267,6 @@ static void kill_child(struct launch *launch)
 	kill(launch->pid, SIGKILL);
 	waitpid(launch->pid, NULL, 0);
 	wait_left(launch->name, launch->pid);
-	forget_run(launch->name);
 }
 
 /* Undo what was done, last things first; returns the exit code of start. */
@@ -271,8 +276,11 @@ static int undo(struct launch *launch, int code)
 	int ret = 0;
 
 	kill_child(launch);
-	if (launch->irqs)
+	if (launch->irqs) {
+		/* Or it would be taken for the run of a guest that has ended. */
+		forget_run(launch->name);
 		irqs_restore(launch->name, launch->lpar.cpus);
+	}
 	if (launch->activated)
 		ret = deactivate(launch->name, true);
 	if (ret)
@@ -324,7 +332,7 @@ static void report(const struct launch *launch)
 	json_print(json);
 }
 
-/* With --wait one that runs already is as good. */
+/* With --wait one that runs already is as good, or one that has ended and is given back. */
 static int start(struct launch *launch, uint64_t timeout_ns)
 {
 	int ret = define(launch);
@@ -335,6 +343,10 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 	pid = lpar_guest_pid(&launch->lpar);
 	if (pid && launch->wait) {
 		say("%s: guest runs already, pid %d, and is watched", launch->name, pid);
+		return EXIT_OK;
+	}
+	if (launch->wait && guest_ended_unseen(&launch->lpar)) {
+		say("%s: guest has ended as its supervisor was gone", launch->name);
 		return EXIT_OK;
 	}
 	if (pid) {
@@ -430,13 +442,6 @@ static bool ends(int pidfd, uint64_t timeout_ns)
 	return poll(&pfd, 1, poll_ms(timeout_ns)) == 1;
 }
 
-static uint64_t left(uint64_t deadline_ns)
-{
-	uint64_t now = now_ns(CLOCK_MONOTONIC);
-
-	return deadline_ns > now ? deadline_ns - now : 0;
-}
-
 /* The guest is asked, and ends in time: QEMU may be as slow to answer as the guest. */
 static bool powers_down(const char *name, int pidfd, uint64_t timeout_ns)
 {
@@ -449,9 +454,9 @@ static bool powers_down(const char *name, int pidfd, uint64_t timeout_ns)
 		return false;
 	ret = qmp_open(run_monitor(path, sizeof(path), name), poll_ms(timeout_ns), &qmp);
 	if (!ret)
-		ret = qmp_command(qmp, "system_powerdown", poll_ms(left(deadline_ns)));
+		ret = qmp_command(qmp, "system_powerdown", poll_ms(left_ns(deadline_ns)));
 	qmp_close(qmp);
-	return !ret && ends(pidfd, left(deadline_ns));
+	return !ret && ends(pidfd, left_ns(deadline_ns));
 }
 
 static bool ends_by(int pidfd, int signal)
@@ -547,29 +552,49 @@ int guest_stop(const struct lpar *lpar, uint64_t timeout_ns)
 	return EXIT_OK;
 }
 
-int stop_verb(struct args *args)
+/* One that lparctl has started; if there is none, that is said. */
+bool guest_runs(const struct lpar *lpar)
 {
-	uint64_t timeout_ns = STOP_TIMEOUT_NS;
-	struct lpar lpar = { .name = "" };
-	struct launch launch = { 0 };
-	const char *name;
+	if (lpar_guest_pid(lpar))
+		return true;
+	err("LPAR %s: no guest of 'lparctl start' runs in it", lpar->name);
+	return false;
+}
+
+/* What only the holder of an LPAR's lock may do, QEMU's monitor being for him; exit code. */
+int guest_locked(const char *name, int (*act)(const struct lpar *lpar, void *data), void *data)
+{
+	struct lpar lpar;
 	int lock, ret;
 
-	ret = parse_words(args, "stop", &launch, &timeout_ns, NULL);
-	if (ret)
-		return ret;
-	name = launch.name;
+	/* No directory is made for one that is not there. */
 	ret = lpar_get(name, &lpar);
+	lpar_free(&lpar);
 	if (ret)
 		return lpar_fail(name, ret);
-	lpar_free(&lpar);
 	lock = lpar_lock(name);
 	if (lock < 0)
 		return EXIT_FAILED;
 	/* Whoever had the lock may have changed it. */
 	ret = lpar_get(name, &lpar);
-	ret = ret ? lpar_fail(name, ret) : guest_stop(&lpar, timeout_ns);
-	close(lock);
+	ret = ret ? lpar_fail(name, ret) : act(&lpar, data);
 	lpar_free(&lpar);
+	close(lock);
 	return ret;
+}
+
+static int stop(const struct lpar *lpar, void *data)
+{
+	const uint64_t *timeout_ns = data;
+
+	return guest_stop(lpar, *timeout_ns);
+}
+
+int stop_verb(struct args *args)
+{
+	uint64_t timeout_ns = STOP_TIMEOUT_NS;
+	struct launch launch = { 0 };
+	int ret = parse_words(args, "stop", &launch, &timeout_ns, NULL);
+
+	return ret ? ret : guest_locked(launch.name, stop, &timeout_ns);
 }

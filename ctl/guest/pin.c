@@ -152,25 +152,17 @@ int pin_guest(const struct lpar *lpar, const struct pin_config *config)
 }
 
 /* As the description says with which the guest was started. */
-static int pin_again(const char *name)
+static int pin_again(const struct lpar *lpar, void *data)
 {
 	struct lpar_config config = { 0 };
-	struct lpar lpar;
 	char path[PATH_MAX];
-	int ret = lpar_get(name, &lpar);
+	int ret = EXIT_FAILED;
 
-	if (ret) {
-		ret = lpar_fail(name, ret);
-	} else if (!lpar_guest_pid(&lpar)) {
-		err("LPAR %s: no guest of 'lparctl start' runs in it", name);
-		ret = EXIT_FAILED;
-	} else if (config_load(&config, run_path(path, sizeof(path), name, "lpar.conf"), name)) {
-		ret = EXIT_FAILED;
-	} else {
-		ret = pin_guest(&lpar, &config.guest.pin);
-	}
+	(void)data;
+	run_path(path, sizeof(path), lpar->name, "lpar.conf");
+	if (guest_runs(lpar) && !config_load(&config, path, lpar->name))
+		ret = pin_guest(lpar, &config.guest.pin);
 	config_free(&config);
-	lpar_free(&lpar);
 	return ret;
 }
 
@@ -178,21 +170,8 @@ static int pin_again(const char *name)
 int pin_verb(struct args *args)
 {
 	const char *name = next_arg(args);
-	struct lpar lpar;
-	int lock, ret;
 
 	if (!name || args->argc)
 		return usage("pin NAME");
-	/* No directory is made for one that is not there. */
-	ret = lpar_get(name, &lpar);
-	lpar_free(&lpar);
-	if (ret)
-		return lpar_fail(name, ret);
-	/* QEMU's monitor is for who has the lock. */
-	lock = lpar_lock(name);
-	if (lock < 0)
-		return EXIT_FAILED;
-	ret = pin_again(name);
-	close(lock);
-	return ret;
+	return guest_locked(name, pin_again, NULL);
 }

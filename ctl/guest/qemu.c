@@ -151,6 +151,18 @@ static void add_monitors(struct words *words, const struct lpar_config *config)
 	}
 }
 
+/* The first serial port: those of args= come behind it. */
+static void add_console(struct words *words, const struct lpar_config *config)
+{
+	char path[PATH_MAX], escaped[2 * PATH_MAX];
+
+	if (!config->guest.console)
+		return;
+	run_path(path, sizeof(path), config->name, "console.sock");
+	add_option(words, "-serial", "unix:%s,server=on,wait=off",
+		   escape(escaped, sizeof(escaped), path));
+}
+
 /* An argv for execvp(). Incoming: it waits for a migration, and then stays paused. */
 char **qemu_command(const struct lpar_config *config, bool incoming)
 {
@@ -161,6 +173,7 @@ char **qemu_command(const struct lpar_config *config, bool incoming)
 	add(&words, or_default(config->guest.binary, "qemu-system-x86_64"));
 	add_machine(&words, config);
 	add_monitors(&words, config);
+	add_console(&words, config);
 	add_option(&words, "-pidfile", "%s",
 		   run_path(path, sizeof(path), config->name, "qemu.pid"));
 	add_disks(&words, config);

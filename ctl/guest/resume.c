@@ -55,18 +55,16 @@ static int go_on(const char *name, struct qmp *qmp)
 	return EXIT_FAILED;
 }
 
-/* Who has the LPAR's lock may do this; exit code. */
-static int resume(const struct lpar *lpar)
+static int resume(const struct lpar *lpar, void *data)
 {
 	struct json_object *guest;
 	char path[PATH_MAX];
 	struct qmp *qmp;
-	int ret = lpar_guest_pid(lpar) ? 0 : -ENOENT;
+	int ret;
 
-	if (ret) {
-		err("LPAR %s: no guest of 'lparctl start' runs in it", lpar->name);
+	(void)data;
+	if (!guest_runs(lpar))
 		return EXIT_FAILED;
-	}
 	ret = qmp_open(run_monitor(path, sizeof(path), lpar->name), QMP_TIMEOUT_MS, &qmp);
 	if (ret) {
 		err("LPAR %s: %s: %s", lpar->name, path, strerror(-ret));
@@ -115,22 +113,8 @@ void guest_try_again(const char *name)
 int resume_verb(struct args *args)
 {
 	const char *name = next_arg(args);
-	struct lpar lpar;
-	int lock, ret;
 
 	if (!name || args->argc)
 		return usage("resume NAME");
-	/* No directory is made for one that is not there. */
-	ret = lpar_get(name, &lpar);
-	lpar_free(&lpar);
-	if (ret)
-		return lpar_fail(name, ret);
-	lock = lpar_lock(name);
-	if (lock < 0)
-		return EXIT_FAILED;
-	ret = lpar_get(name, &lpar);
-	ret = ret ? lpar_fail(name, ret) : resume(&lpar);
-	lpar_free(&lpar);
-	close(lock);
-	return ret;
+	return guest_locked(name, resume, NULL);
 }

@@ -6,8 +6,13 @@
  * "start", or a restore, have put in place of another is watched after it. Whoever kills the
  * supervisor kills no guest; the next one watches it again. It has the LPAR's lock only to
  * give back, as all others would have to wait for it.
+ *
+ * A file "watched" says that the guest has a supervisor, or had one that was killed: if such
+ * a guest powers down meanwhile, systemd's next supervisor gives back instead of starting it
+ * again. It goes with the guest, or when its supervisor is told to end.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -108,12 +113,51 @@ static void look(struct supervisor *supervisor)
 		guest_try_again(supervisor->name);
 }
 
+static bool has_file(const char *name, const char *file)
+{
+	char path[PATH_MAX];
+
+	return !access(run_path(path, sizeof(path), name, file), F_OK);
+}
+
+int guest_note_watched(const char *name)
+{
+	char path[PATH_MAX];
+	int fd = open(run_path(path, sizeof(path), name, "watched"), O_WRONLY | O_CREAT | O_CLOEXEC,
+		      0600);
+	int ret = fd < 0 ? -errno : 0;
+
+	if (ret)
+		err("LPAR %s: %s: %s", name, path, strerror(-ret));
+	else
+		close(fd);
+	return ret;
+}
+
+static void forget_watched(const char *name)
+{
+	char path[PATH_MAX];
+
+	unlink(run_path(path, sizeof(path), name, "watched"));
+}
+
+/*
+ * Its supervisor was killed, and then it has ended of itself: QEMU takes its pidfile away, and
+ * a QEMU that was killed does not. What it had was not given back. Whoever asks has the lock.
+ */
+bool guest_ended_unseen(const struct lpar *lpar)
+{
+	return lpar_is_fenced(lpar) && has_file(lpar->name, "lpar.conf") &&
+	       has_file(lpar->name, "watched") && !has_file(lpar->name, "qemu.pid");
+}
+
 /* Until it has ended, or we are to end. */
 static void watch(struct supervisor *supervisor, const struct process *process)
 {
 	struct pollfd pfd = { .fd = process_open(process), .events = POLLIN };
 	int status = 0, ended = pfd.fd < 0;
 
+	guest_note_watched(supervisor->name);
 	while (!ended && !interrupted()) {
 		ended = poll(&pfd, 1, LOOK_MS) == 1;
 		if (!ended && !interrupted())
@@ -132,9 +176,7 @@ static void watch(struct supervisor *supervisor, const struct process *process)
 /* QEMU takes its pidfile away when it ends of itself, whoever has started it. */
 static int give_back(const struct supervisor *supervisor, const struct lpar *lpar)
 {
-	char path[PATH_MAX];
-	bool failed = supervisor->failed ||
-		      !access(run_path(path, sizeof(path), lpar->name, "qemu.pid"), F_OK);
+	bool failed = supervisor->failed || has_file(lpar->name, "qemu.pid");
 
 	if (failed) {
 		err("LPAR %s: QEMU has failed, or was killed", lpar->name);
@@ -171,14 +213,13 @@ static bool finish(const struct supervisor *supervisor, int *code)
 {
 	bool restored = is_restored(supervisor->name);
 	struct process process;
-	char path[PATH_MAX];
 
 	*code = EXIT_OK;
 	/* In this order: a restore is over when its guest is there. */
 	if (restored || !find(supervisor->name, &process))
 		return false;
 	/* Somebody's stop has done all. The lock is left to who starts it next. */
-	if (access(run_path(path, sizeof(path), supervisor->name, "lpar.conf"), F_OK))
+	if (!has_file(supervisor->name, "lpar.conf"))
 		return true;
 	return give_back_locked(supervisor, code);
 }
@@ -202,6 +243,7 @@ int guest_supervise(const char *name, pid_t child)
 		else
 			sleep_ms(WAIT_MS);
 	}
+	forget_watched(name);
 	say("%s: guest runs on, and is watched no more", name);
 	return EXIT_OK;
 }

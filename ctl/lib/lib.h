@@ -76,6 +76,7 @@ const char *format_time(char *buf, size_t size, int64_t ns);
 const char *format_instant(char *buf, size_t size, uint64_t ns);
 uint64_t now_ns(clockid_t clock);
 int poll_ms(uint64_t ns);
+uint64_t left_ns(uint64_t deadline_ns);
 void sleep_ms(unsigned int ms);
 void *xalloc(size_t size);
 void *xrealloc(void *memory, size_t size);

@@ -34,12 +34,15 @@ struct qmp {
 static int wait_for(const struct qmp *qmp, short events, uint64_t deadline_ns)
 {
 	struct pollfd pfd = { .fd = qmp->fd, .events = events };
-	int64_t left;
+	uint64_t left;
 	int ret;
 
 	do {
-		left = deadline_ns - now_ns(CLOCK_MONOTONIC);
-		ret = poll(&pfd, 1, left > 0 ? left / NSEC_PER_MSEC + 1 : 0);
+		/* A socket that is always ready must not outwit it. */
+		left = left_ns(deadline_ns);
+		if (!left)
+			return -ETIMEDOUT;
+		ret = poll(&pfd, 1, poll_ms(left));
 	} while (ret < 0 && errno == EINTR);
 	if (ret < 0)
 		return -errno;
@@ -176,7 +179,8 @@ static int wait_answer(struct qmp *qmp, uint64_t deadline_ns, struct qmp_reply *
 	int ret;
 
 	do {
-		ret = read_object(qmp, deadline_ns, &json);
+		/* Many events may have come at once. */
+		ret = left_ns(deadline_ns) ? read_object(qmp, deadline_ns, &json) : -ETIMEDOUT;
 		if (ret)
 			return ret;
 		answered = is_answer(qmp, json);
@@ -200,17 +204,17 @@ static int wait_answer(struct qmp *qmp, uint64_t deadline_ns, struct qmp_reply *
 /* A queue that is full makes connect() wait for that long. */
 static int connect_to(struct qmp *qmp, const char *path, uint64_t deadline_ns)
 {
-	int64_t left = deadline_ns - now_ns(CLOCK_MONOTONIC);
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct timeval limit;
+	uint64_t left;
 	int ret;
 
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(addr.sun_path, path);
 	do {
-		left = deadline_ns - now_ns(CLOCK_MONOTONIC);
-		if (left <= 0)
+		left = left_ns(deadline_ns);
+		if (!left)
 			return -ETIMEDOUT;
 		limit.tv_sec = left / NSEC_PER_SEC;
 		/* 0 would be without a limit. */
@@ -228,16 +232,13 @@ static int greet(struct qmp *qmp, uint64_t deadline_ns)
 {
 	struct json_object *json;
 	int ret = read_object(qmp, deadline_ns, &json);
-	int64_t left;
 
 	if (ret)
 		return ret;
 	if (!json_object_object_get_ex(json, "QMP", NULL))
 		ret = -EBADMSG;
 	json_object_put(json);
-	left = deadline_ns - now_ns(CLOCK_MONOTONIC);
-	return ret ? ret
-		   : qmp_command(qmp, "qmp_capabilities", left > 0 ? left / NSEC_PER_MSEC : 0);
+	return ret ? ret : qmp_command(qmp, "qmp_capabilities", poll_ms(left_ns(deadline_ns)));
 }
 
 /* -ETIMEDOUT also while somebody else has the monitor. To be closed. */

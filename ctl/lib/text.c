@@ -263,6 +263,14 @@ int poll_ms(uint64_t ns)
 	return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
+/* Until a deadline of CLOCK_MONOTONIC; 0 when it is over. */
+uint64_t left_ns(uint64_t deadline_ns)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	return deadline_ns > now ? deadline_ns - now : 0;
+}
+
 void sleep_ms(unsigned int ms)
 {
 	struct timespec ts = { ms / 1000, ms % 1000 * NSEC_PER_MSEC };

@@ -6,7 +6,6 @@
  * it too.
  */
 #include <errno.h>
-#include <glob.h>
 #include <limits.h>
 #include <net/if.h>
 #include <stdarg.h>
@@ -20,14 +19,6 @@
 #include "lpar/lpar.h"
 
 #define PIECE_BYTES (2ULL << 20) /* LPAR memory comes in pieces of this size */
-
-/* All INI files of this host, for overlaps. */
-struct site {
-	struct lpar_config *config;
-	size_t n;
-	struct cpus online;
-	bool online_known;
-};
 
 struct report {
 	const char *name;
@@ -70,17 +61,19 @@ static void check_cores(struct report *report, const struct cpus *cpus)
 	}
 }
 
-static void check_cpus(struct report *report, const struct lpar_config *config,
-		       const struct site *site)
+static void check_cpus(struct report *report, const struct lpar_config *config)
 {
-	char list[LPAR_CPULIST_MAX + 1];
-	struct cpus cpus, offline;
+	char path[PATH_MAX], list[LPAR_CPULIST_MAX + 1];
+	struct cpus cpus, online, offline;
 
 	cpus_parse(config->cpus, &cpus);
 	if (cpus_has(&cpus, 0))
 		problem(report, "CPU 0 belongs to the host: leave it out");
-	cpus_andnot(&offline, &cpus, &site->online);
-	if (site->online_known && !cpus_empty(&offline))
+	rooted(path, sizeof(path), "/sys/devices/system/cpu/online");
+	if (cpus_read(path, &online))
+		online = cpus;
+	cpus_andnot(&offline, &cpus, &online);
+	if (!cpus_empty(&offline))
 		problem(report, "CPU %s is not online", cpus_format(list, sizeof(list), &offline));
 	check_cores(report, &cpus);
 }
@@ -208,7 +201,7 @@ static void check_config(struct report *report, const struct lpar_config *config
 {
 	size_t i;
 
-	check_cpus(report, config, site);
+	check_cpus(report, config);
 	check_pin(report, config);
 	check_memory(report, config);
 	check_disks(report, config);
@@ -255,39 +248,6 @@ static int check_kernel(struct report *report)
 		ret = nl_send(nl_request(LPAR_CMD_CHECK, report->name), on_problem, report);
 	lpar_free(&lpar);
 	return ret;
-}
-
-static int load_site(struct site *site)
-{
-	char path[PATH_MAX];
-	glob_t files;
-	size_t i;
-	int ret;
-
-	memset(site, 0, sizeof(*site));
-	rooted(path, sizeof(path), "/sys/devices/system/cpu/online");
-	site->online_known = !cpus_read(path, &site->online);
-
-	rooted(path, sizeof(path), "/etc/lparkit/*.lpar");
-	ret = glob(path, GLOB_ERR, NULL, &files);
-	if (ret == GLOB_NOMATCH || (ret == GLOB_ABORTED && errno == ENOENT))
-		return 0;
-	if (ret) {
-		err("%s: %s", path, strerror(ret == GLOB_ABORTED ? errno : ENOMEM));
-		return -EIO;
-	}
-	site->config = xalloc(files.gl_pathc * sizeof(*site->config));
-	for (i = 0; i < files.gl_pathc && !ret; i++)
-		ret = config_load(&site->config[site->n++], files.gl_pathv[i], NULL);
-	globfree(&files);
-	return ret;
-}
-
-static void free_site(struct site *site)
-{
-	while (site->n)
-		config_free(&site->config[--site->n]);
-	free(site->config);
 }
 
 /* Takes over the problems. */
@@ -384,7 +344,7 @@ int check_verb(struct args *args)
 	int ret;
 
 	/* Nobody can say what a file with errors overlaps. */
-	if (load_site(&site))
+	if (site_load(&site))
 		ret = EXIT_CHECK;
 	else if (args->argc)
 		ret = check_words(args, &site, json);
@@ -394,6 +354,114 @@ int check_verb(struct args *args)
 		json_print(json);
 	else
 		json_object_put(json);
-	free_site(&site);
+	site_free(&site);
+	return ret;
+}
+
+/* What a NUMA node has in all; false: nobody knows. */
+static bool node_memory(int node, uint64_t *bytes)
+{
+	char path[PATH_MAX], text[4096];
+	const char *line;
+	unsigned long long kib;
+
+	rooted(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", node);
+	if (read_text(path, text, sizeof(text)))
+		return false;
+	line = strstr(text, "MemTotal:");
+	if (!line || sscanf(line, "MemTotal: %llu kB", &kib) != 1)
+		return false;
+	*bytes = kib << 10;
+	return true;
+}
+
+/* All of the nodes, as an LPAR may be of any. */
+static bool host_memory(uint64_t *bytes)
+{
+	char path[PATH_MAX], list[LPAR_CPULIST_MAX + 1];
+	struct cpus nodes;
+	unsigned int node;
+	uint64_t one;
+
+	rooted(path, sizeof(path), "/sys/devices/system/node/online");
+	if (read_text(path, list, sizeof(list)) || cpus_parse(list, &nodes))
+		return false;
+	for (*bytes = 0, node = 0; node < CPUS_MAX; node++)
+		if (cpus_has(&nodes, node)) {
+			if (!node_memory(node, &one))
+				return false;
+			*bytes += one;
+		}
+	return true;
+}
+
+/* What LPARs want of a node, or of all (LPAR_NODE_ANY), against what it can give them. */
+static void check_sum(struct report *report, const struct site *site, int node, uint64_t has)
+{
+	char wanted[32], there[32], where[32] = "this host";
+	uint64_t sum = 0;
+	size_t i;
+
+	has -= has / 32; /* stays with the host */
+	has -= has % PIECE_BYTES;
+	for (i = 0; i < site->n; i++)
+		if ((node == LPAR_NODE_ANY || site->config[i].node == node) &&
+		    __builtin_add_overflow(sum, site->config[i].memory, &sum))
+			sum = UINT64_MAX;
+	if (sum <= has)
+		return;
+	if (node != LPAR_NODE_ANY)
+		snprintf(where, sizeof(where), "node %d", node);
+	problem(report, "memory: %s has %s for LPARs, with this one they want %s", where,
+		format_size(there, sizeof(there), has), format_size(wanted, sizeof(wanted), sum));
+}
+
+/* Not that all of it is free now: that all of them can run together. */
+static void check_room(struct report *report, const struct lpar_config *config,
+		       const struct site *site)
+{
+	uint64_t has;
+
+	if (config->node != LPAR_NODE_ANY && node_memory(config->node, &has))
+		check_sum(report, site, config->node, has);
+	if (host_memory(&has))
+		check_sum(report, site, LPAR_NODE_ANY, has);
+}
+
+static int check_comer(const struct lpar_config *config, const struct site *site,
+		       struct json_object *json)
+{
+	struct report report = { .name = config->name, .problems = json_object_new_array() };
+
+	report.file = config->file;
+	check_config(&report, config, site);
+	check_room(&report, config, site);
+	return print_report(&report, json);
+}
+
+/* Descriptions that are to come to this host, beside those that it has, and one another. */
+int check_comers(struct lpar_config *config, size_t n)
+{
+	struct json_object *json = json_object_new_array();
+	struct site site = { 0 }, all;
+	int ret = site_load(&site) ? EXIT_CHECK : EXIT_OK;
+	size_t i;
+
+	all.n = site.n + n;
+	all.config = xalloc(all.n * sizeof(*all.config));
+	if (site.n)
+		memcpy(all.config, site.config, site.n * sizeof(*all.config));
+	memcpy(all.config + site.n, config, n * sizeof(*all.config));
+	for (i = 0; i < n && (ret == EXIT_OK || json_count(json)); i++) {
+		int one = check_comer(&config[i], &all, json);
+
+		ret = ret == EXIT_OK ? one : ret;
+	}
+	if (options.json)
+		json_print(json);
+	else
+		json_object_put(json);
+	free(all.config);
+	site_free(&site);
 	return ret;
 }

@@ -102,6 +102,9 @@ void config_free(struct lpar_config *config)
 
 	clear_disks(config);
 	clear_args(guest);
+	while (config->n_lines)
+		free(config->line[--config->n_lines].value);
+	free(config->line);
 	free(config->file);
 	free(guest->kernel);
 	free(guest->initrd);
@@ -237,6 +240,12 @@ static const char *set_disk_error(struct lpar_config *config, const char *value)
 	return NULL;
 }
 
+static const char *set_console(struct lpar_config *config, const char *value)
+{
+	config->guest.console = !strcmp(value, "yes");
+	return config->guest.console || !strcmp(value, "no") ? NULL : "is not 'yes' or 'no'";
+}
+
 static const char *set_args(struct lpar_config *config, const char *value)
 {
 	if (!*value)
@@ -277,6 +286,7 @@ struct key {
 	const char *name;
 	/* Returns NULL, or what is wrong with the value. */
 	const char *(*set)(struct lpar_config *config, const char *value);
+	bool is_list;
 };
 
 /* clang-format off */
@@ -286,14 +296,15 @@ static const struct key keys[] = {
 	{ "lpar", "node", set_node },
 	{ "lpar", "pages", set_pages },
 	{ "lpar", "owner", set_owner },
-	{ "lpar", "disk", set_disk },
+	{ "lpar", "disk", set_disk, true },
 	{ "lpar", "gate-timeout", set_gate_timeout },
 	{ "guest", "kernel", set_kernel },
 	{ "guest", "initrd", set_initrd },
 	{ "guest", "append", set_append },
-	{ "guest", "net", set_net },
+	{ "guest", "net", set_net, true },
 	{ "guest", "disk-error", set_disk_error },
-	{ "guest", "args", set_args },
+	{ "guest", "console", set_console },
+	{ "guest", "args", set_args, true },
 	{ "guest", "vcpus", set_vcpus },
 	{ "guest", "vcpu-pin", set_vcpu_pin },
 	{ "guest", "accel", set_accel },
@@ -324,6 +335,31 @@ int config_set(struct lpar_config *config, const char *key, const char *value, c
 	return *why ? -EINVAL : 0;
 }
 
+static void forget_lines(struct lpar_config *config, const struct key *key)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < config->n_lines; i++) {
+		if (config->line[i].name == key->name)
+			free(config->line[i].value);
+		else
+			config->line[n++] = config->line[i];
+	}
+	config->n_lines = n;
+}
+
+/* The same as with the value itself: lists grow, and nothing is left of what is empty. */
+static void note_line(struct lpar_config *config, const struct key *key, const char *value)
+{
+	if (!key->is_list || !*value)
+		forget_lines(config, key);
+	if (!*value)
+		return;
+	config->line = xrealloc(config->line, (config->n_lines + 1) * sizeof(*config->line));
+	config->line[config->n_lines++] =
+		(struct config_line){ key->section, key->name, xstrdup(value) };
+}
+
 /* The file that is being read; inih counts lines, but does not tell. */
 struct reader {
 	FILE *stream;
@@ -331,6 +367,8 @@ struct reader {
 	unsigned int line;
 	bool failed;
 	struct lpar_config *config;
+	config_other other; /* NULL: there are no other sections */
+	void *data;
 };
 
 static void complain(struct reader *reader, const char *what, const char *word, const char *why)
@@ -344,20 +382,38 @@ static bool section_known(const char *section)
 	return !strcmp(section, "lpar") || !strcmp(section, "guest");
 }
 
-static int on_value(void *data, const char *section, const char *name, const char *value)
+static void set_value(struct reader *reader, const char *section, const char *name,
+		      const char *value)
 {
-	struct reader *reader = data;
 	const struct key *key = find_key(section, name);
 	const char *why;
 
-	if (reader->failed)
-		return 0;
 	if (!section_known(section))
 		complain(reader, "section", section, "is unknown: [lpar] or [guest] is meant");
+	else if (!reader->config)
+		complain(reader, "section", section, "describes no LPAR: [export] is missing");
 	else if (!key)
 		complain(reader, "key", name, "is unknown: see lpar.conf(5)");
 	else if ((why = key->set(reader->config, value)))
 		complain(reader, name, value, why);
+	else
+		note_line(reader->config, key, value);
+}
+
+static int on_value(void *data, const char *section, const char *name, const char *value)
+{
+	struct reader *reader = data;
+	const char *why;
+
+	if (reader->failed)
+		return 0;
+	if (!reader->other || section_known(section)) {
+		set_value(reader, section, name, value);
+	} else {
+		why = reader->other(reader->data, section, name, value, &reader->config);
+		if (why)
+			complain(reader, name, value, why);
+	}
 	return !reader->failed;
 }
 
@@ -382,8 +438,15 @@ static char *read_line(char *buf, int size, void *data)
 /* inih tells the number of a line without "=", but not that it was the reason. */
 static int parse_stream(struct reader *reader)
 {
-	int ret = ini_parse_stream(read_line, reader, on_value, reader);
+	int ret;
 
+	/* One value is one line; a ';' belongs to the value, as QEMU's may have one. */
+	ini_allow_multiline = false;
+	ini_allow_inline_comments = false;
+	ini_stop_on_first_error = true;
+	ini_max_line = LINE_BYTES;
+
+	ret = ini_parse_stream(read_line, reader, on_value, reader);
 	if (reader->failed)
 		return -EINVAL;
 	if (ferror(reader->stream)) {
@@ -400,12 +463,6 @@ static int parse_file(void *data, const char *file)
 	struct reader reader = { .file = file, .config = data };
 	int ret;
 
-	/* One value is one line; a ';' belongs to the value, as QEMU's may have one. */
-	ini_allow_multiline = false;
-	ini_allow_inline_comments = false;
-	ini_stop_on_first_error = true;
-	ini_max_line = LINE_BYTES;
-
 	reader.stream = fopen(file, "re");
 	if (!reader.stream) {
 		ret = -errno;
@@ -417,6 +474,14 @@ static int parse_file(void *data, const char *file)
 	return ret;
 }
 
+/* Descriptions one behind the other, parted by what other() knows. Errors are printed here. */
+int config_read(FILE *stream, const char *file, config_other other, void *data)
+{
+	struct reader reader = { .stream = stream, .file = file, .other = other, .data = data };
+
+	return parse_stream(&reader);
+}
+
 static int is_drop_in(const struct dirent *entry)
 {
 	const char *end = strrchr(entry->d_name, '.');
@@ -424,15 +489,14 @@ static int is_drop_in(const struct dirent *entry)
 	return entry->d_name[0] != '.' && end && !strcmp(end, ".conf");
 }
 
-/* A description and its drop-ins, in their order, until one fails. */
-static int for_each_part(const char *file, int (*visit)(void *data, const char *path), void *data)
+/* The drop-ins of a description, in their order, until one fails. */
+static int for_each_drop_in(const char *file, int (*visit)(void *data, const char *path),
+			    void *data)
 {
 	char path[PATH_MAX];
 	struct dirent **entry;
-	int i, n, ret = visit(data, file);
+	int i, n, ret = 0;
 
-	if (ret)
-		return ret;
 	snprintf(path, sizeof(path), "%s.d", file);
 	n = scandir(path, &entry, is_drop_in, alphasort);
 	if (n < 0 && errno != ENOENT) {
@@ -449,6 +513,14 @@ static int for_each_part(const char *file, int (*visit)(void *data, const char *
 	}
 	free(entry);
 	return ret;
+}
+
+/* A description, then its drop-ins. */
+static int for_each_part(const char *file, int (*visit)(void *data, const char *path), void *data)
+{
+	int ret = visit(data, file);
+
+	return ret ? ret : for_each_drop_in(file, visit, data);
 }
 
 static int copy_part(void *data, const char *path)
@@ -490,7 +562,7 @@ static int name_from_file(char *name, size_t size, const char *file)
 	return len < size && name_is_valid(name) ? 0 : -EINVAL;
 }
 
-static const char *config_path(char *buf, size_t size, const char *name)
+const char *config_path(char *buf, size_t size, const char *name)
 {
 	return rooted(buf, size, "/etc/lparkit/%s.lpar", name);
 }
@@ -500,6 +572,22 @@ bool config_exists(const char *name)
 	char path[PATH_MAX];
 
 	return name_is_valid(name) && !access(config_path(path, sizeof(path), name), F_OK);
+}
+
+static int refuse_drop_in(void *data, const char *path)
+{
+	const char *const *name = data;
+
+	err("%s would be part of LPAR %s: remove it", path, *name);
+	return -EEXIST;
+}
+
+/* Without a description, what a former LPAR has left. The first is said; 0 = there is none. */
+int config_refuse_drop_ins(const char *name)
+{
+	char path[PATH_MAX];
+
+	return for_each_drop_in(config_path(path, sizeof(path), name), refuse_drop_in, &name);
 }
 
 /*

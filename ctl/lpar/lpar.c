@@ -112,17 +112,42 @@ static const char *format_node(char *buf, size_t size, int32_t node)
 	return buf;
 }
 
-static struct json_object *json_with_guest(const struct lpar *lpar)
-{
-	struct json_object *json = lpar_json(lpar);
+/* LPARs with what their guests say of themselves. */
+struct view {
+	struct lpars lpars;
+	struct json_object **guest;
+};
 
-	json_object_object_add(json, "guest", status_get(lpar));
-	return json;
+static void view_begin(struct view *view)
+{
+	view->guest = status_get_all(&view->lpars);
 }
 
-static void list_row(const struct lpar *lpar)
+static void view_end(struct view *view)
 {
-	struct json_object *guest = status_get(lpar);
+	size_t i;
+
+	for (i = 0; i < view->lpars.n; i++)
+		json_object_put(view->guest[i]);
+	free(view->guest);
+	lpars_free(&view->lpars);
+}
+
+static void view_print_json(const struct view *view)
+{
+	struct json_object *array = json_object_new_array(), *json;
+	size_t i;
+
+	for (i = 0; i < view->lpars.n; i++) {
+		json = lpar_json(&view->lpars.lpar[i]);
+		json_object_object_add(json, "guest", json_object_get(view->guest[i]));
+		json_object_array_add(array, json);
+	}
+	json_print(array);
+}
+
+static void list_row(const struct lpar *lpar, struct json_object *guest)
+{
 	char *status = json_printable(json_object_object_get(guest, "status"));
 	char memory[32], node[16], members[16];
 	const char *cell[] = {
@@ -141,40 +166,38 @@ static void list_row(const struct lpar *lpar)
 	snprintf(members, sizeof(members), "%zu", lpar->n_members);
 	table_row(cell, ARRAY_SIZE(cell));
 	free(status);
-	json_object_put(guest);
 }
 
-static int list_one(const struct lpar *lpar, void *data)
+static void list_table(const struct view *view)
 {
-	if (options.json)
-		json_object_array_add(data, json_with_guest(lpar));
-	else
-		list_row(lpar);
-	return 0;
+	static const char *const head[] = { "NAME", "STATE",   "CPUS",	"MEMORY", "NODE",
+					    "GATE", "MEMBERS", "GUEST", "STAGE",  "REASON" };
+	size_t i;
+
+	table_row(head, ARRAY_SIZE(head));
+	for (i = 0; i < view->lpars.n; i++)
+		list_row(&view->lpars.lpar[i], view->guest[i]);
+	table_print();
 }
 
 int lpar_list_verb(struct args *args)
 {
-	static const char *const head[] = { "NAME", "STATE",   "CPUS",	"MEMORY", "NODE",
-					    "GATE", "MEMBERS", "GUEST", "STAGE",  "REASON" };
-	struct json_object *json = json_object_new_array();
+	struct view view = { 0 };
 	int ret;
 
 	if (args->argc)
 		return usage("list takes no arguments: see show");
-	if (!options.json)
-		table_row(head, ARRAY_SIZE(head));
-	ret = lpar_for_each(list_one, json);
+	ret = lpars_get(NULL, &view.lpars);
 	if (ret) {
-		json_object_put(json);
+		lpars_free(&view.lpars);
 		return nl_fail("list", ret);
 	}
-	if (options.json) {
-		json_print(json);
-	} else {
-		json_object_put(json);
-		table_print();
-	}
+	view_begin(&view);
+	if (options.json)
+		view_print_json(&view);
+	else
+		list_table(&view);
+	view_end(&view);
 	return EXIT_OK;
 }
 
@@ -190,15 +213,13 @@ static void show_list(const char *key, const struct lpar *lpar)
 		printf("  %-13s%s\n", i ? "" : "disks", lpar->disk[i]);
 }
 
-static void show_guest(const struct lpar *lpar)
+static void show_guest(struct json_object *guest)
 {
-	struct json_object *guest = status_get(lpar);
 	char *text = guest ? status_text(guest) : NULL;
 
 	if (text)
 		printf("  guest        %s\n", text);
 	free(text);
-	json_object_put(guest);
 }
 
 static void show_stage(const struct stage *stage)
@@ -277,12 +298,8 @@ static void show_pins(const struct lpar *lpar)
 	printf("others on %s\n", cpus_format(list, sizeof(list), &others));
 }
 
-static int show_one(const struct lpar *lpar, void *data)
+static void show_one(const struct lpar *lpar, struct json_object *guest)
 {
-	if (options.json) {
-		json_object_array_add(data, json_with_guest(lpar));
-		return 0;
-	}
 	printf("%s: %s%s%s%s\n", lpar->name, state_name(lpar->state), *lpar->reason ? " (" : "",
 	       lpar->reason, *lpar->reason ? ")" : "");
 	printf("  cpus         %s, violations %" PRIu64 ", strays %" PRIu64 "\n",
@@ -290,38 +307,40 @@ static int show_one(const struct lpar *lpar, void *data)
 	show_pins(lpar);
 	show_memory(lpar);
 	show_list("members", lpar);
-	show_guest(lpar);
+	show_guest(guest);
 	show_gate(lpar);
 	show_stage(&lpar->stage);
-	return 0;
 }
 
-static int show_named(const char *name, struct json_object *json)
+/* Those that are named, until one is not there, or all; exit code. */
+static int find_lpars(struct args *args, struct lpars *lpars)
 {
-	struct lpar lpar;
-	int ret = lpar_get(name, &lpar);
+	const char *name;
+	int ret = args->argc ? 0 : lpars_get(NULL, lpars);
 
-	if (!ret)
-		show_one(&lpar, json);
-	lpar_free(&lpar);
-	return ret ? lpar_fail(name, ret) : EXIT_OK;
+	if (ret)
+		return nl_fail("show", ret);
+	while ((name = next_arg(args))) {
+		ret = lpars_get(name, lpars);
+		if (ret)
+			return lpar_fail(name, ret);
+	}
+	return EXIT_OK;
 }
 
 /* show [NAME]... */
 int lpar_show_verb(struct args *args)
 {
-	struct json_object *json = json_object_new_array();
-	const char *name;
-	int ret = EXIT_OK;
+	struct view view = { 0 };
+	int ret = find_lpars(args, &view.lpars);
+	size_t i;
 
-	if (!args->argc && (ret = lpar_for_each(show_one, json)))
-		ret = nl_fail("show", ret);
-	while (ret == EXIT_OK && (name = next_arg(args)))
-		ret = show_named(name, json);
+	view_begin(&view);
 	if (options.json && ret == EXIT_OK)
-		json_print(json);
-	else
-		json_object_put(json);
+		view_print_json(&view);
+	for (i = 0; !options.json && i < view.lpars.n; i++)
+		show_one(&view.lpars.lpar[i], view.guest[i]);
+	view_end(&view);
 	return ret;
 }
 

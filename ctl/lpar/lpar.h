@@ -54,12 +54,20 @@ struct guest_config {
 	char *machine;
 	char *accel;
 	enum disk_error disk_error;
+	bool console; /* its first serial port is for "lparctl console" */
 	unsigned int vcpus; /* 0 = one for each CPU of the LPAR */
 	struct pin_config pin;
 	struct nic *nic;
 	size_t n_nics;
 	char **args; /* more arguments, already split */
 	size_t n_args;
+};
+
+/* A key of an INI file, as it is written there. */
+struct config_line {
+	const char *section;
+	const char *name;
+	char *value;
 };
 
 /* What an INI file or a command line says about an LPAR. */
@@ -77,7 +85,22 @@ struct lpar_config {
 	char *disk[LPAR_DISKS_MAX];
 	size_t n_disks;
 	struct guest_config guest;
+	struct config_line *line; /* of the file and its drop-ins, those that count in the end */
+	size_t n_lines;
 };
+
+/* All descriptions of this host. */
+struct site {
+	struct lpar_config *config;
+	size_t n;
+};
+
+/*
+ * Is given the keys of sections that describe no LPAR, and may say which one is described from
+ * there on. Returns NULL, or what is wrong.
+ */
+typedef const char *(*config_other)(void *data, const char *section, const char *name,
+				    const char *value, struct lpar_config **config);
 
 struct stage {
 	uint32_t number;
@@ -124,6 +147,11 @@ struct lpar {
 	size_t n_pins;
 };
 
+struct lpars {
+	struct lpar *lpar;
+	size_t n;
+};
+
 _Static_assert((int)LPAR_A_MAX <= NL_ATTRS_MAX, "nl_attrs() has room");
 extern struct nl_family nl_lpar;
 
@@ -144,6 +172,8 @@ int lpar_try_lock(const char *name);
 /* record.c: what the kernel says about an LPAR */
 int lpar_get(const char *name, struct lpar *lpar);
 int lpar_for_each(int (*visit)(const struct lpar *lpar, void *data), void *data);
+int lpars_get(const char *name, struct lpars *lpars);
+void lpars_free(struct lpars *lpars);
 int lpar_fail(const char *name, int error);
 void lpar_free(struct lpar *lpar);
 bool lpar_is_fenced(const struct lpar *lpar);
@@ -173,9 +203,18 @@ void config_init(struct lpar_config *config, const char *name);
 int config_set(struct lpar_config *config, const char *key, const char *value, const char **why);
 int config_copy(const char *from, const char *to);
 int config_load(struct lpar_config *config, const char *file, const char *name);
+int config_read(FILE *stream, const char *file, config_other other, void *data);
+const char *config_path(char *buf, size_t size, const char *name);
 bool config_exists(const char *name);
+int config_refuse_drop_ins(const char *name);
 void config_free(struct lpar_config *config);
 int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned int keys);
+
+/* site.c: all of them */
+int site_load(struct site *site);
+void site_free(struct site *site);
+int site_lock(void);
+int site_write(const struct lpar_config *config, size_t n); /* exit code */
 
 /* nic.c */
 const char *mac_format(char *buf, const uint8_t *mac);
@@ -187,11 +226,19 @@ int nics_record(const struct lpar_config *config, const char *file);
 #define GUEST_IO_ERROR "io-error"
 struct json_object *status_ask(struct qmp *qmp);
 struct json_object *status_get(const struct lpar *lpar);
+struct json_object **status_get_all(const struct lpars *lpars);
 char *status_text(struct json_object *guest);
 
 /* check.c */
 bool same_disk(const char *a, const char *b);
 int check_verb(struct args *args);
+int check_comers(struct lpar_config *config, size_t n); /* exit code */
+
+/* export.c, import.c: descriptions on their way to other hosts */
+#define EXPORT_VERSION 1
+int export_verb(struct args *args);
+int import_verb(struct args *args);
+int config_write(FILE *to, const struct lpar_config *config);
 
 /* lpar.c, run.c: verbs of the object lpar */
 int lpar_create_verb(struct args *args);

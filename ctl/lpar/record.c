@@ -184,6 +184,30 @@ int lpar_for_each(int (*visit)(const struct lpar *lpar, void *data), void *data)
 	return nl_dump(LPAR_CMD_GET, on_each, &each);
 }
 
+static int on_one_more(const struct nlmsghdr *nlh, void *data)
+{
+	struct lpars *lpars = data;
+
+	lpars->lpar = xrealloc(lpars->lpar, (lpars->n + 1) * sizeof(*lpars->lpar));
+	decode(&lpars->lpar[lpars->n++], nlh);
+	return MNL_CB_OK;
+}
+
+/* One more, or with NULL all; the caller frees them with lpars_free(), also after an error. */
+int lpars_get(const char *name, struct lpars *lpars)
+{
+	return name ? nl_send(nl_request(LPAR_CMD_GET, name), on_one_more, lpars)
+		    : nl_dump(LPAR_CMD_GET, on_one_more, lpars);
+}
+
+void lpars_free(struct lpars *lpars)
+{
+	while (lpars->n)
+		lpar_free(&lpars->lpar[--lpars->n]);
+	free(lpars->lpar);
+	lpars->lpar = NULL;
+}
+
 /* Report the last request about an LPAR; exit code. */
 int lpar_fail(const char *name, int error)
 {

@@ -5,6 +5,8 @@
  * takes the one that is free, for a moment.
  */
 #include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lpar/lpar.h"
@@ -88,6 +90,48 @@ struct json_object *status_get(const struct lpar *lpar)
 	json = json_object_new_object();
 	json_put(json, "status", "unknown");
 	return json;
+}
+
+struct question {
+	const struct lpar *lpar;
+	struct json_object *answer;
+	pthread_t thread;
+	bool asked;
+};
+
+static void *ask_one(void *data)
+{
+	struct question *question = data;
+
+	question->answer = status_get(question->lpar);
+	return NULL;
+}
+
+/*
+ * Of all guests, asked at once: those that do not answer take no longer than one of them.
+ * To be freed, and each to be put.
+ */
+struct json_object **status_get_all(const struct lpars *lpars)
+{
+	struct json_object **status = xalloc((lpars->n + 1) * sizeof(*status));
+	struct question *question = xalloc((lpars->n + 1) * sizeof(*question));
+	size_t i;
+
+	for (i = 0; i < lpars->n; i++) {
+		question[i].lpar = &lpars->lpar[i];
+		question[i].asked =
+			lpar_guest_pid(&lpars->lpar[i]) &&
+			!pthread_create(&question[i].thread, NULL, ask_one, &question[i]);
+	}
+	for (i = 0; i < lpars->n; i++) {
+		if (question[i].asked)
+			pthread_join(question[i].thread, NULL);
+		else
+			ask_one(&question[i]);
+		status[i] = question[i].answer;
+	}
+	free(question);
+	return status;
 }
 
 /* "io-error: /dev/vg0/web: no space"; what QEMU says is not trusted. To be freed. */

@@ -49,7 +49,7 @@ dm_say_nothing(int level, const char *file, int line, int dm_errno, const char *
 }
 
 /* One task on a volume, or NULL. */
-static struct dm_task *new_task(int type, const char *volume)
+struct dm_task *snap_task(int type, const char *volume)
 {
 	struct dm_task *task;
 
@@ -65,7 +65,7 @@ static struct dm_task *new_task(int type, const char *volume)
 /* Sets *response, to be freed, if it is not NULL. */
 int snap_message(const char *volume, const char *text, char **response)
 {
-	struct dm_task *task = new_task(DM_DEVICE_TARGET_MSG, volume);
+	struct dm_task *task = snap_task(DM_DEVICE_TARGET_MSG, volume);
 	const char *answer;
 	int ret = 0;
 
@@ -164,7 +164,7 @@ static int parse_status(const char *type, const char *params, struct volume_stat
 /* Returns 0 or a negative errno. */
 static int read_status(const char *volume, struct volume_status *status)
 {
-	struct dm_task *task = new_task(DM_DEVICE_STATUS, volume);
+	struct dm_task *task = snap_task(DM_DEVICE_STATUS, volume);
 	char *type = NULL, *params = NULL;
 	uint64_t start, length;
 	struct dm_info info;
@@ -186,7 +186,7 @@ static int read_status(const char *volume, struct volume_status *status)
 }
 
 /* Device mapper splits a message at blanks, and takes backslashes away. */
-static char *quoted(const char *text)
+char *snap_quoted(const char *text)
 {
 	char *copy = xalloc(2 * strlen(text) + 1), *at = copy;
 
@@ -244,7 +244,7 @@ static int parse_change(struct change *change, struct args *args, bool two_names
 
 static int send_change(const struct change *change)
 {
-	char *name = quoted(change->name), *to = quoted(change->to);
+	char *name = snap_quoted(change->name), *to = snap_quoted(change->to);
 	char *text = xprintf("%s%s %s %s", change->group ? "group " : "", change->verb, name, to);
 	int ret = snap_message(change->volume, text, NULL);
 
@@ -291,7 +291,7 @@ static int tell_read_only(const char *volume)
 static int send_take(const char *volume, const char *name, const char *note)
 {
 	const struct change change = { .volume = volume, .group = true };
-	char *quoted_name = quoted(name), *quoted_note = quoted(note);
+	char *quoted_name = snap_quoted(name), *quoted_note = snap_quoted(note);
 	char *text = xprintf("take %s %s", quoted_name, quoted_note);
 	int ret = snap_message(volume, text, NULL);
 
@@ -441,7 +441,7 @@ int snap_has_state(const char *volume, const char *state)
 /* Take or delete one state. */
 int snap_change(const char *volume, const char *verb, const char *state)
 {
-	char *name = quoted(state), *text = xprintf("%s %s", verb, name);
+	char *name = snap_quoted(state), *text = xprintf("%s %s", verb, name);
 	int ret = snap_message(volume, text, NULL);
 
 	free(text);

@@ -7,7 +7,9 @@
 
 #include "lib/lib.h"
 
-/* snap.c, snap_check.c: states of snapsync volumes */
+struct dm_task;
+
+/* snap.c, snap_diff.c, snap_check.c: states of snapsync volumes */
 int snap_list_verb(struct args *args);
 int snap_take_verb(struct args *args);
 int snap_restore_verb(struct args *args);
@@ -15,8 +17,11 @@ int snap_delete_verb(struct args *args);
 int snap_rename_verb(struct args *args);
 int snap_settle_verb(struct args *args);
 int snap_merge_verb(struct args *args);
+int snap_diff_verb(struct args *args);
 int snap_volume_of(const char *disk, char *volume, size_t size);
+struct dm_task *snap_task(int type, const char *volume);
 int snap_message(const char *volume, const char *text, char **response);
+char *snap_quoted(const char *text);
 int snap_change(const char *volume, const char *verb, const char *state);
 int snap_has_state(const char *volume, const char *state);
 void snap_delete_cut(const char *volume, uint64_t deadline_ns);

@@ -35,7 +35,7 @@ static void print_list(const char *path, struct json_object *list, const char *r
 
 static void print_text(const struct store *store, const char *path)
 {
-	bool is_lost = json_count(store->problems);
+	bool is_lost = store_is_lost(store);
 
 	print_list(path, store->problems, "");
 	print_list(path, store->damages, is_lost ? "" : "; activation repairs it");
@@ -68,7 +68,7 @@ static int check(int fd, const char *path)
 	bool is_well;
 
 	store_check(store);
-	is_well = !json_count(store->problems) && !json_count(store->damages);
+	is_well = !store_is_lost(store) && !json_count(store->damages);
 	if (options.json)
 		print_json(store, path);
 	else

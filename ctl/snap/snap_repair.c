@@ -33,11 +33,6 @@ struct repair {
 	size_t n_lost;
 };
 
-static bool is_proven(const struct store *store)
-{
-	return !json_count(store->problems);
-}
-
 static int write_block(const struct store *store, u64 block, const void *image)
 {
 	if (pwrite(store->fd, image, SS_BLOCK_SIZE, block * SS_BLOCK_SIZE) == SS_BLOCK_SIZE)
@@ -347,12 +342,13 @@ static int repair_blocks(struct repair *repair)
 	return ret;
 }
 
-static int write_super_at(const struct store *store, u64 block, u64 seq)
+static int write_super_at(const struct store *store, const struct ss_super *super, u64 block,
+			  u64 seq)
 {
 	static u8 image[SS_BLOCK_SIZE] __attribute__((aligned(8)));
 
 	memset(image, 0, sizeof(image));
-	memcpy(image, &store->super, sizeof(store->super));
+	memcpy(image, super, sizeof(*super));
 	ss_sector_seal(store->uuid, image, block, seq);
 	return write_block(store, block, image);
 }
@@ -360,11 +356,11 @@ static int write_super_at(const struct store *store, u64 block, u64 seq)
 /* With its copy, in the order in which one may be lost. */
 static int write_super(const struct store *store, u64 seq)
 {
-	int ret = write_super_at(store, seq & 1, seq);
+	int ret = write_super_at(store, &store->super, seq & 1, seq);
 
 	if (!ret && fsync(store->fd))
 		ret = -errno;
-	ret = ret ? ret : write_super_at(store, SS_COPY_BLOCK + (seq & 1), seq);
+	ret = ret ? ret : write_super_at(store, &store->super, SS_COPY_BLOCK + (seq & 1), seq);
 	if (!ret && fsync(store->fd))
 		ret = -errno;
 	return ret;
@@ -376,6 +372,31 @@ static int repair_super(struct store *store)
 	if (!store->lost_super)
 		return 0;
 	return write_super(store, store->is_copy ? store->seq : store->seq + 1);
+}
+
+/* Of a superblock that is sound. */
+static int repair_copy(const struct store *store, unsigned int which)
+{
+	static u8 image[SS_BLOCK_SIZE] __attribute__((aligned(8)));
+	const struct ss_super *super = (void *)image;
+
+	store_read_block(store, which, image);
+	if (!ss_super_is_sound(super, which, which))
+		return -EIO;
+	if (store_has_copy(store, which, super))
+		return 0;
+	return write_super_at(store, super, SS_COPY_BLOCK + which, ss_super_seq(super));
+}
+
+/* Once the superblocks themselves are there. */
+static int repair_copies(const struct store *store)
+{
+	int ret = repair_copy(store, 0);
+
+	ret = ret ? ret : repair_copy(store, 1);
+	if (!ret && fsync(store->fd))
+		ret = -errno;
+	return ret;
 }
 
 static int write_supers(struct repair *repair)
@@ -447,9 +468,10 @@ int store_repair(struct store *store, bool force)
 	int ret;
 
 	store_check(store);
-	if (is_proven(store)) {
+	if (!store_is_lost(store)) {
 		ret = repair_blocks(&repair);
 		ret = ret ? ret : repair_super(store);
+		ret = ret ? ret : repair_copies(store);
 	} else {
 		ret = force ? salvage(&repair) : -EUCLEAN;
 	}

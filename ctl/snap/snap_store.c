@@ -49,7 +49,8 @@ static void damage(struct store *store, const char *fmt, ...)
 	va_end(ap);
 }
 
-static bool has_problems(const struct store *store)
+/* What the module refuses: it is not certain that nothing is lost. */
+bool store_is_lost(const struct store *store)
 {
 	return json_count(store->problems);
 }
@@ -160,6 +161,29 @@ static const struct ss_super *stand_in(struct store *store, unsigned int lost, u
 	return store->is_copy ? copy : other;
 }
 
+/* Is there a copy, as there has to be? It may be an older one, or a newer one after a crash. */
+bool store_has_copy(const struct store *store, unsigned int which, const struct ss_super *super)
+{
+	static u8 image[SS_BLOCK_SIZE] __attribute__((aligned(8)));
+	const struct ss_super *copy;
+
+	if (!(le32toh(super->features) & SS_FEATURE_DIGEST))
+		return true;
+	copy = sound_copy(store, which, image);
+	return copy && !memcmp(copy->uuid, super->uuid, SS_UUID_SIZE);
+}
+
+/* Of two that are sound. */
+static const struct ss_super *choose_newer(struct store *store, const struct ss_super **super)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		if (!store_has_copy(store, i, super[i]))
+			damage(store, "the copy of superblock %u is damaged", i);
+	return ss_super_newer(super[0], super[1]);
+}
+
 /*
  * Both are lost. The module does not believe copies alone, which survive a
  * wipefs, and whatever was written there since; so it takes at least the magic.
@@ -191,7 +215,7 @@ static const struct ss_super *choose(struct store *store, u8 image[2][SS_BLOCK_S
 	else if (super[0] && super[1] && memcmp(super[0]->uuid, super[1]->uuid, SS_UUID_SIZE))
 		problem(store, "the superblocks are of two stores");
 	else if (super[0] && super[1])
-		return ss_super_newer(super[0], super[1]);
+		return choose_newer(store, super);
 	else
 		return super[0] ? stand_in(store, 1, image[1], super[0])
 				: stand_in(store, 0, image[0], super[1]);
@@ -489,12 +513,12 @@ void store_check(struct store *store)
 	if (!store_pick_super(store, false))
 		return;
 	check_sizes(store);
-	if (has_problems(store))
+	if (store_is_lost(store))
 		return;
 	store_read_blocks(store);
 	check_proof(store);
 	/* A block that cannot be read makes all that depends on it look wrong. */
-	if (has_problems(store))
+	if (store_is_lost(store))
 		return;
 	check_layers(store);
 	check_versions(store);

@@ -97,11 +97,13 @@ struct store {
 struct store *store_new(int fd);
 void store_free(struct store *store);
 void store_check(struct store *store);
+bool store_is_lost(const struct store *store);
 bool store_read_block(const struct store *store, u64 block, void *into);
 void store_read_blocks(struct store *store);
 bool store_pick_super(struct store *store, bool copies);
 int store_read_pair(const struct store *store, enum ss_kind kind, u32 number, u8 *pair,
 		    enum ss_slot_state *state, u64 *seq);
+bool store_has_copy(const struct store *store, unsigned int which, const struct ss_super *super);
 u64 store_chunks(const struct store *store);
 bool store_is_used(const struct store *store, u32 number);
 void store_sort_versions(struct store *store);

@@ -85,10 +85,11 @@ struct lpar_cut_point {
  * @fired: called once for a cut that has fired, before any ->finish(); also when
  *	the class has no part in it. Process context, may sleep. May be NULL.
  * @finish: completes the report after the cut fired, or undoes ->collect()
- *	when it did not. Process context, may sleep.
+ *	when it did not. Process context, may sleep, also for as long as a disk does
+ *	not answer; may be called for several cuts at a time.
  * @lapse: the gate of an LPAR, which a cut had closed, has opened by its own
- *	time-out: lets go what the cut made wait. Process context, may sleep. May
- *	be NULL.
+ *	time-out, or by a forced deactivation: lets go what that cut made wait, and
+ *	nothing of a later one. Process context, may sleep. May be NULL.
  * @release: frees the point. Process context.
  */
 struct lpar_cut_class {
@@ -100,9 +101,9 @@ struct lpar_cut_class {
 	int (*collect)(struct lpar_cut *cut, const char *lpar_name);
 	int (*ready)(struct lpar_cut *cut);
 	void (*fire)(struct lpar_cut_point *point, enum lpar_cut_action action);
-	void (*fired)(enum lpar_cut_action action);
+	void (*fired)(struct lpar_cut *cut);
 	void (*finish)(struct lpar_cut_point *point, enum lpar_cut_action action, bool fired);
-	void (*lapse)(const char *lpar_name);
+	void (*lapse)(const char *lpar_name, u32 cut);
 	void (*release)(struct lpar_cut_point *point);
 };
 
@@ -111,5 +112,6 @@ void lpar_cut_unregister(struct lpar_cut_class *class);
 void lpar_cut_add(struct lpar_cut *cut, const struct lpar_cut_class *class,
 		  struct lpar_cut_point *point);
 enum lpar_cut_action lpar_cut_action(const struct lpar_cut *cut);
+u32 lpar_cut_id(const struct lpar_cut *cut);
 
 #endif /* _LPARKIT_CUT_H */

@@ -8,6 +8,7 @@ guests_a="a1 a2 a3 a4"
 guests_b="b1 b2 b3 b4"
 # shellcheck disable=SC2034 # for those who source it
 hosts=a,b
+ha_address=10.8.0.100 # of the service that keepalived moves
 export DM_DISABLE_UDEV=1
 PATH=$LPARKIT_BUILD/selftests/qemu:$LPARKIT_BUILD/selftests/cluster:$PATH
 
@@ -114,22 +115,27 @@ modules_up() {
 	done
 }
 
-# describe GUEST MS: its INI file. Standbys have vhost-net, primaries QEMU's own thread.
-# Their consoles are quieter than others': each letter is an exit from the guest.
+# describe GUEST MS [TOKEN ADVERT]: its INI file. Standbys have vhost-net, primaries QEMU's
+# own thread. Their consoles are quieter than others': each letter is an exit from the
+# guest. With corosync's token, in ms, and keepalived's advertisements, in s, it runs both.
 describe() {
-	local role=primary vhost=off
+	local role=primary vhost=off memory=128M initramfs=initramfs words=
 
 	[[ $1 = a* ]] || role=standby vhost=on
+	if [ $# -gt 2 ]; then
+		memory=256M initramfs=initramfs-ha
+		words=" ha_token=$3 ha_advert=$4 ha_address=$ha_address"
+	fi
 	mkdir -p /etc/lparkit /run/guest
 	cat >"/etc/lparkit/$1.lpar" <<-EOT
 		[lpar]
 		cpus=$((${1#?}))
-		memory=128M
+		memory=$memory
 		disk=/dev/mapper/$1
 		[guest]
 		kernel=$LPARKIT_BUILD/guest/vmlinux
-		initrd=$LPARKIT_BUILD/guest/initramfs
-		append=console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check cryptomgr.notests guest_addr=$(guest_address "$1") pair=$(guest_address "$(peer_of "$1")") pair_role=$role pair_ms=$2 beat_ms=2000
+		initrd=$LPARKIT_BUILD/guest/$initramfs
+		append=console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check cryptomgr.notests guest_addr=$(guest_address "$1") pair=$(guest_address "$(peer_of "$1")") pair_role=$role pair_ms=$2 beat_ms=2000$words
 		machine=q35,sata=off,smbus=off,hpet=off
 		args=-netdev tap,id=n,ifname=tap-$1,script=no,downscript=no,vhost=$vhost
 		args=-device virtio-net-pci,netdev=n,romfile=,mac=52:54:00:08:00:$(guest_address "$1" | sed 's/.*\.//')
@@ -211,6 +217,11 @@ say() {
 # shown GUEST KEY: a number of "pair show"
 shown() {
 	say "$1" "pair show" | tr ' ' '\n' | sed -n "s/^$2=//p"
+}
+
+# qmp GUEST COMMAND: to the QEMU of a guest on this host
+qmp() {
+	talk "/run/lparkit/$1/qmp.sock" "{\"execute\": \"$2\"}"
 }
 
 guest_is_up() {

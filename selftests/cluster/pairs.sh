@@ -26,7 +26,7 @@ hosts_up() {
 	wait_until 120 test -e $share/b.up
 }
 
-# cluster_up PAIRS MS: that many pairs, which beat every MS
+# cluster_up PAIRS MS [TOKEN ADVERT]: that many pairs, which beat every MS; see describe
 cluster_up() {
 	local i guest
 
@@ -37,7 +37,7 @@ cluster_up() {
 	node_disks "${primaries[@]}" || return 1
 	on b node_disks "${standbys[@]}" || return 1
 	for guest in "${primaries[@]}" "${standbys[@]}"; do
-		on "$(home_of "$guest")" describe "$guest" "$2" || return 1
+		on "$(home_of "$guest")" describe "$guest" "${@:2}" || return 1
 		on "$(home_of "$guest")" lparctl start "$guest" || return 1
 	done
 	for guest in "${primaries[@]}" "${standbys[@]}"; do

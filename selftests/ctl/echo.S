@@ -10,6 +10,8 @@
 start:
 	xor	%ax, %ax
 	mov	%ax, %ds
+	mov	%ax, %ss
+	mov	$0x7c00, %sp
 	mov	$0x7c00 + ready - start, %si
 hello:
 	lodsb
@@ -18,8 +20,13 @@ hello:
 	call	say
 	jmp	hello
 	sti
+	xor	%cx, %cx
 listen:
-	hlt /* until the clock's next interrupt */
+	dec	%cx /* what comes at once is taken at once; then until the clock's next interrupt */
+	jnz	look
+	hlt
+	mov	$1, %cx
+look:
 	mov	$status, %dx
 	in	%dx, %al
 	test	$1, %al
@@ -29,6 +36,7 @@ listen:
 	cmp	$'q', %al
 	je	off
 	call	say
+	mov	$0x2000, %cx
 	jmp	listen
 off:
 	mov	$power, %dx
@@ -37,6 +45,13 @@ off:
 	hlt
 	jmp	off
 say:
+	push	%ax
+	mov	$status, %dx
+full:
+	in	%dx, %al
+	test	$0x20, %al
+	jz	full
+	pop	%ax
 	mov	$serial, %dx
 	out	%al, %dx
 	ret

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 9
+plan 10
 cd "$(dirname "$0")/../../ctl" || bail "no ctl"
 
 # knows ROOM OTHER...: its files include headers of these and no others of ours
@@ -24,7 +24,7 @@ small() {
 # No room is left out of this test.
 all_rooms() {
 	same "$(find . -mindepth 1 -type d | sort | xargs)" \
-		"./cluster ./guest ./lib ./lpar ./net ./snap ./throttle"
+		"./cluster ./guest ./lib ./lpar ./net ./relocate ./snap ./throttle"
 }
 
 check "lib knows no object" knows lib
@@ -32,6 +32,7 @@ check "lpar knows lib" knows lpar lib
 for room in guest net snap throttle; do
 	check "$room knows lib and lpar" knows $room lib lpar
 done
+check "relocate knows lib and snap" knows relocate lib snap
 check "cluster knows those of guests" knows cluster lib lpar guest net snap throttle
 check "these are all" all_rooms
 check "no file is larger than 800 lines" small

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 32
+plan 35
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
@@ -89,7 +89,7 @@ unit_is_valid() {
 check "lparctl(8)" clean "$page"
 check "lpar.conf(5)" clean "$ctl/lpar.conf.5"
 check "every object is in the synopsis" in_synopsis
-for object in lpar cut netbuf throttle snap cluster migrate; do
+for object in lpar cut netbuf throttle snap relocate cluster migrate; do
 	check "every verb of $object is documented" documented $object
 	check "every verb of $object has a help" has_help $object
 done
@@ -105,6 +105,7 @@ check "completion of an option" complete_offers --action cut --ac
 check "completion of a verb of netbuf" complete_offers drain netbuf dr
 check "completion of a setting of netbuf" complete_offers --limit-bytes netbuf attach tap0 --lim
 check "completion of a verb of throttle" complete_offers follow throttle fo
+check "completion of a verb of relocate" complete_offers abort relocate ab
 check "completion of an event" complete_offers gate-timeout monitor --event gate-t
 check_fails "no completion of nonsense" complete_offers . frobnicate ""
 

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 56
+plan 80
 states=$scratch/states
 host_up h
 boot_disk echo
@@ -55,9 +55,15 @@ given_back() {
 	same "$(ls "$(run_of h g)")" qemu.log && same "$(cat "$scratch/h/kernel/g/state")" 0
 }
 
-# hear SOCKET: what systemd hears next
+# hear SOCKET: what systemd hears next, from the return of this call on
 hear() {
-	python3 - "$@" <<-'EOT'
+	: >"$scratch/heard"
+	hear_one "$1" >>"$scratch/heard" &
+	wait_until 100 grep -q listens "$scratch/heard"
+}
+
+hear_one() {
+	python3 - "$1" <<-'EOT'
 		import socket, sys
 		own = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 		own.bind(sys.argv[1].replace("@", "\0"))
@@ -69,8 +75,7 @@ hear() {
 
 # The guest powers down
 for socket in "$scratch/notify" "@lparkit-test-$$"; do
-	hear "$socket" >"$scratch/heard" &
-	wait_until 100 grep -q listens "$scratch/heard"
+	hear "$socket"
 	check "the guest starts" supervise "$socket"
 	check "systemd hears of it" wait_until 60 grep -qx READY=1 "$scratch/heard"
 	check "it is watched" watches
@@ -119,6 +124,75 @@ supervise ""
 kill -9 "$(guest_pid h g)"
 check "QEMU, no child of its, is killed" ended 1
 check "everything is given back" given_back
+
+# The supervisor is killed, then its guest powers down
+unwatched() {
+	kill -9 "$supervisor"
+	wait "$supervisor" 2>/dev/null
+}
+# gone PID
+gone() {
+	wait_until 60 test ! -d "/proc/$1"
+}
+# runs_anew: not the guest that was there
+runs_anew() {
+	supervise "" && test "$(guest_pid h g)" != "$guest"
+}
+check "the guest starts" supervise
+guest=$(guest_pid h g)
+qmp h g system_reset >/dev/null
+check "a guest that reboots goes on" tell hello
+unwatched
+check "it powers down, and nobody watches" tell q
+check "QEMU has ended" gone "$guest"
+hear "$scratch/third"
+NOTIFY_SOCKET=$scratch/third check "the next supervisor starts none" says 0 \
+	"^g: guest has powered down" timeout 60 "$scratch/via" h lparctl start g --wait
+check "systemd takes that for a start" wait_until 60 grep -qx READY=1 "$scratch/heard"
+check "everything is given back" given_back
+check "the guest starts again when somebody wants it" supervise
+unwatched
+guest=$(guest_pid h g)
+tell q
+gone "$guest"
+check "start without --wait is somebody who wants it" exits 0 on h start g
+check "what it has started is not taken for another" supervise
+check "the guest powers down" tell q
+check "so its supervisor ends" ended
+check "the guest starts" supervise
+unwatched
+guest=$(guest_pid h g)
+kill -9 "$guest"
+gone "$guest"
+check "a QEMU that was killed, as was its supervisor, is started anew" runs_anew
+guest=$(guest_pid h g)
+kill -TERM "$supervisor"
+check "a supervisor is told to end" ended
+tell q
+gone "$guest"
+check "what powers down after that is started anew" runs_anew
+guest=$(guest_pid h g)
+on h stop g --timeout 0 >/dev/null
+wait "$supervisor"
+on h start g >/dev/null
+guest=$(guest_pid h g)
+tell q
+gone "$guest"
+check "as is what was never watched" runs_anew
+check "the guest powers down" tell q
+check "so its supervisor ends" ended
+
+# QEMU does not even start
+description=$scratch/h/root/etc/lparkit/g.lpar
+cp "$description" "$scratch/good"
+echo "args=-nonsense" >>"$description"
+on h activate g >/dev/null
+check "in an LPAR that is active QEMU ends at once" says 5 "QEMU ended at once" on h start g --wait
+check "only its words are left" same "$(ls "$(run_of h g)")" qemu.log
+cp "$scratch/good" "$description"
+check "the next start starts the guest" supervise
+check "the guest powers down" tell q
+check "so its supervisor ends" ended
 
 # A restore puts another guest in its place
 cluster() {

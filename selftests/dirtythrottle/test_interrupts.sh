@@ -25,7 +25,7 @@ unthrottled=$(guest_do busy interrupt)
 diag "without a limit $((unthrottled / 1000)) us"
 check "its interrupts are handled" at_most "$unthrottled" 5000000000
 lparctl throttle attach "$pid" --limit ${LIMIT_KIB}K
-check "all wait" wait_until 20 all_wait
+check "all wait" wait_until 20 all_wait || diag "us: $(vcpu_field "$pid" delayed_us | xargs)"
 throttled=$(guest_do busy interrupt)
 diag "with a limit $((throttled / 1000)) us"
 check "no vCPU is deaf while it waits" at_most "$throttled" $SOON_NS

@@ -17,6 +17,7 @@
  *   dirty MIB                   write to each page of MIB of memory, again and again
  *   dirtied                     stop that, and check each page
  *   pair COMMAND                see pair.c
+ *   ha COMMAND                  see ha.c
  *   off                         power off
  *
  * With guest_addr=ADDR on the kernel's command line it sets up eth0 and checks and
@@ -49,6 +50,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "ha.h"
 #include "pair.h"
 #include "workload.h"
 
@@ -493,11 +495,11 @@ static void command_info(void)
 	       (unsigned long)counters_address);
 }
 
-static void command_pair(const char *command)
+static void command_to(void (*whom)(const char *, char *, size_t), const char *command)
 {
 	char text[512];
 
-	pair_command(command, text, sizeof(text));
+	whom(command, text, sizeof(text));
 	answer("%s", text);
 }
 
@@ -533,7 +535,9 @@ static void obey(const char *command)
 	else if (!strcmp(command, "dirtied"))
 		command_dirtied();
 	else if (!strncmp(command, "pair ", 5))
-		command_pair(command + 5);
+		command_to(pair_command, command + 5);
+	else if (!strncmp(command, "ha ", 3))
+		command_to(ha_command, command + 3);
 	else if (!strcmp(command, "off"))
 		command_off();
 	else
@@ -556,6 +560,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	start_network();
 	pair_start();
+	ha_start();
 	start_thread(beat, NULL);
 	printf("guest: ready\n");
 	while (commands && fgets(command, sizeof(command), commands)) {

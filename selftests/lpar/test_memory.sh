@@ -35,11 +35,41 @@ hold() {
 	wait_until 20 grep -q held "$scratch/hold"
 }
 
+# Activates p, which was filled before, and deactivates it: the CPUs on which threads of the
+# module have taken its memory are $1.
+taken_on() {
+	local cpus
+
+	: >"$tracing/trace"
+	lparcall activate p || return 1
+	cpus=$(sed -n 's/.*lpar_crew.*\[0*\([0-9][0-9]*\)\].*mm_page_alloc.*/\1/p' \
+		"$tracing/trace" | sort -u | xargs)
+	lparcall deactivate p
+	same "$cpus" "$1"
+}
+
+# Both at a time; which one is active is $winner, the other is $loser.
+activate_two() {
+	local first second
+
+	lparcall activate "$1" 2>"$scratch/$1" &
+	first=$!
+	lparcall activate "$2" 2>"$scratch/$2" &
+	second=$!
+	winner='' loser=$2
+	wait $first && winner=$1
+	if wait $second; then
+		[ -z "$winner" ] || return 1
+		winner=$2 loser=$1
+	fi
+	[ -n "$winner" ]
+}
+
 activated_or_not() {
 	lparcall activate "$1" || is "$1" state defined
 }
 
-plan 67
+plan 76
 load lpar
 events=$scratch/events
 listen "$events"
@@ -159,6 +189,36 @@ check "nearly all there is: done or refused" activated_or_not big
 check_fails "and no process had to die for it" says "Out of memory" dmesg
 lparcall deactivate big
 check "nothing is lost" wait_until 30 back 1 "$free_1"
+
+# Two that are more than the node has together
+free_1=$(free_kib 1)
+half=$(((free_1 * 6 / 10) >> 11 << 1))
+lparcall create x memory ${half}M node 1
+lparcall create y memory ${half}M node 1
+check "two at a time: one is activated" activate_two x y
+check "the other is not" is "$loser" state defined
+check "and told why" says "^ENOMEM: " cat "$scratch/$loser"
+check_fails "no process had to die for it" says "Out of memory" dmesg
+lparcall deactivate "$winner"
+check "nothing is lost" wait_until 30 back 1 "$free_1"
+
+# By several CPUs of the node, not by those of another LPAR
+tracing=/sys/kernel/tracing
+mountpoint -q $tracing || mount -t tracefs tracefs $tracing
+echo 'order == 9' >$tracing/events/kmem/mm_page_alloc/filter
+echo 1 >$tracing/events/kmem/mm_page_alloc/enable
+memtool dirty 600
+lparcall create p memory 300M node 1
+check "taken on all CPUs of the node" wait_until 60 taken_on "2 3"
+make q cpus 3
+check "not on another LPAR's" taken_on 2
+unmake q
+lparcall set p cpus 3
+check "but on its own" wait_until 60 taken_on "2 3"
+echo 0 >$tracing/events/kmem/mm_page_alloc/enable
+lparcall activate p
+data check "zero, whoever has taken it" memtool zero /dev/lpar/p
+unmake p
 
 # No 2 MiB in one piece: 4 KiB pages, or a refusal
 start taskset -c 2 memtool fragment 500 >"$scratch/fragment"

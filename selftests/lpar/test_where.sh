@@ -86,7 +86,7 @@ active_objects() {
 	cut -d' ' -f1 "/sys/kernel/slab/$1/objects"
 }
 
-plan 46
+plan 49
 load lpar
 events=$scratch/events
 listen "$events"
@@ -127,6 +127,9 @@ check "pin two only" lparcall pin a $(pins "$busy" 2 3)
 check "these stay" on_cpu "$second" 3
 check "the others share what is left" on_cpu "$fourth" 4,5
 refused EINVAL "a CPU that is not the LPAR's" lparcall pin a pin "0:$first:1"
+refused EINVAL "two on one CPU" lparcall pin a pin "0:$first:2" pin "1:$second:2"
+refused EINVAL "one thread on two" lparcall pin a pin "0:$first:2" pin "1:$first:3"
+refused EINVAL "one vCPU twice" lparcall pin a pin "0:$first:2" pin "0:$second:3"
 refused ESRCH "a thread that is no member" lparcall pin a pin "0:$noise:2"
 # shellcheck disable=SC2046 # words
 refused E2BIG "more pins than get can show" \

@@ -3,7 +3,7 @@
  * snapfault: fails each allocation of a request to device mapper, one after the other.
  *
  *	snapfault message NAME MESSAGE [UNDO]	UNDO is sent when the message succeeded
- *	snapfault create NAME SECTORS PARAMETERS	a volume, which is removed again
+ *	snapfault create NAME SECTORS PARAMETERS [TARGET]	a device, which is removed again
  *
  * Ends when a request needs no more allocations than were tried. Fails if none of the
  * faults led to a refusal, or if one led to anything else than "no memory", or what the
@@ -18,6 +18,7 @@
 #define NTH_MAX 5000
 
 static int control;
+static const char *target = "snapsync";
 
 /* Returns 0 or a negative errno. */
 static int send(unsigned long command, const char *name, uint64_t sectors, const char *parameters)
@@ -33,7 +34,7 @@ static int send(unsigned long command, const char *name, uint64_t sectors, const
 	if (parameters) {
 		dm->target_count = 1;
 		spec->length = sectors;
-		strcpy(spec->target_type, "snapsync");
+		strncpy(spec->target_type, target, sizeof(spec->target_type) - 1);
 		strncpy((char *)(spec + 1), parameters, 512);
 	}
 	return ioctl(control, command, dm) ? -errno : 0;
@@ -72,11 +73,13 @@ int main(int argc, char **argv)
 	int countdown, refusals = 0, err = 0;
 	long nth, left = 0;
 
-	if (argc < 4 || argc > 5) {
-		fputs("usage: snapfault message NAME MESSAGE [UNDO] | create NAME SECTORS PARAMETERS\n",
+	if (argc < 4 || argc > 6) {
+		fputs("usage: snapfault message NAME MESSAGE [UNDO] | create NAME SECTORS PARAMETERS [TARGET]\n",
 		      stderr);
 		return 2;
 	}
+	if (argc == 6)
+		target = argv[5];
 	control = dm_control();
 	countdown = open_countdown();
 	for (nth = 1; !left && nth < NTH_MAX; nth++) {

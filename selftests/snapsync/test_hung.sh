@@ -14,11 +14,16 @@ is_over() {
 	! kill -0 "$1" 2>/dev/null
 }
 
+# has_cuts VOLUME NUMBER: states that cuts have made
+has_cuts() {
+	[ "$(dmsetup message "$1" 0 list | grep -c ^cut-)" = "$2" ]
+}
+
 hang() {
 	dmsetup suspend --noflush --nolockfs hung
 }
 
-plan 34
+plan 41
 for i in 0 1 2; do
 	dmsetup create base$i --table "0 2048 linear $base $((i * 2048))"
 done
@@ -83,6 +88,19 @@ check "which is a state" wait_until 60 sh -c 'dmsetup message w 0 list | grep -q
 dmsetup resume hung
 check "the state is there in the end" wait $take
 check "and the volume is as it should be" status_is v 5 2
+
+# A cut that has fired, and cannot be finished.
+lparctl thaw w
+fill /dev/mapper/v 103 0 4
+hang
+check "an LPAR is cut whose disk does not answer" answers lparctl cut --at now --lpar v --no-wait
+check "its gate closes" wait_until 60 grep -q closed /sys/class/lpar/v/gate
+check "meanwhile another LPAR is cut" answers lparctl cut --at now --lpar w
+check "which is another state" wait_until 60 has_cuts w 2
+check "the first is being cut yet" sh -c 'lparctl -j cut list | grep -q armed'
+dmsetup resume hung
+check "and is a state in the end" wait_until 60 sh -c 'dmsetup message v 0 list | grep -q ^cut-'
+check "and the volume is as it should be" status_is v 5 3
 lparctl deactivate v && lparctl deactivate w && lparctl delete v && lparctl delete w
 dmsetup remove v && dmsetup remove w
 

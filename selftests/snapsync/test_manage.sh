@@ -16,7 +16,7 @@ says() {
 	grep -q "$1" "$scratch/err"
 }
 
-plan 34
+plan 40
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 volume vol chunk 4
 check "take" lparctl snap take vol one note "after the installation"
@@ -42,6 +42,19 @@ data check_is "what the page cache had does not come back" "$(byte $vol 0)" 142
 exec 5<&-
 check "rename" lparctl snap rename vol two three
 check "delete" lparctl snap delete vol three
+check "differences from a state to what runs" lparctl -j snap diff vol one
+check_is "none yet" "$(lparctl snap diff vol one)" ""
+fill $vol 104 64 4
+fill $vol 104 68 8
+fill $vol 104 128 4
+check_is "are ranges" "$(lparctl snap diff vol one | tr '\n' ,)" "65536 12288,131072 4096,"
+lparctl snap take vol differs
+check_is "between states" "$(lparctl -j snap diff vol one differs)" \
+	'[{"start":65536,"bytes":12288},{"start":131072,"bytes":4096}]'
+check_is "from the base disk" "$(lparctl snap diff vol - differs)" "$(lparctl snap diff vol one)"
+check_fails "not of a state that is none" lparctl snap diff vol one nothing
+lparctl snap restore vol one
+lparctl snap delete vol differs
 check_is "one is left" "$(value "len(s)")" 2
 check_fails "no such state" lparctl snap restore vol two 2>"$scratch/err"
 check "says so" says "no such state"

@@ -59,7 +59,7 @@ enum verdict checker_check(int fd)
 	enum verdict verdict;
 
 	store_check(store);
-	verdict = json_object_array_length(store->problems)  ? LOST
+	verdict = store_is_lost(store)			     ? LOST
 		  : json_object_array_length(store->damages) ? REPAIRABLE
 							     : SOUND;
 	if (getenv("VERBOSE"))

@@ -115,22 +115,6 @@ void test_pass_second(void)
 	test_run_work();
 }
 
-u32 crc32c(u32 crc, const void *data, size_t size)
-{
-	static u32 table[256];
-	const u8 *byte = data;
-	unsigned int i, bit;
-
-	for (i = 0; !table[255] && i < 256; i++) {
-		table[i] = i;
-		for (bit = 0; bit < 8; bit++)
-			table[i] = table[i] >> 1 ^ (table[i] & 1 ? 0x82f63b78 : 0);
-	}
-	while (size--)
-		crc = crc >> 8 ^ table[(crc ^ *byte++) & 255];
-	return crc;
-}
-
 void generate_random_uuid(u8 *uuid)
 {
 	unsigned int i;

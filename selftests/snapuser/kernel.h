@@ -28,9 +28,6 @@
 /* Names of the C library that the kernel has not. */
 #define rename test_rename
 
-/* lparctl has one as well. */
-#define crc32c test_crc32c
-
 typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
@@ -64,6 +61,7 @@ typedef struct {
 #define S32_MAX INT32_MAX
 #define S64_MAX INT64_MAX
 #define BITS_PER_LONG 64
+#define BIT_WORD(n) ((n) / BITS_PER_LONG)
 #define BITS_TO_LONGS(n) (((n) + 63) / 64)
 #define PAGE_SIZE 4096UL
 #define SECTOR_SHIFT 9
@@ -84,11 +82,20 @@ typedef struct {
 		(b) = swap_;           \
 	})
 #define ilog2(n) (63 - __builtin_clzll(n))
+#define __ffs(n) ((unsigned int)__builtin_ctzl(n))
 #define fls(n) ((n) ? 32 - __builtin_clz(n) : 0)
 #define is_power_of_2(n) ((n) && !((n) & ((n)-1)))
 #define div_u64(n, d) ((u64)(n) / (d))
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 #define struct_size(p, member, n) (sizeof(*(p)) + sizeof((p)->member[0]) * (n))
+
+static inline int kstrtou64(const char *text, unsigned int radix, u64 *value)
+{
+	char *end;
+
+	*value = strtoull(text, &end, radix);
+	return *text && !*end ? 0 : -EINVAL;
+}
 
 static inline u64 div64_u64_rem(u64 n, u64 d, u64 *rest)
 {
@@ -502,7 +509,7 @@ void cancel_delayed_work_sync(struct delayed_work *dwork);
 void test_run_work(void);
 void test_pass_second(void);
 
-/* Sums */
+/* Sums: lparctl's own */
 u32 crc32c(u32 crc, const void *data, size_t size);
 void generate_random_uuid(u8 *uuid);
 
@@ -511,17 +518,9 @@ static inline u32 hash_32(u32 value, unsigned int bits)
 	return value * 0x61C88647U >> (32 - bits);
 }
 
-/* Another one than the kernel's does as well. */
-static inline u32 jhash_1word(u32 a, u32 seed)
+static inline u64 get_random_u64(void)
 {
-	a = (a ^ seed ^ a >> 16) * 0x85ebca6b;
-	a = (a ^ a >> 13) * 0xc2b2ae35;
-	return a ^ a >> 16;
-}
-
-static inline u32 get_random_u32(void)
-{
-	return random();
+	return (u64)random() << 32 ^ random();
 }
 
 /* Disks, see disk.c */
@@ -597,6 +596,14 @@ static inline void bio_list_add(struct bio_list *list, struct bio *bio)
 	list->tail = bio;
 }
 
+static inline void bio_list_add_head(struct bio_list *list, struct bio *bio)
+{
+	bio->bi_next = list->head;
+	list->head = bio;
+	if (!list->tail)
+		list->tail = bio;
+}
+
 static inline struct bio *bio_list_pop(struct bio_list *list)
 {
 	struct bio *bio = list->head;
@@ -629,6 +636,13 @@ static inline void dm_accept_partial_bio(struct bio *bio, unsigned int sectors)
 	assert(sectors && sectors <= bio->sectors);
 	bio->left += bio->sectors - sectors;
 	bio->sectors = sectors;
+}
+
+static inline void bio_advance(struct bio *bio, unsigned int bytes)
+{
+	assert(bytes / 512 <= bio->sectors);
+	bio->bi_iter.bi_sector += bytes / 512;
+	bio->sectors -= bytes / 512;
 }
 
 static inline void bio_endio(struct bio *bio)

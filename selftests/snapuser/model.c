@@ -27,6 +27,27 @@ static void is_durable(struct model *model)
 }
 
 /**
+ * model_init() - of a volume that was never written
+ * @model: result
+ * @sectors: its size
+ */
+void model_init(struct model *model, sector_t sectors)
+{
+	memset(model, 0, sizeof(*model));
+	model->sectors = sectors;
+	model->n_past = 1;
+	model->has_below = true;
+}
+
+/* A running layer has begun. */
+static void start_from(struct model *model, const char *name)
+{
+	model->below = model->now;
+	snprintf(model->below_name, sizeof(model->below_name), "%s", name);
+	model->has_below = true;
+}
+
+/**
  * model_write() - new stamps
  * @model: model
  * @test: volume
@@ -46,6 +67,30 @@ void model_write(struct model *model, struct test_volume *test, sector_t sector,
 	}
 	remember(model);
 	assert(!volume_io(test, REQ_OP_WRITE, sector, data, sectors));
+	if (model->n_past > MODEL_PAST - 4)
+		model_flush(model, test);
+}
+
+/**
+ * model_clear() - write zeroes, or discard, which shows what is below
+ * @model: model
+ * @test: volume
+ * @opf: REQ_OP_WRITE_ZEROES, or REQ_OP_DISCARD: nothing is done if it is not known what that shows
+ * @sector: first
+ * @sectors: number
+ */
+void model_clear(struct model *model, struct test_volume *test, blk_opf_t opf, sector_t sector,
+		 unsigned int sectors)
+{
+	bool discards = opf == REQ_OP_DISCARD;
+	unsigned int i;
+
+	if (discards && !model->has_below)
+		return;
+	for (i = sector; i < sector + sectors; i++)
+		model->now.stamp[i] = discards ? model->below.stamp[i] : 0;
+	remember(model);
+	assert(!volume_io(test, opf, sector, NULL, sectors));
 	if (model->n_past > MODEL_PAST - 4)
 		model_flush(model, test);
 }
@@ -75,6 +120,7 @@ void model_take(struct model *model, struct test_volume *test)
 	model->has_pending = true;
 	assert(!volume_message(test, "take %s", model->pending.name));
 	model->state[model->n_states++] = model->pending;
+	start_from(model, model->pending.name);
 	is_durable(model);
 }
 
@@ -89,6 +135,9 @@ void model_delete(struct model *model, struct test_volume *test, unsigned int wh
 	model->pending = model->state[which];
 	model->state[which] = model->state[--model->n_states];
 	model->has_pending = true;
+	/* Of what it had, that goes which is covered. */
+	if (!strcmp(model->pending.name, model->below_name))
+		model->has_below = false;
 	assert(!volume_message(test, "delete %s", model->pending.name));
 	is_durable(model);
 }
@@ -104,6 +153,36 @@ void model_restore(struct model *model, struct test_volume *test, unsigned int w
 	model->now = model->state[which].content;
 	remember(model);
 	assert(!volume_message(test, "restore %s", model->state[which].name));
+	start_from(model, model->state[which].name);
+	is_durable(model);
+}
+
+/**
+ * model_merge() - a state goes into BASE, which nobody sees
+ * @model: model
+ * @test: volume with writable_base
+ * @which: of model->state
+ *
+ * Return: false if others need BASE as it is.
+ */
+bool model_merge(struct model *model, struct test_volume *test, unsigned int which)
+{
+	int err = volume_message(test, "merge %s", model->state[which].name);
+
+	assert(!err || err == -EEXIST);
+	return !err;
+}
+
+/**
+ * model_grow() - a larger table, which shows zeroes of BASE, in each state
+ * @model: model
+ * @test: volume
+ * @sectors: its size
+ */
+void model_grow(struct model *model, struct test_volume *test, sector_t sectors)
+{
+	assert(!volume_reload(test, sectors));
+	model->sectors = sectors;
 	is_durable(model);
 }
 

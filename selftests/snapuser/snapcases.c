@@ -94,6 +94,7 @@ static void chunk_of_a_wiped_store(void)
 	vol.table.md = &vol.md;
 	vol.ti.table = &vol.table;
 	vol.ti.len = BASE_SECTORS;
+	args.sectors = BASE_SECTORS;
 	vol.volume = ss_volume_get(&vol.ti, &args, &error);
 	tap_check(!IS_ERR(vol.volume), "a table for a store of 4 KiB chunks");
 	wipe();
@@ -179,6 +180,69 @@ static void discards_in_pieces(void)
 	open_with_chunk(8);
 	tap_check(used() == before && shows('a', 3), "for good");
 	volume_close(&vol);
+}
+
+static const struct bio *long_bio;
+static bool commit_has_waited;
+
+/* A commit writes; once is enough. */
+static void on_commit(struct block_device *disk)
+{
+	commit_has_waited = long_bio->ended;
+	disk->on_write = NULL;
+}
+
+/* A bio of write-zeroes may be of 4 GiB: a flush does not wait for all of it. */
+static void zeroes_of_any_size(void)
+{
+	struct block_device *large = disk_new(32 << 11), *large_store = disk_new(48 << 11);
+	struct ss_volume_args args = { .chunk_sectors = 8 };
+	struct bio zeroes = { .bi_opf = REQ_OP_WRITE_ZEROES, .sectors = 32 << 11 };
+	struct bio flush = { .bi_opf = REQ_OP_WRITE | REQ_PREFLUSH };
+
+	volume_open(&vol, "vol", large, large_store, &args);
+	fill('a', 0, 8);
+	fill('a', (32 << 11) - 8, 8);
+	long_bio = &zeroes;
+	volume_start(&vol, &zeroes);
+	volume_start(&vol, &flush);
+	large_store->on_write = on_commit;
+	test_run_work();
+	tap_check(!large_store->on_write && !commit_has_waited,
+		  "a flush does not wait for write-zeroes of any size");
+	tap_check(zeroes.ended && flush.ended && !zeroes.bi_status && shows(0, 0) &&
+			  shows(0, (32 << 11) - 1),
+		  "which are done");
+	volume_close(&vol);
+	disk_free(large);
+	disk_free(large_store);
+}
+
+/* One that is idle may have lost its copies long before they are needed. */
+static void copy_is_lost(void)
+{
+	unsigned int which;
+
+	for (which = 0; which < 2; which++) {
+		u8 *copy = store->now + (SS_COPY_BLOCK + which) * SS_BLOCK_SIZE;
+
+		wipe();
+		open_with_chunk(8);
+		fill('a', 0, 8);
+		volume_close(&vol);
+		copy[100] ^= 1;
+		tap_check(checker_check(store->fd) == REPAIRABLE, "a damaged copy %u is found",
+			  which);
+		tap_check(!checker_repair(store->fd, false) && checker_check(store->fd) == SOUND,
+			  "and repaired");
+		memset(copy, 0xff, SS_BLOCK_SIZE);
+		tap_check(!open_with_chunk(8) && checker_check(store->fd) == SOUND,
+			  "as it is by an activation");
+		volume_close(&vol);
+		store->now[which * SS_BLOCK_SIZE + 100] ^= 1;
+		tap_check(!open_with_chunk(8) && shows('a', 0), "so that it stands in");
+		volume_close(&vol);
+	}
 }
 
 /* States are above one BASE, not above any of that size. */
@@ -303,6 +367,168 @@ static void salvage(void)
 	volume_close(&vol);
 }
 
+static int open_with_size(sector_t sectors)
+{
+	struct ss_volume_args args = { .chunk_sectors = 8, .sectors = sectors };
+
+	return volume_open(&vol, "vol", base, store, &args);
+}
+
+/* BASE has become larger, and so do volume and states, in use and later. */
+static void growth(void)
+{
+	const sector_t small = 1001, medium = 1500, large = 2000;
+
+	wipe();
+	memset(base->now, 0, BASE_SECTORS * 512);
+	memset(base->now + small * 512, 'x', (BASE_SECTORS - small) * 512);
+	open_with_size(small);
+	fill('a', 0, 8);
+	fill('a', small - 1, 1);
+	volume_message(&vol, "take one");
+	fill('b', small - 1, 1);
+	tap_check(!volume_reload(&vol, medium), "a larger table");
+	tap_check(shows('b', small - 1) && shows('x', small) && shows('x', medium - 1),
+		  "shows what BASE has there");
+	fill('c', small, medium - small);
+	volume_message(&vol, "take two");
+	tap_check(volume_reload(&vol, small) == -EBUSY && shows('c', medium - 1),
+		  "a smaller one is refused");
+	volume_close(&vol);
+	tap_check(open_with_size(small) == -EINVAL, "later, too");
+	tap_check(checker_check(store->fd) == SOUND, "the checker knows what is there");
+	base->now[0] ^= 1;
+	tap_check(open_with_size(large) == -EMEDIUMTYPE, "of another BASE nothing grows");
+	base->now[0] ^= 1;
+	tap_check(!open_with_size(large), "it may be larger at an activation");
+	tap_check(shows('c', medium - 1) && shows('x', medium) && shows('x', large - 1),
+		  "and shows what it did, and BASE");
+	volume_message(&vol, "restore one");
+	tap_check(shows('a', 0) && shows('a', small - 1) && shows('x', small) &&
+			  shows('x', large - 1),
+		  "so does a state that was smaller");
+	volume_message(&vol, "restore two");
+	tap_check(shows('b', small - 1) && shows('c', small) && shows('x', medium), "each of them");
+	volume_close(&vol);
+	base->now[(large - 1) * 512] ^= 1;
+	tap_check(!open_with_size(large), "the size is durable");
+	volume_close(&vol);
+	memset(base->now, 0, BASE_SECTORS * 512);
+}
+
+/* What tells whether a merge goes on into the right BASE is spread anew, but for what changes. */
+static void growth_while_merging(void)
+{
+	struct ss_volume_args args = { .chunk_sectors = 8, .writable_base = true, .sectors = 1000 };
+	u8 *elsewhere = base->now + 1096 / SS_SAMPLES * 63 / 8 * 8 * 512;
+
+	wipe();
+	volume_open(&vol, "vol", base, store, &args);
+	fill('m', 0, 8);
+	volume_message(&vol, "take one");
+	base->bad_to = 8;
+	volume_message(&vol, "merge one");
+	tap_check(!volume_reload(&vol, 1096), "a volume grows while a state is merged");
+	volume_close(&vol);
+	base->bad_to = 0;
+	args.sectors = 1096;
+	*elsewhere ^= 1;
+	tap_check(volume_open(&vol, "vol", base, store, &args) == -EMEDIUMTYPE,
+		  "into no other BASE does that go on");
+	*elsewhere ^= 1;
+	memset(base->now, 'x', 4096);
+	tap_check(!volume_open(&vol, "vol", base, store, &args) && shows('m', 0) && shows(0, 1095),
+		  "but where it began");
+	volume_message(&vol, "delete one");
+	volume_close(&vol);
+	tap_check(*base->now == 'm', "to its end");
+	memset(base->now, 0, BASE_SECTORS * 512);
+}
+
+static u8 diff_from[BASE_SECTORS * 512], diff_to[BASE_SECTORS * 512];
+
+static void read_all(u8 *data)
+{
+	assert(!volume_io(&vol, REQ_OP_READ, 0, data, BASE_SECTORS));
+}
+
+/* Counts sectors that an answer has, and marks them; returns where to go on, 0 at the end. */
+static sector_t parse_diff(char *answer, u8 *marks, unsigned int *sum, unsigned int *lines)
+{
+	sector_t start, sectors, next = 0;
+	char *line, *rest;
+
+	for (line = strtok_r(answer, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		if (sscanf(line, "next %llu", &next) == 1 || !strncmp(line, "end ", 4))
+			break;
+		assert(sscanf(line, "%llu %llu", &start, &sectors) == 2);
+		memset(marks + start, 1, sectors);
+		*sum += sectors;
+		++*lines;
+	}
+	free(answer);
+	return next;
+}
+
+/* Nothing that is not there differs. Returns the number of sectors, and of runs in @lines. */
+static unsigned int diff(const char *from, const char *to, unsigned int size, unsigned int *lines)
+{
+	static u8 marks[BASE_SECTORS];
+	unsigned int sum = 0, i;
+	sector_t next = 0;
+
+	memset(marks, 0, sizeof(marks));
+	*lines = 0;
+	do {
+		char *answer = volume_answer(&vol, size, "diff %s %s %llu", from, to, next);
+
+		if (!answer)
+			return 0;
+		next = parse_diff(answer, marks, &sum, lines);
+	} while (next);
+	for (i = 0; i < BASE_SECTORS; i++)
+		if (!marks[i] && memcmp(diff_from + i * 512, diff_to + i * 512, 512))
+			return 0;
+	return sum;
+}
+
+/* What two states have from different places, by sectors. */
+static void differences(void)
+{
+	unsigned int lines, i;
+
+	wipe();
+	open_with_chunk(8);
+	read_all(diff_from);
+	fill('a', 0, 32);
+	fill('a', 1001, 1);
+	read_all(diff_to);
+	volume_message(&vol, "take one");
+	tap_check(diff("-", "one", 4096, &lines) == 33 && lines == 2, "what a state has, in runs");
+	memcpy(diff_from, diff_to, sizeof(diff_to));
+	fill('b', 8, 1);
+	fill('b', 15, 2);
+	volume_io(&vol, REQ_OP_WRITE_ZEROES, 24, NULL, 8);
+	for (i = 1024; i < 2048; i += 2)
+		fill('b', i, 1);
+	read_all(diff_to);
+	tap_check(diff("one", "-", 1 << 20, &lines) == 11 + 512 && lines == 3 + 512,
+		  "what was written since");
+	volume_message(&vol, "take two");
+	tap_check(diff("one", "two", 1 << 20, &lines) == 11 + 512, "between two states");
+	tap_check(diff("one", "two", 1024, &lines) == 11 + 512, "in many small answers");
+	tap_check(!volume_answer(&vol, 100, "diff one two 0"), "but not in none");
+	tap_check(!volume_answer(&vol, 4096, "diff one three 0") &&
+			  !volume_answer(&vol, 4096, "diff one two 1") &&
+			  !volume_answer(&vol, 4096, "diff one two 2048"),
+		  "what makes no sense is refused");
+	memcpy(diff_from, diff_to, sizeof(diff_to));
+	fill('c', 0, 2048);
+	discard(0, 2048);
+	tap_check(!diff("two", "-", 4096, &lines) && !lines, "what was discarded is no difference");
+	volume_close(&vol);
+}
+
 /* Writes go on while there is no memory, as those of swap have to. */
 static void no_memory(void)
 {
@@ -346,15 +572,20 @@ int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(50);
+	tap_plan(82);
 	copies_cannot_be_written();
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
 	discards_in_pieces();
+	zeroes_of_any_size();
+	copy_is_lost();
 	other_base();
 	merge_goes_on();
 	salvage();
 	copy_ahead();
+	growth();
+	growth_while_merging();
+	differences();
 	no_memory();
 	data_of_others();
 	disk_free(base);

@@ -4,9 +4,9 @@
  *
  *	snappower SEED ROUNDS
  *
- * In each round a script of writes, flushes and operations on states runs on a
- * blank store. Between, and in the middle of, any two writes to STORE the power
- * goes, in a copy. What is there must be what was acknowledged, or what was on
+ * In each round a script of writes, discards, flushes, merges and operations on
+ * states runs on a blank store. Between, and in the middle of, any two writes to
+ * STORE or BASE the power goes, in copies of both. What is there must be what was acknowledged, or what was on
  * its way. If metadata are damaged then, the same, or a refusal.
  */
 #include "model.h"
@@ -32,27 +32,31 @@ static const char *const damage_name[] = {
 	"slot", "superblock and slot", "superblock, when the power goes again",
 };
 
-static struct block_device *base, *store, *copy;
-static u8 image[STORE_SECTORS * 512];
+static struct block_device *base, *store, *copy, *base_copy;
+static u8 image[STORE_SECTORS * 512], base_image[MODEL_SECTORS * 512];
 static int countdown;
 static struct model model, model_then, model_again;
-static unsigned int n_right[DAMAGES], n_refused[DAMAGES];
+static unsigned int n_right[DAMAGES], n_refused[DAMAGES], n_merges;
 
-/* Each write, and each flush: here the power may go. */
+/* Each write to either disk, and each flush: here the power may go. */
 static void on_write(struct block_device *disk)
 {
+	(void)disk;
 	if (countdown < 0 || countdown--)
 		return;
-	disk_lose_power(disk, image);
+	disk_lose_power(store, image);
+	disk_lose_power(base, base_image);
 	model_then = model;
 }
 
 /* The same of the copy. */
 static void on_write_again(struct block_device *disk)
 {
+	(void)disk;
 	if (countdown < 0 || countdown--)
 		return;
-	disk_lose_power(disk, image);
+	disk_lose_power(copy, image);
+	disk_lose_power(base_copy, base_image);
 	model_then = model_again;
 }
 
@@ -88,24 +92,28 @@ static void do_damage(enum damage damage, const struct ss_volume *volume)
 /* What the power has left is activated and written. Returns what is wrong, or NULL. */
 static const char *lose_power_again(void)
 {
-	struct ss_volume_args args = {};
+	struct ss_volume_args args = { .writable_base = random() % 2 };
 	struct test_volume test;
 
 	disk_set(copy, image);
+	disk_set(base_copy, base_image);
 	model_again = model_then;
 	countdown = random() % 8;
 	copy->on_write = on_write_again;
-	if (volume_open(&test, "copy", base, copy, &args))
+	base_copy->on_write = on_write_again;
+	if (volume_open(&test, "copy", base_copy, copy, &args))
 		return test_log;
 	if (model_again.n_past < MODEL_PAST / 2)
 		model_write(&model_again, &test, random() % (MODEL_SECTORS - 8), 8);
 	assert(!volume_io(&test, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0));
 	if (countdown >= 0) {
 		disk_lose_power(copy, image);
+		disk_lose_power(base_copy, base_image);
 		model_then = model_again;
 		countdown = -1;
 	}
 	copy->on_write = NULL;
+	base_copy->on_write = NULL;
 	volume_close(&test);
 	return NULL;
 }
@@ -113,12 +121,14 @@ static const char *lose_power_again(void)
 /* Returns what is wrong, or NULL. */
 static const char *look(enum damage damage)
 {
-	struct ss_volume_args args = {};
+	/* A merge goes on, or has to wait. */
+	struct ss_volume_args args = { .writable_base = random() % 2 };
 	struct test_volume test;
 	const char *wrong;
 
 	disk_set(copy, image);
-	if (volume_open(&test, "copy", base, copy, &args)) {
+	disk_set(base_copy, base_image);
+	if (volume_open(&test, "copy", base_copy, copy, &args)) {
 		n_refused[damage]++;
 		return damage == NONE ? test_log : NULL;
 	}
@@ -127,7 +137,7 @@ static const char *look(enum damage damage)
 	if (wrong)
 		return wrong;
 	/* What was repaired or thrown away stays so. */
-	if (volume_open(&test, "copy", base, copy, &args))
+	if (volume_open(&test, "copy", base_copy, copy, &args))
 		return "it is not activated again";
 	volume_close(&test);
 	n_right[damage]++;
@@ -156,17 +166,39 @@ static void write_at_boundary(struct test_volume *test)
 
 static void write_somewhere(struct test_volume *test)
 {
-	sector_t sector = random() % MODEL_SECTORS;
+	sector_t sector = random() % model.sectors;
 	unsigned int sectors = 1 + random() % (1 << random() % 8);
 
-	model_write(&model, test, sector, min(sectors, MODEL_SECTORS - sector));
+	model_write(&model, test, sector, min(sectors, model.sectors - sector));
+}
+
+static void clear_somewhere(struct test_volume *test)
+{
+	sector_t sector = random() % model.sectors;
+	unsigned int sectors = 1 + random() % (1 << random() % 10);
+
+	model_clear(&model, test, random() % 3 ? REQ_OP_DISCARD : REQ_OP_WRITE_ZEROES, sector,
+		    min(sectors, model.sectors - sector));
+}
+
+/* Into BASE and out of STORE, in more steps than others take. */
+static void merge_something(struct test_volume *test)
+{
+	countdown = random() % 60;
+	n_merges += model_merge(&model, test, random() % model.n_states);
 }
 
 static void do_something(struct test_volume *test)
 {
-	unsigned int what = random() % 16;
+	unsigned int what = random() % 20;
 
-	if (what < 8)
+	if (!(random() % 64) && model.sectors < MODEL_SECTORS)
+		model_grow(&model, test, min(model.sectors + random() % 512, MODEL_SECTORS));
+	else if (what >= 19 && model.n_states)
+		merge_something(test);
+	else if (what >= 16)
+		clear_somewhere(test);
+	else if (what < 8)
 		write_somewhere(test);
 	else if (what < 11)
 		model_flush(&model, test);
@@ -183,15 +215,20 @@ static void do_something(struct test_volume *test)
 /* Returns what is wrong, or NULL. */
 static const char *run_script(enum damage *damage)
 {
-	struct ss_volume_args args = { .chunk_sectors = 8 << random() % 5 };
+	struct ss_volume_args args = {
+		.chunk_sectors = 8 << random() % 5,
+		.writable_base = true,
+		.sectors = 64 * 8 + random() % MODEL_SECTORS / 2,
+	};
 	const char *wrong = NULL;
 	struct test_volume test;
 	unsigned int i;
 
-	memset(&model, 0, sizeof(model));
-	model.n_past = 1;
+	model_init(&model, args.sectors);
 	memset(image, 0, sizeof(image));
+	memset(base_image, 0, sizeof(base_image));
 	disk_set(store, image);
+	disk_set(base, base_image);
 	if (volume_open(&test, "vol", base, store, &args))
 		return test_log;
 	for (i = 0; i < OPERATIONS && !wrong; i++) {
@@ -201,6 +238,7 @@ static const char *run_script(enum damage *damage)
 			return "it is read-only";
 		if (countdown >= 0) {
 			disk_lose_power(store, image);
+			disk_lose_power(base, base_image);
 			model_then = model;
 			countdown = -1;
 		}
@@ -227,13 +265,16 @@ int main(int argc, char **argv)
 	base = disk_new(MODEL_SECTORS);
 	store = disk_new(STORE_SECTORS);
 	copy = disk_new(STORE_SECTORS);
+	base_copy = disk_new(MODEL_SECTORS);
 	store->on_write = on_write;
+	base->on_write = on_write;
 	for (round = 0; round < rounds && !wrong; round++) {
 		srandom(seed + round);
 		wrong = run_script(&damage);
 	}
 	for (i = NONE; i < DAMAGES; i++)
 		printf("# %s: %u right, %u refused\n", damage_name[i], n_right[i], n_refused[i]);
+	printf("# %u merges\n", n_merges);
 	/* In the middle of a commit nobody can tell; otherwise the copy stands in. */
 	if (!wrong && n_refused[SUPERBLOCK] > n_right[SUPERBLOCK]) {
 		printf("copies do not stand in for superblocks\n");
@@ -244,5 +285,6 @@ int main(int argc, char **argv)
 	disk_free(base);
 	disk_free(store);
 	disk_free(copy);
+	disk_free(base_copy);
 	return !!wrong;
 }

@@ -47,8 +47,10 @@ int volume_open(struct test_volume *test, const char *name, struct block_device 
 	test->md.name = name;
 	test->table.md = &test->md;
 	test->ti.table = &test->table;
-	test->ti.len = base->sectors;
 	test->args = *args;
+	if (!args->sectors)
+		test->args.sectors = base->sectors;
+	test->ti.len = test->args.sectors;
 	test->args.base = base;
 	test->args.store = store;
 	test->volume = ss_volume_get(&test->ti, &test->args, &test->error);
@@ -64,6 +66,40 @@ int volume_open(struct test_volume *test, const char *name, struct block_device 
 	ss_volume_attach(test->volume, &test->ti, &test->args);
 	test_run_work();
 	return 0;
+}
+
+/**
+ * volume_reload() - another table, of another size, for a volume in use
+ * @test: volume
+ * @sectors: size
+ *
+ * Return: 0 or a negative errno: then the former table goes on, unless it failed at resume.
+ */
+int volume_reload(struct test_volume *test, sector_t sectors)
+{
+	struct dm_target former = test->ti;
+	struct ss_volume_args args = test->args;
+	struct ss_volume *volume;
+	int err;
+
+	args.sectors = sectors;
+	test->ti.len = sectors;
+	volume = ss_volume_get(&test->ti, &args, &test->error);
+	if (IS_ERR(volume)) {
+		test->ti = former;
+		return PTR_ERR(volume);
+	}
+	assert(volume == test->volume);
+	err = ss_volume_start(volume, &args);
+	if (!err) {
+		test->args = args;
+		ss_volume_attach(volume, &test->ti, &args);
+	}
+	/* One of the two tables goes. */
+	ss_volume_detach(volume, &former);
+	ss_volume_put(volume);
+	test_run_work();
+	return err;
 }
 
 /**
@@ -100,7 +136,12 @@ void submit_bio_noacct(struct bio *bio)
 	end_io(test, bio);
 }
 
-static void start_bio(struct test_volume *test, struct bio *bio)
+/**
+ * volume_start() - a bio is there, and no work has been done since
+ * @test: volume
+ * @bio: as device mapper splits them
+ */
+void volume_start(struct test_volume *test, struct bio *bio)
 {
 	bio->private[7] = (u64)test;
 	switch (ss_io_map(test->volume, bio)) {
@@ -116,7 +157,7 @@ static void start_bio(struct test_volume *test, struct bio *bio)
 
 static void do_bio(struct test_volume *test, struct bio *bio)
 {
-	start_bio(test, bio);
+	volume_start(test, bio);
 	test_run_work();
 	while (!bio->ended)
 		test_pass_second();
@@ -140,7 +181,7 @@ void volume_discards(struct test_volume *test, sector_t sector, sector_t step, u
 		bios[i].bi_iter.bi_sector = sector + i * step;
 		bios[i].bi_opf = REQ_OP_DISCARD;
 		bios[i].sectors = sectors;
-		start_bio(test, &bios[i]);
+		volume_start(test, &bios[i]);
 	}
 	test_run_work();
 	for (i = 0; i < count; i++)
@@ -163,6 +204,7 @@ int volume_io(struct test_volume *test, blk_opf_t opf, sector_t sector, void *da
 {
 	unsigned int max = test->volume->chunk_sectors * SS_RUN_CHUNKS;
 	bool by_run = (opf & REQ_OP_MASK) == REQ_OP_READ || (opf & REQ_OP_MASK) == REQ_OP_WRITE;
+	unsigned int done;
 
 	do {
 		/* Others are no longer than that, but begin anywhere. */
@@ -177,9 +219,11 @@ int volume_io(struct test_volume *test, blk_opf_t opf, sector_t sector, void *da
 		do_bio(test, &bio);
 		if (bio.bi_status)
 			return bio.bi_status == BLK_STS_NOSPC ? -ENOSPC : -EIO;
-		sector += bio.sectors;
-		sectors -= bio.sectors;
-		data = data ? (u8 *)data + 512 * bio.sectors : NULL;
+		/* Of others nothing is left, and all is done. */
+		done = by_run ? bio.sectors : min(sectors, in_run);
+		sector += done;
+		sectors -= done;
+		data = data ? (u8 *)data + 512 * done : NULL;
 	} while (sectors);
 	return 0;
 }
@@ -217,6 +261,28 @@ int volume_message(struct test_volume *test, const char *fmt, ...)
 }
 
 /**
+ * volume_answer() - the answer to a message
+ * @test: volume
+ * @size: of the answer at most
+ * @fmt: words
+ *
+ * Return: text, to be freed; NULL if the target refuses.
+ */
+char *volume_answer(struct test_volume *test, unsigned int size, const char *fmt, ...)
+{
+	char text[256], *result = calloc(1, size);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (send_words(test, text, result, size) == 1)
+		return result;
+	free(result);
+	return NULL;
+}
+
+/**
  * volume_list() - the answer to the message "list"
  * @test: volume
  *
@@ -224,8 +290,5 @@ int volume_message(struct test_volume *test, const char *fmt, ...)
  */
 char *volume_list(struct test_volume *test)
 {
-	char text[] = "list", *result = calloc(1, 1 << 20);
-
-	send_words(test, text, result, 1 << 20);
-	return result;
+	return volume_answer(test, 1 << 20, "list");
 }

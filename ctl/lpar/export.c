@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Descriptions as one text, for another host: drop-ins are part of it, as are the MAC
+ * addresses that this host would have made. import.c reads it.
+ *
+ *	[export]
+ *	version=1
+ *	name=web
+ *	[lpar]
+ *	...
+ *	[guest]
+ *	...
+ *	[end]
+ *	lpars=1
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lpar/lpar.h"
+
+static void write_nics(FILE *to, const struct guest_config *guest)
+{
+	char mac[MAC_CHARS + 1];
+	size_t i;
+
+	for (i = 0; i < guest->n_nics; i++)
+		fprintf(to, "net=%s%s%s\n", guest->nic[i].netdev,
+			guest->nic[i].has_mac ? ",mac=" : "",
+			guest->nic[i].has_mac ? mac_format(mac, guest->nic[i].mac) : "");
+}
+
+static void write_section(FILE *to, const struct lpar_config *config, const char *section)
+{
+	const struct config_line *line = config->line;
+	size_t i;
+
+	fprintf(to, "[%s]\n", section);
+	for (i = 0; i < config->n_lines; i++)
+		if (!strcmp(line[i].section, section) && strcmp(line[i].name, "net"))
+			fprintf(to, "%s=%s\n", line[i].name, line[i].value);
+}
+
+/* As a file of its own, which says the same. */
+int config_write(FILE *to, const struct lpar_config *config)
+{
+	write_section(to, config, "lpar");
+	fputc('\n', to);
+	write_section(to, config, "guest");
+	write_nics(to, &config->guest);
+	return ferror(to) ? -EIO : 0;
+}
+
+static void write_export(const struct lpar_config *config, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		printf("[export]\nversion=%d\nname=%s\n\n", EXPORT_VERSION, config[i].name);
+		config_write(stdout, &config[i]);
+		putchar('\n');
+	}
+	printf("[end]\nlpars=%zu\n", n);
+}
+
+/* Nothing is written unless all of them can be. */
+static int export_all(struct lpar_config *config, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (nics_complete(&config[i]))
+			return EXIT_FAILED;
+	write_export(config, n);
+	return EXIT_OK;
+}
+
+static bool is_named(const struct site *site, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < site->n; i++)
+		if (!strcmp(site->config[i].name, name))
+			return true;
+	return false;
+}
+
+/* Those that are named, into a site of their own. */
+static int load_named(struct site *site, struct args *args)
+{
+	const char *name;
+	int ret = 0;
+
+	site->config = xalloc(args->argc * sizeof(*site->config));
+	while (!ret && (name = next_arg(args)))
+		if (!is_named(site, name))
+			ret = config_load(&site->config[site->n++], NULL, name);
+	return ret;
+}
+
+/* export NAME...|--all */
+int export_verb(struct args *args)
+{
+	struct site site = { 0 };
+	int ret;
+
+	if (!args->argc)
+		return usage("name of an LPAR, or --all, is missing");
+	if (next_flag(args, "--all")) {
+		if (args->argc)
+			return usage("'%s' is one of all", args->argv[0]);
+		ret = site_load(&site);
+	} else {
+		ret = load_named(&site, args);
+	}
+	if (!ret && !site.n)
+		err("there is no description to export");
+	ret = ret || !site.n ? EXIT_FAILED : export_all(site.config, site.n);
+	site_free(&site);
+	return ret;
+}
