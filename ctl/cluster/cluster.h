@@ -48,12 +48,15 @@ struct channels {
 	size_t n; /* that were opened */
 	uint64_t timeout_ns; /* of each step */
 	uint64_t beat_ns; /* CLOCK_MONOTONIC at which hosts are to hear of us */
+	bool deaf; /* there is no way back: whoever interrupts is not heard */
 	void (*progress)(struct channel *channel, struct json_object *progress);
 };
 
 /* channel.c */
 bool host_is_valid(const char *host);
 int channels_open(struct channels *channels, const char *const *hosts, size_t n);
+void channels_name(struct channels *channels, const char *const *hosts, size_t n);
+int channel_open(struct channels *channels, struct channel *channel);
 void channels_close(struct channels *channels);
 void channel_send(struct channel *channel, struct json_object *request);
 int channels_gather(struct channels *channels, const char *op);
@@ -134,8 +137,11 @@ struct guest {
 	int lock; /* of its LPAR: no other lparctl starts, stops or talks to it; -1 = not held */
 	struct qmp *qmp; /* NULL = not connected */
 	bool frozen; /* its gate was closed when it was found */
+	bool stays_frozen; /* it is closed, and not by us */
 	bool ran; /* it did before the operation, and will after it */
 	bool migrates; /* our migration is under way */
+	bool closed; /* its gate may be, by our migration */
+	bool throttled; /* it may be, by our migration */
 	int64_t bandwidth; /* QEMU's limit for migrations, as it was */
 	int64_t downtime_ms; /* and that of their downtime */
 	char qemu[32]; /* version */
@@ -214,6 +220,7 @@ struct guest *session_add(struct session *session, const char *name);
 int session_store(const struct session *session);
 int session_recover(struct session *session);
 int session_undo(struct session *session);
+int session_abort(struct session *session);
 int session_discard(struct session *session);
 void session_end(struct session *session);
 int session_each(struct session *session, guest_step *step, unsigned int stage, const char *doing);
@@ -268,21 +275,25 @@ request_fn restore_check, restore_load;
 request_fn cut_arm_request, cut_resume_request;
 int guest_copy_config(const struct guest *guest, const char *to);
 
-/* move_source.c, move_destination.c: a migration, at both ends */
+/* move_source.c, move_release.c, move_destination.c: a migration, at both ends */
 request_fn leave_begin, leave_copy, leave_stop, leave_finish, leave_frames, leave_decide,
-	leave_release, leave_forget;
+	leave_release, leave_forget, leave_stay;
 request_fn enter_begin, enter_frames, enter_prepare, enter_run, enter_abandon;
 int leave_undo(struct session *session);
 int enter_undo(struct session *session);
 
 /* move_record.c: on which host a guest lives */
 #define MOVE_AWAY "destination" /* the decision, once there is one */
+#define HOST_ID_CHARS 32
+const char *host_id(char *buf, size_t size);
 int move_load(const char *name, struct json_object **record);
 int move_store(const char *name, struct json_object *record);
 int move_forget(const char *name);
 int move_adopt(struct session *session, enum session_kind kind, struct json_object *request,
 	       struct json_object **record);
 int move_end_guest(struct session *session);
+struct guest *move_guest(const struct session *session);
+int guest_failed(struct guest *guest, const char *doing, int ret);
 request_fn move_state;
 
 /* move.c: the caller's side */

@@ -193,7 +193,7 @@ static int abort_request(struct session *session, struct json_object *request,
 {
 	(void)result;
 	note_unwanted(session, request);
-	return session_undo(session);
+	return session_abort(session);
 }
 
 /* --- dispatch --- */
@@ -229,6 +229,7 @@ static const struct request requests[] = {
 	{ "decide", leave_decide, false },
 	{ "release", leave_release, false },
 	{ "forget", leave_forget, false },
+	{ "stay", leave_stay, false },
 	{ "enter", enter_begin, false },
 	{ "take", enter_frames, true },
 	{ "prepare", enter_prepare, true },

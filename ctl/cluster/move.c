@@ -4,28 +4,25 @@
  * source: it knows the order of the steps, and which of them can be undone;
  * Documentation/migrate.md has the whole.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
-#include "cluster/cluster.h"
 #include "cluster/move.h"
 
-enum { HERE, THERE };
-
-/* Of the record of a cancelled migration to go. */
-#define CANCEL_NS (60 * (uint64_t)NSEC_PER_SEC)
+/* Of a step while the guest stands, before it is decided: then it goes on where it was. */
+#define STAND_NS (60 * (uint64_t)NSEC_PER_SEC)
+/* Of any other one that is neither reserving nor copying. */
+#define STEP_NS (120 * (uint64_t)NSEC_PER_SEC)
+/* After the decision the guest stands until the destination is reached; that long it is tried. */
+#define RETRY_NS (600 * (uint64_t)NSEC_PER_SEC)
+#define RETRY_MS 5000
 
 /* --- requests --- */
 
-static struct json_object *answer_of(const struct move *move, int host)
+struct json_object *answer_of(const struct move *move, int host)
 {
 	return move->channels.channel[host].answer;
 }
@@ -47,10 +44,15 @@ static int ask(struct move *move, int host, const char *op, struct json_object *
 }
 
 /* Where there is no way back but on. */
+static int insist_with(struct move *move, int host, const char *op, struct json_object *request)
+{
+	send_to(move, host, op, request);
+	return channels_insist(&move->channels, op);
+}
+
 static int insist(struct move *move, int host, const char *op)
 {
-	send_to(move, host, op, NULL);
-	return channels_insist(&move->channels, op);
+	return insist_with(move, host, op, NULL);
 }
 
 static void show_progress(struct channel *channel, struct json_object *progress)
@@ -68,9 +70,10 @@ static void show_progress(struct channel *channel, struct json_object *progress)
 	free(doing);
 }
 
+static const char here[] = "here";
+
 static int connect_hosts(struct move *move)
 {
-	static char here[] = "here";
 	const char *const hosts[] = { [HERE] = here, [THERE] = move->to };
 
 	move->channels.here = here;
@@ -78,6 +81,19 @@ static int connect_hosts(struct move *move)
 		move->channels.progress = show_progress;
 	channels_catch_signals();
 	return channels_open(&move->channels, hosts, ARRAY_SIZE(hosts));
+}
+
+/* Each is connected when it is asked: see move_resolve(). */
+void move_name_hosts(struct move *move)
+{
+	const char *const hosts[] = { [HERE] = here, [THERE] = move->to };
+
+	channels_close(&move->channels);
+	move->channels.here = here;
+	move->channels.deaf = true;
+	move->channels.timeout_ns = STEP_NS;
+	channels_catch_signals();
+	channels_name(&move->channels, hosts, ARRAY_SIZE(hosts));
 }
 
 /* --- stages --- */
@@ -129,6 +145,7 @@ static int reserve(struct move *move)
 	begin_stage(move, 2, "reserving the destination");
 	request = json_object_new_object();
 	json_put(request, "from", move->from);
+	json_put(request, "host_id", json_text(found, "host_id"));
 	json_put(request, "address", move->address);
 	json_put(request, "config", json_text(found, "config"));
 	json_put_s64(request, "memory", json_number(found, "memory"));
@@ -149,6 +166,7 @@ static int copy_memory(struct move *move)
 	begin_stage(move, 6, "copying memory");
 	process_find(getpid(), &self);
 	json_put(request, "to", move->to);
+	json_put(request, "host_id", json_text(answer_of(move, THERE), "host_id"));
 	json_put(request, "address", move->address);
 	json_put_s64(request, "port", json_number(answer_of(move, THERE), "port"));
 	json_put_u64(request, "downtime_ms", move->downtime_ms);
@@ -188,34 +206,45 @@ static int carry_frames(struct move *move)
 	return ret;
 }
 
+static struct json_object *with_downtime(const struct move *move)
+{
+	struct json_object *request = json_object_new_object();
+
+	json_put_u64(request, "downtime_ms", move->downtime_ms);
+	return request;
+}
+
 /* #8 to #10: it stands, and all of it is at the destination */
 static int hand_over(struct move *move)
 {
-	struct json_object *request = json_object_new_object();
+	struct json_object *request;
 	bool has_frames;
 	int ret;
 
+	move->channels.timeout_ns = STAND_NS;
 	begin_stage(move, 8, "stopping");
-	ret = ask(move, HERE, "halt", NULL);
+	ret = ask(move, HERE, "halt", with_downtime(move));
 	if (!ret) {
 		begin_stage(move, 9, "the rest of memory, and devices");
-		ret = ask(move, HERE, "finish", NULL);
+		ret = ask(move, HERE, "finish", with_downtime(move));
 	}
-	if (ret) {
-		json_object_put(request);
+	if (ret)
 		return ret;
-	}
 	move->result = json_object_get(answer_of(move, HERE));
 	has_frames = json_flag(move->result, "has_frames");
 	begin_stage(move, 10, "held frames");
 	if (has_frames)
 		ret = carry_frames(move);
-	json_object_object_add(request, "has_frames", json_object_new_boolean(has_frames));
-	if (ret) {
-		json_object_put(request);
+	if (ret)
 		return ret;
-	}
-	return ask(move, THERE, "prepare", request);
+	request = json_object_new_object();
+	json_put_flag(request, "has_frames", has_frames);
+	json_put_flag(request, "ran", json_flag(move->result, "ran"));
+	ret = ask(move, THERE, "prepare", request);
+	if (ret || json_flag(answer_of(move, THERE), "prepared"))
+		return ret;
+	err("host %s does not say that the guest is whole there", move->to);
+	return -EPROTO;
 }
 
 /* #11, #12: the decision, and what follows from it; nobody who interrupts is heard any more */
@@ -224,7 +253,8 @@ static int switch_over(struct move *move)
 	int ret;
 
 	begin_stage(move, 11, "switching over");
-	move->decided = true;
+	move->decided = move->channels.deaf = true;
+	move->channels.timeout_ns = STEP_NS;
 	ret = insist(move, HERE, "decide");
 	if (!ret)
 		ret = insist(move, THERE, "run");
@@ -240,8 +270,17 @@ static bool record_is(struct json_object *state, const char *role, const char *i
 {
 	struct json_object *record = json_object_object_get(state, "record");
 
-	return !strcmp(json_text(record, "role"), role) &&
-	       (!*id || !strcmp(json_text(record, "id"), id));
+	return !strcmp(json_text(record, "role"), role) && !strcmp(json_text(record, "id"), id);
+}
+
+static bool is_away(struct json_object *state)
+{
+	return !strcmp(json_text(json_object_object_get(state, "record"), "decision"), MOVE_AWAY);
+}
+
+static bool is_prepared(struct json_object *state)
+{
+	return json_flag(json_object_object_get(state, "record"), "prepared");
 }
 
 /* The hosts of the migration, each by its channel. */
@@ -250,16 +289,26 @@ struct sides {
 	struct json_object *left, *entered; /* what they say; to be put */
 };
 
+/* The destination knows which host may say that. */
+static int abandon(struct move *move, const struct sides *sides, bool keeps_config)
+{
+	struct json_object *request = json_object_new_object();
+
+	json_put(request, "host_id", json_text(sides->left, "host_id"));
+	json_put_flag(request, "keeps_config", keeps_config);
+	return insist_with(move, sides->destination, "abandon", request);
+}
+
 static int finish_move(struct move *move, const struct sides *sides)
 {
 	bool whole = record_is(sides->entered, "destination", move->id);
 	int ret = 0;
 
 	if (whole && !json_flag(sides->entered, "there")) {
-		err("guest %s: its copy at the destination is gone, and it lived there: start it anew",
+		err("guest %s: its copy at the destination is gone, and it lived there: start it anew there",
 		    move->name);
-		insist(move, sides->destination, "abandon");
-		insist(move, sides->source, "release");
+		if (!abandon(move, sides, true))
+			insist(move, sides->source, "release");
 		return EXIT_FAILED;
 	}
 	if (whole)
@@ -275,14 +324,13 @@ static int finish_move(struct move *move, const struct sides *sides)
 /* There is no decision, and the source has no guest any more that could go on. */
 static int decide_late(struct move *move, const struct sides *sides)
 {
-	struct json_object *record = json_object_object_get(sides->entered, "record");
+	bool entered = record_is(sides->entered, "destination", move->id);
 
-	if (record_is(sides->entered, "destination", move->id) && json_flag(record, "prepared") &&
-	    json_flag(sides->entered, "there"))
+	if (entered && is_prepared(sides->entered) && json_flag(sides->entered, "there"))
 		return insist(move, sides->source, "decide") ? EXIT_FAILED
 							     : finish_move(move, sides);
-	if (record_is(sides->entered, "destination", move->id))
-		insist(move, sides->destination, "abandon");
+	if (entered)
+		abandon(move, sides, false);
 	insist(move, sides->source, "forget");
 	err("guest %s: its QEMU at the source has ended before it was copied: start it anew",
 	    move->name);
@@ -291,8 +339,16 @@ static int decide_late(struct move *move, const struct sides *sides)
 
 static int stay(struct move *move, const struct sides *sides)
 {
-	if (record_is(sides->entered, "destination", move->id) &&
-	    insist(move, sides->destination, "abandon"))
+	bool entered = record_is(sides->entered, "destination", move->id);
+
+	/* As after an undo, but also as on a host whose /var is not the one that it was. */
+	if (entered && is_prepared(sides->entered) && !json_flag(sides->left, "runs") &&
+	    !move->abandons) {
+		err("guest %s: neither a guest nor a record of this migration is at the source, and a copy is at the destination: if it has ended at the source since, run 'lparctl migrate recover %s --abandon'",
+		    move->name, move->name);
+		return EXIT_FAILED;
+	}
+	if (entered && abandon(move, sides, false))
 		return EXIT_FAILED;
 	say("%s: lives at the source", move->name);
 	return EXIT_ROLLED_BACK;
@@ -301,45 +357,94 @@ static int stay(struct move *move, const struct sides *sides)
 /* By the source's record. Exit code; 5: it is as if nothing had been. */
 static int follow_record(struct move *move, const struct sides *sides)
 {
-	struct json_object *record = json_object_object_get(sides->left, "record");
-
 	if (!record_is(sides->left, "source", move->id))
 		return stay(move, sides);
-	if (!strcmp(json_text(record, "decision"), MOVE_AWAY))
+	if (is_away(sides->left))
 		return finish_move(move, sides);
-	if (!json_flag(sides->left, "there"))
-		return decide_late(move, sides);
-	err("guest %s: the source cannot let it go on: look at its QEMU, then recover again",
-	    move->name);
-	return EXIT_FAILED;
+	return decide_late(move, sides);
 }
 
 static int ask_where(struct move *move, int host, struct json_object **state)
 {
-	int ret;
-
-	send_to(move, host, "where", NULL);
-	ret = channels_insist(&move->channels, "where");
-	*state = ret ? NULL : json_object_get(answer_of(move, host));
-	return ret;
+	json_object_put(*state);
+	*state = NULL;
+	if (insist(move, host, "where"))
+		return -EIO;
+	*state = json_object_get(answer_of(move, host));
+	return 0;
 }
 
-/* Both hosts are asked, and follow what the source says. Exit code. */
-static int resolve(struct move *move)
+int move_reach(struct move *move, int host, struct json_object **state)
+{
+	int ret = channel_open(&move->channels, &move->channels.channel[host]);
+
+	return ret ? ret : ask_where(move, host, state);
+}
+
+/* Nobody has decided, and its QEMU is there: it goes on, if nobody has undone that yet. */
+static int let_stay(struct move *move, struct sides *sides)
+{
+	if (!record_is(sides->left, "source", move->id) || is_away(sides->left) ||
+	    !json_flag(sides->left, "there"))
+		return 0;
+	if (!insist(move, sides->source, "stay"))
+		return ask_where(move, sides->source, &sides->left);
+	err("guest %s: the source cannot let it go on: look at its QEMU, then run 'lparctl migrate recover %s' again",
+	    move->name, move->name);
+	return -EIO;
+}
+
+static bool is_reached(const struct move *move)
+{
+	size_t i;
+
+	for (i = 0; i < move->channels.n; i++)
+		if (move->channels.channel[i].dead || move->channels.channel[i].pending)
+			return false;
+	return true;
+}
+
+/* Exit code; *reached: that will not change if it is tried again. */
+static int resolve_once(struct move *move, bool *reached)
 {
 	struct sides sides = { .source = move->arrived ? THERE : HERE,
 			       .destination = move->arrived ? HERE : THERE };
 	int code = EXIT_FAILED;
 
-	channels_close(&move->channels);
-	if (!connect_hosts(move) && !ask_where(move, sides.source, &sides.left) &&
-	    !ask_where(move, sides.destination, &sides.entered))
-		code = follow_record(move, &sides);
-	else
-		err("guest %s: it stands where it is whole until 'lparctl migrate recover %s' reaches both hosts",
-		    move->name, move->name);
+	move_name_hosts(move);
+	/* In this order whoever asks: each has its host's lock, and two must not wait in a ring. */
+	if (!move_reach(move, sides.source, &sides.left) && !let_stay(move, &sides)) {
+		if (!move_reach(move, sides.destination, &sides.entered))
+			code = follow_record(move, &sides);
+		else if (!record_is(sides.left, "source", move->id))
+			err("guest %s: lives at the source; what there is of it at the destination stays until 'lparctl migrate recover %s' reaches both hosts",
+			    move->name, move->name);
+	}
+	*reached = is_reached(move) || (sides.left && !record_is(sides.left, "source", move->id));
 	json_object_put(sides.left);
 	json_object_put(sides.entered);
+	return code;
+}
+
+/* Both hosts are asked, and follow what the source says. Exit code. */
+int move_resolve(struct move *move)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + RETRY_NS;
+	unsigned int before = interruptions();
+	bool reached;
+	int code = resolve_once(move, &reached);
+
+	if (!reached && move->decided)
+		err("guest %s: it is decided that it lives at the destination, which is not reached: trying again for 10 minutes, or until interrupted",
+		    move->name);
+	while (!reached && move->decided && interruptions() == before &&
+	       now_ns(CLOCK_MONOTONIC) < deadline_ns) {
+		sleep_ms(RETRY_MS);
+		code = resolve_once(move, &reached);
+	}
+	if (!reached)
+		err("guest %s: it stands where it is whole until 'lparctl migrate recover %s' reaches both hosts",
+		    move->name, move->name);
 	return code;
 }
 
@@ -351,7 +456,7 @@ static int give_up(struct move *move, int error)
 	undone = move->decided ? 0 : channels_abort(&move->channels, "");
 	if (!move->begun)
 		return undone ? EXIT_FAILED : code;
-	undone = resolve(move);
+	undone = move_resolve(move);
 	return undone == EXIT_ROLLED_BACK ? code : undone;
 }
 
@@ -393,8 +498,10 @@ static int run(struct move *move)
 {
 	int ret = connect_hosts(move);
 
-	if (!ret)
-		ret = reserve(move);
+	/* Nothing has been begun, and what is under way on a host is another's. */
+	if (ret)
+		return move->check ? EXIT_CHECK : ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
+	ret = reserve(move);
 	if (!ret && move->check) {
 		ret = channels_abort(&move->channels, "");
 		say("%s: can move to %s", move->name, move->to);
@@ -422,184 +529,4 @@ int migrate_start_verb(struct args *args)
 		ret = run(&move);
 	move_free(&move);
 	return ret;
-}
-
-/* recover NAME [--to HOST] [--via COMMAND] [--timeout TIME] */
-int migrate_recover_verb(struct args *args)
-{
-	struct json_object *record = NULL;
-	struct session session = { .kind = SESSION_NONE };
-	struct move move;
-	char *peer = NULL;
-	int ret = move_parse(args, &move, "recover");
-
-	/* What a killed process has left here is undone first: that may be all. */
-	if (!ret && session_recover(&session))
-		ret = EXIT_FAILED;
-	if (!ret && move_load(move.name, &record))
-		ret = EXIT_FAILED;
-	if (!ret && record) {
-		snprintf(move.id, sizeof(move.id), "%s", json_text(record, "id"));
-		move.arrived = !strcmp(json_text(record, "role"), "destination");
-		peer = xstrdup(json_text(record, "peer"));
-		move.to = move.to ? move.to : peer;
-	}
-	json_object_put(record);
-	if (!ret && move.to && !host_is_valid(move.to)) {
-		err("'%s' is no name of a host: name it by --to", move.to);
-		ret = EXIT_FAILED;
-	}
-	session_unlock();
-	if (!ret && move.to) {
-		ret = resolve(&move);
-		ret = ret == EXIT_ROLLED_BACK ? EXIT_OK : ret;
-	} else if (!ret) {
-		say("%s: no migration is on record here", move.name);
-	}
-	move_free(&move);
-	free(peer);
-	return ret;
-}
-
-static struct json_object *status_json(const char *name, struct json_object *record)
-{
-	struct json_object *json = json_object_new_object();
-	struct lpar lpar;
-
-	json_put(json, "name", name);
-	json_put(json, "role", json_text(record, "role"));
-	json_put(json, "peer", json_text(record, "peer"));
-	json_put(json, "decision", json_text(record, "decision"));
-	json_object_object_add(json, "prepared",
-			       json_object_new_boolean(json_flag(record, "prepared")));
-	if (!lpar_get(name, &lpar))
-		json_object_object_add(json, "stage", stage_json(&lpar.stage));
-	lpar_free(&lpar);
-	return json;
-}
-
-static void status_row(struct json_object *status)
-{
-	struct json_object *stage = json_object_object_get(status, "stage");
-	char doing[128], rate[32], dirty[32];
-	const char *cell[] = { json_text(status, "name"),
-			       json_text(status, "role"),
-			       json_text(status, "peer"),
-			       doing,
-			       rate,
-			       dirty };
-
-	snprintf(doing, sizeof(doing), "%s",
-		 *json_text(status, "decision")	 ? "decided: lives at the destination"
-		 : json_flag(status, "prepared") ? "whole, waits for the source"
-		 : json_number(stage, "number")	 ? json_text(stage, "text")
-						 : "-");
-	format_size(rate, sizeof(rate), json_number(stage, "transfer_rate"));
-	format_size(dirty, sizeof(dirty), json_number(stage, "dirty_bytes"));
-	table_row(cell, ARRAY_SIZE(cell));
-}
-
-static int is_record(const struct dirent *entry)
-{
-	const char *end = strrchr(entry->d_name, '.');
-
-	return end && !strcmp(end, ".json");
-}
-
-/* status [NAME]: what is on record on this host */
-int migrate_status_verb(struct args *args)
-{
-	static const char *const head[] = { "NAME", "ROLE", "PEER", "STAGE", "RATE", "DIRTY" };
-	const char *wanted = next_arg(args);
-	struct json_object *all = json_object_new_array(), *record;
-	struct dirent **entry;
-	char path[PATH_MAX];
-	size_t j;
-	int i, n, ret = EXIT_OK;
-
-	if (args->argc)
-		return usage("migrate status [NAME]");
-	move_path(path, sizeof(path), "x");
-	*strrchr(path, '/') = 0;
-	n = scandir(path, &entry, is_record, alphasort);
-	for (i = 0; i < n; i++) {
-		*strrchr(entry[i]->d_name, '.') = 0;
-		if (!wanted || !strcmp(wanted, entry[i]->d_name)) {
-			if (move_load(entry[i]->d_name, &record))
-				ret = EXIT_FAILED;
-			else
-				json_object_array_add(all, status_json(entry[i]->d_name, record));
-			json_object_put(record);
-		}
-		free(entry[i]);
-	}
-	if (n >= 0)
-		free(entry);
-	if (options.json) {
-		json_print(all);
-		return ret;
-	}
-	table_row(head, ARRAY_SIZE(head));
-	for (j = 0; j < json_count(all); j++)
-		status_row(json_at(all, j));
-	table_print();
-	json_object_put(all);
-	return ret;
-}
-
-/* Until it is on record that it is over, or cannot be cancelled any more. */
-static int wait_cancelled(const char *name)
-{
-	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + CANCEL_NS;
-	struct json_object *record;
-	bool away;
-
-	while (now_ns(CLOCK_MONOTONIC) < deadline_ns) {
-		if (move_load(name, &record))
-			return EXIT_FAILED;
-		away = !strcmp(json_text(record, "decision"), MOVE_AWAY);
-		if (!record) {
-			say("%s: is being cancelled, and lives here", name);
-			return EXIT_OK;
-		}
-		json_object_put(record);
-		if (away) {
-			err("guest %s: too late: it lives at the destination", name);
-			return EXIT_FAILED;
-		}
-		sleep_ms(50);
-	}
-	err("guest %s: its migration does not end", name);
-	return EXIT_TIMEOUT;
-}
-
-/* cancel NAME: as Ctrl-C where it was started */
-int migrate_cancel_verb(struct args *args)
-{
-	const char *name = next_arg(args);
-	struct json_object *record;
-	struct process caller;
-	int fd;
-
-	if (!name || args->argc || !name_is_valid(name))
-		return usage("migrate cancel NAME");
-	if (move_load(name, &record))
-		return EXIT_FAILED;
-	if (strcmp(json_text(record, "role"), "source")) {
-		err("LPAR %s: no migration of it has begun from here", name);
-		json_object_put(record);
-		return EXIT_FAILED;
-	}
-	caller.pid = json_number(record, "caller");
-	caller.start = json_number(record, "caller_start");
-	json_object_put(record);
-	fd = process_open(&caller);
-	if (fd < 0) {
-		err("LPAR %s: the lparctl that moves it is gone: run 'lparctl migrate recover %s'",
-		    name, name);
-		return EXIT_FAILED;
-	}
-	syscall(SYS_pidfd_send_signal, fd, SIGINT, NULL, 0);
-	close(fd);
-	return wait_cancelled(name);
 }

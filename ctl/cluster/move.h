@@ -7,6 +7,9 @@
 
 #include "cluster/cluster.h"
 
+/* Which channel is whose; either can be the source. */
+enum { HERE, THERE };
+
 struct move {
 	const char *name; /* of the LPAR */
 	char id[SESSION_ID_CHARS + 1]; /* "" = none yet */
@@ -24,6 +27,7 @@ struct move {
 	bool begun; /* there are records */
 	bool decided; /* or it may be */
 	bool arrived; /* this host is the destination */
+	bool abandons; /* the operator knows that a copy is of no use */
 	struct json_object *stages;
 	uint64_t stage_ns; /* CLOCK_MONOTONIC at which the last one has begun */
 	struct json_object *result; /* of the copy */
@@ -32,5 +36,11 @@ struct move {
 /* move_args.c */
 int move_parse(struct args *args, struct move *move, const char *verb); /* exit code */
 void move_free(struct move *move);
+
+/* move.c */
+struct json_object *answer_of(const struct move *move, int host);
+void move_name_hosts(struct move *move);
+int move_reach(struct move *move, int host, struct json_object **state);
+int move_resolve(struct move *move); /* exit code */
 
 #endif /* MOVE_H */

@@ -129,8 +129,8 @@ static int parse_word(struct args *args, struct move *move, const char *verb)
 		if ((known[i].recovers || !recovers) && next_option(args, known[i].name, &value))
 			return value ? known[i].set(move, value)
 				     : usage("%s needs a value", known[i].name);
-	if (!recovers && next_flag(args, "--check")) {
-		move->check = true;
+	if (next_flag(args, recovers ? "--abandon" : "--check")) {
+		*(recovers ? &move->abandons : &move->check) = true;
 		return EXIT_OK;
 	}
 	if (args->argv[0][0] == '-' || move->name)

@@ -21,19 +21,6 @@
 
 enum { STAGE_RESERVE = 2, STAGE_READY = 10 };
 
-static struct guest *the_guest(const struct session *session)
-{
-	return &session->guest[0];
-}
-
-static int failed(struct guest *guest, const char *doing, int ret)
-{
-	if (ret)
-		err("guest %s: %s: %s", guest->name, doing,
-		    *guest->why ? guest->why : strerror(-ret));
-	return ret;
-}
-
 /* Beside the record. */
 static char *beside(const char *name, const char *suffix)
 {
@@ -137,7 +124,7 @@ static int write_config(struct json_object *request)
 
 static int record_enter(const struct session *session, struct json_object *record)
 {
-	json_object_object_add(record, "guest", guest_record(the_guest(session)));
+	json_object_object_add(record, "guest", guest_record(move_guest(session)));
 	return move_store(session->name, record);
 }
 
@@ -154,7 +141,7 @@ static int start_guest(struct guest *guest)
 /* Its frames are held before anything can come. */
 static int take_hold(struct session *session)
 {
-	struct guest *guest = the_guest(session);
+	struct guest *guest = move_guest(session);
 	int ret = guest_find(guest);
 
 	if (!ret)
@@ -177,7 +164,7 @@ static int take_hold(struct session *session)
 /* Old enough to read what the source's has written, and the same machine. */
 static int check_versions(struct guest *guest, struct json_object *request)
 {
-	int ret = failed(guest, "no version", guest_note_versions(guest));
+	int ret = guest_failed(guest, "no version", guest_note_versions(guest));
 
 	if (ret)
 		return ret;
@@ -219,7 +206,7 @@ static int listen_for_stream(struct guest *guest, const char *address, unsigned 
 	if (!ret)
 		ret = guest_call(guest, "query-migrate", NULL, -1, &info);
 	if (ret)
-		return failed(guest, "cannot listen", ret);
+		return guest_failed(guest, "cannot listen", ret);
 	sockets = json_object_object_get(info, "socket-address");
 	*port = json_number(json_at(sockets, 0), "port");
 	json_object_put(info);
@@ -230,8 +217,8 @@ static int listen_for_stream(struct guest *guest, const char *address, unsigned 
 }
 
 /*
- * enter: {name, id, from, address, config, memory, qemu, machine, ran} -> {port}: all that the
- * guest needs here is its own, and its QEMU waits
+ * enter: {name, id, from, host_id, address, config, memory, qemu, machine, ran} -> {port,
+ * host_id}: all that the guest needs here is its own, and its QEMU waits
  */
 int enter_begin(struct session *session, struct json_object *request, struct json_object **result)
 {
@@ -240,10 +227,12 @@ int enter_begin(struct session *session, struct json_object *request, struct jso
 	struct guest *guest;
 	unsigned int port = 0;
 	bool defined;
+	char here[HOST_ID_CHARS + 1];
 	int ret = session_open(session, SESSION_ENTER, name);
 
-	if (!ret)
-		ret = check_request(request);
+	if (ret)
+		return ret;
+	ret = check_request(request);
 	if (!ret)
 		ret = check_free(name, &defined);
 	if (ret) {
@@ -260,8 +249,9 @@ int enter_begin(struct session *session, struct json_object *request, struct jso
 	json_put(record, "id", session->id);
 	json_put(record, "name", name);
 	json_put(record, "peer", json_text(request, "from"));
-	json_object_object_add(record, "prepared", json_object_new_boolean(false));
-	json_object_object_add(record, "defined", json_object_new_boolean(defined));
+	json_put(record, "peer_id", json_text(request, "host_id"));
+	json_put_flag(record, "prepared", false);
+	json_put_flag(record, "defined", defined);
 	ret = record_enter(session, record);
 	json_object_put(record);
 	if (!ret)
@@ -273,17 +263,18 @@ int enter_begin(struct session *session, struct json_object *request, struct jso
 	if (!ret)
 		ret = take_hold(session);
 	if (!ret)
-		ret = failed(guest, "no monitor", guest_connect(guest));
+		ret = guest_failed(guest, "no monitor", guest_connect(guest));
 	if (!ret)
 		ret = check_versions(guest, request);
 	if (!ret)
-		ret = failed(guest, "cannot listen", set_late(guest));
+		ret = guest_failed(guest, "cannot listen", set_late(guest));
 	if (!ret)
 		ret = listen_for_stream(guest, json_text(request, "address"), &port);
 	if (ret)
 		return ret;
 	*result = json_object_new_object();
 	json_put_u64(*result, "port", port);
+	json_put(*result, "host_id", host_id(here, sizeof(here)));
 	return 0;
 }
 
@@ -328,15 +319,15 @@ int enter_frames(struct session *session, struct json_object *request, struct js
 static int wait_arrived(struct session *session)
 {
 	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + ARRIVE_NS;
-	struct guest *guest = the_guest(session);
+	struct guest *guest = move_guest(session);
 	unsigned int rounds = 1;
 	struct json_object *info;
 	bool busy, completed;
 	int ret;
 
 	for (;;) {
-		ret = failed(guest, "arriving",
-			     guest_call(guest, "query-migrate", NULL, -1, &info));
+		ret = guest_failed(guest, "arriving",
+				   guest_call(guest, "query-migrate", NULL, -1, &info));
 		if (ret)
 			return ret;
 		completed = !strcmp(json_text(info, "status"), "completed");
@@ -356,14 +347,13 @@ static int wait_arrived(struct session *session)
 	}
 }
 
-/* prepare: {has_frames}: it is whole, and from now on the source decides */
+/* prepare: {has_frames, ran} -> {prepared}: it is whole, and from now on the source decides */
 int enter_prepare(struct session *session, struct json_object *request, struct json_object **result)
 {
 	char *path = frames_path(session->name);
 	struct json_object *record = NULL;
 	int ret = session->kind == SESSION_ENTER ? wait_arrived(session) : -EPROTO;
 
-	(void)result;
 	if (!ret && json_flag(request, "has_frames"))
 		ret = netbuf_load(path) ? -EIO : 0;
 	unlink(path);
@@ -373,11 +363,17 @@ int enter_prepare(struct session *session, struct json_object *request, struct j
 	if (!ret && !record)
 		ret = -ENOENT;
 	if (!ret) {
-		json_object_object_add(record, "prepared", json_object_new_boolean(true));
+		move_guest(session)->ran = json_flag(request, "ran");
+		json_put_flag(record, "prepared", true);
 		ret = record_enter(session, record);
 	}
 	json_object_put(record);
-	return ret;
+	if (ret)
+		return ret;
+	/* An answer to another request would not say that. */
+	*result = json_object_new_object();
+	json_put_flag(*result, "prepared", true);
+	return 0;
 }
 
 /* --- the decision is known --- */
@@ -388,15 +384,15 @@ static int keep_config(const char *name)
 	char *from = brought_config(name), to[PATH_MAX];
 	int ret = 0;
 
-	rooted(to, sizeof(to), "/etc/lparkit/%s.lpar", name);
-	if (!access(from, F_OK)) {
-		if (config_exists(name))
-			unlink(from);
-		else if (config_copy(from, to) || sync_parent(to))
+	if (!access(from, F_OK) && !config_exists(name)) {
+		ret = make_dir(rooted(to, sizeof(to), "/etc/lparkit"), 0755);
+		if (ret)
+			err("%s: %s", to, strerror(-ret));
+		else if (config_copy(from, config_path(to, sizeof(to), name)) || sync_parent(to))
 			ret = -EIO;
-		else
-			unlink(from);
 	}
+	if (!ret)
+		unlink(from);
 	free(from);
 	return ret;
 }
@@ -427,10 +423,10 @@ int enter_run(struct session *session, struct json_object *request, struct json_
 	json_object_put(record);
 	if (ret)
 		return ret;
-	guest = the_guest(session);
-	ret = failed(guest, "cannot run", guest_connect(guest));
+	guest = move_guest(session);
+	ret = guest_failed(guest, "cannot run", guest_connect(guest));
 	if (!ret && guest->ran)
-		ret = failed(guest, "cannot run", guest_halt(guest, "cont", "RESUME"));
+		ret = guest_failed(guest, "cannot run", guest_halt(guest, "cont", "RESUME"));
 	if (ret)
 		return ret;
 	guest_drain(guest);
@@ -466,13 +462,32 @@ static int give_back(struct session *session, bool defined)
 	return ret;
 }
 
-/* abandon: {name, id}: the guest lives at the source, which has said so, or nowhere */
+/* Nobody but the source may say that what is whole here is of no use. */
+static int check_source(const char *name, struct json_object *record, struct json_object *request)
+{
+	const char *source = json_text(record, "peer_id");
+
+	if (!json_flag(record, "prepared") || !strcmp(source, json_text(request, "host_id")))
+		return 0;
+	err("LPAR %s: the host that was asked is not the one that its guest came from, %s: name that by --to",
+	    name, json_text(record, "peer"));
+	return -EPERM;
+}
+
+/*
+ * abandon: {name, id, host_id, keeps_config}: the guest lives at the source, which has said so;
+ * or here, but its QEMU is gone, and only what describes it is left
+ */
 int enter_abandon(struct session *session, struct json_object *request, struct json_object **result)
 {
 	struct json_object *record;
 	int ret = move_adopt(session, SESSION_ENTER, request, &record);
 
 	(void)result;
+	if (!ret)
+		ret = check_source(session->name, record, request);
+	if (!ret && json_flag(request, "keeps_config"))
+		ret = keep_config(session->name);
 	if (!ret)
 		ret = give_back(session, json_flag(record, "defined"));
 	json_object_put(record);
@@ -488,7 +503,8 @@ int enter_undo(struct session *session)
 	int ret = move_load(session->name, &record);
 
 	setenv(SESSION_VARIABLE, session->id, 1);
-	if (!ret && record && !json_flag(record, "prepared"))
+	/* One of another migration is not ours. */
+	if (!ret && !strcmp(json_text(record, "id"), session->id) && !json_flag(record, "prepared"))
 		ret = give_back(session, json_flag(record, "defined"));
 	json_object_put(record);
 	return ret;

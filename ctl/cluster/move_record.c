@@ -13,6 +13,16 @@
 
 #include "cluster/cluster.h"
 
+/* Which host this is, whatever it is called; "" where that is not known. */
+const char *host_id(char *buf, size_t size)
+{
+	char path[PATH_MAX];
+
+	if (read_text(rooted(path, sizeof(path), "/etc/machine-id"), buf, size))
+		*buf = 0;
+	return buf;
+}
+
 /* NULL when there is none; -EBADMSG, with a message, when it cannot be read. To be put. */
 int move_load(const char *name, struct json_object **record)
 {
@@ -38,6 +48,8 @@ int move_store(const char *name, struct json_object *record)
 	dir = xstrdup(path);
 	*strrchr(dir, '/') = 0;
 	ret = make_dir(dir, 0700);
+	if (!ret)
+		ret = sync_parent(dir);
 	if (ret)
 		err("%s: %s", dir, strerror(-ret));
 	else
@@ -53,11 +65,31 @@ int move_forget(const char *name)
 	int ret = 0;
 
 	move_path(path, sizeof(path), name);
-	if (unlink(path))
-		return errno == ENOENT ? 0 : -errno;
-	ret = sync_parent(path);
+	if (unlink(path) && errno != ENOENT)
+		ret = -errno;
+	/* Also if it is gone: who has removed it may have failed in this. */
+	if (!ret)
+		ret = sync_parent(path);
+	/* There was never any. */
+	if (ret == -ENOENT)
+		ret = 0;
 	if (ret)
 		err("%s: %s", path, strerror(-ret));
+	return ret;
+}
+
+/* A session of this kind has one. */
+struct guest *move_guest(const struct session *session)
+{
+	return &session->guest[0];
+}
+
+/* What a step in the guest's own words has failed of. */
+int guest_failed(struct guest *guest, const char *doing, int ret)
+{
+	if (ret)
+		err("guest %s: %s: %s", guest->name, doing,
+		    *guest->why ? guest->why : strerror(-ret));
 	return ret;
 }
 
@@ -74,21 +106,26 @@ int move_adopt(struct session *session, enum session_kind kind, struct json_obje
 	       struct json_object **record)
 {
 	const char *name = json_text(request, "name"), *id = json_text(request, "id");
+	bool opened = session->kind != kind;
 	struct json_object *guest;
 	int ret = 0;
 
 	*record = NULL;
-	if (session->kind != kind)
+	if (opened)
 		ret = session_open(session, kind, name);
 	else if (strcmp(session->name, name))
 		ret = -EINVAL;
-	if (!ret)
-		ret = move_load(name, record);
+	if (ret)
+		return ret;
+	ret = move_load(name, record);
 	if (!ret && (!*record || strcmp(json_text(*record, "id"), id) ||
 		     strcmp(json_text(*record, "role"), role_of(kind)))) {
 		err("LPAR %s: this host is not the %s of that migration", name, role_of(kind));
 		ret = -ENOENT;
 	}
+	/* What another migration has here is not ours to undo. */
+	if (ret && opened)
+		session_end(session);
 	if (ret || session->n_guests)
 		return ret;
 	snprintf(session->id, sizeof(session->id), "%s", id);
@@ -127,15 +164,29 @@ int move_end_guest(struct session *session)
 	return ret;
 }
 
+/* Numbers of processes are worth nothing after a reboot. */
 static bool guest_is_there(struct json_object *record)
 {
 	struct json_object *guest = json_object_object_get(record, "guest");
+	char boot[BOOT_ID_CHARS + 1];
 	struct process process = {
 		.pid = json_number(guest, "pid"),
 		.start = json_number(guest, "start"),
 	};
 
-	return process.start && process_lives(&process);
+	return process.start && !strcmp(json_text(guest, "boot"), boot_id(boot, sizeof(boot))) &&
+	       process_lives(&process);
+}
+
+/* A decision that a power loss would take back is none that anybody may hear of. */
+static int synchronise(const char *name, struct json_object *record)
+{
+	char path[PATH_MAX];
+	int ret = record ? sync_parent(move_path(path, sizeof(path), name)) : 0;
+
+	if (ret)
+		err("%s: %s", path, strerror(-ret));
+	return ret;
 }
 
 /* Some guest has that LPAR, whatever is on record. */
@@ -148,10 +199,14 @@ static bool runs_here(const char *name)
 	return runs;
 }
 
-/* where: {name} -> the record of this host, whether its guest is there, and whether one runs */
+/*
+ * where: {name} -> {there, runs, host_id, record}: whether the guest of the record is there,
+ * and whether any runs
+ */
 int move_state(struct session *session, struct json_object *request, struct json_object **result)
 {
 	const char *name = json_text(request, "name");
+	char id[HOST_ID_CHARS + 1];
 	struct json_object *record;
 	int ret;
 
@@ -161,9 +216,12 @@ int move_state(struct session *session, struct json_object *request, struct json
 		return -EINVAL;
 	}
 	ret = move_load(name, &record);
+	if (!ret)
+		ret = synchronise(name, record);
 	*result = json_object_new_object();
-	json_object_object_add(*result, "there", json_object_new_boolean(guest_is_there(record)));
-	json_object_object_add(*result, "runs", json_object_new_boolean(runs_here(name)));
+	json_put_flag(*result, "there", guest_is_there(record));
+	json_put_flag(*result, "runs", runs_here(name));
+	json_put(*result, "host_id", host_id(id, sizeof(id)));
 	json_object_object_add(*result, "record", record);
 	return ret;
 }

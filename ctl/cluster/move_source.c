@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cluster/cluster.h"
+#include "cluster/move_source.h"
 #include "throttle/throttle.h"
 
 /* Between looks at QEMU, which are few while it copies, and at whether it is given up. */
@@ -23,52 +23,23 @@
 #define WATCHDOG_MS 10000
 /* So many passes without coming nearer to the end are slow. */
 #define SLOW_PASSES 10
-/* For a guest that stands to be sent, in ms: as long as the operator waits. */
+/* For a guest that stands to be sent, in ms: QEMU does not judge that, we do. */
 #define DOWNTIME_MOST_MS 2000000
+/* A guest that stands goes on here after so many times of what it may, but not before that. */
+#define DOWNTIME_TIMES 10
+#define STAND_LEAST_MS 30000
 /* A request with so much in it has room in a pipe. */
 #define CHUNK_BYTES (24 << 10)
 #define CONFIG_MOST_BYTES (32 << 10)
 
 enum { STAGE_COPY = 6, STAGE_PASSES = 7, STAGE_STOP = 8, STAGE_REST = 9 };
 
-/* One answer to query-migrate. */
-struct progress {
-	char status[24];
-	uint64_t passes; /* begun */
-	uint64_t total, remaining, sent; /* bytes */
-	uint64_t rate; /* bytes per second that are transferred */
-	uint64_t downtime_ms; /* the guest's stop, as QEMU saw it */
-	char why[160];
-};
-
 /* What the operator wants of a copy. */
 struct wanted {
 	uint64_t downtime_ms;
-	bool throttled;
 	bool patient; /* also when it is slow */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC */
 };
-
-static struct guest *the_guest(const struct session *session)
-{
-	return &session->guest[0];
-}
-
-/* What a step in the guest's own words has failed of. */
-static int failed(struct guest *guest, const char *doing, int ret)
-{
-	if (ret)
-		err("guest %s: %s: %s", guest->name, doing,
-		    *guest->why ? guest->why : strerror(-ret));
-	return ret;
-}
-
-static char *frames_path(const struct guest *guest)
-{
-	char path[PATH_MAX];
-
-	return xstrdup(run_path(path, sizeof(path), guest->name, "moved.pcapng"));
-}
 
 /* --- before anything is touched --- */
 
@@ -115,17 +86,35 @@ static char *read_config(const struct guest *guest)
 	return NULL;
 }
 
+/* A copy that has come here, and of which nobody has said that it lives here, goes nowhere. */
+static int check_no_record(const char *name)
+{
+	struct json_object *record;
+	int ret = move_load(name, &record);
+
+	if (!ret && record) {
+		err("LPAR %s: another migration of it is not over: run 'lparctl migrate recover %s'",
+		    name, name);
+		ret = -EBUSY;
+	}
+	json_object_put(record);
+	return ret;
+}
+
 /* leave: {name} -> what the other host needs to know; nothing is touched */
 int leave_begin(struct session *session, struct json_object *request, struct json_object **result)
 {
 	int ret = session_open(session, SESSION_LEAVE, json_text(request, "name"));
+	char here[HOST_ID_CHARS + 1];
 	struct guest *guest;
 	char *config = NULL;
 
 	if (ret)
 		return ret;
 	guest = session_add(session, session->name);
-	ret = check_lpar(guest);
+	ret = check_no_record(guest->name);
+	if (!ret)
+		ret = check_lpar(guest);
 	if (!ret)
 		ret = guest_lock(guest);
 	if (!ret)
@@ -135,9 +124,9 @@ int leave_begin(struct session *session, struct json_object *request, struct jso
 	if (!ret)
 		ret = guest_find_netdevs(guest);
 	if (!ret)
-		ret = failed(guest, "no monitor", guest_connect(guest));
+		ret = guest_failed(guest, "no monitor", guest_connect(guest));
 	if (!ret)
-		ret = failed(guest, "cannot be moved", guest_inspect(guest));
+		ret = guest_failed(guest, "cannot be moved", guest_inspect(guest));
 	if (!ret)
 		config = read_config(guest);
 	if (!ret && !config)
@@ -146,6 +135,7 @@ int leave_begin(struct session *session, struct json_object *request, struct jso
 		return ret;
 	*result = json_object_new_object();
 	json_put(*result, "id", session->id);
+	json_put(*result, "host_id", host_id(here, sizeof(here)));
 	json_put_u64(*result, "memory", guest->memory);
 	json_put(*result, "qemu", guest->qemu);
 	json_put(*result, "machine", guest->machine);
@@ -158,13 +148,13 @@ int leave_begin(struct session *session, struct json_object *request, struct jso
 
 /* --- copying --- */
 
-static int query(struct guest *guest, struct progress *progress)
+int leave_query(struct guest *guest, struct progress *progress)
 {
 	struct json_object *info, *ram;
 	int ret = guest_call(guest, "query-migrate", NULL, -1, &info);
 
 	if (ret)
-		return failed(guest, "copying", ret);
+		return guest_failed(guest, "copying", ret);
 	ram = json_object_object_get(info, "ram");
 	memset(progress, 0, sizeof(*progress));
 	snprintf(progress->status, sizeof(progress->status), "%s", json_text(info, "status"));
@@ -179,7 +169,7 @@ static int query(struct guest *guest, struct progress *progress)
 	return 0;
 }
 
-static bool is(const struct progress *progress, const char *status)
+bool leave_is(const struct progress *progress, const char *status)
 {
 	return !strcmp(progress->status, status);
 }
@@ -212,7 +202,7 @@ static void show(struct guest *guest, unsigned int number, const char *text,
 	execd_progress(json);
 }
 
-static int set_parameter(struct guest *guest, const char *key, int64_t value)
+int leave_set(struct guest *guest, const char *key, int64_t value)
 {
 	struct json_object *parameters = json_object_new_object();
 
@@ -221,7 +211,7 @@ static int set_parameter(struct guest *guest, const char *key, int64_t value)
 }
 
 /* QEMU stands still before the disks are let go, until it is told to go on. */
-static int set_pause(struct guest *guest, bool on)
+int leave_set_pause(struct guest *guest, bool on)
 {
 	struct json_object *arguments = json_object_new_object();
 	struct json_object *list = json_object_new_array(), *one = json_object_new_object();
@@ -243,55 +233,100 @@ static int record_leave(struct session *session, struct json_object *request)
 	json_put(record, "id", session->id);
 	json_put(record, "name", session->name);
 	json_put(record, "peer", json_text(request, "to"));
+	json_put(record, "peer_id", json_text(request, "host_id"));
 	json_put(record, "decision", "");
 	json_put_s64(record, "caller", json_number(request, "caller"));
 	json_put_u64(record, "caller_start", json_number(request, "caller_start"));
-	json_object_object_add(record, "guest", guest_record(the_guest(session)));
+	json_object_object_add(record, "guest", guest_record(move_guest(session)));
 	setenv(SESSION_VARIABLE, session->id, 1);
 	ret = move_store(session->name, record);
 	json_object_put(record);
 	return ret;
 }
 
+/* What is about to be done to it is known to whoever undoes that. */
+static int note_guest(struct session *session)
+{
+	struct json_object *record;
+	int ret = move_load(session->name, &record);
+
+	if (!ret && !record)
+		ret = -ENOENT;
+	if (!ret) {
+		json_object_object_add(record, "guest", guest_record(move_guest(session)));
+		ret = move_store(session->name, record);
+	}
+	json_object_put(record);
+	return ret ? ret : session_store(session);
+}
+
 static int begin_copy(struct session *session, struct json_object *request,
 		      const struct wanted *wanted)
 {
-	struct guest *guest = the_guest(session);
+	struct guest *guest = move_guest(session);
 	struct json_object *uri = json_object_new_object();
 	int64_t bandwidth = json_number(request, "bandwidth");
 	char *text = xprintf("tcp:%s:%u", json_text(request, "address"),
 			     (unsigned int)json_number(request, "port"));
-	int ret = set_pause(guest, true);
+	int ret = leave_set_pause(guest, true);
 
 	json_put(uri, "uri", text);
 	free(text);
 	if (!ret)
 		ret = guest_set_bandwidth(guest, bandwidth ? bandwidth : INT64_MAX);
 	if (!ret)
-		ret = set_parameter(guest, "downtime-limit", wanted->downtime_ms);
+		ret = leave_set(guest, "downtime-limit", wanted->downtime_ms);
 	if (ret) {
 		json_object_put(uri);
-		return failed(guest, "copying", ret);
+		return guest_failed(guest, "copying", ret);
 	}
 	guest->migrates = true;
-	return failed(guest, "copying", guest_call(guest, "migrate", uri, -1, NULL));
+	return guest_failed(guest, "copying", guest_call(guest, "migrate", uri, -1, NULL));
 }
 
-static int engage(const struct guest *guest, struct json_object *request, struct wanted *wanted)
+/* One that an operator has throttled is his to let go. */
+static bool is_throttled(const struct guest *guest)
+{
+	struct json_object *target;
+
+	if (throttle_get(guest->pid, &target))
+		return false;
+	json_object_put(target);
+	return true;
+}
+
+static int try_throttle(struct session *session, uint64_t limit)
+{
+	struct guest *guest = move_guest(session);
+	int ret;
+
+	if (!nl_available(&nl_throttle))
+		return -EOPNOTSUPP;
+	if (is_throttled(guest))
+		return -EEXIST;
+	guest->throttled = true;
+	ret = note_guest(session);
+	if (!ret)
+		ret = throttle_engage(guest->pid, limit, 0, WATCHDOG_MS);
+	guest->throttled = !ret;
+	return ret;
+}
+
+static int engage(struct session *session, struct json_object *request)
 {
 	uint64_t limit = json_number(request, "limit");
 	int ret;
 
 	if (!strcmp(json_text(request, "throttle"), "off"))
 		return 0;
-	ret = nl_available(&nl_throttle) ? throttle_engage(guest->pid, limit, 0, WATCHDOG_MS)
-					 : -EOPNOTSUPP;
-	wanted->throttled = !ret;
+	ret = try_throttle(session, limit);
 	/* Without, it may still end; but who has asked for a limit has one. */
 	if (!limit || !ret)
 		return 0;
-	err("guest %s: cannot be throttled: %s", guest->name,
-	    ret == -EOPNOTSUPP ? "dirtythrottle is not loaded" : nl_text(ret));
+	err("guest %s: cannot be throttled: %s", session->name,
+	    ret == -EOPNOTSUPP ? "dirtythrottle is not loaded"
+	    : ret == -EEXIST   ? "it is already, by somebody else"
+			       : nl_text(ret));
 	return ret;
 }
 
@@ -299,7 +334,8 @@ static int engage(const struct guest *guest, struct json_object *request, struct
 static int look(const struct guest *guest, const struct progress *progress,
 		const struct wanted *wanted)
 {
-	if (is(progress, "failed") || is(progress, "cancelled") || is(progress, "none")) {
+	if (leave_is(progress, "failed") || leave_is(progress, "cancelled") ||
+	    leave_is(progress, "none")) {
 		err("guest %s: its copy has failed: %s", guest->name,
 		    *progress->why ? progress->why : progress->status);
 		return -EIO;
@@ -328,17 +364,45 @@ static int listen_to_caller(struct session *session, unsigned int *rounds)
 	return -ECANCELED;
 }
 
+/*
+ * Whether it is to run again, at either end. Its user may pause it, or let it go on, while it is
+ * copied, and what has crashed is not woken; QEMU's own stop, before ours, tells nothing.
+ */
+static int note_ran(struct guest *guest)
+{
+	struct json_object *info;
+	int ret =
+		guest_failed(guest, "copying", guest_call(guest, "query-status", NULL, -1, &info));
+	const char *status;
+
+	if (ret)
+		return ret;
+	status = json_text(info, "status");
+	if (!strcmp(status, "running")) {
+		guest->ran = true;
+	} else if (!strcmp(status, "paused") || !strcmp(status, "prelaunch")) {
+		guest->ran = false;
+	} else if (strcmp(status, "finish-migrate")) {
+		err("guest %s: its state is '%.32s' by now", guest->name, status);
+		ret = -EBUSY;
+	}
+	json_object_put(info);
+	return ret;
+}
+
 /* Until so little is left that the guest stands no longer than it may. */
 static int copy(struct session *session, const struct wanted *wanted, struct progress *progress)
 {
-	struct guest *guest = the_guest(session);
+	struct guest *guest = move_guest(session);
 	uint64_t shown_ns = 0, passes = 0, now;
 	unsigned int rounds = 0;
 	int ret;
 
 	for (;;) {
-		ret = query(guest, progress);
-		if (!ret && is(progress, "pre-switchover"))
+		ret = note_ran(guest);
+		if (!ret)
+			ret = leave_query(guest, progress);
+		if (!ret && leave_is(progress, "pre-switchover"))
 			return 0;
 		/* What a pass has to send is known as it begins; later it dirties more. */
 		if (!ret && progress->passes > passes && progress->passes > 1 &&
@@ -354,7 +418,7 @@ static int copy(struct session *session, const struct wanted *wanted, struct pro
 		now = now_ns(CLOCK_MONOTONIC);
 		if (now > shown_ns + SHOW_NS) {
 			shown_ns = now;
-			if (wanted->throttled)
+			if (guest->throttled)
 				throttle_beat(guest->pid, passes > 1 ? progress->rate : 0);
 			show(guest, passes > 1 ? STAGE_PASSES : STAGE_COPY, "copying memory",
 			     progress);
@@ -364,12 +428,12 @@ static int copy(struct session *session, const struct wanted *wanted, struct pro
 }
 
 /*
- * copy: {to, address, port, downtime_ms, bandwidth, throttle, limit, patient, timeout_ns,
- * caller, caller_start} -> {passes, estimate_ms}
+ * copy: {to, host_id, address, port, downtime_ms, bandwidth, throttle, limit, patient,
+ * timeout_ns, caller, caller_start} -> {passes, remaining, transfer_rate}
  */
 int leave_copy(struct session *session, struct json_object *request, struct json_object **result)
 {
-	struct guest *guest = the_guest(session);
+	struct guest *guest = move_guest(session);
 	struct wanted wanted = {
 		.downtime_ms = json_number(request, "downtime_ms"),
 		.patient = json_flag(request, "patient"),
@@ -388,9 +452,9 @@ int leave_copy(struct session *session, struct json_object *request, struct json
 		ret = guest_attach(guest);
 	/* Once more, with what is attached. */
 	if (!ret)
-		ret = record_leave(session, request);
+		ret = note_guest(session);
 	if (!ret)
-		ret = engage(guest, request, &wanted);
+		ret = engage(session, request);
 	if (!ret)
 		ret = begin_copy(session, request, &wanted);
 	if (!ret)
@@ -406,60 +470,80 @@ int leave_copy(struct session *session, struct json_object *request, struct json
 
 /* --- standing --- */
 
-static void end_throttle(const struct guest *guest)
+/* While it stands: a link that is lost must not keep it so. */
+static int wait_for(struct session *session, struct json_object *request, const char *status,
+		    struct progress *progress)
 {
-	if (guest->pid && nl_available(&nl_throttle))
-		throttle_release(guest->pid);
-}
-
-/* An LPAR that is gone by now has none. */
-static void end_stage(const struct guest *guest)
-{
-	const struct stage none = { .text = "" };
-
-	stage_set(guest->name, &none, LPAR_STATE_ACTIVE, false);
-}
-
-static int wait_for(struct session *session, const char *status, struct progress *progress)
-{
-	struct guest *guest = the_guest(session);
-	const struct wanted wanted = { .patient = true, .deadline_ns = UINT64_MAX };
+	struct guest *guest = move_guest(session);
+	uint64_t most_ms = DOWNTIME_TIMES * json_number(request, "downtime_ms");
+	const struct wanted wanted = {
+		.patient = true,
+		.deadline_ns =
+			now_ns(CLOCK_MONOTONIC) +
+			(most_ms > STAND_LEAST_MS ? most_ms : STAND_LEAST_MS) * NSEC_PER_MSEC,
+	};
 	unsigned int rounds = 1;
-	int ret = query(guest, progress);
+	int ret = leave_query(guest, progress);
 
-	while (!ret && !is(progress, status)) {
+	while (!ret && !leave_is(progress, status)) {
 		ret = look(guest, progress, &wanted);
 		if (!ret)
 			ret = listen_to_caller(session, &rounds);
 		sleep_ms(HALT_POLL_MS);
 		if (!ret)
-			ret = query(guest, progress);
+			ret = leave_query(guest, progress);
 	}
 	return ret;
 }
 
-/* halt: nothing comes in or goes out, no vCPU executes, and QEMU stops the guest */
+bool leave_is_frozen(const char *name)
+{
+	struct lpar lpar;
+	bool closed = !lpar_get(name, &lpar) && lpar.gate == LPAR_GATE_CLOSED;
+
+	lpar_free(&lpar);
+	return closed;
+}
+
+/* An operator's gate stays closed; ours is known to whoever undoes this. */
+static int close_gate(struct session *session)
+{
+	struct guest *guest = move_guest(session);
+	int ret;
+
+	if (leave_is_frozen(guest->name)) {
+		err("LPAR %s is frozen by now: run 'lparctl thaw %s' first", guest->name,
+		    guest->name);
+		return -EBUSY;
+	}
+	guest->closed = true;
+	ret = note_guest(session);
+	if (!ret)
+		ret = guest_hold(guest);
+	if (ret)
+		return ret;
+	ret = gate_close(guest->name, GATE_GRACE_MS);
+	return ret ? lpar_fail(guest->name, ret) : 0;
+}
+
+/* halt: {downtime_ms}: nothing comes in or goes out, no vCPU executes, and QEMU stops the guest */
 int leave_stop(struct session *session, struct json_object *request, struct json_object **result)
 {
-	struct guest *guest = the_guest(session);
+	struct guest *guest = move_guest(session);
 	struct progress progress = { .status = "" };
 	int ret;
 
-	(void)request;
 	(void)result;
 	if (session->kind != SESSION_LEAVE)
 		return -EPROTO;
-	ret = guest_hold(guest);
-	if (!ret) {
-		ret = gate_close(guest->name, GATE_GRACE_MS);
-		if (ret)
-			lpar_fail(guest->name, ret);
-	}
+	ret = note_ran(guest);
 	if (!ret)
-		ret = failed(guest, "stopping",
-			     set_parameter(guest, "downtime-limit", DOWNTIME_MOST_MS));
+		ret = close_gate(session);
 	if (!ret)
-		ret = wait_for(session, "pre-switchover", &progress);
+		ret = guest_failed(guest, "stopping",
+				   leave_set(guest, "downtime-limit", DOWNTIME_MOST_MS));
+	if (!ret)
+		ret = wait_for(session, request, "pre-switchover", &progress);
 	if (!ret)
 		show(guest, STAGE_STOP, "stopped", &progress);
 	return ret;
@@ -470,24 +554,23 @@ static int go_over(struct guest *guest)
 	struct json_object *arguments = json_object_new_object();
 
 	json_put(arguments, "state", "pre-switchover");
-	return failed(guest, "the rest",
-		      guest_call(guest, "migrate-continue", arguments, -1, NULL));
+	return guest_failed(guest, "the rest",
+			    guest_call(guest, "migrate-continue", arguments, -1, NULL));
 }
 
-/* finish: the rest of its memory and its devices -> {sent, downtime_ms, frames} */
+/* finish: {downtime_ms}: the rest of its memory, devices -> {sent, downtime_ms, frames, ran} */
 int leave_finish(struct session *session, struct json_object *request, struct json_object **result)
 {
-	struct guest *guest = the_guest(session);
+	struct guest *guest = move_guest(session);
 	struct progress progress = { .status = "" };
 	char **names = xalloc((guest->n_netdevs + 1) * sizeof(*names));
 	uint64_t *frames = xalloc((guest->n_netdevs + 1) * sizeof(*frames)), all = 0;
-	char *path = frames_path(guest);
+	char *path = leave_frames_path(guest);
 	size_t i;
 	int ret = session->kind == SESSION_LEAVE ? go_over(guest) : -EPROTO;
 
-	(void)request;
 	if (!ret)
-		ret = wait_for(session, "completed", &progress);
+		ret = wait_for(session, request, "completed", &progress);
 	for (i = 0; i < guest->n_netdevs; i++)
 		names[i] = guest->netdev[i].name;
 	if (!ret && guest->n_netdevs && netbuf_save(path, names, guest->n_netdevs, frames))
@@ -501,8 +584,8 @@ int leave_finish(struct session *session, struct json_object *request, struct js
 		json_put_u64(*result, "passes", progress.passes);
 		json_put_u64(*result, "downtime_ms", progress.downtime_ms);
 		json_put_u64(*result, "frames", all);
-		json_object_object_add(*result, "has_frames",
-				       json_object_new_boolean(guest->n_netdevs));
+		json_put_flag(*result, "has_frames", guest->n_netdevs);
+		json_put_flag(*result, "ran", guest->ran);
 	}
 	free(path);
 	free(frames);
@@ -514,7 +597,7 @@ int leave_finish(struct session *session, struct json_object *request, struct js
 int leave_frames(struct session *session, struct json_object *request, struct json_object **result)
 {
 	unsigned char data[CHUNK_BYTES], text[CHUNK_BYTES / 3 * 4 + 1];
-	char *path = frames_path(the_guest(session));
+	char *path = leave_frames_path(move_guest(session));
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t len = fd < 0 ? -1 : pread(fd, data, sizeof(data), json_number(request, "offset"));
 	int ret = len < 0 ? -errno : 0;
@@ -531,153 +614,5 @@ int leave_frames(struct session *session, struct json_object *request, struct js
 		json_object_object_add(*result, "over", json_object_new_boolean(len < CHUNK_BYTES));
 	}
 	free(path);
-	return ret;
-}
-
-/* --- the decision, and after it --- */
-
-/* decide: {name, id}: the guest lives at the destination from now on, and never again here */
-int leave_decide(struct session *session, struct json_object *request, struct json_object **result)
-{
-	struct json_object *record;
-	int ret = move_adopt(session, SESSION_LEAVE, request, &record);
-
-	(void)result;
-	if (!ret) {
-		json_put(record, "decision", MOVE_AWAY);
-		ret = move_store(session->name, record);
-	}
-	json_object_put(record);
-	return ret;
-}
-
-/* A description that stays would start the guest here once more. */
-static int retire_config(const char *name)
-{
-	char from[PATH_MAX], to[PATH_MAX];
-
-	rooted(from, sizeof(from), "/etc/lparkit/%s.lpar", name);
-	rooted(to, sizeof(to), "/etc/lparkit/%s.lpar.moved", name);
-	if (!rename(from, to))
-		return sync_parent(to);
-	return errno == ENOENT ? 0 : -errno;
-}
-
-static void remove_frames(const struct guest *guest)
-{
-	char *path = frames_path(guest);
-
-	unlink(path);
-	free(path);
-}
-
-/* release: {name, id}: the destination has it; what it had here is given back */
-int leave_release(struct session *session, struct json_object *request, struct json_object **result)
-{
-	struct json_object *record;
-	int ret = move_adopt(session, SESSION_LEAVE, request, &record);
-
-	(void)result;
-	if (!ret && strcmp(json_text(record, "decision"), MOVE_AWAY)) {
-		err("LPAR %s: it is not decided that its guest lives elsewhere", session->name);
-		ret = -EBUSY;
-	}
-	json_object_put(record);
-	if (!ret && session->n_guests) {
-		remove_frames(the_guest(session));
-		end_throttle(the_guest(session));
-		end_stage(the_guest(session));
-		ret = move_end_guest(session);
-	}
-	if (!ret)
-		ret = retire_config(session->name);
-	if (!ret)
-		ret = move_forget(session->name);
-	if (!ret)
-		session_end(session);
-	return ret;
-}
-
-/* forget: {name, id}: neither copy is there any more */
-int leave_forget(struct session *session, struct json_object *request, struct json_object **result)
-{
-	struct json_object *record;
-	int ret = move_adopt(session, SESSION_LEAVE, request, &record);
-
-	(void)result;
-	json_object_put(record);
-	if (!ret && session->n_guests && the_guest(session)->pid) {
-		err("guest %s is there, and may not be forgotten", session->name);
-		ret = -EBUSY;
-	}
-	if (!ret)
-		ret = move_forget(session->name);
-	if (!ret)
-		session_end(session);
-	return ret;
-}
-
-/* --- undoing --- */
-
-static void flush_netdevs(struct guest *guest)
-{
-	size_t i;
-
-	for (i = 0; i < guest->n_netdevs; i++)
-		nl_send(netbuf_request(NETBUF_CMD_FLUSH, guest->netdev[i].name), NULL, NULL);
-	guest_drain(guest);
-	guest_detach(guest);
-}
-
-/* Is it decided? Who cannot read that holds still. */
-static int read_decision(const char *name, bool *away)
-{
-	struct json_object *record;
-	int ret = move_load(name, &record);
-
-	*away = !strcmp(json_text(record, "decision"), MOVE_AWAY);
-	json_object_put(record);
-	return ret;
-}
-
-static int put_parameters_back(struct guest *guest)
-{
-	int ret = set_pause(guest, false);
-
-	return ret ? ret : set_parameter(guest, "downtime-limit", guest->downtime_ms);
-}
-
-/*
- * Before the decision the guest goes on here, and then there is no record of it that a
- * destination could find; after it, it stands, and "migrate recover" has the rest.
- */
-int leave_undo(struct session *session)
-{
-	struct guest *guest = the_guest(session);
-	bool away;
-	int ret = read_decision(session->name, &away);
-
-	if (ret)
-		return ret;
-	if (!session->gated || !session->n_guests || away)
-		return 0;
-	setenv(SESSION_VARIABLE, session->id, 1);
-	end_throttle(guest);
-	/* Its memory may be whole elsewhere, with these frames: "migrate recover" finds out. */
-	if (!guest->pid) {
-		flush_netdevs(guest);
-		return 0;
-	}
-	/* The stop, too, of a guest whose stream has not ended is undone by its end. */
-	ret = move_forget(session->name);
-	if (ret)
-		return ret;
-	guest->migrates = true;
-	ret = session_go_on(session);
-	if (!ret)
-		ret = failed(guest, "cannot go on", put_parameters_back(guest));
-	remove_frames(guest);
-	session_detach(session);
-	end_stage(guest);
 	return ret;
 }

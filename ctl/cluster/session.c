@@ -86,29 +86,29 @@ void session_unlock(void)
 
 /* --- the record of a session --- */
 
-static void put_flag(struct json_object *json, const char *key, bool value)
-{
-	json_object_object_add(json, key, json_object_new_boolean(value));
-}
-
 /* All that another process needs to know of it. */
 struct json_object *guest_record(const struct guest *guest)
 {
 	struct json_object *json = json_object_new_object();
-	struct json_object *ours = json_object_new_array();
+	struct json_object *all = json_object_new_array(), *ours = json_object_new_array();
+	char boot[BOOT_ID_CHARS + 1];
 	size_t i;
 
 	json_put(json, "name", guest->name);
 	json_put(json, "qmp", guest->monitor ? guest->monitor : "");
 	json_put_s64(json, "pid", guest->process.pid);
 	json_put_u64(json, "start", guest->process.start);
-	put_flag(json, "ran", guest->ran);
+	json_put(json, "boot", boot_id(boot, sizeof(boot)));
+	json_put_flag(json, "ran", guest->ran);
+	json_put_flag(json, "closed", guest->closed);
+	json_put_flag(json, "throttled", guest->throttled);
 	json_put_s64(json, "bandwidth", guest->bandwidth);
 	json_put_s64(json, "downtime_ms", guest->downtime_ms);
 	for (i = 0; i < guest->n_netdevs; i++)
-		if (guest->netdev[i].ours)
-			json_object_array_add(ours, json_object_new_string(guest->netdev[i].name));
+		json_object_array_add(guest->netdev[i].ours ? ours : all,
+				      json_object_new_string(guest->netdev[i].name));
 	json_object_object_add(json, "attached", ours);
+	json_object_object_add(json, "found", all);
 	json_object_object_add(json, "volumes", guest_volumes(guest));
 	return json;
 }
@@ -127,11 +127,11 @@ int session_store(const struct session *session)
 	json_put(json, "name", session->name);
 	json_put(json, "dir", session->dir ? session->dir : "");
 	json_put_u64(json, "deadline_ns", session->deadline_ns);
-	put_flag(json, "gated", session->gated);
-	put_flag(json, "writing", session->writing);
-	put_flag(json, "taken", session->taken);
-	put_flag(json, "written", session->written);
-	put_flag(json, "kept", session->kept);
+	json_put_flag(json, "gated", session->gated);
+	json_put_flag(json, "writing", session->writing);
+	json_put_flag(json, "taken", session->taken);
+	json_put_flag(json, "written", session->written);
+	json_put_flag(json, "kept", session->kept);
 	for (i = 0; i < session->n_guests; i++)
 		json_object_array_add(guests, guest_record(&session->guest[i]));
 	json_object_object_add(json, "guests", guests);
@@ -162,19 +162,29 @@ struct guest *session_add(struct session *session, const char *name)
 void session_add_recorded(struct session *session, struct json_object *json)
 {
 	struct json_object *ours = json_object_object_get(json, "attached");
+	struct json_object *found = json_object_object_get(json, "found");
 	struct json_object *volumes = json_object_object_get(json, "volumes");
 	struct guest *guest = session_add(session, json_text(json, "name"));
+	char boot[BOOT_ID_CHARS + 1];
 	size_t i;
 
 	if (*json_text(json, "qmp"))
 		guest->monitor = xstrdup(json_text(json, "qmp"));
 	guest->process.pid = json_number(json, "pid");
 	guest->process.start = json_number(json, "start");
+	/* After a reboot that may be anybody. */
+	if (*json_text(json, "boot") &&
+	    strcmp(json_text(json, "boot"), boot_id(boot, sizeof(boot))))
+		guest->process.pid = 0;
+	guest->closed = json_flag(json, "closed");
+	guest->throttled = json_flag(json, "throttled");
 	guest->ran = json_flag(json, "ran");
 	guest->bandwidth = json_number(json, "bandwidth");
 	guest->downtime_ms = json_number(json, "downtime_ms");
 	for (i = 0; i < json_count(ours); i++)
 		guest_add_netdev(guest, json_text_at(ours, i), true);
+	for (i = 0; i < json_count(found); i++)
+		guest_add_netdev(guest, json_text_at(found, i), false);
 	for (i = 0; i < json_count(volumes); i++)
 		guest_add_volume(guest, json_text_at(volumes, i));
 }
@@ -455,16 +465,19 @@ static void clear_session(struct session *session)
 	session->unwanted[0] = 0;
 	session->cut = 0;
 	session->deadline_ns = 0;
+	/* Who has it passes for the owner of what is on record under that id. */
+	unsetenv(SESSION_VARIABLE);
 }
 
-/* Nothing is left to be undone. */
+/* Nothing is left to be undone. What is on record may be another's if there is no session. */
 void session_end(struct session *session)
 {
 	char path[PATH_MAX];
 
-	if (session->kind != SESSION_NONE)
+	if (session->kind != SESSION_NONE) {
 		session_stage(session, 0, "", 0);
-	unlink(session_path(path, sizeof(path)));
+		unlink(session_path(path, sizeof(path)));
+	}
 	clear_session(session);
 }
 
@@ -565,7 +578,8 @@ static void let_go(struct guest *guest)
 		guest->pid = 0;
 		return;
 	}
-	nl_simple(LPAR_CMD_GATE_OPEN, guest->name);
+	if (!guest->stays_frozen)
+		nl_simple(LPAR_CMD_GATE_OPEN, guest->name);
 	guest_drain(guest);
 }
 
@@ -680,6 +694,17 @@ int session_undo(struct session *session)
 	return ret;
 }
 
+/*
+ * The same, and for what has stayed on record because it could not be undone; but only who has
+ * been let in by hello may touch that.
+ */
+int session_abort(struct session *session)
+{
+	if (session->kind != SESSION_NONE)
+		return session_undo(session);
+	return lock_fd < 0 ? 0 : session_recover(session);
+}
+
 /* The guests are saved and wanted no more. */
 int session_discard(struct session *session)
 {
@@ -704,7 +729,8 @@ int session_recover(struct session *session)
 	if (access(path, F_OK))
 		return 0;
 	json = json_object_from_file(path);
-	if (!json) {
+	if (kind_of(json_text(json, "kind")) == SESSION_NONE) {
+		json_object_put(json);
 		err("%s: damaged: look at 'lparctl list' and 'lparctl netbuf show', then remove it",
 		    path);
 		return -EBADMSG;

@@ -83,7 +83,7 @@ static bool is_moved(const char *name)
 	bool moved;
 
 	if (access(move_path(path, sizeof(path), name), F_OK))
-		return false;
+		return errno != ENOENT;
 	json = json_object_from_file(path);
 	moved = !ours || !*ours || strcmp(json_text(json, "id"), ours);
 	json_object_put(json);
