@@ -54,7 +54,7 @@ _lparctl_saved() {
 _lparctl_value() {
 	case $1,$2,$3 in
 	*,--host | *,--force | *,--incoming | lpar,start,--wait | *,--no-wait | *,--continue | *,--group | *,--repair) return 1 ;;
-	*,--exact | *,--end | *,--discard-writes | migrate,*,--check) return 1 ;;
+	*,--exact | *,--end | *,--discard-writes | migrate,*,--check | migrate,*,--abandon) return 1 ;;
 	throttle,attach,--count | throttle,set,--count | lpar,export,--all | lpar,import,--check) return 1 ;;
 	*,--lpar | throttle,*,--target) _lparctl_lpars ;;
 	*,--file | *,-f | *,--counter | lpar,*,disk) compgen -f -- "$cur" ;;
