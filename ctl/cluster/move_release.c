@@ -34,6 +34,13 @@ static void end_stage(const struct guest *guest)
 	stage_set(guest->name, &none, LPAR_STATE_ACTIVE, false);
 }
 
+/* Of one that is gone: that of a guest which ends is opened for it. */
+static void open_gate(const struct guest *guest)
+{
+	if (guest->closed)
+		nl_simple(LPAR_CMD_GATE_OPEN, guest->name);
+}
+
 /* --- the decision, and after it --- */
 
 /* All of it is gone from here, by QEMU's own words, or its QEMU is. */
@@ -110,6 +117,8 @@ int leave_release(struct session *session, struct json_object *request, struct j
 		end_stage(move_guest(session));
 		ret = move_end_guest(session);
 	}
+	if (!ret && session->n_guests)
+		open_gate(move_guest(session));
 	if (!ret)
 		ret = retire_config(session->name);
 	if (!ret)
@@ -221,8 +230,7 @@ int leave_forget(struct session *session, struct json_object *request, struct js
 		return ret;
 	if (session->n_guests) {
 		flush_netdevs(move_guest(session));
-		if (move_guest(session)->closed)
-			nl_simple(LPAR_CMD_GATE_OPEN, session->name);
+		open_gate(move_guest(session));
 		remove_frames(move_guest(session));
 		end_stage(move_guest(session));
 	}

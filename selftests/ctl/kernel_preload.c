@@ -608,6 +608,9 @@ static int throttle_command(struct request *request, uint8_t cmd)
 			return -ENOENT;
 		end(request, begin_answer(request));
 	}
+	if (cmd == DT_CMD_ATTACH && request->tb[DT_A_PID] &&
+	    !lives(mnl_attr_get_u32(request->tb[DT_A_PID])))
+		return -ESRCH;
 	if (cmd == DT_CMD_ATTACH)
 		put_number("throttled", "", 1);
 	if (cmd == DT_CMD_DETACH)

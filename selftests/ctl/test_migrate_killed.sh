@@ -19,6 +19,10 @@ reboots() {
 	for host in a b; do
 		[ ! -e "$(record_of $host)" ] || migrate $host recover g
 	done >"$scratch/recovered" 2>&1
+	# Undone, it has died with its host, which is as one that has lost its /var.
+	if grep -qe --abandon "$scratch/recovered"; then
+		migrate $away recover g --abandon >>"$scratch/recovered" 2>&1
+	fi
 	# Whoever has it now, or, if its QEMU has died with the host, its description
 	same "$(left)" "" && starts_again "$kept" && return
 	sed 's/^/# /' "$scratch/recovered"
