@@ -455,6 +455,9 @@ int leave_copy(struct session *session, struct json_object *request, struct json
 		ret = note_guest(session);
 	if (!ret)
 		ret = engage(session, request);
+	/* A small guest is copied, and stopped by QEMU, before copy() looks. */
+	if (!ret)
+		ret = note_ran(guest);
 	if (!ret)
 		ret = begin_copy(session, request, &wanted);
 	if (!ret)
