@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # lparctl migrate between hosts that are played, with real QEMUs: it moves with all that it is,
 # what is in the way is refused, and what was there before is there after it.
-# vm: none timeout=400
+# vm: none timeout=900
 # shellcheck disable=SC2119,SC2120 # options of a move are options
 # shellcheck source=selftests/ctl/moved.sh
 . "$(dirname "$0")/moved.sh"

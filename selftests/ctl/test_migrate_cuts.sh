@@ -3,7 +3,7 @@
 # Whatever is killed, cut or refused while a guest moves: never two copies run, and in the end
 # one does, where the source's record says, with nothing left; or an operator is told.
 # test_migrate_killed.sh has what takes longer.
-# vm: none timeout=400
+# vm: none timeout=900
 # shellcheck source=selftests/ctl/moved.sh
 . "$(dirname "$0")/moved.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # What test_migrate_cuts.sh has no time for: everything that can go wrong, at each request; hosts
 # that reboot, and a destination that hangs while the guest stands.
-# vm: none timeout=1500 speed=long
+# vm: none timeout=3000 speed=long
 # shellcheck source=selftests/ctl/moved.sh
 . "$(dirname "$0")/moved.sh"
 
