@@ -66,7 +66,7 @@ _lparctl_value() {
 	snap,send,--from)
 		dmsetup message "${COMP_WORDS[COMP_CWORD - 2]}" 0 list 2>/dev/null | cut -d ' ' -f 1 | grep -vx -e -
 		;;
-	*,--exact | *,--end | *,--discard-writes | *,--maintenance | *,--new) return 1 ;;
+	*,--exact | *,--end | *,--discard-writes | *,--maintenance | *,--new | migrate,*,--check | migrate,*,--abandon) return 1 ;;
 	throttle,attach,--count | throttle,set,--count | lpar,export,--all | lpar,import,--check) return 1 ;;
 	*,--lpar | throttle,*,--target) _lparctl_lpars ;;
 	*,--file | *,-f | *,--counter | *,--luns | lpar,*,disk) compgen -f -- "$cur" ;;
@@ -82,6 +82,9 @@ _lparctl_value() {
 	*,--libvirt) virsh -q list --name 2>/dev/null ;;
 	*,--policy) echo tail-drop head-drop pass ;;
 	*,--unmatched) echo pass drop ;;
+	migrate,*,--limit) echo auto off ;;
+	migrate,*,--storage) echo none ;;
+	migrate,*,--on-slow) echo wait cancel ;;
 	*,--copy) echo yes no ;;
 	*,--parent) ls /sys/class/fc_host 2>/dev/null ;;
 	lpar,*,owner) compgen -u -- "$cur" ;;
@@ -135,6 +138,7 @@ _lparctl_things() {
 			cut -d ' ' -f 1 | grep -vx -e -
 		;;
 	snap,settle,2) echo keep drop ;;
+	migrate,*) _lparctl_lpars ;;
 	relocate,order,0 | relocate,source,1) compgen -f -- "$cur" ;;
 	relocate,start,* | relocate,connect,1) ;;
 	relocate,send,1) echo hot used ;;

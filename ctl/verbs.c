@@ -240,6 +240,21 @@ static const struct verb cluster_verbs[] = {
 	{ NULL },
 };
 
+static const struct verb migrate_verbs[] = {
+	{ "start", migrate_start_verb,
+	  "NAME --to HOST [--check] [--from HOST] [--address ADDRESS]\n"
+	  "[--downtime MS] [--bandwidth MIB/S] [--limit auto|MIB/S|off] [--storage none]\n"
+	  "[--on-slow wait|cancel] [--via COMMAND] [--timeout TIME]",
+	  "Move a running guest to another host; --check: only find out whether that would do." },
+	{ "status", migrate_status_verb, "[NAME]", "Migrations that this host has a part in." },
+	{ "cancel", migrate_cancel_verb, "NAME",
+	  "Give a migration up that was started here, as long as that can be.", true },
+	{ "recover", migrate_recover_verb, "NAME [--to HOST] [--via COMMAND] [--abandon]",
+	  "After a crash: ask both hosts, and let the guest run where it lives;\n"
+	  "--abandon: a copy at the destination is of no use, its source has gone on.", true },
+	{ NULL },
+};
+
 const struct object objects[] = {
 	{ "lpar", "LPARs", lpar_verbs, .bare = "list",
 	  .notes = "KEY := cpus LIST | memory SIZE | node N|any | pages any|large |\n"
@@ -265,6 +280,8 @@ const struct object objects[] = {
 	{ "relocate", "Disks that follow their guests", relocate_verbs },
 	{ "cluster", "Clusters: guests of several hosts are saved, and restored, at one instant",
 	  cluster_verbs, .bare = "list" },
+	{ "migrate", "Migrations: a guest moves to another host while it runs", migrate_verbs,
+	  .bare = "status", .left_out = "start", .named = true },
 	{ "execd", .only = { "execd", execd_verb } },
 	{ "help", .only = { "help", help_verb } },
 	{ "__complete", .only = { "__complete", complete_verb } },
@@ -298,6 +315,16 @@ const struct verb *find_verb(const struct object *object, const char *word, bool
 	return verb->name ? verb : NULL;
 }
 
+/* Where a name may stand in place of a verb, verbs are written out. */
+static bool is_name(const struct object *object, const char *word)
+{
+	const struct verb *verb = object->verbs;
+
+	while (object->named && verb->name && strcmp(verb->name, word))
+		verb++;
+	return object->named && !verb->name;
+}
+
 static int run_object(const struct object *object, struct args *args)
 {
 	const char *word = args->argc ? args->argv[0] : object->bare;
@@ -308,7 +335,7 @@ static int run_object(const struct object *object, struct args *args)
 		return object->only.run(args);
 	if (!word)
 		return usage("a verb of %s is missing", object->name);
-	if (args->argc && object->left_out && *word == '-')
+	if (args->argc && object->left_out && (*word == '-' || is_name(object, word)))
 		word = object->left_out;
 	else
 		next_arg(args);

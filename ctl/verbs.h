@@ -23,6 +23,7 @@ struct object {
 	struct verb only;
 	const char *bare; /* the verb that is meant when there are no more words, or NULL */
 	const char *left_out; /* the verb that is meant when an option comes next, or NULL */
+	bool named; /* that verb may begin with a name */
 	const char *notes; /* behind the verbs: what some words stand for */
 };
 

@@ -45,6 +45,8 @@ static bool is_local(const struct channels *channels, const char *host)
 {
 	struct utsname uts;
 
+	if (channels->here && !strcmp(host, channels->here))
+		return true;
 	if (channels->prefix || geteuid() || uname(&uts))
 		return false;
 	return !strcmp(host, "localhost") || !strcmp(host, uts.nodename);
@@ -131,13 +133,20 @@ static void tell_to_end(const struct channel *channel, int signal)
 	kill(channel->pid, signal);
 }
 
+/* Whoever gives up does not wait. */
+static uint64_t close_time(const struct channels *channels)
+{
+	return interrupted() && !channels->deaf ? 0 : CLOSE_NS;
+}
+
 /* What did not end with its input; an execd of this host is left to finish. */
-static void end_command(struct channel *channel, uint64_t deadline_ns)
+static void end_command(const struct channels *channels, struct channel *channel,
+			uint64_t deadline_ns)
 {
 	if (ends_until(channel, deadline_ns))
 		return;
 	tell_to_end(channel, SIGTERM);
-	if (ends_until(channel, now_ns(CLOCK_MONOTONIC) + (interrupted() ? 0 : CLOSE_NS)))
+	if (ends_until(channel, now_ns(CLOCK_MONOTONIC) + close_time(channels)))
 		return;
 	if (channel->local) {
 		err("host %s: lparctl execd, pid %d, is still at work: what it undoes is not known",
@@ -168,15 +177,37 @@ static struct json_object *new_hello(void)
 	return json;
 }
 
+/* Of which none is open yet. */
+void channels_name(struct channels *channels, const char *const *hosts, size_t n)
+{
+	size_t i;
+
+	channels->channel = xalloc(n * sizeof(*channels->channel));
+	channels->n = n;
+	for (i = 0; i < n; i++) {
+		channels->channel[i].host = hosts[i];
+		channels->channel[i].dead = true;
+	}
+}
+
+/* One of them. */
+int channel_open(struct channels *channels, struct channel *channel)
+{
+	int ret = open_one(channels, channel);
+
+	if (ret)
+		return ret;
+	channel_send(channel, new_hello());
+	return channels_gather(channels, "hello");
+}
+
+/* All of them at once. */
 int channels_open(struct channels *channels, const char *const *hosts, size_t n)
 {
 	size_t i;
 	int ret = 0;
 
-	channels->channel = xalloc(n * sizeof(*channels->channel));
-	channels->n = n;
-	for (i = 0; i < n; i++)
-		channels->channel[i].host = hosts[i];
+	channels_name(channels, hosts, n);
 	for (i = 0; !ret && i < n; i++)
 		ret = open_one(channels, &channels->channel[i]);
 	return ret ? ret : channels_ask(channels, "hello", new_hello());
@@ -185,7 +216,7 @@ int channels_open(struct channels *channels, const char *const *hosts, size_t n)
 /* Those that were opened, if any. */
 void channels_close(struct channels *channels)
 {
-	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + (interrupted() ? 0 : CLOSE_NS);
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + close_time(channels);
 	size_t i;
 
 	for (i = 0; i < channels->n; i++)
@@ -193,7 +224,7 @@ void channels_close(struct channels *channels)
 	for (i = 0; i < channels->n; i++) {
 		struct channel *channel = &channels->channel[i];
 
-		end_command(channel, deadline_ns);
+		end_command(channels, channel, deadline_ns);
 		json_object_put(channel->answer);
 		free(channel->error);
 		free(channel->line);
@@ -297,14 +328,18 @@ static void read_channel(struct channels *channels, struct channel *channel)
 	}
 }
 
-static size_t add_pollfds(const struct channels *channels, struct pollfd *pfd)
+/* Of those that have nothing to say it is of interest whether they are lost: all is given up. */
+static size_t add_pollfds(const struct channels *channels, struct pollfd *pfd, bool undoing)
 {
 	size_t i, n = 0;
 
 	for (i = 0; i < channels->n; i++) {
-		pfd[i].fd = channels->channel[i].pending ? channels->channel[i].from : -1;
-		pfd[i].events = POLLIN;
-		n += channels->channel[i].pending != 0;
+		const struct channel *channel = &channels->channel[i];
+		bool watched = channel->pending || (!channel->dead && !undoing);
+
+		pfd[i].fd = watched ? channel->from : -1;
+		pfd[i].events = channel->pending ? POLLIN : 0;
+		n += channel->pending != 0;
 	}
 	return n;
 }
@@ -329,8 +364,10 @@ static void wait_some(struct channels *channels, struct pollfd *pfd, uint64_t le
 	beat(channels);
 	n = poll(pfd, channels->n, poll_ms(wait_ns));
 	for (i = 0; n > 0 && i < channels->n; i++)
-		if (pfd[i].fd >= 0 && pfd[i].revents)
+		if (pfd[i].fd >= 0 && pfd[i].revents && pfd[i].events)
 			read_channel(channels, &channels->channel[i]);
+		else if (pfd[i].fd >= 0 && pfd[i].revents)
+			lose(&channels->channel[i], "the connection is lost");
 }
 
 /*
@@ -344,11 +381,11 @@ static int wait_answers(struct channels *channels, uint64_t deadline_ns, bool un
 	int64_t left;
 	int ret = 0;
 
-	while (!ret && add_pollfds(channels, pfd) && (undoing || !find_failed(channels))) {
+	while (!ret && add_pollfds(channels, pfd, undoing) && (undoing || !find_failed(channels))) {
 		left = deadline_ns - now_ns(CLOCK_MONOTONIC);
 		if (left <= 0)
 			ret = -ETIMEDOUT;
-		else if (interruptions() > before)
+		else if (interruptions() > before && !channels->deaf)
 			ret = -EINTR;
 		else
 			wait_some(channels, pfd, left);
@@ -392,9 +429,22 @@ int channels_gather(struct channels *channels, const char *op)
 		return -EIO;
 	if (ret == -ETIMEDOUT)
 		report_late(channels, op);
-	else if (interrupted())
+	else if (interrupted() && !channels->deaf)
 		err("%s: interrupted", op);
-	return interrupted() && !ret ? -EINTR : ret;
+	return interrupted() && !channels->deaf && !ret ? -EINTR : ret;
+}
+
+/* The same where something is undone, or finished: who has failed does not keep the others. */
+int channels_insist(struct channels *channels, const char *op)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	int ret = wait_answers(channels, now + channels->timeout_ns, true);
+
+	if (report_failed(channels, op))
+		return -EIO;
+	if (ret)
+		report_late(channels, op);
+	return ret;
 }
 
 /* The same request to all; consumed, NULL = without arguments. */
@@ -431,7 +481,7 @@ static struct json_object *with_unwanted(struct json_object *request, const char
 static void reopen(const struct channels *channels, struct channel *channel, const char *unwanted)
 {
 	close_pipes(channel);
-	end_command(channel, 0);
+	end_command(channels, channel, 0);
 	if (!open_one(channels, channel))
 		channel_send(channel, with_unwanted(new_hello(), unwanted));
 }

@@ -42,19 +42,24 @@ struct channel {
 
 struct channels {
 	const char *prefix; /* command that runs another on a host; NULL = ssh */
+	const char *here; /* one of the hosts: this one, whatever the command; NULL = none */
 	struct channel *channel;
 	size_t n; /* that were opened */
 	uint64_t timeout_ns; /* of each step */
 	uint64_t beat_ns; /* CLOCK_MONOTONIC at which hosts are to hear of us */
+	bool deaf; /* there is no way back: whoever interrupts is not heard */
 	void (*progress)(struct channel *channel, struct json_object *progress);
 };
 
 /* channel.c */
 int channels_open(struct channels *channels, const char *const *hosts, size_t n);
+void channels_name(struct channels *channels, const char *const *hosts, size_t n);
+int channel_open(struct channels *channels, struct channel *channel);
 void channels_close(struct channels *channels);
 void channel_send(struct channel *channel, struct json_object *request);
 int channels_gather(struct channels *channels, const char *op);
 int channels_ask(struct channels *channels, const char *op, struct json_object *request);
+int channels_insist(struct channels *channels, const char *op);
 int channels_compare_clocks(struct channels *channels, uint64_t limit_ns);
 int64_t channels_worst_trip(const struct channels *channels);
 int channels_abort(struct channels *channels, const char *unwanted);
@@ -134,9 +139,13 @@ struct guest {
 	int lock; /* of its LPAR: no other lparctl starts, stops or talks to it; -1 = not held */
 	struct qmp *qmp; /* NULL = not connected */
 	bool frozen; /* its gate was closed when it was found */
+	bool stays_frozen; /* it is closed, and not by us */
 	bool ran; /* it did before the operation, and will after it */
 	bool migrates; /* our migration is under way */
+	bool closed; /* its gate may be, by our migration */
+	bool throttled; /* it may be, by our migration */
 	int64_t bandwidth; /* QEMU's limit for migrations, as it was */
+	int64_t downtime_ms; /* and that of their downtime */
 	char qemu[32]; /* version */
 	char machine[64]; /* type: what an alias such as q35 meant */
 	struct json_object *disks; /* paths, of its LPAR */
@@ -158,13 +167,17 @@ struct guest {
 /* Gates that wait for a cut stay closed that much longer, in case it does not come. */
 #define GATE_GRACE_MS 60000
 #define SESSION_ID_CHARS 16
-/* What a restored guest is started with: the id, by which it is known as ours. */
-#define SESSION_VARIABLE "LPARKIT_SESSION"
 
 /* A step that the caller is told of, and the guests' LPARs are not. */
 #define STAGE_HIDDEN UINT_MAX
 
-enum session_kind { SESSION_NONE, SESSION_SAVE, SESSION_RESTORE };
+enum session_kind {
+	SESSION_NONE,
+	SESSION_SAVE,
+	SESSION_RESTORE,
+	SESSION_LEAVE, /* a migration, at its source */
+	SESSION_ENTER, /* and at its destination */
+};
 
 struct session {
 	enum session_kind kind;
@@ -209,10 +222,18 @@ struct guest *session_add(struct session *session, const char *name);
 int session_store(const struct session *session);
 int session_recover(struct session *session);
 int session_undo(struct session *session);
+int session_abort(struct session *session);
 int session_discard(struct session *session);
 void session_end(struct session *session);
 int session_each(struct session *session, guest_step *step, unsigned int stage, const char *doing);
 char *session_file(const struct session *session, const char *file);
+
+struct json_object *guest_record(const struct guest *guest);
+void session_add_recorded(struct session *session, struct json_object *json);
+int session_open(struct session *session, enum session_kind kind, const char *name);
+void session_unlock(void);
+int session_end_guests(struct session *session);
+int session_go_on(struct session *session);
 
 /* session_guest.c */
 void guest_add_netdev(struct guest *guest, const char *name, bool ours);
@@ -245,7 +266,7 @@ bool migration_is_busy(struct json_object *info);
 guest_step guest_settle, guest_go_on;
 
 /* session_inspect.c: before it is stopped */
-guest_step guest_inspect;
+guest_step guest_inspect, guest_note_versions;
 
 /* execd_save.c, execd_restore.c: requests; the result is to be put */
 typedef int request_fn(struct session *session, struct json_object *request,
@@ -254,6 +275,34 @@ request_fn save_begin, save_stop, save_write, save_disks, save_frames, save_comm
 	save_discard;
 request_fn restore_check, restore_load;
 request_fn cut_arm_request, cut_resume_request;
+int guest_copy_config(const struct guest *guest, const char *to);
+
+/* move_source.c, move_release.c, move_destination.c: a migration, at both ends */
+request_fn leave_begin, leave_copy, leave_stop, leave_finish, leave_frames, leave_decide,
+	leave_release, leave_forget, leave_stay;
+request_fn enter_begin, enter_frames, enter_prepare, enter_run, enter_abandon;
+int leave_undo(struct session *session);
+int enter_undo(struct session *session);
+
+/* move_record.c: on which host a guest lives */
+#define MOVE_AWAY "destination" /* the decision, once there is one */
+#define HOST_ID_CHARS 32
+const char *host_id(char *buf, size_t size);
+int move_load(const char *name, struct json_object **record);
+int move_store(const char *name, struct json_object *record);
+int move_forget(const char *name);
+int move_adopt(struct session *session, enum session_kind kind, struct json_object *request,
+	       struct json_object **record);
+int move_end_guest(struct session *session);
+struct guest *move_guest(const struct session *session);
+int guest_failed(struct guest *guest, const char *doing, int ret);
+request_fn move_state;
+
+/* move.c: the caller's side */
+int migrate_start_verb(struct args *args);
+int migrate_status_verb(struct args *args);
+int migrate_cancel_verb(struct args *args);
+int migrate_recover_verb(struct args *args);
 
 /* execd_describe.c: descriptions that come */
 request_fn describe_add, describe_check, describe_write, describe_keep;

@@ -194,7 +194,7 @@ static int abort_request(struct session *session, struct json_object *request,
 	(void)result;
 	describe_undo();
 	note_unwanted(session, request);
-	return session_undo(session);
+	return session_abort(session);
 }
 
 /* --- dispatch --- */
@@ -202,7 +202,7 @@ static int abort_request(struct session *session, struct json_object *request,
 struct request {
 	const char *name;
 	request_fn *run;
-	bool in_session; /* only after begin or load */
+	bool in_session; /* only after begin, load, leave or enter */
 };
 
 /* clang-format off */
@@ -226,6 +226,21 @@ static const struct request requests[] = {
 	{ "load", restore_load, false },
 	{ "resume", cut_resume_request, true },
 	{ "delete", saved_delete, false },
+	{ "leave", leave_begin, false },
+	{ "copy", leave_copy, true },
+	{ "halt", leave_stop, true },
+	{ "finish", leave_finish, true },
+	{ "held", leave_frames, true },
+	{ "decide", leave_decide, false },
+	{ "release", leave_release, false },
+	{ "forget", leave_forget, false },
+	{ "stay", leave_stay, false },
+	{ "enter", enter_begin, false },
+	{ "take", enter_frames, true },
+	{ "prepare", enter_prepare, true },
+	{ "run", enter_run, false },
+	{ "abandon", enter_abandon, false },
+	{ "where", move_state, false },
 	{ "abort", abort_request, false },
 };
 /* clang-format on */

@@ -460,19 +460,28 @@ static int pin_machine(const struct guest *guest, const char *path)
 	return ret;
 }
 
-static int copy_config(const struct session *session, const struct guest *guest)
+/* What it was started with, and as the machine that it is. */
+int guest_copy_config(const struct guest *guest, const char *to)
 {
-	char from[PATH_MAX], *file = xprintf("%s.lpar", guest->name);
-	char *to = session_file(session, file);
+	char from[PATH_MAX];
 	int ret;
 
 	if (guest->monitor)
-		rooted(from, sizeof(from), "/etc/lparkit/%s", file);
+		rooted(from, sizeof(from), "/etc/lparkit/%s.lpar", guest->name);
 	else
 		run_path(from, sizeof(from), guest->name, "lpar.conf");
 	ret = config_copy(from, to);
 	if (!ret && *guest->machine)
 		ret = pin_machine(guest, to);
+	return ret;
+}
+
+static int copy_config(const struct session *session, const struct guest *guest)
+{
+	char *file = xprintf("%s.lpar", guest->name);
+	char *to = session_file(session, file);
+	int ret = guest_copy_config(guest, to);
+
 	free(to);
 	free(file);
 	return ret;

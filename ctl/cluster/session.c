@@ -24,9 +24,8 @@
 #define LOCK_TIMEOUT_NS (30 * (uint64_t)NSEC_PER_SEC)
 
 static const char *const kind_names[] = {
-	[SESSION_NONE] = "none",
-	[SESSION_SAVE] = "save",
-	[SESSION_RESTORE] = "restore",
+	[SESSION_NONE] = "none",   [SESSION_SAVE] = "save",   [SESSION_RESTORE] = "restore",
+	[SESSION_LEAVE] = "leave", [SESSION_ENTER] = "enter",
 };
 
 static int lock_fd = -1;
@@ -73,29 +72,39 @@ static int lock(void)
 	return ret;
 }
 
-/* --- the record of a session --- */
-
-static void put_flag(struct json_object *json, const char *key, bool value)
+/* Another process of ours takes it from here. */
+void session_unlock(void)
 {
-	json_object_object_add(json, key, json_object_new_boolean(value));
+	if (lock_fd >= 0)
+		close(lock_fd);
+	lock_fd = -1;
 }
 
-static struct json_object *guest_json(const struct guest *guest)
+/* --- the record of a session --- */
+
+/* All that another process needs to know of it. */
+struct json_object *guest_record(const struct guest *guest)
 {
 	struct json_object *json = json_object_new_object();
-	struct json_object *ours = json_object_new_array();
+	struct json_object *all = json_object_new_array(), *ours = json_object_new_array();
+	char boot[BOOT_ID_CHARS + 1];
 	size_t i;
 
 	json_put(json, "name", guest->name);
 	json_put(json, "qmp", guest->monitor ? guest->monitor : "");
 	json_put_s64(json, "pid", guest->process.pid);
 	json_put_u64(json, "start", guest->process.start);
-	put_flag(json, "ran", guest->ran);
+	json_put(json, "boot", boot_id(boot, sizeof(boot)));
+	json_put_flag(json, "ran", guest->ran);
+	json_put_flag(json, "closed", guest->closed);
+	json_put_flag(json, "throttled", guest->throttled);
 	json_put_s64(json, "bandwidth", guest->bandwidth);
+	json_put_s64(json, "downtime_ms", guest->downtime_ms);
 	for (i = 0; i < guest->n_netdevs; i++)
-		if (guest->netdev[i].ours)
-			json_object_array_add(ours, json_object_new_string(guest->netdev[i].name));
+		json_object_array_add(guest->netdev[i].ours ? ours : all,
+				      json_object_new_string(guest->netdev[i].name));
 	json_object_object_add(json, "attached", ours);
+	json_object_object_add(json, "found", all);
 	json_object_object_add(json, "volumes", guest_volumes(guest));
 	return json;
 }
@@ -112,15 +121,15 @@ int session_store(const struct session *session)
 	json_put(json, "kind", kind_names[session->kind]);
 	json_put(json, "id", session->id);
 	json_put(json, "name", session->name);
-	json_put(json, "dir", session->dir);
+	json_put(json, "dir", session->dir ? session->dir : "");
 	json_put_u64(json, "deadline_ns", session->deadline_ns);
-	put_flag(json, "gated", session->gated);
-	put_flag(json, "writing", session->writing);
-	put_flag(json, "taken", session->taken);
-	put_flag(json, "written", session->written);
-	put_flag(json, "kept", session->kept);
+	json_put_flag(json, "gated", session->gated);
+	json_put_flag(json, "writing", session->writing);
+	json_put_flag(json, "taken", session->taken);
+	json_put_flag(json, "written", session->written);
+	json_put_flag(json, "kept", session->kept);
 	for (i = 0; i < session->n_guests; i++)
-		json_object_array_add(guests, guest_json(&session->guest[i]));
+		json_object_array_add(guests, guest_record(&session->guest[i]));
 	json_object_object_add(json, "guests", guests);
 	ret = saved_store(session_path(path, sizeof(path)), json);
 	json_object_put(json);
@@ -145,21 +154,33 @@ struct guest *session_add(struct session *session, const char *name)
 	return guest;
 }
 
-static void restore_guest(struct session *session, struct json_object *json)
+/* And back. */
+void session_add_recorded(struct session *session, struct json_object *json)
 {
 	struct json_object *ours = json_object_object_get(json, "attached");
+	struct json_object *found = json_object_object_get(json, "found");
 	struct json_object *volumes = json_object_object_get(json, "volumes");
 	struct guest *guest = session_add(session, json_text(json, "name"));
+	char boot[BOOT_ID_CHARS + 1];
 	size_t i;
 
 	if (*json_text(json, "qmp"))
 		guest->monitor = xstrdup(json_text(json, "qmp"));
 	guest->process.pid = json_number(json, "pid");
 	guest->process.start = json_number(json, "start");
+	/* After a reboot that may be anybody. */
+	if (*json_text(json, "boot") &&
+	    strcmp(json_text(json, "boot"), boot_id(boot, sizeof(boot))))
+		guest->process.pid = 0;
+	guest->closed = json_flag(json, "closed");
+	guest->throttled = json_flag(json, "throttled");
 	guest->ran = json_flag(json, "ran");
 	guest->bandwidth = json_number(json, "bandwidth");
+	guest->downtime_ms = json_number(json, "downtime_ms");
 	for (i = 0; i < json_count(ours); i++)
 		guest_add_netdev(guest, json_text_at(ours, i), true);
+	for (i = 0; i < json_count(found); i++)
+		guest_add_netdev(guest, json_text_at(found, i), false);
 	for (i = 0; i < json_count(volumes); i++)
 		guest_add_volume(guest, json_text_at(volumes, i));
 }
@@ -197,7 +218,7 @@ static void session_restore(struct session *session, struct json_object *json)
 	session->written = json_flag(json, "written");
 	session->kept = json_flag(json, "kept");
 	for (i = 0; i < json_count(guests); i++)
-		restore_guest(session, json_at(guests, i));
+		session_add_recorded(session, json_at(guests, i));
 	for (i = 0; i < session->n_guests; i++) {
 		guest_look(&session->guest[i]);
 		guest_find_netdevs(&session->guest[i]);
@@ -440,16 +461,19 @@ static void clear_session(struct session *session)
 	session->unwanted[0] = 0;
 	session->cut = 0;
 	session->deadline_ns = 0;
+	/* Who has it passes for the owner of what is on record under that id. */
+	unsetenv(SESSION_VARIABLE);
 }
 
-/* Nothing is left to be undone. */
+/* Nothing is left to be undone. What is on record may be another's if there is no session. */
 void session_end(struct session *session)
 {
 	char path[PATH_MAX];
 
-	if (session->kind != SESSION_NONE)
+	if (session->kind != SESSION_NONE) {
 		session_stage(session, 0, "", 0);
-	unlink(session_path(path, sizeof(path)));
+		unlink(session_path(path, sizeof(path)));
+	}
 	clear_session(session);
 }
 
@@ -461,19 +485,17 @@ static void new_id(struct session *session)
 	snprintf(session->id, sizeof(session->id), "%0*" PRIx64, SESSION_ID_CHARS, number);
 }
 
-/* A request has "name", "dir" and "host". */
-int session_begin(struct session *session, enum session_kind kind, struct json_object *request)
+/* An operation of that name, unless there is one. */
+int session_open(struct session *session, enum session_kind kind, const char *name)
 {
-	const char *name = json_text(request, "name"), *host = json_text(request, "host");
 	int ret;
 
 	if (session->kind != SESSION_NONE) {
 		err("an operation is under way already");
 		return -EBUSY;
 	}
-	if (!name_is_valid(name) || !*host || strchr(host, '/') || *host == '.' ||
-	    *json_text(request, "dir") != '/') {
-		err("not a valid name, host or directory");
+	if (!name_is_valid(name)) {
+		err("not a valid name");
 		return -EINVAL;
 	}
 	ret = session_recover(session);
@@ -483,6 +505,22 @@ int session_begin(struct session *session, enum session_kind kind, struct json_o
 	new_id(session);
 	session->cancelled = false;
 	set_name(session, name);
+	return 0;
+}
+
+/* A request has "name", "dir" and "host". */
+int session_begin(struct session *session, enum session_kind kind, struct json_object *request)
+{
+	const char *name = json_text(request, "name"), *host = json_text(request, "host");
+	int ret;
+
+	if (!*host || strchr(host, '/') || *host == '.' || *json_text(request, "dir") != '/') {
+		err("not a valid host or directory");
+		return -EINVAL;
+	}
+	ret = session_open(session, kind, name);
+	if (ret)
+		return ret;
 	session->dir = xprintf("%s/%s/%s", json_text(request, "dir"), name, host);
 	return 0;
 }
@@ -536,12 +574,13 @@ static void let_go(struct guest *guest)
 		guest->pid = 0;
 		return;
 	}
-	nl_simple(LPAR_CMD_GATE_OPEN, guest->name);
+	if (!guest->stays_frozen)
+		nl_simple(LPAR_CMD_GATE_OPEN, guest->name);
 	guest_drain(guest);
 }
 
 /* Whoever was paused stays so; a guest whose QEMU is stuck keeps no other one standing. */
-static int go_on(struct session *session)
+int session_go_on(struct session *session)
 {
 	size_t i;
 	int ret;
@@ -580,7 +619,7 @@ void session_detach(struct session *session)
 static int undo_save(struct session *session)
 {
 	/* A guest that is deaf from the start has nothing to be told. */
-	int ret = session->gated ? go_on(session) : 0;
+	int ret = session->gated ? session_go_on(session) : 0;
 
 	session_detach(session);
 	if ((!session->kept || !strcmp(session->unwanted, session->name)) && remove_saved(session))
@@ -589,7 +628,7 @@ static int undo_save(struct session *session)
 }
 
 /* The guests end; nobody is there any more for the frames that are held. */
-static int end_guests(struct session *session)
+int session_end_guests(struct session *session)
 {
 	size_t i, j;
 	int ret = session_each(session, guest_end, 0, "cannot be stopped");
@@ -639,12 +678,27 @@ int session_undo(struct session *session)
 	if (session->kind == SESSION_SAVE)
 		ret = undo_save(session);
 	else if (session->kind == SESSION_RESTORE)
-		ret = end_guests(session);
+		ret = session_end_guests(session);
+	else if (session->kind == SESSION_LEAVE)
+		ret = leave_undo(session);
+	else if (session->kind == SESSION_ENTER)
+		ret = enter_undo(session);
 	if (ret)
 		clear_session(session);
 	else
 		session_end(session);
 	return ret;
+}
+
+/*
+ * The same, and for what has stayed on record because it could not be undone; but only who has
+ * been let in by hello may touch that.
+ */
+int session_abort(struct session *session)
+{
+	if (session->kind != SESSION_NONE)
+		return session_undo(session);
+	return lock_fd < 0 ? 0 : session_recover(session);
 }
 
 /* The guests are saved and wanted no more. */
@@ -653,7 +707,7 @@ int session_discard(struct session *session)
 	int ret;
 
 	session_look(session);
-	ret = end_guests(session);
+	ret = session_end_guests(session);
 	session_end(session);
 	return ret;
 }
@@ -671,7 +725,8 @@ int session_recover(struct session *session)
 	if (access(path, F_OK))
 		return 0;
 	json = json_object_from_file(path);
-	if (!json) {
+	if (kind_of(json_text(json, "kind")) == SESSION_NONE) {
+		json_object_put(json);
 		err("%s: damaged: look at 'lparctl list' and 'lparctl netbuf show', then remove it",
 		    path);
 		return -EBADMSG;

@@ -88,8 +88,8 @@ static bool is_marked(const struct guest *guest)
 {
 	const struct session *session = guest->session;
 
-	return session->kind == SESSION_RESTORE && *session->id &&
-	       process_has_variable(guest->pid, SESSION_VARIABLE, session->id);
+	return (session->kind == SESSION_RESTORE || session->kind == SESSION_ENTER) &&
+	       *session->id && process_has_variable(guest->pid, SESSION_VARIABLE, session->id);
 }
 
 /*

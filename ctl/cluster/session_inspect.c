@@ -39,9 +39,10 @@ static int note_status(struct guest *guest)
 	status = json_text(info, "status");
 	guest->ran = !strcmp(status, "running");
 	if (!guest->ran && strcmp(status, "paused") && strcmp(status, "prelaunch")) {
-		snprintf(guest->why, sizeof(guest->why),
-			 "its state is '%.32s': only one that runs, or is paused, can be saved",
-			 status);
+		snprintf(
+			guest->why, sizeof(guest->why),
+			"its state is '%.32s': only one that runs, or is paused, can be saved or moved",
+			status);
 		ret = -EBUSY;
 	}
 	json_object_put(info);
@@ -77,6 +78,7 @@ static int note_bandwidth(struct guest *guest)
 	if (ret)
 		return ret;
 	guest->bandwidth = json_number(info, "max-bandwidth");
+	guest->downtime_ms = json_number(info, "downtime-limit");
 	json_object_put(info);
 	return 0;
 }
@@ -204,7 +206,8 @@ static bool is_word(const char *text)
 				     "0123456789._-") == strlen(text);
 }
 
-static int note_versions(struct guest *guest)
+/* Of QEMU, and of the machine type. */
+int guest_note_versions(struct guest *guest)
 {
 	struct json_object *version, *number, *type, *path = json_object_new_object();
 	char *end;
@@ -250,7 +253,7 @@ int guest_inspect(struct guest *guest)
 	if (!ret)
 		ret = note_bandwidth(guest);
 	if (!ret)
-		ret = note_versions(guest);
+		ret = guest_note_versions(guest);
 	if (!ret && !has_kvmclock(guest))
 		warn(guest, "has no kvm-clock: its clock will jump");
 	return ret;

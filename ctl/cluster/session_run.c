@@ -150,6 +150,14 @@ int guest_settle(struct guest *guest)
 	return ret ? ret : guest_call(guest, "stop", NULL, -1, NULL);
 }
 
+/* A guest that leaves is stopped by its migration alone; what else has stopped it is its user's. */
+static bool stands_by_us(const struct guest *guest, const char *status)
+{
+	if (guest->session->kind == SESSION_LEAVE)
+		return !strcmp(status, "postmigrate") || !strcmp(status, "finish-migrate");
+	return strcmp(status, "running");
+}
+
 /* One that stands because of us goes on, one that was paused stays so. It may be gone, too. */
 int guest_go_on(struct guest *guest)
 {
@@ -174,5 +182,5 @@ int guest_go_on(struct guest *guest)
 		return ret;
 	if (!guest->ran)
 		return guest_settle(guest);
-	return strcmp(status, "running") ? guest_call(guest, "cont", NULL, -1, NULL) : 0;
+	return stands_by_us(guest, status) ? guest_call(guest, "cont", NULL, -1, NULL) : 0;
 }

@@ -177,6 +177,8 @@ char **self_words(const char *const *words);
 int process_find(pid_t pid, struct process *process);
 bool process_lives(const struct process *process);
 int process_open(const struct process *process);
+#define BOOT_ID_CHARS 36
+const char *boot_id(char *buf, size_t size);
 bool process_has_variable(pid_t pid, const char *name, const char *value);
 
 /* output.c: tables and JSON */
@@ -185,6 +187,7 @@ void table_print(void);
 void json_put(struct json_object *object, const char *key, const char *value);
 void json_put_u64(struct json_object *object, const char *key, uint64_t value);
 void json_put_s64(struct json_object *object, const char *key, int64_t value);
+void json_put_flag(struct json_object *object, const char *key, bool value);
 char *json_printable(struct json_object *value);
 void json_print(struct json_object *json);
 

@@ -71,6 +71,11 @@ void json_put_s64(struct json_object *object, const char *key, int64_t value)
 	json_object_object_add(object, key, json_object_new_int64(value));
 }
 
+void json_put_flag(struct json_object *object, const char *key, bool value)
+{
+	json_object_object_add(object, key, json_object_new_boolean(value));
+}
+
 /* What comes from outside may end up on a terminal. To be freed. */
 char *json_printable(struct json_object *value)
 {

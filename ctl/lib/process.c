@@ -70,6 +70,14 @@ bool process_lives(const struct process *process)
 	return process->start && start_of(process->pid) == process->start;
 }
 
+/* It is another one after each boot. "" where there is none. */
+const char *boot_id(char *buf, size_t size)
+{
+	if (read_text("/proc/sys/kernel/random/boot_id", buf, size))
+		*buf = 0;
+	return buf;
+}
+
 /* A pidfd of this process, and of none that has got its number since; or -errno. */
 int process_open(const struct process *process)
 {

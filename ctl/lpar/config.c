@@ -603,6 +603,9 @@ int config_copy(const char *from, const char *to)
 	FILE *copy = fopen(to, "we");
 	int ret = copy ? for_each_part(from, copy_part, copy) : -errno;
 
+	/* The original may be removed next. */
+	if (!ret && (fflush(copy) || fsync(fileno(copy))))
+		ret = -errno;
 	if (copy && fclose(copy) && !ret)
 		ret = -errno;
 	if (ret)

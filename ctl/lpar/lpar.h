@@ -160,10 +160,14 @@ struct lpars {
 _Static_assert((int)LPAR_A_MAX <= NL_ATTRS_MAX, "nl_attrs() has room");
 extern struct nl_family nl_lpar;
 
+/* What an operation that starts and ends guests is known by, in the environment of what it runs */
+#define SESSION_VARIABLE "LPARKIT_SESSION"
+
 /* paths.c: where an LPAR and its guest are found */
 bool name_is_valid(const char *name);
 const char *run_path(char *buf, size_t size, const char *name, const char *file);
 const char *run_monitor(char *buf, size_t size, const char *name);
+const char *move_path(char *buf, size_t size, const char *name);
 const char *lpar_memory_path(char *buf, size_t size, const char *name);
 int run_make(const char *name);
 pid_t lpar_guest_pid(const struct lpar *lpar);

@@ -37,6 +37,12 @@ const char *run_monitor(char *buf, size_t size, const char *name)
 	return run_path(buf, size, name, "qmp.sock");
 }
 
+/* Which host a guest lives on that is being migrated; it survives a reboot. */
+const char *move_path(char *buf, size_t size, const char *name)
+{
+	return rooted(buf, size, "/var/lib/lparkit/migrate/%s.json", name);
+}
+
 const char *lpar_memory_path(char *buf, size_t size, const char *name)
 {
 	return rooted(buf, size, "/dev/lpar/%s", name);
@@ -61,12 +67,34 @@ int lpar_try_lock(const char *name)
 	return ret ? ret : lock_file(run_path(path, sizeof(path), name, "lock"), LOCK_EX | LOCK_NB);
 }
 
-/* The same; what fails is said. */
+/* By another operation than the one that we are part of; a record that cannot be read is. */
+static bool is_moved(const char *name)
+{
+	const char *ours = getenv(SESSION_VARIABLE);
+	struct json_object *json;
+	char path[PATH_MAX];
+	bool moved;
+
+	if (access(move_path(path, sizeof(path), name), F_OK))
+		return errno != ENOENT;
+	json = json_object_from_file(path);
+	moved = !ours || !*ours || strcmp(json_text(json, "id"), ours);
+	json_object_put(json);
+	return moved;
+}
+
+/* The same; what fails is said. A guest that migrates is nobody else's until that is over. */
 int lpar_lock(const char *name)
 {
 	int fd = lpar_try_lock(name);
 	char path[PATH_MAX];
 
+	if (fd >= 0 && is_moved(name)) {
+		err("LPAR %s: its guest migrates: see 'lparctl migrate status', and 'lparctl migrate recover %s'",
+		    name, name);
+		close(fd);
+		return -EBUSY;
+	}
 	if (fd == -EWOULDBLOCK)
 		err("LPAR %s: another lparctl starts, stops or saves it", name);
 	else if (fd < 0)

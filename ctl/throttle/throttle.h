@@ -26,6 +26,9 @@ pid_t throttle_pid(const char *word, const char **name);
 int throttle_parse_watchdog(const char *value, uint32_t *ms);
 struct json_object *throttle_decode(const struct nlmsghdr *nlh);
 int throttle_follow_verb(struct args *args);
+int throttle_engage(pid_t pid, uint64_t limit, uint32_t share, uint32_t watchdog_ms);
+int throttle_beat(pid_t pid, uint64_t rate);
+void throttle_release(pid_t pid);
 int throttle_msi_verb(struct args *args);
 struct nlmsghdr *throttle_msi_request(enum dt_cmd cmd, const char *address);
 int throttle_hold(const char *address, uint64_t limit, const char *counter, bool force,

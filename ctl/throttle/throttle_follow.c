@@ -131,20 +131,36 @@ static void note_rate(struct follow *follow, const struct progress *progress)
 	follow->rate = follow->rate ? (3 * follow->rate + rate) / 4 : rate;
 }
 
+/*
+ * From now on, and for as long as throttle_beat() comes within the watchdog's time, a guest
+ * dirties no faster than the limit in bytes per second, 0 = the share of the transfer rate
+ * in percent, 0 = the kernel's default. A failure is for the caller to report, by nl_fail().
+ */
+int throttle_engage(pid_t pid, uint64_t limit, uint32_t share, uint32_t watchdog_ms)
+{
+	struct nlmsghdr *nlh = throttle_request(DT_CMD_ATTACH, pid);
+
+	mnl_attr_put_u32(nlh, DT_A_MODE, limit ? DT_MODE_LIMIT : DT_MODE_AUTO);
+	mnl_attr_put_u32(nlh, DT_A_TIMEOUT_MS, watchdog_ms);
+	if (limit)
+		mnl_attr_put_u64(nlh, DT_A_LIMIT, limit);
+	if (share)
+		mnl_attr_put_u32(nlh, DT_A_SHARE, share);
+	return nl_send(nlh, NULL, NULL);
+}
+
+/* A guest that is gone needs it no more. */
+void throttle_release(pid_t pid)
+{
+	nl_send(throttle_request(DT_CMD_DETACH, pid), NULL, NULL);
+}
+
 static int attach(struct follow *follow)
 {
-	struct nlmsghdr *nlh = throttle_request(DT_CMD_ATTACH, follow->pid);
-	int ret;
+	int ret = throttle_engage(follow->pid, 0, follow->share, follow->watchdog_ms);
 
-	mnl_attr_put_u32(nlh, DT_A_MODE, DT_MODE_AUTO);
-	mnl_attr_put_u32(nlh, DT_A_TIMEOUT_MS, follow->watchdog_ms);
-	if (follow->share)
-		mnl_attr_put_u32(nlh, DT_A_SHARE, follow->share);
-	ret = nl_send(nlh, NULL, NULL);
-	if (ret)
-		return nl_fail("throttle", ret);
-	follow->attached = true;
-	return EXIT_OK;
+	follow->attached = !ret;
+	return ret ? nl_fail("throttle", ret) : EXIT_OK;
 }
 
 static void note_delay(struct follow *follow)
@@ -162,21 +178,18 @@ static void detach(struct follow *follow)
 	if (!follow->attached)
 		return;
 	note_delay(follow);
-	/* A guest that is gone needs it no more. */
-	nl_send(throttle_request(DT_CMD_DETACH, follow->pid), NULL, NULL);
+	throttle_release(follow->pid);
 	follow->attached = false;
 }
 
-/* A sign of life, with what is new. */
-static int beat(struct follow *follow)
+/* A sign of life, with the bytes per second that are transferred, 0 = not known. */
+int throttle_beat(pid_t pid, uint64_t rate)
 {
-	struct nlmsghdr *nlh = throttle_request(DT_CMD_SET, follow->pid);
-	int ret;
+	struct nlmsghdr *nlh = throttle_request(DT_CMD_SET, pid);
 
-	if (follow->rate)
-		mnl_attr_put_u64(nlh, DT_A_TRANSFER_RATE, follow->rate);
-	ret = nl_send(nlh, NULL, NULL);
-	return ret ? nl_fail("throttle", ret) : EXIT_OK;
+	if (rate)
+		mnl_attr_put_u64(nlh, DT_A_TRANSFER_RATE, rate);
+	return nl_send(nlh, NULL, NULL);
 }
 
 static void show_progress(const struct follow *follow, const struct progress *progress)
@@ -234,7 +247,9 @@ static int run(struct follow *follow, struct progress *progress)
 
 	while (!ret && !interrupted() && !is_over(progress)) {
 		note_rate(follow, progress);
-		ret = beat(follow);
+		ret = throttle_beat(follow->pid, follow->rate);
+		if (ret)
+			ret = nl_fail("throttle", ret);
 		show_stage(follow, progress, LPAR_STATE_MIGRATING);
 		show_progress(follow, progress);
 		sleep_ms(POLL_MS);

@@ -9,6 +9,9 @@
  * holds has one frame in it: what they do is tested with the modules. $PLAYED_KERNEL/log
  * tells in which order they were asked for. Whoever asks for the N-th of them is killed when
  * it is done, if $PLAYED_KERNEL/killer has the number N.
+ *
+ * An execd that lparctl starts on its own host is $PLAYED_EXECD, if there is one: what is
+ * between the two can be cut as it can to another host.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -27,11 +30,13 @@
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
 
+#include <lparkit/dirtythrottle.h>
 #include <lparkit/lpar.h>
 #include <lparkit/netbuf.h>
 
 #define FAMILY_LPAR 0x20
 #define FAMILY_NETBUF 0x21
+#define FAMILY_THROTTLE 0x22
 #define PORT 1
 #define ANSWER_BYTES 65536
 #define TEXT_BYTES 4096
@@ -614,6 +619,28 @@ static int cancel(struct request *request)
 	return 0;
 }
 
+/* ---- throttles ---- */
+
+/* Of one guest at most. */
+static int throttle_command(struct request *request, uint8_t cmd)
+{
+	if (cmd == DT_CMD_GET) {
+		if (!exists("throttled"))
+			return -ENOENT;
+		end(request, begin_answer(request));
+	}
+	if (cmd == DT_CMD_ATTACH && request->tb[DT_A_PID] &&
+	    !lives(mnl_attr_get_u32(request->tb[DT_A_PID])))
+		return -ESRCH;
+	if (cmd == DT_CMD_ATTACH)
+		put_number("throttled", "", 1);
+	if (cmd == DT_CMD_DETACH)
+		unlink(path_of("throttled", ""));
+	if (cmd == DT_CMD_ATTACH || cmd == DT_CMD_DETACH)
+		note(cmd == DT_CMD_ATTACH ? "throttle" : "unthrottle", "");
+	return 0;
+}
+
 /* ---- families ---- */
 
 static int find_family(struct request *request)
@@ -642,6 +669,8 @@ static int act(struct request *request)
 		return find_family(request);
 	if (request->nlh->nlmsg_type == FAMILY_NETBUF)
 		return netbuf_command(request, genl->cmd);
+	if (request->nlh->nlmsg_type == FAMILY_THROTTLE)
+		return throttle_command(request, genl->cmd);
 	if (request->nlh->nlmsg_type != FAMILY_LPAR)
 		return -ENOENT;
 	if (request->tb[LPAR_A_NAME])
@@ -657,6 +686,21 @@ static int act(struct request *request)
 		return request->nlh->nlmsg_flags & NLM_F_DUMP ? describe_all(request)
 							      : lpar_command(request, genl->cmd);
 	}
+}
+
+/* ---- in place of libc's ---- */
+
+int execv(const char *path, char *const argv[])
+{
+	char *between[] = { getenv("PLAYED_EXECD"), NULL };
+	size_t n = 0;
+
+	while (argv[n])
+		n++;
+	/* It is lparctl that starts itself, and no program in between that does. */
+	if (!n || !between[0] || strcmp(path, "/proc/self/exe") || strcmp(argv[n - 1], "execd"))
+		return execve(path, argv, environ);
+	return execve(between[0], between, environ);
 }
 
 /* ---- in place of libmnl's ---- */

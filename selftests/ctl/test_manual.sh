@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 41
+plan 43
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
@@ -89,7 +89,7 @@ unit_is_valid() {
 check "lparctl(8)" clean "$page"
 check "lpar.conf(5)" clean "$ctl/lpar.conf.5"
 check "every object is in the synopsis" in_synopsis
-for object in lpar pool cut netbuf throttle fc snap relocate cluster; do
+for object in lpar pool cut netbuf throttle fc snap relocate cluster migrate; do
 	check "every verb of $object is documented" documented $object
 	check "every verb of $object has a help" has_help $object
 done

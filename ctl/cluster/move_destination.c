@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The host that a guest comes to: its LPAR is made ready and its QEMU waits, its frames are
+ * held. Once all of it is there and that is on record, it neither runs nor goes before the
+ * source has said which of the two. Documentation/migrate.md has the order of the requests.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cluster/cluster.h"
+
+#define POLL_MS 2
+#define LISTEN_ROUNDS 20
+/* For QEMU to have read the last of a stream that the source has sent. */
+#define ARRIVE_NS (30 * (uint64_t)NSEC_PER_SEC)
+#define PART_MOST_BYTES (64 << 10)
+
+enum { STAGE_RESERVE = 2, STAGE_READY = 10 };
+
+/* Beside the record. */
+static char *beside(const char *name, const char *suffix)
+{
+	char path[PATH_MAX];
+
+	move_path(path, sizeof(path), name);
+	*strrchr(path, '.') = 0;
+	return xprintf("%s.%s", path, suffix);
+}
+
+static char *brought_config(const char *name)
+{
+	return beside(name, "lpar");
+}
+
+static char *frames_path(const char *name)
+{
+	return beside(name, "pcapng");
+}
+
+/* --- reserving --- */
+
+static int check_request(struct json_object *request)
+{
+	const char *id = json_text(request, "id");
+
+	if (strlen(id) == SESSION_ID_CHARS && strspn(id, "0123456789abcdef") == strlen(id))
+		return 0;
+	err("not a valid id");
+	return -EINVAL;
+}
+
+/* No other guest is to give way. */
+static int check_free(const char *name, bool *defined)
+{
+	struct json_object *record;
+	struct lpar lpar;
+	int ret = move_load(name, &record);
+
+	if (!ret && record) {
+		err("LPAR %s: another migration of it is not over: run 'lparctl migrate recover %s'",
+		    name, name);
+		ret = -EBUSY;
+	}
+	json_object_put(record);
+	if (ret)
+		return ret;
+	*defined = !lpar_get(name, &lpar);
+	if (*defined && (lpar.n_members || lpar_is_fenced(&lpar))) {
+		err("LPAR %s is active here already", name);
+		ret = -EBUSY;
+	}
+	lpar_free(&lpar);
+	return ret;
+}
+
+static int write_text_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "we");
+	int ret = 0;
+
+	if (!file || fputs(text, file) == EOF || fflush(file) || fsync(fileno(file)))
+		ret = -errno;
+	if (file && fclose(file) && !ret)
+		ret = -errno;
+	if (ret)
+		err("%s: %s", path, strerror(-ret));
+	return ret;
+}
+
+/* Which resources it has here is for this host to say, if it does. */
+static int check_config(const char *path, struct json_object *request)
+{
+	struct lpar_config config;
+	int ret = config_load(&config, path, json_text(request, "name"));
+
+	if (ret)
+		return ret;
+	if (config.memory != (uint64_t)json_number(request, "memory")) {
+		err("LPAR %s: its description has another size of memory than the guest",
+		    json_text(request, "name"));
+		ret = -EINVAL;
+	} else if (config.n_disks) {
+		err("LPAR %s: guests with disks cannot be moved yet", json_text(request, "name"));
+		ret = -EOPNOTSUPP;
+	}
+	config_free(&config);
+	return ret;
+}
+
+static int write_config(struct json_object *request)
+{
+	char *path = brought_config(json_text(request, "name"));
+	int ret = write_text_file(path, json_text(request, "config"));
+
+	if (!ret)
+		ret = check_config(path, request);
+	free(path);
+	return ret;
+}
+
+static int record_enter(const struct session *session, struct json_object *record)
+{
+	json_object_object_add(record, "guest", guest_record(move_guest(session)));
+	return move_store(session->name, record);
+}
+
+static int start_guest(struct guest *guest)
+{
+	char *file = brought_config(guest->name);
+	const char *const words[] = { "start", guest->name, "--file", file, "--incoming", NULL };
+	int ret = guest_run_lparctl(guest, words);
+
+	free(file);
+	return ret;
+}
+
+/* Its frames are held before anything can come. */
+static int take_hold(struct session *session)
+{
+	struct guest *guest = move_guest(session);
+	int ret = guest_find(guest);
+
+	if (!ret)
+		ret = guest_claim(guest);
+	if (ret)
+		err("guest %s: its QEMU is gone", guest->name);
+	if (!ret)
+		ret = guest_lock(guest);
+	if (!ret)
+		ret = guest_find_netdevs(guest);
+	if (!ret)
+		ret = guest_attach(guest);
+	if (!ret) {
+		session->gated = true;
+		ret = session_store(session);
+	}
+	return ret ? ret : guest_hold(guest);
+}
+
+/* Old enough to read what the source's has written, and the same machine. */
+static int check_versions(struct guest *guest, struct json_object *request)
+{
+	int ret = guest_failed(guest, "no version", guest_note_versions(guest));
+
+	if (ret)
+		return ret;
+	if (strverscmp(guest->qemu, json_text(request, "qemu")) < 0) {
+		err("guest %s: QEMU %s here is older than QEMU %.32s at the source", guest->name,
+		    guest->qemu, json_text(request, "qemu"));
+		return -EPROTO;
+	}
+	if (!strcmp(guest->machine, json_text(request, "machine")))
+		return 0;
+	err("guest %s: its machine is %s here, and %.64s at the source", guest->name,
+	    guest->machine, json_text(request, "machine"));
+	return -EPROTO;
+}
+
+/* Disks are not opened for good before the guest is told to go on. */
+static int set_late(struct guest *guest)
+{
+	struct json_object *arguments = json_object_new_object();
+	struct json_object *list = json_object_new_array(), *one = json_object_new_object();
+
+	json_put(one, "capability", "late-block-activate");
+	json_object_object_add(one, "state", json_object_new_boolean(true));
+	json_object_array_add(list, one);
+	json_object_object_add(arguments, "capabilities", list);
+	return guest_call(guest, "migrate-set-capabilities", arguments, -1, NULL);
+}
+
+/* Any port that is free: which one QEMU tells. */
+static int listen_for_stream(struct guest *guest, const char *address, unsigned int *port)
+{
+	struct json_object *uri = json_object_new_object(), *info, *sockets;
+	char *text = xprintf("tcp:%s:0", address);
+	int ret;
+
+	json_put(uri, "uri", text);
+	free(text);
+	ret = guest_call(guest, "migrate-incoming", uri, -1, NULL);
+	if (!ret)
+		ret = guest_call(guest, "query-migrate", NULL, -1, &info);
+	if (ret)
+		return guest_failed(guest, "cannot listen", ret);
+	sockets = json_object_object_get(info, "socket-address");
+	*port = json_number(json_at(sockets, 0), "port");
+	json_object_put(info);
+	if (*port)
+		return 0;
+	err("guest %s: QEMU tells no port", guest->name);
+	return -EPROTO;
+}
+
+/*
+ * enter: {name, id, from, host_id, address, config, memory, qemu, machine, ran} -> {port,
+ * host_id}: all that the guest needs here is its own, and its QEMU waits
+ */
+int enter_begin(struct session *session, struct json_object *request, struct json_object **result)
+{
+	const char *name = json_text(request, "name");
+	struct json_object *record;
+	struct guest *guest;
+	unsigned int port = 0;
+	bool defined;
+	char here[HOST_ID_CHARS + 1];
+	int ret = session_open(session, SESSION_ENTER, name);
+
+	if (ret)
+		return ret;
+	ret = check_request(request);
+	if (!ret)
+		ret = check_free(name, &defined);
+	if (ret) {
+		/* What is there already is not ours to undo. */
+		session_end(session);
+		return ret;
+	}
+	snprintf(session->id, sizeof(session->id), "%s", json_text(request, "id"));
+	setenv(SESSION_VARIABLE, session->id, 1);
+	guest = session_add(session, name);
+	guest->ran = json_flag(request, "ran");
+	record = json_object_new_object();
+	json_put(record, "role", "destination");
+	json_put(record, "id", session->id);
+	json_put(record, "name", name);
+	json_put(record, "peer", json_text(request, "from"));
+	json_put(record, "peer_id", json_text(request, "host_id"));
+	json_put_flag(record, "prepared", false);
+	json_put_flag(record, "defined", defined);
+	ret = record_enter(session, record);
+	json_object_put(record);
+	if (!ret)
+		ret = session_store(session);
+	if (!ret)
+		ret = write_config(request);
+	if (!ret)
+		ret = session_each(session, start_guest, STAGE_RESERVE, "reserving");
+	if (!ret)
+		ret = take_hold(session);
+	if (!ret)
+		ret = guest_failed(guest, "no monitor", guest_connect(guest));
+	if (!ret)
+		ret = check_versions(guest, request);
+	if (!ret)
+		ret = guest_failed(guest, "cannot listen", set_late(guest));
+	if (!ret)
+		ret = listen_for_stream(guest, json_text(request, "address"), &port);
+	if (ret)
+		return ret;
+	*result = json_object_new_object();
+	json_put_u64(*result, "port", port);
+	json_put(*result, "host_id", host_id(here, sizeof(here)));
+	return 0;
+}
+
+/* --- arriving --- */
+
+static int write_part(const char *path, const char *text, uint64_t offset, size_t bytes)
+{
+	unsigned char data[PART_MOST_BYTES];
+	size_t len = strlen(text);
+	int fd, ret = 0;
+
+	if (len / 4 * 3 > sizeof(data) || len % 4 || bytes > len / 4 * 3 ||
+	    EVP_DecodeBlock(data, (const unsigned char *)text, len) < 0)
+		return -EBADMSG;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (offset ? 0 : O_TRUNC), 0600);
+	if (fd < 0)
+		return -errno;
+	errno = EIO;
+	if (pwrite(fd, data, bytes, offset) != (ssize_t)bytes)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* take: {offset, bytes, data}: a part of the file of held frames */
+int enter_frames(struct session *session, struct json_object *request, struct json_object **result)
+{
+	char *path = frames_path(session->name);
+	int ret = session->kind == SESSION_ENTER ? 0 : -EPROTO;
+
+	(void)result;
+	if (!ret)
+		ret = write_part(path, json_text(request, "data"), json_number(request, "offset"),
+				 json_number(request, "bytes"));
+	if (ret)
+		err("%s: %s", path, strerror(-ret));
+	free(path);
+	return ret;
+}
+
+/* Until all is there, as QEMU sees it. */
+static int wait_arrived(struct session *session)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + ARRIVE_NS;
+	struct guest *guest = move_guest(session);
+	unsigned int rounds = 1;
+	struct json_object *info;
+	bool busy, completed;
+	int ret;
+
+	for (;;) {
+		ret = guest_failed(guest, "arriving",
+				   guest_call(guest, "query-migrate", NULL, -1, &info));
+		if (ret)
+			return ret;
+		completed = !strcmp(json_text(info, "status"), "completed");
+		busy = migration_is_busy(info);
+		json_object_put(info);
+		if (completed)
+			return 0;
+		if (!busy || now_ns(CLOCK_MONOTONIC) > deadline_ns) {
+			err("guest %s: it has not arrived", guest->name);
+			return busy ? -ETIMEDOUT : -EIO;
+		}
+		if (!(rounds++ % LISTEN_ROUNDS) && !session->idle(session)) {
+			err("given up");
+			return -ECANCELED;
+		}
+		sleep_ms(POLL_MS);
+	}
+}
+
+/* prepare: {has_frames, ran} -> {prepared}: it is whole, and from now on the source decides */
+int enter_prepare(struct session *session, struct json_object *request, struct json_object **result)
+{
+	char *path = frames_path(session->name);
+	struct json_object *record = NULL;
+	int ret = session->kind == SESSION_ENTER ? wait_arrived(session) : -EPROTO;
+
+	if (!ret && json_flag(request, "has_frames"))
+		ret = netbuf_load(path) ? -EIO : 0;
+	unlink(path);
+	free(path);
+	if (!ret)
+		ret = move_load(session->name, &record);
+	if (!ret && !record)
+		ret = -ENOENT;
+	if (!ret) {
+		move_guest(session)->ran = json_flag(request, "ran");
+		json_put_flag(record, "prepared", true);
+		ret = record_enter(session, record);
+	}
+	json_object_put(record);
+	if (ret)
+		return ret;
+	/* An answer to another request would not say that. */
+	*result = json_object_new_object();
+	json_put_flag(*result, "prepared", true);
+	return 0;
+}
+
+/* --- the decision is known --- */
+
+/* It is started here from now on, with what it was started with. */
+static int keep_config(const char *name)
+{
+	char *from = brought_config(name), to[PATH_MAX];
+	int ret = 0;
+
+	if (!access(from, F_OK) && !config_exists(name)) {
+		ret = make_dir(rooted(to, sizeof(to), "/etc/lparkit"), 0755);
+		if (ret)
+			err("%s: %s", to, strerror(-ret));
+		else if (config_copy(from, config_path(to, sizeof(to), name)) || sync_parent(to))
+			ret = -EIO;
+	}
+	if (!ret)
+		unlink(from);
+	free(from);
+	return ret;
+}
+
+/* Bridges learn where it is by QEMU's own frames, too; one that has no NIC needs none. */
+static void announce(struct guest *guest)
+{
+	struct json_object *arguments = json_object_new_object();
+
+	json_put_u64(arguments, "initial", 50);
+	json_put_u64(arguments, "max", 550);
+	json_put_u64(arguments, "rounds", 5);
+	json_put_u64(arguments, "step", 100);
+	guest_call(guest, "announce-self", arguments, -1, NULL);
+}
+
+/* run: {name, id}: the guest lives here. As often as it is told. */
+int enter_run(struct session *session, struct json_object *request, struct json_object **result)
+{
+	struct json_object *record;
+	int ret = move_adopt(session, SESSION_ENTER, request, &record);
+	struct guest *guest;
+
+	if (!ret && !json_flag(record, "prepared")) {
+		err("guest %s is not whole here", session->name);
+		ret = -EBUSY;
+	}
+	json_object_put(record);
+	if (ret)
+		return ret;
+	guest = move_guest(session);
+	ret = guest_failed(guest, "cannot run", guest_connect(guest));
+	if (!ret && guest->ran)
+		ret = guest_failed(guest, "cannot run", guest_halt(guest, "cont", "RESUME"));
+	if (ret)
+		return ret;
+	guest_drain(guest);
+	if (guest->ran)
+		announce(guest);
+	*result = json_object_new_object();
+	json_put_u64(*result, "resumed_ns", guest->halted_ns);
+	ret = keep_config(session->name);
+	session_detach(session);
+	if (!ret)
+		ret = move_forget(session->name);
+	if (!ret)
+		session_end(session);
+	return ret;
+}
+
+/* The LPAR is as it was, and nothing of the guest is left. */
+static int give_back(struct session *session, bool defined)
+{
+	char *config = brought_config(session->name), *frames = frames_path(session->name);
+	int ret;
+
+	ret = session->n_guests ? move_end_guest(session) : 0;
+	if (!ret && !defined)
+		nl_simple(LPAR_CMD_DELETE, session->name);
+	if (!ret) {
+		unlink(config);
+		unlink(frames);
+		ret = move_forget(session->name);
+	}
+	free(frames);
+	free(config);
+	return ret;
+}
+
+/* Nobody but the source may say that what is whole here is of no use. */
+static int check_source(const char *name, struct json_object *record, struct json_object *request)
+{
+	const char *source = json_text(record, "peer_id");
+
+	if (!json_flag(record, "prepared") || !strcmp(source, json_text(request, "host_id")))
+		return 0;
+	err("LPAR %s: the host that was asked is not the one that its guest came from, %s: name that by --to",
+	    name, json_text(record, "peer"));
+	return -EPERM;
+}
+
+/*
+ * abandon: {name, id, host_id, keeps_config}: the guest lives at the source, which has said so;
+ * or here, but its QEMU is gone, and only what describes it is left
+ */
+int enter_abandon(struct session *session, struct json_object *request, struct json_object **result)
+{
+	struct json_object *record;
+	int ret = move_adopt(session, SESSION_ENTER, request, &record);
+
+	(void)result;
+	if (!ret)
+		ret = check_source(session->name, record, request);
+	if (!ret && json_flag(request, "keeps_config"))
+		ret = keep_config(session->name);
+	if (!ret)
+		ret = give_back(session, json_flag(record, "defined"));
+	json_object_put(record);
+	if (!ret)
+		session_end(session);
+	return ret;
+}
+
+/* Nobody is there to ask: what is whole is kept, anything less goes. */
+int enter_undo(struct session *session)
+{
+	struct json_object *record;
+	int ret = move_load(session->name, &record);
+
+	setenv(SESSION_VARIABLE, session->id, 1);
+	/* One of another migration is not ours. */
+	if (!ret && !strcmp(json_text(record, "id"), session->id) && !json_flag(record, "prepared"))
+		ret = give_back(session, json_flag(record, "defined"));
+	json_object_put(record);
+	return ret;
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * On which host a guest lives that migrates: one record at each end, which survives a crash.
+ * The source's is the decision: "destination" in it, and the guest lives there; before that,
+ * and without one, it lives at the source. The destination's says whether the guest is all
+ * there; from then on it is kept until the source has been asked.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cluster/cluster.h"
+
+/* Which host this is, whatever it is called; "" where that is not known. */
+const char *host_id(char *buf, size_t size)
+{
+	char path[PATH_MAX];
+
+	if (read_text(rooted(path, sizeof(path), "/etc/machine-id"), buf, size))
+		*buf = 0;
+	return buf;
+}
+
+/* NULL when there is none; -EBADMSG, with a message, when it cannot be read. To be put. */
+int move_load(const char *name, struct json_object **record)
+{
+	char path[PATH_MAX];
+
+	*record = NULL;
+	if (access(move_path(path, sizeof(path), name), F_OK))
+		return errno == ENOENT ? 0 : -errno;
+	*record = json_object_from_file(path);
+	if (*record)
+		return 0;
+	err("%s: damaged: look on which of the hosts the guest runs, then remove it", path);
+	return -EBADMSG;
+}
+
+/* It is there, whole, whatever becomes of this host from now on. */
+int move_store(const char *name, struct json_object *record)
+{
+	char path[PATH_MAX], *dir;
+	int ret;
+
+	move_path(path, sizeof(path), name);
+	dir = xstrdup(path);
+	*strrchr(dir, '/') = 0;
+	ret = make_dir(dir, 0700);
+	if (!ret)
+		ret = sync_parent(dir);
+	if (ret)
+		err("%s: %s", dir, strerror(-ret));
+	else
+		ret = saved_store(path, record);
+	free(dir);
+	return ret;
+}
+
+/* It is gone, and stays so. */
+int move_forget(const char *name)
+{
+	char path[PATH_MAX];
+	int ret = 0;
+
+	move_path(path, sizeof(path), name);
+	if (unlink(path) && errno != ENOENT)
+		ret = -errno;
+	/* Also if it is gone: who has removed it may have failed in this. */
+	if (!ret)
+		ret = sync_parent(path);
+	/* There was never any. */
+	if (ret == -ENOENT)
+		ret = 0;
+	if (ret)
+		err("%s: %s", path, strerror(-ret));
+	return ret;
+}
+
+/* A session of this kind has one. */
+struct guest *move_guest(const struct session *session)
+{
+	return &session->guest[0];
+}
+
+/* What a step in the guest's own words has failed of. */
+int guest_failed(struct guest *guest, const char *doing, int ret)
+{
+	if (ret)
+		err("guest %s: %s: %s", guest->name, doing,
+		    *guest->why ? guest->why : strerror(-ret));
+	return ret;
+}
+
+static const char *role_of(enum session_kind kind)
+{
+	return kind == SESSION_LEAVE ? "source" : "destination";
+}
+
+/*
+ * A session for what is on record here: the one that is open, or, after the process that had
+ * it has ended, another one. The request has "name" and "id". The record is to be put.
+ */
+int move_adopt(struct session *session, enum session_kind kind, struct json_object *request,
+	       struct json_object **record)
+{
+	const char *name = json_text(request, "name"), *id = json_text(request, "id");
+	bool opened = session->kind != kind;
+	struct json_object *guest;
+	int ret = 0;
+
+	*record = NULL;
+	if (opened)
+		ret = session_open(session, kind, name);
+	else if (strcmp(session->name, name))
+		ret = -EINVAL;
+	if (ret)
+		return ret;
+	ret = move_load(name, record);
+	if (!ret && (!*record || strcmp(json_text(*record, "id"), id) ||
+		     strcmp(json_text(*record, "role"), role_of(kind)))) {
+		err("LPAR %s: this host is not the %s of that migration", name, role_of(kind));
+		ret = -ENOENT;
+	}
+	/* What another migration has here is not ours to undo. */
+	if (ret && opened)
+		session_end(session);
+	if (ret || session->n_guests)
+		return ret;
+	snprintf(session->id, sizeof(session->id), "%s", id);
+	setenv(SESSION_VARIABLE, session->id, 1);
+	guest = json_object_object_get(*record, "guest");
+	if (!guest)
+		return 0;
+	session_add_recorded(session, guest);
+	session->gated = true;
+	guest_look(&session->guest[0]);
+	guest_find_netdevs(&session->guest[0]);
+	return guest_lock(&session->guest[0]);
+}
+
+/* Its copy here ends, and its LPAR is given back; one whose QEMU is gone has left that active. */
+int move_end_guest(struct session *session)
+{
+	const char *const words[] = { "stop", session->name, "--timeout", "0s", NULL };
+	struct guest *guest = &session->guest[0];
+	bool gone = !guest->pid;
+	struct lpar lpar;
+	int ret;
+
+	/* The caller is not listened to any more: this is to be finished. */
+	session->idle = NULL;
+	ret = session_end_guests(session);
+	if (ret || !gone)
+		return ret;
+	if (!lpar_get(guest->name, &lpar) && lpar_is_fenced(&lpar)) {
+		guest_unlock(guest);
+		ret = guest_run_lparctl(guest, words);
+		if (ret)
+			err("LPAR %s: %s", guest->name, guest->why);
+	}
+	lpar_free(&lpar);
+	return ret;
+}
+
+/* Numbers of processes are worth nothing after a reboot. */
+static bool guest_is_there(struct json_object *record)
+{
+	struct json_object *guest = json_object_object_get(record, "guest");
+	char boot[BOOT_ID_CHARS + 1];
+	struct process process = {
+		.pid = json_number(guest, "pid"),
+		.start = json_number(guest, "start"),
+	};
+
+	return process.start && !strcmp(json_text(guest, "boot"), boot_id(boot, sizeof(boot))) &&
+	       process_lives(&process);
+}
+
+/* A decision that a power loss would take back is none that anybody may hear of. */
+static int synchronise(const char *name, struct json_object *record)
+{
+	char path[PATH_MAX];
+	int ret = record ? sync_parent(move_path(path, sizeof(path), name)) : 0;
+
+	if (ret)
+		err("%s: %s", path, strerror(-ret));
+	return ret;
+}
+
+/* Some guest has that LPAR, whatever is on record. */
+static bool runs_here(const char *name)
+{
+	struct lpar lpar;
+	bool runs = !lpar_get(name, &lpar) && lpar_guest_pid(&lpar);
+
+	lpar_free(&lpar);
+	return runs;
+}
+
+/*
+ * where: {name} -> {there, runs, host_id, record}: whether the guest of the record is there,
+ * and whether any runs
+ */
+int move_state(struct session *session, struct json_object *request, struct json_object **result)
+{
+	const char *name = json_text(request, "name");
+	char id[HOST_ID_CHARS + 1];
+	struct json_object *record;
+	int ret;
+
+	(void)session;
+	if (!name_is_valid(name)) {
+		err("not a valid name");
+		return -EINVAL;
+	}
+	ret = move_load(name, &record);
+	if (!ret)
+		ret = synchronise(name, record);
+	*result = json_object_new_object();
+	json_put_flag(*result, "there", guest_is_there(record));
+	json_put_flag(*result, "runs", runs_here(name));
+	json_put(*result, "host_id", host_id(id, sizeof(id)));
+	json_object_object_add(*result, "record", record);
+	return ret;
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What else there is to do with a migration: recover what has stopped half-way, look, cancel.
+ */
+#include <dirent.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cluster/move.h"
+
+/* Of the record of a cancelled migration to go. */
+#define CANCEL_NS (60 * (uint64_t)NSEC_PER_SEC)
+
+static void take_role(struct move *move, struct json_object *record, bool of_other)
+{
+	bool entered = !strcmp(json_text(record, "role"), "destination");
+
+	snprintf(move->id, sizeof(move->id), "%s", json_text(record, "id"));
+	move->arrived = entered != of_other;
+}
+
+/* There is no record here; the other host may have one, and it says which role is whose. */
+static int ask_other(struct move *move)
+{
+	struct json_object *state = NULL;
+	int ret;
+
+	move_name_hosts(move);
+	ret = move_reach(move, THERE, &state);
+	take_role(move, json_object_object_get(state, "record"), true);
+	json_object_put(state);
+	return ret ? EXIT_FAILED : EXIT_OK;
+}
+
+/* recover NAME [--to HOST] [--via COMMAND] [--abandon] */
+int migrate_recover_verb(struct args *args)
+{
+	struct json_object *record = NULL;
+	struct session session = { .kind = SESSION_NONE };
+	struct move move;
+	char *peer = NULL;
+	int ret = move_parse(args, &move, "recover");
+
+	/* What a killed process has left here is undone first: that may be all. */
+	if (!ret && session_recover(&session))
+		ret = EXIT_FAILED;
+	if (!ret && move_load(move.name, &record))
+		ret = EXIT_FAILED;
+	if (!ret && record) {
+		take_role(&move, record, false);
+		peer = xstrdup(json_text(record, "peer"));
+		move.to = move.to ? move.to : peer;
+	}
+	json_object_put(record);
+	if (!ret && move.to && !host_is_valid(move.to)) {
+		err("'%s' is no name of a host: name it by --to", move.to);
+		ret = EXIT_FAILED;
+	}
+	session_unlock();
+	if (!ret && move.to && !*move.id)
+		ret = ask_other(&move);
+	if (!ret && *move.id) {
+		ret = move_resolve(&move);
+		ret = ret == EXIT_ROLLED_BACK ? EXIT_OK : ret;
+	} else if (!ret) {
+		say("%s: no migration is on record %s", move.name, move.to ? "there" : "here");
+	}
+	move_free(&move);
+	free(peer);
+	return ret;
+}
+
+static struct json_object *status_json(const char *name, struct json_object *record)
+{
+	struct json_object *json = json_object_new_object();
+	struct lpar lpar;
+
+	json_put(json, "name", name);
+	json_put(json, "role", json_text(record, "role"));
+	json_put(json, "peer", json_text(record, "peer"));
+	json_put(json, "decision", json_text(record, "decision"));
+	json_object_object_add(json, "prepared",
+			       json_object_new_boolean(json_flag(record, "prepared")));
+	if (!lpar_get(name, &lpar))
+		json_object_object_add(json, "stage", stage_json(&lpar.stage));
+	lpar_free(&lpar);
+	return json;
+}
+
+static void status_row(struct json_object *status)
+{
+	struct json_object *stage = json_object_object_get(status, "stage");
+	char doing[128], rate[32], dirty[32];
+	const char *cell[] = { json_text(status, "name"),
+			       json_text(status, "role"),
+			       json_text(status, "peer"),
+			       doing,
+			       rate,
+			       dirty };
+
+	snprintf(doing, sizeof(doing), "%s",
+		 *json_text(status, "decision")	 ? "decided: lives at the destination"
+		 : json_flag(status, "prepared") ? "whole, waits for the source"
+		 : json_number(stage, "number")	 ? json_text(stage, "text")
+						 : "-");
+	format_size(rate, sizeof(rate), json_number(stage, "transfer_rate"));
+	format_size(dirty, sizeof(dirty), json_number(stage, "dirty_bytes"));
+	table_row(cell, ARRAY_SIZE(cell));
+}
+
+static int is_record(const struct dirent *entry)
+{
+	const char *end = strrchr(entry->d_name, '.');
+
+	return end && !strcmp(end, ".json");
+}
+
+/* status [NAME]: what is on record on this host */
+int migrate_status_verb(struct args *args)
+{
+	static const char *const head[] = { "NAME", "ROLE", "PEER", "STAGE", "RATE", "DIRTY" };
+	const char *wanted = next_arg(args);
+	struct json_object *all = json_object_new_array(), *record;
+	struct dirent **entry;
+	char path[PATH_MAX];
+	size_t j;
+	int i, n, ret = EXIT_OK;
+
+	if (args->argc)
+		return usage("migrate status [NAME]");
+	move_path(path, sizeof(path), "x");
+	*strrchr(path, '/') = 0;
+	n = scandir(path, &entry, is_record, alphasort);
+	for (i = 0; i < n; i++) {
+		*strrchr(entry[i]->d_name, '.') = 0;
+		if (!wanted || !strcmp(wanted, entry[i]->d_name)) {
+			if (move_load(entry[i]->d_name, &record))
+				ret = EXIT_FAILED;
+			else
+				json_object_array_add(all, status_json(entry[i]->d_name, record));
+			json_object_put(record);
+		}
+		free(entry[i]);
+	}
+	if (n >= 0)
+		free(entry);
+	if (options.json) {
+		json_print(all);
+		return ret;
+	}
+	table_row(head, ARRAY_SIZE(head));
+	for (j = 0; j < json_count(all); j++)
+		status_row(json_at(all, j));
+	table_print();
+	json_object_put(all);
+	return ret;
+}
+
+static bool runs_here(const char *name)
+{
+	struct lpar lpar;
+	bool runs = !lpar_get(name, &lpar) && lpar_guest_pid(&lpar);
+
+	lpar_free(&lpar);
+	return runs;
+}
+
+static int refuse_late(const char *name)
+{
+	err("guest %s: too late: it lives at the destination", name);
+	return EXIT_FAILED;
+}
+
+/* Until its record is gone, or it cannot be cancelled any more. */
+static int wait_cancelled(const char *name, const char *id)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + CANCEL_NS;
+	struct json_object *record;
+	bool away, over = false;
+
+	while (!over && now_ns(CLOCK_MONOTONIC) < deadline_ns) {
+		if (move_load(name, &record))
+			return EXIT_FAILED;
+		over = strcmp(json_text(record, "id"), id);
+		away = !over && !strcmp(json_text(record, "decision"), MOVE_AWAY);
+		json_object_put(record);
+		if (away)
+			return refuse_late(name);
+		if (!over)
+			sleep_ms(50);
+	}
+	if (!over) {
+		err("guest %s: its migration does not end", name);
+		return EXIT_TIMEOUT;
+	}
+	/* It may have been released meanwhile. */
+	if (!runs_here(name))
+		return refuse_late(name);
+	say("%s: is cancelled, and lives here", name);
+	return EXIT_OK;
+}
+
+static int interrupt(const char *name, const struct process *caller)
+{
+	int fd = process_open(caller);
+
+	if (fd < 0) {
+		err("LPAR %s: the lparctl that moves it is gone: run 'lparctl migrate recover %s'",
+		    name, name);
+		return EXIT_FAILED;
+	}
+	syscall(SYS_pidfd_send_signal, fd, SIGINT, NULL, 0);
+	close(fd);
+	return EXIT_OK;
+}
+
+static int cancel(const char *name, struct json_object *record)
+{
+	const struct process caller = {
+		.pid = json_number(record, "caller"),
+		.start = json_number(record, "caller_start"),
+	};
+	int ret;
+
+	if (strcmp(json_text(record, "role"), "source")) {
+		err("LPAR %s: no migration of it has begun from here", name);
+		return EXIT_FAILED;
+	}
+	if (!strcmp(json_text(record, "decision"), MOVE_AWAY))
+		return refuse_late(name);
+	ret = interrupt(name, &caller);
+	return ret ? ret : wait_cancelled(name, json_text(record, "id"));
+}
+
+/* cancel NAME: as Ctrl-C where it was started */
+int migrate_cancel_verb(struct args *args)
+{
+	const char *name = next_arg(args);
+	struct json_object *record;
+	int ret;
+
+	if (!name || args->argc || !name_is_valid(name))
+		return usage("migrate cancel NAME");
+	if (move_load(name, &record))
+		return EXIT_FAILED;
+	ret = cancel(name, record);
+	json_object_put(record);
+	return ret;
+}

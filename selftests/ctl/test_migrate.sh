@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# lparctl migrate between hosts that are played, with real QEMUs: it moves with all that it is,
+# what is in the way is refused, and what was there before is there after it.
+# vm: none timeout=900
+# shellcheck disable=SC2119,SC2120 # options of a move are options
+# shellcheck source=selftests/ctl/moved.sh
+. "$(dirname "$0")/moved.sh"
+
+# meanwhile: what may not be done to a guest that migrates, each with what became of it
+meanwhile() {
+	cat <<-EOT >"$scratch/meanwhile"
+		#!/bin/bash
+		exec >"$scratch/meanwhile.out" 2>/dev/null
+		for words in "a stop g --timeout 0s" "b stop g --timeout 0s" "a resume g" "b resume g" "b start g" "a pin g"; do
+			set -- \$words
+			"$scratch/via" "\$1" lparctl "\${@:2}" >/dev/null && echo "\$words: done" || echo "\$words: refused"
+		done
+	EOT
+	chmod +x "$scratch/meanwhile"
+}
+
+same_memory() {
+	same "$(qmp $home g human-monitor-command "command-line=xp /16xb 0x$1")" "$2"
+}
+
+hosts_up
+meanwhile
+check "it can move" exits 0 move --check
+check "and has not" lives_on a
+memory=$(qmp a g human-monitor-command "command-line=xp /16xb 0xf0000")
+check "it moves" exits 0 move
+check "it lives there" lives_on b
+find_home
+check "with its memory" same_memory f0000 "$memory"
+check "its description has moved, too" test -e "$scratch/b/root/etc/lparkit/g.lpar" -a \
+	! -e "$scratch/a/root/etc/lparkit/g.lpar"
+check "the LPAR it had is defined" same "$(cat "$scratch/a/kernel/g/state")" 0
+check "and back" exits 0 move --limit off --bandwidth 100 --downtime 50
+check "it lives where it did" lives_on a
+find_home
+
+# What is refused
+check "nobody" says 5 "runs no guest" migrate b g --to a
+check "storage" says 2 "cannot be moved yet" move --storage fc
+check "post-copy" says 2 "lost with the link" move --on-slow postcopy
+echo 2 >"$scratch/a/kernel/g/gate"
+check "one that is frozen" says 5 "is frozen" move
+echo 0 >"$scratch/a/kernel/g/gate"
+check "it lives where it did" lives_on a
+echo 1 >"$scratch/b/kernel/g/state"
+check "where its LPAR is active" says 5 "is active here already" move
+echo 0 >"$scratch/b/kernel/g/state"
+: >"$scratch/a/kernel/log"
+echo "prepare run $scratch/meanwhile" >"$scratch/cut"
+check "while it is under way" exits 0 move --limit 10
+while read -r line; do
+	check "refused meanwhile: $line" test "${line##*: }" = refused
+done <"$scratch/meanwhile.out"
+check "its writes were limited" grep -q "^throttle" "$scratch/a/kernel/log"
+check "frames were held, and carried over" grep -q "^load ta" "$scratch/b/kernel/log"
+find_home
+check "it lives there" lives_on b
+move >/dev/null
+find_home
+check "nothing is throttled" lives_on a
+
+# One that is paused stays so
+qmp a g stop >/dev/null
+echo "prepare lost-before" >"$scratch/cut"
+check "paused, and given up when all is copied" says 5 "connection is lost" move
+check "it is paused" lives_on a paused
+check "moved" exits 0 move
+check "it is paused there" lives_on b paused
+find_home
+qmp b g cont >/dev/null
+
+# What was an operator's before is his after it.
+echo 1 >"$scratch/$home/kernel/throttled"
+check "his throttle is no limit of ours" says 5 "already, by somebody else" move --limit 10
+check "given up beside his throttle" moves_with prepare refuse
+check "it is there" same "$(left)" "$scratch/$home/kernel/throttled"
+rm "$scratch/$home/kernel/throttled"
+script freeze "echo 2 >$scratch/$home/kernel/g/gate"
+check "who freezes it meanwhile" moves_with halt run "$scratch/freeze"
+check "finds it frozen" same "$code $(left) $(statuses $home $away)" "5 2 running none"
+echo 0 >"$scratch/$home/kernel/g/gate"
+check "it lives there" lives_on $home
+on $home netbuf attach ta --lpar g >/dev/null || echo "# no buffer of his"
+check "given up with a buffer of his" moves_with prepare refuse
+check "which passes" same "$(left) $(cat "$scratch/$home/kernel/net ta/state")" \
+	"$scratch/$home/kernel/net ta 0"
+on $home netbuf detach ta >/dev/null
+check "it lives there" lives_on $home
+
+# Whoever pauses it meanwhile has it paused, wherever it is.
+script pause "$(declare -f qmp run_of)" "scratch=$scratch" "qmp $home g stop >/dev/null"
+check "it is paused while it is copied, and moves" moves_with copy run "$scratch/pause"
+check "it is paused there" lives_on $away paused
+find_home
+qmp $home g cont >/dev/null
+
+# Cancelling
+script cancel "$scratch/via $home lparctl migrate cancel g >$scratch/cancelled 2>&1 &" \
+	"sleep 0.3"
+check "it is cancelled while it is copied" moves_with halt run "$scratch/cancel"
+check "and has gone nowhere" lives_on $home
+check "both say so" same "$code $(cat "$scratch/cancelled")" "5 g: is cancelled, and lives here"
+check "it is cancelled too late" moves_with run run "$scratch/cancel"
+check "it has moved" lives_on $away
+check "whoever cancels is told" grep -q "too late" "$scratch/cancelled"
+check "lparctl does not mind" same "$code" 0
+find_home
