@@ -11,7 +11,7 @@
 #define RANGES_FIRST	256
 
 /* What is looked at before others get their turn: regions of a range, and ranges. */
-#define LOOK_REGIONS	(1U << 20)
+#define LOOK_REGIONS	(1024U * 1024)
 #define LOOK_RANGES	64
 
 /**
