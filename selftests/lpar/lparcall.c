@@ -383,7 +383,10 @@ static int monitor(int count, int seconds)
 {
 	int64_t end_ms = now_ms() + seconds * 1000LL;
 	struct pollfd pollfd = { .fd = mnl_socket_get_fd(nl.sock), .events = POLLIN };
+	int bytes = 8 << 20;
 
+	/* A cut of hundreds of LPARs has as many events at once. */
+	setsockopt(pollfd.fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
 	if (mnl_socket_setsockopt(nl.sock, NETLINK_ADD_MEMBERSHIP, &nl.events, sizeof(nl.events))) {
 		perror("join events");
 		return 1;
@@ -398,6 +401,10 @@ static int monitor(int count, int seconds)
 		if (left_ms <= 0 || poll(&pollfd, 1, left_ms) <= 0)
 			return 1;
 		left = mnl_socket_recvfrom(nl.sock, nl.buffer, sizeof(nl.buffer));
+		if (left < 0) {
+			perror("events");
+			return 1;
+		}
 		for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
 			if (header->nlmsg_type != nl.family)
 				continue;
