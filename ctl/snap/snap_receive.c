@@ -97,6 +97,82 @@ static int parse_note(const char *note, struct mark *mark)
 	return 0;
 }
 
+static bool is_part(const struct snap_state *state)
+{
+	struct mark mark;
+
+	return !strcmp(state->name, STREAM_RECEIVING) || !parse_note(state->note, &mark);
+}
+
+/* What it started from; the kernel's tree has no circles, a list that is read might. */
+static bool is_above(const struct snap_states *states, const struct snap_state *state,
+		     const struct snap_state *below)
+{
+	size_t level;
+
+	for (level = 0; state && level < states->n; level++) {
+		if (!strcmp(state->parent, "-"))
+			return false;
+		state = snap_find_state(states, state->parent);
+		if (state == below)
+			return true;
+	}
+	return false;
+}
+
+static bool is_above_part(const struct snap_states *states)
+{
+	const struct snap_state *running = snap_find_state(states, "-");
+	size_t i;
+
+	for (i = 0; i < states->n; i++)
+		if (is_part(&states->state[i]) && is_above(states, running, &states->state[i]))
+			return true;
+	return false;
+}
+
+/**
+ * snap_runs_part() - is what runs a part of a state, or above one?
+ * @volume: volume
+ *
+ * Return: 1, 0 or a negative errno.
+ */
+int snap_runs_part(const struct snap_volume *volume)
+{
+	struct snap_states states;
+	int ret = snap_read_states(volume, &states);
+
+	if (!ret)
+		ret = !snap_find_state(&states, "-") ? -EBADMSG : is_above_part(&states);
+	free(states.state);
+	return ret;
+}
+
+/**
+ * snap_needs_part() - would what is above a part be taken for a whole without it?
+ * @volume: volume
+ * @name: of the state that is to go, or to be called otherwise
+ * @above: result: who is above it, SS_NAME_MAX characters; "-" is what runs
+ *
+ * Return: 1, 0, also if the state is no part, or a negative errno.
+ */
+int snap_needs_part(const struct snap_volume *volume, const char *name, char *above)
+{
+	const struct snap_state *part;
+	struct snap_states states;
+	int ret = snap_read_states(volume, &states);
+	size_t i;
+
+	part = ret ? NULL : snap_find_state(&states, name);
+	for (i = 0; part && is_part(part) && !ret && i < states.n; i++) {
+		ret = is_above(&states, &states.state[i], part);
+		if (ret)
+			snprintf(above, SS_NAME_MAX + 1, "%s", states.state[i].name);
+	}
+	free(states.state);
+	return ret;
+}
+
 static int send_until_cut(const struct snap_volume *volume, const char *text)
 {
 	const struct timespec pause = { .tv_nsec = CUT_POLL_NS };
@@ -173,7 +249,7 @@ static int check_start(const struct receiving *receiving, const char *below, boo
 	if (is_begun)
 		return refuse(receiving,
 			      "what was received began from another state than %s; "
-			      "delete the state " STREAM_RECEIVING ", and restore that",
+			      "restore that, and delete the state " STREAM_RECEIVING,
 			      below);
 	return refuse(receiving, "what runs is not that of %s; take a state, and restore %s",
 		      strcmp(below, "-") ? below : "the base disk",
@@ -221,8 +297,10 @@ static int check_mark(struct receiving *receiving, const struct snap_state *stat
 		return refuse(receiving,
 			      "the note of the state " STREAM_RECEIVING " is none of ours");
 	if (mark.at && !is_part_of(&mark, receiving->header))
-		return refuse(receiving, "it has received a part of another state; "
-					 "delete the state " STREAM_RECEIVING " to give that up");
+		return refuse(receiving,
+			      "it has received a part of another state; "
+			      "restore another one, and delete the state " STREAM_RECEIVING
+			      ", to give that up");
 	receiving->noted = mark.at;
 	if (at > receiving->noted)
 		return refuse(receiving,

@@ -156,5 +156,7 @@ struct snap_receiver {
 
 int snap_receive(const struct snap_receiver *receiver, struct stream_header *header);
 int snap_received(const struct snap_volume *volume, uint64_t *at);
+int snap_runs_part(const struct snap_volume *volume);
+int snap_needs_part(const struct snap_volume *volume, const char *name, char *above);
 
 #endif /* LPARCTL_SNAP_STREAM_H */

@@ -369,19 +369,15 @@ int snap_receive_verb(struct args *args)
 	return receive_state(&volume);
 }
 
-/* Is what a disk runs a part of a state that it was, or is, to receive? */
-bool snap_is_partial(const char *disk)
+/* Is what a disk runs a part of a state that it was, or is, to receive? 1, 0 or a negative errno. */
+int snap_is_partial(const char *disk)
 {
-	struct snap_states states = { 0 };
 	char name[DM_NAME_LEN] = "";
-	struct snap_volume volume = snap_volume(name);
-	const struct snap_state *running;
-	bool is_partial;
+	const struct snap_volume volume = snap_volume(name);
 	int ret = snap_volume_of(disk, name, sizeof(name));
 
-	ret = ret ? ret : snap_read_states(&volume, &states);
-	running = ret ? NULL : snap_find_state(&states, "-");
-	is_partial = running && !strcmp(running->parent, STREAM_RECEIVING);
-	free(states.state);
-	return is_partial;
+	/* No block device, none of device mapper, no volume. */
+	if (ret == -ENOTBLK || ret == -ENOENT || ret == -EINVAL)
+		return 0;
+	return ret ? ret : snap_runs_part(&volume);
 }

@@ -635,6 +635,47 @@ static void renamed_part(void)
 	free(part);
 }
 
+static int answer_nothing(const struct snap_volume *snap, const char *text, char **answer)
+{
+	(void)snap;
+	(void)text;
+	(void)answer;
+	return -EIO;
+}
+
+/* Nobody starts from a part, whatever it is called or what was taken above it. */
+static void runs_a_part(void)
+{
+	const struct snap_volume broken = { "broken", answer_nothing };
+	char above[SS_NAME_MAX + 1] = "";
+
+	give_up();
+	tap_check(!snap_runs_part(&target.snap) && !snap_needs_part(&target.snap, "one", above) &&
+			  snap_runs_part(&broken) < 0,
+		  "what runs is no part, or nobody knows");
+	target.is_killed = true;
+	assert(receive(&target, &later, later.record[later.n_records - 1]) == -EPIPE);
+	target.is_killed = false;
+	tap_check(snap_runs_part(&target.snap) == 1 &&
+			  snap_needs_part(&target.snap, STREAM_RECEIVING, above) == 1 &&
+			  !strcmp(above, "-"),
+		  "a part runs after a kill, and stays");
+	assert(!volume_message(&target.vol, "take nightly"));
+	tap_check(snap_runs_part(&target.snap) == 1, "also if a state was taken above it");
+	assert(!volume_message(&target.vol, "rename %s part", STREAM_RECEIVING));
+	tap_check(snap_runs_part(&target.snap) == 1 &&
+			  snap_needs_part(&target.snap, "part", above) == 1,
+		  "or if it has another name");
+	assert(!volume_message(&target.vol, "restore one"));
+	tap_check(!snap_runs_part(&target.snap) &&
+			  snap_needs_part(&target.snap, "part", above) == 1 &&
+			  !strcmp(above, "nightly"),
+		  "what was taken above it needs it");
+	assert(!volume_message(&target.vol, "delete nightly"));
+	tap_check(!snap_needs_part(&target.snap, "part", above), "without that it may go");
+	assert(!volume_message(&target.vol, "delete part"));
+}
+
 static void restore_once(struct side *side)
 {
 	if (side->writes != 3)
@@ -784,7 +825,7 @@ static void the_message(void)
 
 int main(void)
 {
-	tap_plan(54);
+	tap_plan(61);
 	make_source();
 	new_side(&target, 'T');
 	whole();
@@ -797,6 +838,7 @@ int main(void)
 	other_member();
 	sent_on();
 	renamed_part();
+	runs_a_part();
 	restored_meanwhile();
 	cut_meanwhile();
 	nothing_came();
