@@ -20,6 +20,8 @@
 /* A cut becomes a state as soon as the disks have what was written before. */
 #define CUT_WAIT_NS (20 * NSEC_PER_SEC)
 #define CUT_POLL_NS 20000000
+/* So long it may be written to what another has restored. */
+#define LOOK_NS NSEC_PER_SEC
 
 /**
  * struct receiving - a stream on its way
@@ -31,7 +33,9 @@
  * @noted: sector of the state "receiving": all before is as in what is sent
  * @noted_ns: CLOCK_MONOTONIC of that
  * @restores: of the volume, when what is written began to run
- * @former: the state that ran before, empty if that was the base disk
+ * @looked_ns: CLOCK_MONOTONIC when that was looked at
+ * @is_begun: what runs is what comes
+ * @former: the state that is to run again, empty if there is none
  */
 struct receiving {
 	const struct snap_receiver *receiver;
@@ -42,6 +46,8 @@ struct receiving {
 	uint64_t noted;
 	uint64_t noted_ns;
 	uint64_t restores;
+	uint64_t looked_ns;
+	bool is_begun;
 	char former[SS_NAME_MAX + 1];
 };
 
@@ -214,6 +220,7 @@ static int note_place(struct receiving *receiving, uint64_t sector, const char *
 	ret = become(receiving, STREAM_RECEIVING, replaced, "- -", note);
 	free(note);
 	if (!ret) {
+		receiving->is_begun = true;
 		receiving->noted = sector;
 		receiving->noted_ns = now_ns(CLOCK_MONOTONIC);
 	}
@@ -343,14 +350,30 @@ static int go_on(struct receiving *receiving)
 	const struct snap_state *running;
 	int ret = receiver->restore(receiver->disk, STREAM_RECEIVING);
 
-	ret = ret ? ret : snap_read_states(receiver->volume, &states);
+	if (ret)
+		return ret;
+	receiving->is_begun = true;
+	receiving->restores++;
+	ret = snap_read_states(receiver->volume, &states);
 	running = snap_find_state(&states, "-");
-	if (!ret && (!running || strcmp(running->parent, STREAM_RECEIVING)))
+	if (!ret && (states.restores != receiving->restores || !running ||
+		     strcmp(running->parent, STREAM_RECEIVING)))
 		ret = -ESTALE;
-	receiving->restores = states.restores;
 	free(states.state);
 	/* Of which state nothing came is no matter. */
 	return ret || receiving->noted ? ret : note_place(receiving, 0, STREAM_RECEIVING);
+}
+
+/*
+ * What runs again if it is broken off: never a part, nor what was taken above one in the middle
+ * of it.
+ */
+static const char *find_former(const struct receiving *receiving, const struct snap_states *states,
+			       const char *parent, const char *below)
+{
+	if (!is_full(receiving))
+		return below;
+	return snap_find_state(states, STREAM_RECEIVING) && is_above_part(states) ? "-" : parent;
 }
 
 static int begin_with(struct receiving *receiving, const struct snap_states *states)
@@ -369,7 +392,7 @@ static int begin_with(struct receiving *receiving, const struct snap_states *sta
 		ret = check_running(receiving, parent);
 	if (ret)
 		return ret;
-	parent = mark ? mark->parent : below;
+	parent = find_former(receiving, states, parent, below);
 	if (strcmp(parent, "-"))
 		snprintf(receiving->former, sizeof(receiving->former), "%s", parent);
 	return mark ? go_on(receiving) : note_place(receiving, 0, "-");
@@ -402,23 +425,51 @@ static bool is_in_order(const struct receiving *receiving, const struct stream_r
 	       (!is_full(receiving) || start == receiving->next);
 }
 
+/* What another has restored is not written over. */
+static int check_restores(struct receiving *receiving)
+{
+	struct snap_states states;
+	int ret = snap_read_states(receiving->receiver->volume, &states);
+
+	if (!ret && states.restores != receiving->restores)
+		ret = -ESTALE;
+	free(states.state);
+	receiving->looked_ns = now_ns(CLOCK_MONOTONIC);
+	return ret;
+}
+
+static int check_restores_at_times(struct receiving *receiving)
+{
+	if (now_ns(CLOCK_MONOTONIC) - receiving->looked_ns < LOOK_NS)
+		return 0;
+	return check_restores(receiving);
+}
+
+/* A view of the last one keeps it: there is another at a later mark. */
 static int receive_mark(struct receiving *receiving, uint64_t sector)
 {
 	const struct snap_receiver *receiver = receiving->receiver;
+	int ret = check_restores(receiving);
 
+	if (ret)
+		return ret;
 	if (now_ns(CLOCK_MONOTONIC) - receiving->noted_ns < receiver->mark_ns ||
 	    receiver->is_reaping(receiver->disk))
 		return 0;
-	return note_place(receiving, sector, STREAM_RECEIVING);
+	ret = note_place(receiving, sector, STREAM_RECEIVING);
+	return ret == -EBUSY ? 0 : ret;
 }
 
-static int receive_end(const struct receiving *receiving, uint64_t sector)
+/* All is kept first, whatever is in the way of the state itself. */
+static int receive_end(struct receiving *receiving, uint64_t sector)
 {
 	const struct snap_receiver *receiver = receiving->receiver;
 	const struct stream_header *header = receiving->header;
 	char identity[4 * SS_UUID_SIZE + 2];
-	int ret = sector == receiver->sectors ? receiver->check(receiver->disk) : -EBADMSG;
+	int ret = sector == receiver->sectors ? 0 : -EBADMSG;
 
+	ret = ret ? ret : note_place(receiving, sector, STREAM_RECEIVING);
+	ret = ret ? ret : receiver->check(receiver->disk);
 	if (ret)
 		return ret;
 	snap_format_uuid(identity, header->to);
@@ -442,6 +493,9 @@ static int receive_record(struct receiving *receiving)
 	start = le64toh(record.start);
 	sectors = le64toh(record.sectors);
 	receiving->next = start + sectors;
+	ret = check_restores_at_times(receiving);
+	if (ret)
+		return ret;
 	switch (le32toh(record.type)) {
 	case STREAM_DATA:
 		return receiver->write(receiver->disk, start, receiving->data, sectors);
@@ -519,10 +573,8 @@ int snap_receive(const struct snap_receiver *receiver, struct stream_header *hea
 		return ret;
 	}
 	ret = begin(&receiving);
-	if (ret)
-		return ret;
-	ret = receive_records(&receiving);
-	if (ret)
+	ret = ret ? ret : receive_records(&receiving);
+	if (ret && receiving.is_begun)
 		leave(&receiving);
 	return ret;
 }

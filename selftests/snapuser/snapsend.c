@@ -27,6 +27,8 @@ struct side {
 	bool in_use;
 	bool is_killed; /* before it can put anything in order */
 	bool is_reaping;
+	bool is_silent; /* for once */
+	unsigned int n_restores;
 	unsigned int writes;
 	void (*at_write)(struct side *side);
 	void (*at_message)(struct side *side);
@@ -52,6 +54,11 @@ static int message(const struct snap_volume *snap, const char *text, char **answ
 
 	if (side->at_message)
 		side->at_message(side);
+	if (side->is_silent) {
+		side->is_silent = false;
+		side->n_restores = 0;
+		return -EIO;
+	}
 	if (!answer)
 		return volume_message(&side->vol, "%s", text);
 	*answer = volume_answer(&side->vol, 1 << 16, "%s", text);
@@ -213,6 +220,7 @@ static int restore_target(void *disk, const char *state)
 
 	if (side->is_killed && strcmp(state, STREAM_RECEIVING))
 		return -EIO;
+	side->n_restores++;
 	return volume_message(&side->vol, "restore %s", state);
 }
 
@@ -695,6 +703,117 @@ static void restored_meanwhile(void)
 	give_up();
 }
 
+static void restore_other(struct side *side)
+{
+	if (side->writes == 2)
+		assert(!volume_message(&side->vol, "restore one"));
+}
+
+/* Also where no mark is noted: it ends soon, and what is behind is as it was restored. */
+static void restored_between_marks(void)
+{
+	give_up();
+	target.writes = 0;
+	target.is_reaping = true;
+	target.at_write = restore_other;
+	tap_check(receive_all(&target, &later) == -ESTALE && !has(&target, "two"),
+		  "what runs was restored by another, and no mark is noted");
+	target.at_write = NULL;
+	target.is_reaping = false;
+	tap_check(!volume_io(&target.vol, REQ_OP_READ, 0, shown, SECTORS) && target.writes == 2 &&
+			  !memcmp(shown + 2 * MARK * 512, one + 2 * MARK * 512,
+				  sizeof(one) - 2 * MARK * 512),
+		  "nothing is written there from the next mark on");
+	tap_check(has_state(&target, "one", one), "restored once more it is whole");
+	give_up();
+}
+
+static void take_nightly(struct side *side)
+{
+	if (side->writes == 2)
+		assert(!volume_message(&side->vol, "take nightly"));
+}
+
+/* Received but for the end, while somebody takes a state; and once more. */
+static bool breaks_twice(struct side *side, const struct sent *sent, const u8 *content)
+{
+	const size_t most = sent->record[sent->n_records - 1];
+	int first, second;
+
+	side->writes = 0;
+	side->at_write = take_nightly;
+	first = receive(side, sent, most);
+	side->at_write = NULL;
+	assert(has(side, "nightly"));
+	second = receive(side, sent, most);
+	return first == -EPIPE && second == -EPIPE && shows(side, content);
+}
+
+/* Who takes a state in the middle of it, has a part; what ran before is none. */
+static void taken_meanwhile(void)
+{
+	struct side fresh = { .snap.name = "fresh", .chunk = 8 };
+	u8 *former = malloc(sizeof(shown));
+
+	give_up();
+	tap_check(breaks_twice(&target, &later, one), "a state is taken, it breaks off twice");
+	tap_check(!receive_all(&target, &later) && has_state(&target, "two", two),
+		  "and goes on then");
+	assert(!volume_message(&target.vol, "delete nightly"));
+	give_up();
+	new_side(&fresh, 'F');
+	fill(&fresh, 'f', 3, 9);
+	assert(!volume_message(&fresh.vol, "take mine") && shows(&fresh, shown));
+	memcpy(former, shown, sizeof(shown));
+	tap_check(breaks_twice(&fresh, &full, former), "a whole one, too");
+	free(former);
+	free_side(&fresh);
+}
+
+static void use_target(struct side *side)
+{
+	side->in_use = true;
+}
+
+/* The end fails: what came is kept to the last byte. */
+static void end_fails(void)
+{
+	uint64_t at = 0;
+
+	give_up();
+	target.is_reaping = true;
+	target.at_write = use_target;
+	tap_check(receive_all(&target, &later) == -EADDRINUSE && !has(&target, "two"),
+		  "at the end others have it open");
+	target.at_write = NULL;
+	target.is_reaping = false;
+	target.in_use = false;
+	tap_check(!snap_received(&target.snap, &at) && at == SECTORS, "all of it is kept");
+	assert(!send_state(&changed, "one", "two", two, at));
+	tap_check(!receive_all(&target, &changed) && has_state(&target, "two", two),
+		  "and is the state then");
+	give_up();
+}
+
+static void fail_once(struct side *side)
+{
+	side->is_silent = side->n_restores;
+}
+
+/* What begins to go on, and cannot, leaves what ran. */
+static void begin_fails(void)
+{
+	give_up();
+	assert(receive(&target, &later, later.record[later.n_records - 1]) == -EPIPE);
+	target.n_restores = 0;
+	target.at_message = fail_once;
+	tap_check(receive_all(&target, &later) == -EIO, "it cannot go on");
+	target.at_message = NULL;
+	target.is_silent = false;
+	tap_check(shows(&target, one), "what ran runs again");
+	give_up();
+}
+
 static unsigned int messages;
 
 static void cut_for_a_while(struct side *side)
@@ -702,7 +821,7 @@ static void cut_for_a_while(struct side *side)
 	(void)side;
 	if (messages++ == 8)
 		volume_cut_fire("lpar");
-	if (messages == 11)
+	if (messages == 14)
 		volume_cut_finish();
 }
 
@@ -713,7 +832,7 @@ static void cut_meanwhile(void)
 
 	new_side(&copy, 'C');
 	copy.at_message = cut_for_a_while;
-	tap_check(!receive_all(&copy, &full) && messages > 11 && has_state(&copy, "one", one),
+	tap_check(!receive_all(&copy, &full) && messages > 14 && has_state(&copy, "one", one),
 		  "a cut in the middle of it is finished first");
 	free_side(&copy);
 }
@@ -825,7 +944,7 @@ static void the_message(void)
 
 int main(void)
 {
-	tap_plan(61);
+	tap_plan(72);
 	make_source();
 	new_side(&target, 'T');
 	whole();
@@ -840,6 +959,10 @@ int main(void)
 	renamed_part();
 	runs_a_part();
 	restored_meanwhile();
+	restored_between_marks();
+	taken_meanwhile();
+	end_fails();
+	begin_fails();
 	cut_meanwhile();
 	nothing_came();
 	wrong_notes();
