@@ -130,6 +130,7 @@ struct volume_status {
 	unsigned int opens;
 	bool read_only;
 	bool is_reaping;
+	bool has_other_base;
 	uint64_t chunk; /* bytes */
 };
 
@@ -145,6 +146,7 @@ static int parse_status(const char *type, const char *params, struct volume_stat
 		return -EINVAL;
 	status->read_only = !strcmp(mode, "ro");
 	status->is_reaping = !strcmp(reaping, "reaping");
+	status->has_other_base = strstr(params, "BASE is another one than STORE belongs to");
 	status->chunk = kib * 1024;
 	return 0;
 }
@@ -337,6 +339,15 @@ bool snap_is_reaping(const char *volume)
 	struct volume_status status;
 
 	return !read_status(volume, &status) && status.is_reaping;
+}
+
+/* Do its states show another base disk than when they were taken? 1, 0 or a negative errno. */
+int snap_has_other_base(const char *volume)
+{
+	struct volume_status status;
+	int ret = read_status(volume, &status);
+
+	return ret ? ret : status.has_other_base;
 }
 
 static int insist_on_closed(const struct change *change, const char *volume)

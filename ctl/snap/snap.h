@@ -29,6 +29,7 @@ int snap_has_state(const char *volume, const char *state);
 void snap_delete_cut(const char *volume, uint64_t deadline_ns);
 int snap_check_closed(const char *volume, unsigned int claims);
 bool snap_is_reaping(const char *volume);
+int snap_has_other_base(const char *volume);
 int snap_is_partial(const char *disk);
 int snap_restore(const char *volume, const char *state);
 const char *snap_reason(int error);

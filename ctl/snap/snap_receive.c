@@ -582,11 +582,13 @@ int snap_receive(const struct snap_receiver *receiver, struct stream_header *hea
 /**
  * snap_received() - how far has a receive come that was broken off?
  * @volume: volume
+ * @header: of which stream, NULL = any
  * @at: result: sector from which on the rest is wanted, 0 if there is none
  *
  * Return: 0 or a negative errno.
  */
-int snap_received(const struct snap_volume *volume, uint64_t *at)
+int snap_received(const struct snap_volume *volume, const struct stream_header *header,
+		  uint64_t *at)
 {
 	struct snap_states states;
 	const struct snap_state *state;
@@ -596,7 +598,7 @@ int snap_received(const struct snap_volume *volume, uint64_t *at)
 	state = ret ? NULL : snap_find_state(&states, STREAM_RECEIVING);
 	if (state)
 		ret = parse_note(state->note, &mark);
-	*at = mark.at;
+	*at = header && !is_part_of(&mark, header) ? 0 : mark.at;
 	free(states.state);
 	return ret;
 }

@@ -27,6 +27,7 @@ struct side {
 	bool in_use;
 	bool is_killed; /* before it can put anything in order */
 	bool is_reaping;
+	bool has_other_base;
 	bool is_silent; /* for once */
 	unsigned int n_restores;
 	unsigned int writes;
@@ -138,6 +139,7 @@ static int send_to(int fd, const struct side *side, const char *from, const char
 		.at = at,
 		.mark = MARK,
 		.sectors = side->vol.args.sectors,
+		.has_other_base = side->has_other_base,
 		.view = (void *)content,
 		.read = read_view,
 		.fd = fd,
@@ -361,7 +363,7 @@ static bool goes_on(size_t size, bool power, bool again)
 	if (ret != -EPIPE || has(&target, "two") || (!power && !shows(&target, one)))
 		return false;
 	reopen_target(power);
-	if (has(&target, "two") || snap_received(&target.snap, &at))
+	if (has(&target, "two") || snap_received(&target.snap, NULL, &at))
 		return false;
 	/* What runs above what came is not what counts. */
 	if (power && has(&target, STREAM_RECEIVING))
@@ -405,7 +407,7 @@ static void cut_off_whole(void)
 
 		new_side(&fresh, 'F');
 		failed += receive(&fresh, &full, full.record[i]) != -EPIPE || has(&fresh, "one");
-		assert(!snap_received(&fresh.snap, &at));
+		assert(!snap_received(&fresh.snap, NULL, &at));
 		assert(!send_state(&changed, NULL, "one", one, at));
 		failed += receive_all(&fresh, &changed) || !has_state(&fresh, "one", one);
 		free_side(&fresh);
@@ -501,6 +503,7 @@ static void refused(void)
 {
 	struct side fresh = { .snap.name = "fresh", .chunk = 8 };
 	const size_t half = later.record[later.n_records / 2];
+	uint64_t at;
 
 	give_up();
 	fill(&target, 'y', 77, 1);
@@ -514,7 +517,10 @@ static void refused(void)
 	target.in_use = false;
 	receive(&target, &later, half);
 	assert(!send_state(&changed, "one", "three", three, 0));
-	tap_check(receive_all(&target, &changed) == -ECANCELED, "another state is half received");
+	tap_check(receive_all(&target, &changed) == -ECANCELED &&
+			  !snap_received(&target.snap, (void *)changed.data, &at) && !at &&
+			  !snap_received(&target.snap, (void *)later.data, &at) && at,
+		  "another state is half received");
 	fill(&target, 'w', 88, 1);
 	tap_check(receive_all(&target, &later) == -ECANCELED &&
 			  !volume_io(&target.vol, REQ_OP_READ, 88, shown, 1) && *shown == 'w',
@@ -607,6 +613,10 @@ static void sent_on(void)
 	assert(!volume_reload(&copy.vol, SECTORS + 128));
 	tap_check(send_of(&copy, &changed, NULL, "one", one, 0) == -EXDEV,
 		  "since the volume has grown it is another");
+	source.has_other_base = true;
+	tap_check(send_state(&changed, NULL, "one", one, 0) == -EMEDIUMTYPE,
+		  "nor is one that shows another base disk what was taken");
+	source.has_other_base = false;
 	free_side(&third);
 	free_side(&copy);
 }
@@ -788,7 +798,7 @@ static void end_fails(void)
 	target.at_write = NULL;
 	target.is_reaping = false;
 	target.in_use = false;
-	tap_check(!snap_received(&target.snap, &at) && at == SECTORS, "all of it is kept");
+	tap_check(!snap_received(&target.snap, NULL, &at) && at == SECTORS, "all of it is kept");
 	assert(!send_state(&changed, "one", "two", two, at));
 	tap_check(!receive_all(&target, &changed) && has_state(&target, "two", two),
 		  "and is the state then");
@@ -944,7 +954,7 @@ static void the_message(void)
 
 int main(void)
 {
-	tap_plan(72);
+	tap_plan(73);
 	make_source();
 	new_side(&target, 'T');
 	whole();
