@@ -123,13 +123,19 @@ static int nics_check(const struct lpar_config *config)
 static int disks_check(const struct lpar_config *config)
 {
 	size_t i;
+	int ret;
 
 	for (i = 0; i < config->n_disks; i++) {
-		if (!snap_is_partial(config->disk[i]))
+		ret = snap_is_partial(config->disk[i]);
+		if (!ret)
 			continue;
-		err("LPAR %s: disk %s runs a part of a state that it has not received yet: "
-		    "restore another",
-		    config->name, config->disk[i]);
+		if (ret < 0)
+			err("LPAR %s: cannot tell what disk %s runs: %s", config->name,
+			    config->disk[i], snap_reason(ret));
+		else
+			err("LPAR %s: disk %s runs a part of a state that it has not received yet: "
+			    "restore another",
+			    config->name, config->disk[i]);
 		return -EBUSY;
 	}
 	return 0;
@@ -418,8 +424,9 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 		return EXIT_FAILED;
 	}
 	ret = user_check(&launch->config, &launch->lpar) ? EXIT_FAILED : fence(launch);
+	/* Since then nobody can have it for a while to receive what is only a part yet. */
 	if (!ret)
-		ret = check_memory(launch);
+		ret = disks_check(&launch->config) ? EXIT_FAILED : check_memory(launch);
 	if (!ret)
 		ret = run_qemu(launch);
 	if (!ret)

@@ -17,7 +17,7 @@
 #include <linux/fs.h>
 
 #include "snap/snap.h"
-#include "snap/snap_volume.h"
+#include "snap/snap_stream.h"
 
 __attribute__((format(printf, 5, 6))) static void
 dm_say_nothing(int level, const char *file, int line, int dm_errno, const char *fmt, ...)
@@ -130,6 +130,7 @@ struct volume_status {
 	unsigned int opens;
 	bool read_only;
 	bool is_reaping;
+	bool has_other_base;
 	uint64_t chunk; /* bytes */
 };
 
@@ -145,6 +146,7 @@ static int parse_status(const char *type, const char *params, struct volume_stat
 		return -EINVAL;
 	status->read_only = !strcmp(mode, "ro");
 	status->is_reaping = !strcmp(reaping, "reaping");
+	status->has_other_base = strstr(params, "BASE is another one than STORE belongs to");
 	status->chunk = kib * 1024;
 	return 0;
 }
@@ -231,34 +233,59 @@ static int send_change(const struct change *change)
 	return ret ? fail(change->verb, change->volume, ret) : EXIT_OK;
 }
 
-static int change_state(const char *verb, struct args *args, bool two_names)
-{
-	struct change change = { .verb = verb };
-	int ret = parse_change(&change, args, two_names);
-
-	return ret ? ret : send_change(&change);
-}
-
 /* A step for the volume, or with --group for all members, until one fails. */
-static int for_volumes(const struct change *change, int (*step)(const char *volume))
+static int for_volumes(const struct change *change,
+		       int (*step)(const struct change *change, const char *volume))
 {
 	char *members = NULL, *member, *rest;
 	int ret;
 
 	if (!change->group)
-		return step(change->volume);
+		return step(change, change->volume);
 	ret = snap_message(change->volume, "members", &members);
 	for (member = strtok_r(members, "\n", &rest); !ret && member;
 	     member = strtok_r(NULL, "\n", &rest))
-		ret = step(member);
+		ret = step(change, member);
 	free(members);
 	return ret;
 }
 
-static int tell_read_only(const char *volume)
+/* Without the part nothing would say any more that what is above it is none of a whole. */
+static int insist_on_whole(const struct change *change, const char *name)
+{
+	const struct snap_volume volume = snap_volume(name);
+	char above[SS_NAME_MAX + 1];
+	int ret = snap_needs_part(&volume, change->name, above);
+
+	if (ret <= 0)
+		return ret;
+	if (strcmp(above, "-"))
+		err("cannot %s %s of %s, a part of a state: %s was taken above it: delete that first",
+		    change->verb, change->name, name, above);
+	else
+		err("cannot %s %s of %s, a part of a state that runs: restore another state first: lparctl snap restore %s STATE",
+		    change->verb, change->name, name, name);
+	return -ECANCELED;
+}
+
+static int change_state(const char *verb, struct args *args, bool two_names)
+{
+	struct change change = { .verb = verb };
+	int ret = parse_change(&change, args, two_names);
+
+	if (ret)
+		return ret;
+	ret = for_volumes(&change, insist_on_whole);
+	if (ret == -ECANCELED)
+		return EXIT_FAILED;
+	return ret ? fail(change.verb, change.volume, ret) : send_change(&change);
+}
+
+static int tell_read_only(const struct change *change, const char *volume)
 {
 	struct volume_status status;
 
+	(void)change;
 	if (!read_status(volume, &status) && status.read_only)
 		err("%s is read-only; dmsetup status says why", volume);
 	return 0;
@@ -314,13 +341,29 @@ bool snap_is_reaping(const char *volume)
 	return !read_status(volume, &status) && status.is_reaping;
 }
 
-static int insist_on_closed(const char *volume)
+/* Do its states show another base disk than when they were taken? 1, 0 or a negative errno. */
+int snap_has_other_base(const char *volume)
+{
+	struct volume_status status;
+	int ret = read_status(volume, &status);
+
+	return ret ? ret : status.has_other_base;
+}
+
+static int insist_on_closed(const struct change *change, const char *volume)
 {
 	int ret = snap_check_closed(volume, 0);
 
+	(void)change;
 	if (ret == -EADDRINUSE)
 		err("%s is open: %s; --force restores all the same", volume, snap_reason(ret));
 	return ret;
+}
+
+static int forget_pages_of(const struct change *change, const char *volume)
+{
+	(void)change;
+	return forget_pages(volume);
 }
 
 /*
@@ -337,11 +380,11 @@ int snap_restore_verb(struct args *args)
 	ret = change.force ? 0 : for_volumes(&change, insist_on_closed);
 	if (ret == -EADDRINUSE)
 		return EXIT_FAILED;
-	ret = ret ? ret : for_volumes(&change, forget_pages);
+	ret = ret ? ret : for_volumes(&change, forget_pages_of);
 	if (ret)
 		return fail("restore", change.volume, ret);
 	ret = send_change(&change);
-	if (!ret && for_volumes(&change, forget_pages)) {
+	if (!ret && for_volumes(&change, forget_pages_of)) {
 		err("%s is restored, but what was read before may still show", change.volume);
 		ret = EXIT_FAILED;
 	}

@@ -20,6 +20,8 @@
 /* A cut becomes a state as soon as the disks have what was written before. */
 #define CUT_WAIT_NS (20 * NSEC_PER_SEC)
 #define CUT_POLL_NS 20000000
+/* So long it may be written to what another has restored. */
+#define LOOK_NS NSEC_PER_SEC
 
 /**
  * struct receiving - a stream on its way
@@ -31,7 +33,9 @@
  * @noted: sector of the state "receiving": all before is as in what is sent
  * @noted_ns: CLOCK_MONOTONIC of that
  * @restores: of the volume, when what is written began to run
- * @former: the state that ran before, empty if that was the base disk
+ * @looked_ns: CLOCK_MONOTONIC when that was looked at
+ * @is_begun: what runs is what comes
+ * @former: the state that is to run again, empty if there is none
  */
 struct receiving {
 	const struct snap_receiver *receiver;
@@ -42,6 +46,8 @@ struct receiving {
 	uint64_t noted;
 	uint64_t noted_ns;
 	uint64_t restores;
+	uint64_t looked_ns;
+	bool is_begun;
 	char former[SS_NAME_MAX + 1];
 };
 
@@ -97,6 +103,82 @@ static int parse_note(const char *note, struct mark *mark)
 	return 0;
 }
 
+static bool is_part(const struct snap_state *state)
+{
+	struct mark mark;
+
+	return !strcmp(state->name, STREAM_RECEIVING) || !parse_note(state->note, &mark);
+}
+
+/* What it started from; the kernel's tree has no circles, a list that is read might. */
+static bool is_above(const struct snap_states *states, const struct snap_state *state,
+		     const struct snap_state *below)
+{
+	size_t level;
+
+	for (level = 0; state && level < states->n; level++) {
+		if (!strcmp(state->parent, "-"))
+			return false;
+		state = snap_find_state(states, state->parent);
+		if (state == below)
+			return true;
+	}
+	return false;
+}
+
+static bool is_above_part(const struct snap_states *states)
+{
+	const struct snap_state *running = snap_find_state(states, "-");
+	size_t i;
+
+	for (i = 0; i < states->n; i++)
+		if (is_part(&states->state[i]) && is_above(states, running, &states->state[i]))
+			return true;
+	return false;
+}
+
+/**
+ * snap_runs_part() - is what runs a part of a state, or above one?
+ * @volume: volume
+ *
+ * Return: 1, 0 or a negative errno.
+ */
+int snap_runs_part(const struct snap_volume *volume)
+{
+	struct snap_states states;
+	int ret = snap_read_states(volume, &states);
+
+	if (!ret)
+		ret = !snap_find_state(&states, "-") ? -EBADMSG : is_above_part(&states);
+	free(states.state);
+	return ret;
+}
+
+/**
+ * snap_needs_part() - would what is above a part be taken for a whole without it?
+ * @volume: volume
+ * @name: of the state that is to go, or to be called otherwise
+ * @above: result: who is above it, SS_NAME_MAX characters; "-" is what runs
+ *
+ * Return: 1, 0, also if the state is no part, or a negative errno.
+ */
+int snap_needs_part(const struct snap_volume *volume, const char *name, char *above)
+{
+	const struct snap_state *part;
+	struct snap_states states;
+	int ret = snap_read_states(volume, &states);
+	size_t i;
+
+	part = ret ? NULL : snap_find_state(&states, name);
+	for (i = 0; part && is_part(part) && !ret && i < states.n; i++) {
+		ret = is_above(&states, &states.state[i], part);
+		if (ret)
+			snprintf(above, SS_NAME_MAX + 1, "%s", states.state[i].name);
+	}
+	free(states.state);
+	return ret;
+}
+
 static int send_until_cut(const struct snap_volume *volume, const char *text)
 {
 	const struct timespec pause = { .tv_nsec = CUT_POLL_NS };
@@ -138,6 +220,7 @@ static int note_place(struct receiving *receiving, uint64_t sector, const char *
 	ret = become(receiving, STREAM_RECEIVING, replaced, "- -", note);
 	free(note);
 	if (!ret) {
+		receiving->is_begun = true;
 		receiving->noted = sector;
 		receiving->noted_ns = now_ns(CLOCK_MONOTONIC);
 	}
@@ -173,7 +256,7 @@ static int check_start(const struct receiving *receiving, const char *below, boo
 	if (is_begun)
 		return refuse(receiving,
 			      "what was received began from another state than %s; "
-			      "delete the state " STREAM_RECEIVING ", and restore that",
+			      "restore that, and delete the state " STREAM_RECEIVING,
 			      below);
 	return refuse(receiving, "what runs is not that of %s; take a state, and restore %s",
 		      strcmp(below, "-") ? below : "the base disk",
@@ -221,8 +304,10 @@ static int check_mark(struct receiving *receiving, const struct snap_state *stat
 		return refuse(receiving,
 			      "the note of the state " STREAM_RECEIVING " is none of ours");
 	if (mark.at && !is_part_of(&mark, receiving->header))
-		return refuse(receiving, "it has received a part of another state; "
-					 "delete the state " STREAM_RECEIVING " to give that up");
+		return refuse(receiving,
+			      "it has received a part of another state; "
+			      "restore another one, and delete the state " STREAM_RECEIVING
+			      ", to give that up");
 	receiving->noted = mark.at;
 	if (at > receiving->noted)
 		return refuse(receiving,
@@ -265,14 +350,30 @@ static int go_on(struct receiving *receiving)
 	const struct snap_state *running;
 	int ret = receiver->restore(receiver->disk, STREAM_RECEIVING);
 
-	ret = ret ? ret : snap_read_states(receiver->volume, &states);
+	if (ret)
+		return ret;
+	receiving->is_begun = true;
+	receiving->restores++;
+	ret = snap_read_states(receiver->volume, &states);
 	running = snap_find_state(&states, "-");
-	if (!ret && (!running || strcmp(running->parent, STREAM_RECEIVING)))
+	if (!ret && (states.restores != receiving->restores || !running ||
+		     strcmp(running->parent, STREAM_RECEIVING)))
 		ret = -ESTALE;
-	receiving->restores = states.restores;
 	free(states.state);
 	/* Of which state nothing came is no matter. */
 	return ret || receiving->noted ? ret : note_place(receiving, 0, STREAM_RECEIVING);
+}
+
+/*
+ * What runs again if it is broken off: never a part, nor what was taken above one in the middle
+ * of it.
+ */
+static const char *find_former(const struct receiving *receiving, const struct snap_states *states,
+			       const char *parent, const char *below)
+{
+	if (!is_full(receiving))
+		return below;
+	return snap_find_state(states, STREAM_RECEIVING) && is_above_part(states) ? "-" : parent;
 }
 
 static int begin_with(struct receiving *receiving, const struct snap_states *states)
@@ -291,7 +392,7 @@ static int begin_with(struct receiving *receiving, const struct snap_states *sta
 		ret = check_running(receiving, parent);
 	if (ret)
 		return ret;
-	parent = mark ? mark->parent : below;
+	parent = find_former(receiving, states, parent, below);
 	if (strcmp(parent, "-"))
 		snprintf(receiving->former, sizeof(receiving->former), "%s", parent);
 	return mark ? go_on(receiving) : note_place(receiving, 0, "-");
@@ -324,23 +425,51 @@ static bool is_in_order(const struct receiving *receiving, const struct stream_r
 	       (!is_full(receiving) || start == receiving->next);
 }
 
+/* What another has restored is not written over. */
+static int check_restores(struct receiving *receiving)
+{
+	struct snap_states states;
+	int ret = snap_read_states(receiving->receiver->volume, &states);
+
+	if (!ret && states.restores != receiving->restores)
+		ret = -ESTALE;
+	free(states.state);
+	receiving->looked_ns = now_ns(CLOCK_MONOTONIC);
+	return ret;
+}
+
+static int check_restores_at_times(struct receiving *receiving)
+{
+	if (now_ns(CLOCK_MONOTONIC) - receiving->looked_ns < LOOK_NS)
+		return 0;
+	return check_restores(receiving);
+}
+
+/* A view of the last one keeps it: there is another at a later mark. */
 static int receive_mark(struct receiving *receiving, uint64_t sector)
 {
 	const struct snap_receiver *receiver = receiving->receiver;
+	int ret = check_restores(receiving);
 
+	if (ret)
+		return ret;
 	if (now_ns(CLOCK_MONOTONIC) - receiving->noted_ns < receiver->mark_ns ||
 	    receiver->is_reaping(receiver->disk))
 		return 0;
-	return note_place(receiving, sector, STREAM_RECEIVING);
+	ret = note_place(receiving, sector, STREAM_RECEIVING);
+	return ret == -EBUSY ? 0 : ret;
 }
 
-static int receive_end(const struct receiving *receiving, uint64_t sector)
+/* All is kept first, whatever is in the way of the state itself. */
+static int receive_end(struct receiving *receiving, uint64_t sector)
 {
 	const struct snap_receiver *receiver = receiving->receiver;
 	const struct stream_header *header = receiving->header;
 	char identity[4 * SS_UUID_SIZE + 2];
-	int ret = sector == receiver->sectors ? receiver->check(receiver->disk) : -EBADMSG;
+	int ret = sector == receiver->sectors ? 0 : -EBADMSG;
 
+	ret = ret ? ret : note_place(receiving, sector, STREAM_RECEIVING);
+	ret = ret ? ret : receiver->check(receiver->disk);
 	if (ret)
 		return ret;
 	snap_format_uuid(identity, header->to);
@@ -364,6 +493,9 @@ static int receive_record(struct receiving *receiving)
 	start = le64toh(record.start);
 	sectors = le64toh(record.sectors);
 	receiving->next = start + sectors;
+	ret = check_restores_at_times(receiving);
+	if (ret)
+		return ret;
 	switch (le32toh(record.type)) {
 	case STREAM_DATA:
 		return receiver->write(receiver->disk, start, receiving->data, sectors);
@@ -441,10 +573,8 @@ int snap_receive(const struct snap_receiver *receiver, struct stream_header *hea
 		return ret;
 	}
 	ret = begin(&receiving);
-	if (ret)
-		return ret;
-	ret = receive_records(&receiving);
-	if (ret)
+	ret = ret ? ret : receive_records(&receiving);
+	if (ret && receiving.is_begun)
 		leave(&receiving);
 	return ret;
 }
@@ -452,11 +582,13 @@ int snap_receive(const struct snap_receiver *receiver, struct stream_header *hea
 /**
  * snap_received() - how far has a receive come that was broken off?
  * @volume: volume
+ * @header: of which stream, NULL = any
  * @at: result: sector from which on the rest is wanted, 0 if there is none
  *
  * Return: 0 or a negative errno.
  */
-int snap_received(const struct snap_volume *volume, uint64_t *at)
+int snap_received(const struct snap_volume *volume, const struct stream_header *header,
+		  uint64_t *at)
 {
 	struct snap_states states;
 	const struct snap_state *state;
@@ -466,7 +598,7 @@ int snap_received(const struct snap_volume *volume, uint64_t *at)
 	state = ret ? NULL : snap_find_state(&states, STREAM_RECEIVING);
 	if (state)
 		ret = parse_note(state->note, &mark);
-	*at = mark.at;
+	*at = header && !is_part_of(&mark, header) ? 0 : mark.at;
 	free(states.state);
 	return ret;
 }

@@ -101,17 +101,23 @@ static int check_same(const struct snap_sender *sender, const struct stream_head
 	return ret;
 }
 
-/* One that was received before the volume grew is not the one that was taken any more. */
+/*
+ * One that was received before the volume grew is not the one that was taken any more, nor is one
+ * that was taken here if what it shows of the base disk is another's.
+ */
 static int check_whole(const struct snap_sender *sender, const struct snap_states *states,
 		       const char *name)
 {
 	const struct snap_state *state = snap_find_state(states, name);
+	bool is_own = state && !memcmp(state->origin, states->store, SS_UUID_SIZE);
 	int ret;
 
-	if (!state || !memcmp(state->origin, states->store, SS_UUID_SIZE))
+	if (!state || (is_own && !sender->has_other_base))
 		return 0;
 	ret = snap_shows_base(sender->volume, name, sender->sectors);
-	return ret > 0 ? -EXDEV : ret;
+	if (ret > 0)
+		return is_own ? -EMEDIUMTYPE : -EXDEV;
+	return ret;
 }
 
 static int check_both_whole(const struct snap_sender *sender)
@@ -280,7 +286,8 @@ static int put_ranges(struct sending *sending, const struct snap_ranges *ranges,
  * @header: of snap_prepare_send()
  *
  * Return: 0, and there is an end in the stream; -ERANGE when it is to begin beyond the end of the
- * volume, -EXDEV when a state was received before the volume grew, -ESTALE when it is another one
+ * volume, -EXDEV when a state was received before the volume grew, -EMEDIUMTYPE when one that was
+ * taken here shows another base disk, -ESTALE when it is another one
  * by now, or another negative errno.
  */
 int snap_send(const struct snap_sender *sender, struct stream_header *header)

@@ -108,6 +108,7 @@ int stream_get(struct stream *stream, struct stream_record *record, void *data);
  * @at: sector from which on
  * @mark: sectors from mark to mark
  * @sectors: size of the volume
+ * @has_other_base: its base disk is not the one that its own states were taken above
  * @view: of the state: where it can be read
  * @read: reads sectors of it; returns 0 or a negative errno
  * @fd: where to
@@ -119,6 +120,7 @@ struct snap_sender {
 	uint64_t at;
 	uint64_t mark;
 	uint64_t sectors;
+	bool has_other_base;
 	void *view;
 	int (*read)(void *view, uint64_t sector, void *data, size_t sectors);
 	int fd;
@@ -155,6 +157,9 @@ struct snap_receiver {
 };
 
 int snap_receive(const struct snap_receiver *receiver, struct stream_header *header);
-int snap_received(const struct snap_volume *volume, uint64_t *at);
+int snap_received(const struct snap_volume *volume, const struct stream_header *header,
+		  uint64_t *at);
+int snap_runs_part(const struct snap_volume *volume);
+int snap_needs_part(const struct snap_volume *volume, const char *name, char *above);
 
 #endif /* LPARCTL_SNAP_STREAM_H */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -112,18 +113,17 @@ static void remove_view(const char *view)
 		dm_task_destroy(task);
 }
 
-/* A file, by which the state stays, and can be read. */
+/* A file, by which the state stays, and can be read. Its name is nobody else's, in any container. */
 static int open_view(const struct snap_sender *sender)
 {
-	char *view = xprintf("snap-send.%d", (int)getpid());
-	int ret = create_view(view, sender);
-	uint64_t sectors;
+	uint64_t number, sectors;
+	char *view;
+	int ret;
 
-	/* One of the same number was killed before it could say that it goes. */
-	if (ret == -EBUSY) {
-		remove_view(view);
-		ret = create_view(view, sender);
-	}
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		return -EIO;
+	view = xprintf("snap-send.%016" PRIx64, number);
+	ret = create_view(view, sender);
 	if (!ret) {
 		ret = open_disk(view, O_RDONLY, &sectors);
 		remove_view(view);
@@ -156,6 +156,10 @@ static int send_state(struct snap_sender *sender)
 	if (ret < 0)
 		return ret;
 	close(ret);
+	ret = snap_has_other_base(sender->volume->name);
+	if (ret < 0)
+		return ret;
+	sender->has_other_base = ret;
 	ret = snap_prepare_send(sender, &header);
 	if (ret)
 		return ret;
@@ -226,11 +230,20 @@ int snap_send_verb(struct args *args)
 struct disk {
 	int fd;
 	const char *name;
+	bool is_full; /* STORE has no space */
+	bool is_flushed; /* nothing that others wrote before is in the page cache */
 };
+
+/* No space is another thing for one who writes than for one who takes a state. */
+static int write_error(struct disk *disk, int error)
+{
+	disk->is_full = error == ENOSPC;
+	return -error;
+}
 
 static int write_disk(void *of, uint64_t sector, const void *data, size_t sectors)
 {
-	const struct disk *disk = of;
+	struct disk *disk = of;
 	size_t bytes = sectors * STREAM_SECTOR, done = 0;
 
 	while (done < bytes) {
@@ -238,7 +251,7 @@ static int write_disk(void *of, uint64_t sector, const void *data, size_t sector
 				     sector * STREAM_SECTOR + done);
 
 		if (ret <= 0)
-			return ret ? -errno : -EIO;
+			return ret ? write_error(disk, errno) : -EIO;
 		done += ret;
 	}
 	return 0;
@@ -246,24 +259,30 @@ static int write_disk(void *of, uint64_t sector, const void *data, size_t sector
 
 static int zero_disk(void *of, uint64_t sector, uint64_t sectors)
 {
-	const struct disk *disk = of;
+	struct disk *disk = of;
 	uint64_t range[2] = { sector * STREAM_SECTOR, sectors * STREAM_SECTOR };
 
-	return ioctl(disk->fd, BLKZEROOUT, range) ? -errno : 0;
+	return ioctl(disk->fd, BLKZEROOUT, range) ? write_error(disk, errno) : 0;
 }
 
-/* Those who only look what there is, as udev does, are gone soon. */
+/*
+ * Those who only look what there is, as udev does, are gone soon. What one of them wrote before the
+ * first look, through the page cache, is written by then: it is found in what runs.
+ */
 static int check_disk(void *of)
 {
 	const struct timespec pause = { .tv_nsec = LOOK_POLL_NS };
 	uint64_t end = now_ns(CLOCK_MONOTONIC) + LOOK_NS;
-	const struct disk *disk = of;
+	struct disk *disk = of;
 	int ret;
 
 	do {
 		ret = snap_check_closed(disk->name, 1);
 	} while (ret == -EADDRINUSE && now_ns(CLOCK_MONOTONIC) < end && !nanosleep(&pause, NULL));
-	return ret;
+	if (ret || disk->is_flushed)
+		return ret;
+	disk->is_flushed = true;
+	return fsync(disk->fd) || ioctl(disk->fd, BLKFLSBUF, 0) ? -errno : 0;
 }
 
 static int restore_disk(void *of, const char *state)
@@ -294,15 +313,17 @@ static void report(const struct stream_header *header)
 	json_print(json);
 }
 
-static int fail(const struct snap_volume *volume, const struct stream_header *header, int error)
+static int fail(const struct disk *disk, const struct snap_volume *volume,
+		const struct stream_header *header, int error)
 {
 	uint64_t at = 0;
 
 	if (error == -ECANCELED)
 		return EXIT_FAILED;
 	err("%s did not receive %s: %s", volume->name,
-	    *header->to_name ? header->to_name : "a state", reason(error));
-	if (*header->to_name && !snap_received(volume, &at) && at)
+	    *header->to_name ? header->to_name : "a state",
+	    disk->is_full ? "STORE is full: make it larger, then go on" : reason(error));
+	if (*header->to_name && !snap_received(volume, header, &at) && at)
 		err("what came is kept: go on with snap send --at %" PRIu64, at * STREAM_SECTOR);
 	return EXIT_FAILED;
 }
@@ -326,11 +347,11 @@ static int receive_state(const struct snap_volume *volume)
 
 	disk.fd = open_disk(disk.name, O_RDWR | O_EXCL, &receiver.sectors);
 	if (disk.fd < 0)
-		return fail(volume, &header, disk.fd == -EBUSY ? -EADDRINUSE : disk.fd);
+		return fail(&disk, volume, &header, disk.fd == -EBUSY ? -EADDRINUSE : disk.fd);
 	ret = snap_receive(&receiver, &header);
 	close(disk.fd);
 	if (ret)
-		return fail(volume, &header, ret);
+		return fail(&disk, volume, &header, ret);
 	report(&header);
 	return EXIT_OK;
 }
@@ -339,7 +360,7 @@ static int print_received(const struct snap_volume *volume)
 {
 	struct json_object *json;
 	uint64_t at;
-	int ret = snap_received(volume, &at);
+	int ret = snap_received(volume, NULL, &at);
 
 	if (ret) {
 		err("cannot tell what %s has received: %s", volume->name, snap_reason(ret));
@@ -369,19 +390,15 @@ int snap_receive_verb(struct args *args)
 	return receive_state(&volume);
 }
 
-/* Is what a disk runs a part of a state that it was, or is, to receive? */
-bool snap_is_partial(const char *disk)
+/* Is what a disk runs a part of a state that it was, or is, to receive? 1, 0 or a negative errno. */
+int snap_is_partial(const char *disk)
 {
-	struct snap_states states = { 0 };
 	char name[DM_NAME_LEN] = "";
-	struct snap_volume volume = snap_volume(name);
-	const struct snap_state *running;
-	bool is_partial;
+	const struct snap_volume volume = snap_volume(name);
 	int ret = snap_volume_of(disk, name, sizeof(name));
 
-	ret = ret ? ret : snap_read_states(&volume, &states);
-	running = ret ? NULL : snap_find_state(&states, "-");
-	is_partial = running && !strcmp(running->parent, STREAM_RECEIVING);
-	free(states.state);
-	return is_partial;
+	/* No block device, none of device mapper, no volume. */
+	if (ret == -ENOTBLK || ret == -ENOENT || ret == -EINVAL)
+		return 0;
+	return ret ? ret : snap_runs_part(&volume);
 }

@@ -27,6 +27,9 @@ struct side {
 	bool in_use;
 	bool is_killed; /* before it can put anything in order */
 	bool is_reaping;
+	bool has_other_base;
+	bool is_silent; /* for once */
+	unsigned int n_restores;
 	unsigned int writes;
 	void (*at_write)(struct side *side);
 	void (*at_message)(struct side *side);
@@ -52,6 +55,11 @@ static int message(const struct snap_volume *snap, const char *text, char **answ
 
 	if (side->at_message)
 		side->at_message(side);
+	if (side->is_silent) {
+		side->is_silent = false;
+		side->n_restores = 0;
+		return -EIO;
+	}
 	if (!answer)
 		return volume_message(&side->vol, "%s", text);
 	*answer = volume_answer(&side->vol, 1 << 16, "%s", text);
@@ -131,6 +139,7 @@ static int send_to(int fd, const struct side *side, const char *from, const char
 		.at = at,
 		.mark = MARK,
 		.sectors = side->vol.args.sectors,
+		.has_other_base = side->has_other_base,
 		.view = (void *)content,
 		.read = read_view,
 		.fd = fd,
@@ -213,6 +222,7 @@ static int restore_target(void *disk, const char *state)
 
 	if (side->is_killed && strcmp(state, STREAM_RECEIVING))
 		return -EIO;
+	side->n_restores++;
 	return volume_message(&side->vol, "restore %s", state);
 }
 
@@ -353,7 +363,7 @@ static bool goes_on(size_t size, bool power, bool again)
 	if (ret != -EPIPE || has(&target, "two") || (!power && !shows(&target, one)))
 		return false;
 	reopen_target(power);
-	if (has(&target, "two") || snap_received(&target.snap, &at))
+	if (has(&target, "two") || snap_received(&target.snap, NULL, &at))
 		return false;
 	/* What runs above what came is not what counts. */
 	if (power && has(&target, STREAM_RECEIVING))
@@ -397,7 +407,7 @@ static void cut_off_whole(void)
 
 		new_side(&fresh, 'F');
 		failed += receive(&fresh, &full, full.record[i]) != -EPIPE || has(&fresh, "one");
-		assert(!snap_received(&fresh.snap, &at));
+		assert(!snap_received(&fresh.snap, NULL, &at));
 		assert(!send_state(&changed, NULL, "one", one, at));
 		failed += receive_all(&fresh, &changed) || !has_state(&fresh, "one", one);
 		free_side(&fresh);
@@ -493,6 +503,7 @@ static void refused(void)
 {
 	struct side fresh = { .snap.name = "fresh", .chunk = 8 };
 	const size_t half = later.record[later.n_records / 2];
+	uint64_t at;
 
 	give_up();
 	fill(&target, 'y', 77, 1);
@@ -506,7 +517,10 @@ static void refused(void)
 	target.in_use = false;
 	receive(&target, &later, half);
 	assert(!send_state(&changed, "one", "three", three, 0));
-	tap_check(receive_all(&target, &changed) == -ECANCELED, "another state is half received");
+	tap_check(receive_all(&target, &changed) == -ECANCELED &&
+			  !snap_received(&target.snap, (void *)changed.data, &at) && !at &&
+			  !snap_received(&target.snap, (void *)later.data, &at) && at,
+		  "another state is half received");
 	fill(&target, 'w', 88, 1);
 	tap_check(receive_all(&target, &later) == -ECANCELED &&
 			  !volume_io(&target.vol, REQ_OP_READ, 88, shown, 1) && *shown == 'w',
@@ -599,6 +613,10 @@ static void sent_on(void)
 	assert(!volume_reload(&copy.vol, SECTORS + 128));
 	tap_check(send_of(&copy, &changed, NULL, "one", one, 0) == -EXDEV,
 		  "since the volume has grown it is another");
+	source.has_other_base = true;
+	tap_check(send_state(&changed, NULL, "one", one, 0) == -EMEDIUMTYPE,
+		  "nor is one that shows another base disk what was taken");
+	source.has_other_base = false;
 	free_side(&third);
 	free_side(&copy);
 }
@@ -635,6 +653,47 @@ static void renamed_part(void)
 	free(part);
 }
 
+static int answer_nothing(const struct snap_volume *snap, const char *text, char **answer)
+{
+	(void)snap;
+	(void)text;
+	(void)answer;
+	return -EIO;
+}
+
+/* Nobody starts from a part, whatever it is called or what was taken above it. */
+static void runs_a_part(void)
+{
+	const struct snap_volume broken = { "broken", answer_nothing };
+	char above[SS_NAME_MAX + 1] = "";
+
+	give_up();
+	tap_check(!snap_runs_part(&target.snap) && !snap_needs_part(&target.snap, "one", above) &&
+			  snap_runs_part(&broken) < 0,
+		  "what runs is no part, or nobody knows");
+	target.is_killed = true;
+	assert(receive(&target, &later, later.record[later.n_records - 1]) == -EPIPE);
+	target.is_killed = false;
+	tap_check(snap_runs_part(&target.snap) == 1 &&
+			  snap_needs_part(&target.snap, STREAM_RECEIVING, above) == 1 &&
+			  !strcmp(above, "-"),
+		  "a part runs after a kill, and stays");
+	assert(!volume_message(&target.vol, "take nightly"));
+	tap_check(snap_runs_part(&target.snap) == 1, "also if a state was taken above it");
+	assert(!volume_message(&target.vol, "rename %s part", STREAM_RECEIVING));
+	tap_check(snap_runs_part(&target.snap) == 1 &&
+			  snap_needs_part(&target.snap, "part", above) == 1,
+		  "or if it has another name");
+	assert(!volume_message(&target.vol, "restore one"));
+	tap_check(!snap_runs_part(&target.snap) &&
+			  snap_needs_part(&target.snap, "part", above) == 1 &&
+			  !strcmp(above, "nightly"),
+		  "what was taken above it needs it");
+	assert(!volume_message(&target.vol, "delete nightly"));
+	tap_check(!snap_needs_part(&target.snap, "part", above), "without that it may go");
+	assert(!volume_message(&target.vol, "delete part"));
+}
+
 static void restore_once(struct side *side)
 {
 	if (side->writes != 3)
@@ -654,6 +713,117 @@ static void restored_meanwhile(void)
 	give_up();
 }
 
+static void restore_other(struct side *side)
+{
+	if (side->writes == 2)
+		assert(!volume_message(&side->vol, "restore one"));
+}
+
+/* Also where no mark is noted: it ends soon, and what is behind is as it was restored. */
+static void restored_between_marks(void)
+{
+	give_up();
+	target.writes = 0;
+	target.is_reaping = true;
+	target.at_write = restore_other;
+	tap_check(receive_all(&target, &later) == -ESTALE && !has(&target, "two"),
+		  "what runs was restored by another, and no mark is noted");
+	target.at_write = NULL;
+	target.is_reaping = false;
+	tap_check(!volume_io(&target.vol, REQ_OP_READ, 0, shown, SECTORS) && target.writes == 2 &&
+			  !memcmp(shown + 2 * MARK * 512, one + 2 * MARK * 512,
+				  sizeof(one) - 2 * MARK * 512),
+		  "nothing is written there from the next mark on");
+	tap_check(has_state(&target, "one", one), "restored once more it is whole");
+	give_up();
+}
+
+static void take_nightly(struct side *side)
+{
+	if (side->writes == 2)
+		assert(!volume_message(&side->vol, "take nightly"));
+}
+
+/* Received but for the end, while somebody takes a state; and once more. */
+static bool breaks_twice(struct side *side, const struct sent *sent, const u8 *content)
+{
+	const size_t most = sent->record[sent->n_records - 1];
+	int first, second;
+
+	side->writes = 0;
+	side->at_write = take_nightly;
+	first = receive(side, sent, most);
+	side->at_write = NULL;
+	assert(has(side, "nightly"));
+	second = receive(side, sent, most);
+	return first == -EPIPE && second == -EPIPE && shows(side, content);
+}
+
+/* Who takes a state in the middle of it, has a part; what ran before is none. */
+static void taken_meanwhile(void)
+{
+	struct side fresh = { .snap.name = "fresh", .chunk = 8 };
+	u8 *former = malloc(sizeof(shown));
+
+	give_up();
+	tap_check(breaks_twice(&target, &later, one), "a state is taken, it breaks off twice");
+	tap_check(!receive_all(&target, &later) && has_state(&target, "two", two),
+		  "and goes on then");
+	assert(!volume_message(&target.vol, "delete nightly"));
+	give_up();
+	new_side(&fresh, 'F');
+	fill(&fresh, 'f', 3, 9);
+	assert(!volume_message(&fresh.vol, "take mine") && shows(&fresh, shown));
+	memcpy(former, shown, sizeof(shown));
+	tap_check(breaks_twice(&fresh, &full, former), "a whole one, too");
+	free(former);
+	free_side(&fresh);
+}
+
+static void use_target(struct side *side)
+{
+	side->in_use = true;
+}
+
+/* The end fails: what came is kept to the last byte. */
+static void end_fails(void)
+{
+	uint64_t at = 0;
+
+	give_up();
+	target.is_reaping = true;
+	target.at_write = use_target;
+	tap_check(receive_all(&target, &later) == -EADDRINUSE && !has(&target, "two"),
+		  "at the end others have it open");
+	target.at_write = NULL;
+	target.is_reaping = false;
+	target.in_use = false;
+	tap_check(!snap_received(&target.snap, NULL, &at) && at == SECTORS, "all of it is kept");
+	assert(!send_state(&changed, "one", "two", two, at));
+	tap_check(!receive_all(&target, &changed) && has_state(&target, "two", two),
+		  "and is the state then");
+	give_up();
+}
+
+static void fail_once(struct side *side)
+{
+	side->is_silent = side->n_restores;
+}
+
+/* What begins to go on, and cannot, leaves what ran. */
+static void begin_fails(void)
+{
+	give_up();
+	assert(receive(&target, &later, later.record[later.n_records - 1]) == -EPIPE);
+	target.n_restores = 0;
+	target.at_message = fail_once;
+	tap_check(receive_all(&target, &later) == -EIO, "it cannot go on");
+	target.at_message = NULL;
+	target.is_silent = false;
+	tap_check(shows(&target, one), "what ran runs again");
+	give_up();
+}
+
 static unsigned int messages;
 
 static void cut_for_a_while(struct side *side)
@@ -661,7 +831,7 @@ static void cut_for_a_while(struct side *side)
 	(void)side;
 	if (messages++ == 8)
 		volume_cut_fire("lpar");
-	if (messages == 11)
+	if (messages == 14)
 		volume_cut_finish();
 }
 
@@ -672,7 +842,7 @@ static void cut_meanwhile(void)
 
 	new_side(&copy, 'C');
 	copy.at_message = cut_for_a_while;
-	tap_check(!receive_all(&copy, &full) && messages > 11 && has_state(&copy, "one", one),
+	tap_check(!receive_all(&copy, &full) && messages > 14 && has_state(&copy, "one", one),
 		  "a cut in the middle of it is finished first");
 	free_side(&copy);
 }
@@ -784,7 +954,7 @@ static void the_message(void)
 
 int main(void)
 {
-	tap_plan(54);
+	tap_plan(73);
 	make_source();
 	new_side(&target, 'T');
 	whole();
@@ -797,7 +967,12 @@ int main(void)
 	other_member();
 	sent_on();
 	renamed_part();
+	runs_a_part();
 	restored_meanwhile();
+	restored_between_marks();
+	taken_meanwhile();
+	end_fails();
+	begin_fails();
 	cut_meanwhile();
 	nothing_came();
 	wrong_notes();
