@@ -135,6 +135,28 @@ static int disks_check(const struct lpar_config *config)
 	return 0;
 }
 
+/*
+ * What an active LPAR has claimed is what is saved of it, and what others are kept off:
+ * another description changes neither.
+ */
+static int claims_check(const struct launch *launch)
+{
+	const struct lpar_config *config = &launch->config;
+	const struct lpar *lpar = &launch->lpar;
+	bool same = config->n_disks == lpar->n_disks;
+	size_t i;
+
+	if (!lpar_is_fenced(lpar))
+		return 0;
+	for (i = 0; same && i < lpar->n_disks; i++)
+		same = same_disk(config->disk[i], lpar->disk[i]);
+	if (same)
+		return 0;
+	err("LPAR %s: it is active with other disks than those of %s: 'lparctl deactivate %s' first",
+	    launch->name, config->file, launch->name);
+	return -EBUSY;
+}
+
 /* The INI file is the truth as long as the LPAR holds nothing. */
 static int define(struct launch *launch)
 {
@@ -417,7 +439,9 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 		err("LPAR %s: its guest runs already, pid %d", launch->name, pid);
 		return EXIT_FAILED;
 	}
-	ret = user_check(&launch->config, &launch->lpar) ? EXIT_FAILED : fence(launch);
+	if (claims_check(launch) || user_check(&launch->config, &launch->lpar))
+		return undo(launch, EXIT_FAILED);
+	ret = fence(launch);
 	if (!ret)
 		ret = check_memory(launch);
 	if (!ret)
