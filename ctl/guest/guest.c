@@ -57,25 +57,7 @@ static void forget_run(const char *name)
 	unlink(run_path(path, sizeof(path), name, "qemu.pid"));
 	unlink(run_path(path, sizeof(path), name, "watched"));
 	unlink(run_path(path, sizeof(path), name, "lpar.conf"));
-	/* Whatever a hostile QEMU has made of it; what else it has put there stays. */
-	remove(run_path(path, sizeof(path), name, "qemu/alive"));
-	rmdir(run_path(path, sizeof(path), name, "qemu"));
-}
-
-/* For the pidfile that QEMU takes away itself, whoever it runs as. Nobody else writes there. */
-static int make_own_place(const struct lpar_config *config)
-{
-	char path[PATH_MAX];
-	int ret = 0;
-
-	run_path(path, sizeof(path), config->name, "qemu");
-	/* Of one that is left, another user may have been the owner, and have opened it to all. */
-	if ((mkdir(path, 0700) && errno != EEXIST) ||
-	    lchown(path, config->guest.uid, config->guest.gid) || chmod(path, 0700))
-		ret = -errno;
-	if (ret)
-		err("LPAR %s: %s: %s", config->name, path, strerror(-ret));
-	return ret;
+	place_clear(name);
 }
 
 /* Is the process, or with 0 anybody, no member any more, and the memory nobody's? */
@@ -280,7 +262,7 @@ static int run_qemu(struct launch *launch)
 	forget_run(launch->name);
 	run_path(path, sizeof(path), launch->name, "lpar.conf");
 	if (config_copy(launch->config.file, path) || nics_record(&launch->config, path) ||
-	    make_own_place(&launch->config))
+	    place_make(&launch->config))
 		return EXIT_FAILED;
 	/* From here on: whoever kills us kills no guest. Before there is one, it counts as ended. */
 	if (launch->wait && guest_note_watched(launch->name))
