@@ -31,6 +31,9 @@
 #define STOP_TIMEOUT_NS (60 * NSEC_PER_SEC) /* for the guest's own shutdown */
 #define QUIT_TIMEOUT_NS (10 * NSEC_PER_SEC) /* for QEMU to quit, or to die */
 #define QMP_TIMEOUT_MS 2000
+/* Of QEMU's log that is shown */
+#define LOG_BYTES 16384
+#define LOG_LINES 40
 
 /* What start has done so far, and stop or a failure has to undo. */
 struct launch {
@@ -284,19 +287,43 @@ static int run_qemu(struct launch *launch)
 	return EXIT_FAILED;
 }
 
+/* The end of QEMU's log, which may be as long as a file can be. Its length, or -errno. */
+static ssize_t read_log(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = -errno;
+	struct stat st;
+
+	if (fd >= 0 && !fstat(fd, &st))
+		len = pread(fd, text, size, st.st_size > (off_t)size ? st.st_size - size : 0);
+	if (fd >= 0)
+		close(fd);
+	return len;
+}
+
+/* The last lines of a text, of LOG_LINES at most. */
+static char *last_lines(char *text, size_t len)
+{
+	size_t at = text[len - 1] == '\n' ? len - 1 : len, n = 0;
+
+	while (at && (text[at - 1] != '\n' || ++n < LOG_LINES))
+		at--;
+	return text + at;
+}
+
 /* QEMU's last words. */
 void guest_show_log(const char *name)
 {
-	char path[PATH_MAX], line[512];
-	FILE *log = fopen(run_path(path, sizeof(path), name, "qemu.log"), "re");
+	char path[PATH_MAX], text[LOG_BYTES + 1], *rest, *line;
+	ssize_t len = read_log(run_path(path, sizeof(path), name, "qemu.log"), text, LOG_BYTES);
 
-	if (!log)
+	if (len <= 0)
 		return;
-	while (fgets(line, sizeof(line), log)) {
-		line[strcspn(line, "\n")] = 0;
-		err("%s: %s", path, line);
-	}
-	fclose(log);
+	text[len] = 0;
+	rest = last_lines(text, len);
+	while ((line = strsep(&rest, "\n")))
+		if (*line || rest)
+			err("%s: %s", path, line);
 }
 
 /* Ready is who answers on QMP. */
