@@ -97,7 +97,7 @@ static int nics_check(const struct lpar_config *config)
 
 		if (if_nametoindex(netdev))
 			continue;
-		err("LPAR %s: net %s: no such netdev: make it by 'ip tuntap add %s mode tap'",
+		err("LPAR %s: net %s: no such netdev: make it by 'ip tuntap add %s mode tap user root'",
 		    config->name, netdev, netdev);
 		return -ENODEV;
 	}

@@ -11,7 +11,7 @@ fi
 . "$(dirname "$0")/played.sh"
 [ -n "$IN_NAMESPACE" ] || skip_all "needs taps, and so root"
 
-plan 29
+plan 31
 states=$scratch/states
 kernel=$scratch/a/kernel
 
@@ -123,3 +123,9 @@ check "a guest that has one" exits 0 on a start a1
 forget
 check "is not saved" says 5 "a1: it has a tap of another network namespace" cluster save six --hosts a
 check "who has its name here is not touched" same "$(asked)" ""
+
+# Whom a tap is open to
+ip tuntap add to mode tap user root
+printf '%s\n' "[lpar]" "memory=16M" "[guest]" "net=tb" "net=to" >"$scratch/t.lpar"
+check "check tells of a tap without an owner" says 0 "^t: net tb: a tap without an owner" lparctl check "$scratch/t.lpar"
+check_fails "and not of one with an owner" grep "net to" "$scratch/out"
