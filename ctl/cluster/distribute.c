@@ -100,13 +100,35 @@ static int check(struct distribution *it)
 	return ret;
 }
 
+/* An execd takes back what it has written, but not one that was killed: no other one knows. */
+static int undo(struct channels *channels)
+{
+	bool lost[CLUSTER_HOSTS_MAX];
+	size_t i;
+	int ret;
+
+	for (i = 0; i < channels->n; i++)
+		lost[i] = channels->channel[i].dead;
+	ret = channels_abort(channels, "");
+	for (i = 0; i < channels->n; i++) {
+		const struct channel *channel = &channels->channel[i];
+
+		if (!lost[i] && !channel->dead && !channel->pending)
+			continue;
+		err("host %s was lost: see 'lparctl export --all' there, and remove what has come",
+		    channel->host);
+		ret = -EIO;
+	}
+	return ret ? EXIT_FAILED : EXIT_ROLLED_BACK;
+}
+
 /* Until all have written, all can go back; not when some have kept theirs. */
 static int write_all(struct distribution *it)
 {
 	struct channels *channels = &it->cluster.channels;
 
 	if (channels_ask(channels, "describe-write", NULL))
-		return channels_abort(channels, "") ? EXIT_FAILED : EXIT_ROLLED_BACK;
+		return undo(channels);
 	if (!channels_ask(channels, "describe-keep", NULL))
 		return EXIT_OK;
 	err("a host that was lost now may have its descriptions, or not: see 'lparctl export --all' there; the others have theirs");

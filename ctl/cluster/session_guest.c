@@ -6,20 +6,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/if_tun.h>
 
 #include "cluster/cluster.h"
 
 /* For QEMU to say who it is, and to end. */
 #define QMP_TIMEOUT_MS 5000
 #define END_MS 10000
+/* /dev/net/tun */
+#define TUN_MAJOR 10
+#define TUN_MINOR 200
 
 void guest_add_netdev(struct guest *guest, const char *name, bool ours)
 {
@@ -143,36 +151,87 @@ int guest_find_volumes(struct guest *guest)
 	return ret;
 }
 
-/* The kernel tells the netdev of each open tap. */
-static void find_netdev(struct guest *guest, const char *path)
+/* Whose fd it was is not asked, nor its file system, which may be the guest's own and be silent. */
+static bool is_tun(int dir, const char *path, int flags)
 {
-	FILE *file = fopen(path, "re");
-	char line[256], name[64];
+	struct statx st;
 
-	if (!file)
-		return;
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "iff: %63s", name) == 1)
-			guest_add_netdev(guest, name, false);
-	fclose(file);
+	return !statx(dir, path, flags | AT_STATX_DONT_SYNC, STATX_TYPE, &st) &&
+	       S_ISCHR(st.stx_mode) && st.stx_rdev_major == TUN_MAJOR &&
+	       st.stx_rdev_minor == TUN_MINOR;
+}
+
+/* A name of another network namespace is that of somebody else's netdev in ours. */
+static bool is_here(int tun)
+{
+	int fd = ioctl(tun, TUNGETDEVNETNS);
+	struct stat ours, its;
+	bool here = fd >= 0 && !fstat(fd, &its) && !stat("/proc/self/ns/net", &ours) &&
+		    its.st_dev == ours.st_dev && its.st_ino == ours.st_ino;
+
+	if (fd >= 0)
+		close(fd);
+	return here;
+}
+
+/* The device itself is asked: what /proc says of a process may be words of its own. */
+static int find_netdev(struct guest *guest, int tun)
+{
+	struct ifreq ifr = { 0 };
+
+	if (!is_tun(tun, "", AT_EMPTY_PATH) || ioctl(tun, TUNGETIFF, &ifr))
+		return 0;
+	if (!is_here(tun)) {
+		err("guest %s: it has a tap of another network namespace than this one",
+		    guest->name);
+		return -ENODEV;
+	}
+	ifr.ifr_name[IFNAMSIZ - 1] = 0;
+	guest_add_netdev(guest, ifr.ifr_name, false);
+	return 0;
+}
+
+static int find_netdevs(struct guest *guest, int pidfd, DIR *dir)
+{
+	struct dirent *entry;
+	int ret = 0;
+
+	while (!ret && (entry = readdir(dir))) {
+		int tun;
+
+		if (entry->d_name[0] == '.' || !is_tun(dirfd(dir), entry->d_name, 0))
+			continue;
+		tun = syscall(SYS_pidfd_getfd, pidfd, atoi(entry->d_name), 0);
+		if (tun >= 0) {
+			ret = find_netdev(guest, tun);
+			close(tun);
+		} else if (errno != EBADF) {
+			ret = -errno;
+			err("guest %s: its taps cannot be looked at: %s", guest->name,
+			    strerror(-ret));
+		}
+	}
+	return ret;
 }
 
 int guest_find_netdevs(struct guest *guest)
 {
-	char *path = xprintf("/proc/%d/fdinfo", guest->pid);
-	struct dirent *entry;
-	DIR *dir = guest->pid ? opendir(path) : NULL;
+	char *path = xprintf("/proc/%d/fd", guest->pid);
+	struct process process = guest->process;
+	int pidfd = -ESRCH, ret = -ENOENT;
+	DIR *dir;
 
-	while (dir && (entry = readdir(dir))) {
-		char *file = xprintf("%s/%s", path, entry->d_name);
-
-		find_netdev(guest, file);
-		free(file);
-	}
-	if (dir)
+	if (process.start || !process_find(guest->pid, &process))
+		pidfd = process_open(&process);
+	dir = pidfd < 0 ? NULL : opendir(path);
+	if (dir) {
+		ret = find_netdevs(guest, pidfd, dir);
 		closedir(dir);
+	}
+	if (pidfd >= 0)
+		close(pidfd);
 	free(path);
-	return dir ? 0 : -ENOENT;
+	return ret;
 }
 
 /* Frames that were to be held, and were not. */

@@ -31,6 +31,9 @@
 #define STOP_TIMEOUT_NS (60 * NSEC_PER_SEC) /* for the guest's own shutdown */
 #define QUIT_TIMEOUT_NS (10 * NSEC_PER_SEC) /* for QEMU to quit, or to die */
 #define QMP_TIMEOUT_MS 2000
+/* Of QEMU's log that is shown */
+#define LOG_BYTES 16384
+#define LOG_LINES 40
 
 /* What start has done so far, and stop or a failure has to undo. */
 struct launch {
@@ -57,25 +60,7 @@ static void forget_run(const char *name)
 	unlink(run_path(path, sizeof(path), name, "qemu.pid"));
 	unlink(run_path(path, sizeof(path), name, "watched"));
 	unlink(run_path(path, sizeof(path), name, "lpar.conf"));
-	/* Whatever a hostile QEMU has made of it; what else it has put there stays. */
-	remove(run_path(path, sizeof(path), name, "qemu/alive"));
-	rmdir(run_path(path, sizeof(path), name, "qemu"));
-}
-
-/* For the pidfile that QEMU takes away itself, whoever it runs as. Nobody else writes there. */
-static int make_own_place(const struct lpar_config *config)
-{
-	char path[PATH_MAX];
-	int ret = 0;
-
-	run_path(path, sizeof(path), config->name, "qemu");
-	/* Of one that is left, another user may have been the owner, and have opened it to all. */
-	if ((mkdir(path, 0700) && errno != EEXIST) ||
-	    lchown(path, config->guest.uid, config->guest.gid) || chmod(path, 0700))
-		ret = -errno;
-	if (ret)
-		err("LPAR %s: %s: %s", config->name, path, strerror(-ret));
-	return ret;
+	place_clear(name);
 }
 
 /* Is the process, or with 0 anybody, no member any more, and the memory nobody's? */
@@ -112,7 +97,7 @@ static int nics_check(const struct lpar_config *config)
 
 		if (if_nametoindex(netdev))
 			continue;
-		err("LPAR %s: net %s: no such netdev: make it by 'ip tuntap add %s mode tap'",
+		err("LPAR %s: net %s: no such netdev: make it by 'ip tuntap add %s mode tap user root'",
 		    config->name, netdev, netdev);
 		return -ENODEV;
 	}
@@ -139,6 +124,28 @@ static int disks_check(const struct lpar_config *config)
 		return -EBUSY;
 	}
 	return 0;
+}
+
+/*
+ * What an active LPAR has claimed is what is saved of it, and what others are kept off:
+ * another description changes neither.
+ */
+static int claims_check(const struct launch *launch)
+{
+	const struct lpar_config *config = &launch->config;
+	const struct lpar *lpar = &launch->lpar;
+	bool same = config->n_disks == lpar->n_disks;
+	size_t i;
+
+	if (!lpar_is_fenced(lpar))
+		return 0;
+	for (i = 0; same && i < lpar->n_disks; i++)
+		same = same_disk(config->disk[i], lpar->disk[i]);
+	if (same)
+		return 0;
+	err("LPAR %s: it is active with other disks than those of %s: 'lparctl deactivate %s' first",
+	    launch->name, config->file, launch->name);
+	return -EBUSY;
 }
 
 /* The INI file is the truth as long as the LPAR holds nothing. */
@@ -264,7 +271,7 @@ static int run_qemu(struct launch *launch)
 	forget_run(launch->name);
 	run_path(path, sizeof(path), launch->name, "lpar.conf");
 	if (config_copy(launch->config.file, path) || nics_record(&launch->config, path) ||
-	    make_own_place(&launch->config))
+	    place_make(&launch->config))
 		return EXIT_FAILED;
 	/* From here on: whoever kills us kills no guest. Before there is one, it counts as ended. */
 	if (launch->wait && guest_note_watched(launch->name))
@@ -286,19 +293,43 @@ static int run_qemu(struct launch *launch)
 	return EXIT_FAILED;
 }
 
+/* The end of QEMU's log, which may be as long as a file can be. Its length, or -errno. */
+static ssize_t read_log(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = -errno;
+	struct stat st;
+
+	if (fd >= 0 && !fstat(fd, &st))
+		len = pread(fd, text, size, st.st_size > (off_t)size ? st.st_size - size : 0);
+	if (fd >= 0)
+		close(fd);
+	return len;
+}
+
+/* The last lines of a text, of LOG_LINES at most. */
+static char *last_lines(char *text, size_t len)
+{
+	size_t at = text[len - 1] == '\n' ? len - 1 : len, n = 0;
+
+	while (at && (text[at - 1] != '\n' || ++n < LOG_LINES))
+		at--;
+	return text + at;
+}
+
 /* QEMU's last words. */
 void guest_show_log(const char *name)
 {
-	char path[PATH_MAX], line[512];
-	FILE *log = fopen(run_path(path, sizeof(path), name, "qemu.log"), "re");
+	char path[PATH_MAX], text[LOG_BYTES + 1], *rest, *line;
+	ssize_t len = read_log(run_path(path, sizeof(path), name, "qemu.log"), text, LOG_BYTES);
 
-	if (!log)
+	if (len <= 0)
 		return;
-	while (fgets(line, sizeof(line), log)) {
-		line[strcspn(line, "\n")] = 0;
-		err("%s: %s", path, line);
-	}
-	fclose(log);
+	text[len] = 0;
+	rest = last_lines(text, len);
+	while ((line = strsep(&rest, "\n")))
+		if (*line || rest)
+			err("%s: %s", path, line);
 }
 
 /* Ready is who answers on QMP. */
@@ -423,7 +454,9 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 		err("LPAR %s: its guest runs already, pid %d", launch->name, pid);
 		return EXIT_FAILED;
 	}
-	ret = user_check(&launch->config, &launch->lpar) ? EXIT_FAILED : fence(launch);
+	if (claims_check(launch) || user_check(&launch->config, &launch->lpar))
+		return undo(launch, EXIT_FAILED);
+	ret = fence(launch);
 	/* Since then nobody can have it for a while to receive what is only a part yet. */
 	if (!ret)
 		ret = disks_check(&launch->config) ? EXIT_FAILED : check_memory(launch);

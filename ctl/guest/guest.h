@@ -48,6 +48,10 @@ struct qemu_files {
 char **qemu_command(const struct lpar_config *config, const struct qemu_files *files,
 		    bool incoming);
 
+/* place.c: where QEMU may write */
+void place_clear(const char *name);
+int place_make(const struct lpar_config *config);
+
 /* user.c: QEMU as a user of its own */
 int user_check(const struct lpar_config *config, const struct lpar *lpar);
 int user_open(const struct lpar_config *config, struct qemu_files *files, int report);

@@ -125,6 +125,12 @@ static bool has_file(const char *name, const char *file)
 	return !lstat(run_path(path, sizeof(path), name, file), &st);
 }
 
+/* Of one that an lparctl has started which gave QEMU no directory, it is beside the others. */
+static bool has_pidfile(const char *name)
+{
+	return has_file(name, has_file(name, "qemu") ? "qemu/alive" : "qemu.pid");
+}
+
 int guest_note_watched(const char *name)
 {
 	char path[PATH_MAX];
@@ -153,7 +159,7 @@ static void forget_watched(const char *name)
 bool guest_ended_unseen(const struct lpar *lpar)
 {
 	return lpar_is_fenced(lpar) && has_file(lpar->name, "lpar.conf") &&
-	       has_file(lpar->name, "watched") && !has_file(lpar->name, "qemu/alive");
+	       has_file(lpar->name, "watched") && !has_pidfile(lpar->name);
 }
 
 /* Until it has ended, or we are to end. */
@@ -181,7 +187,7 @@ static void watch(struct supervisor *supervisor, const struct process *process)
 /* QEMU takes its pidfile away when it ends of itself, whoever has started it. */
 static int give_back(const struct supervisor *supervisor, const struct lpar *lpar)
 {
-	bool failed = supervisor->failed || has_file(lpar->name, "qemu/alive");
+	bool failed = supervisor->failed || has_pidfile(lpar->name);
 
 	if (failed) {
 		err("LPAR %s: QEMU has failed, or was killed", lpar->name);

@@ -120,15 +120,37 @@ static void check_file(struct report *report, const char *key, const char *path)
 		problem(report, "%s %s: %s", key, path, strerror(errno));
 }
 
+/* Kernels differ in who may open a persistent tap that has no owner: with some, everybody. */
+static bool is_anybodys(const char *netdev)
+{
+	static const char *const keys[] = { "owner", "group" };
+	char path[PATH_MAX], text[32];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++) {
+		snprintf(path, sizeof(path), "/sys/class/net/%s/%s", netdev, keys[i]);
+		if (read_text(path, text, sizeof(text)) || strcmp(text, "-1"))
+			return false;
+	}
+	return true;
+}
+
 /* On another host than that of a root directory there may be others. */
 static void check_nics(struct report *report, const struct lpar_config *config)
 {
 	const struct guest_config *guest = &config->guest;
 	size_t i;
 
-	for (i = 0; i < guest->n_nics && !*options.root; i++)
-		if (!if_nametoindex(guest->nic[i].netdev))
-			problem(report, "net %s: no such netdev", guest->nic[i].netdev);
+	for (i = 0; i < guest->n_nics && !*options.root; i++) {
+		const char *netdev = guest->nic[i].netdev;
+
+		if (!if_nametoindex(netdev))
+			problem(report, "net %s: no such netdev", netdev);
+		else if (is_anybodys(netdev))
+			/* It keeps nobody from being started. */
+			say("%s: net %s: a tap without an owner, which users may open on some kernels: 'ip tuntap add %s mode tap user root' makes one for root alone",
+			    report->name, netdev, netdev);
+	}
 }
 
 /* The same node under another name is the same disk. */

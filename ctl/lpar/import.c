@@ -152,11 +152,14 @@ int comers_add(struct site *comers, FILE *stream, const char *file)
 
 	import.config = xalloc(MOST * sizeof(*import.config));
 	ret = read_import(&import, stream);
-	for (i = 0; i < import.n && !ret; i++)
+	for (i = 0; i < import.n && !ret; i++) {
 		if (is_among(comers, import.config[i].name)) {
 			err("LPAR %s is there twice", import.config[i].name);
 			ret = -EEXIST;
+		} else {
+			ret = config_complete(&import.config[i]);
 		}
+	}
 	if (!ret) {
 		comers->config =
 			xrealloc(comers->config, (comers->n + import.n) * sizeof(*comers->config));

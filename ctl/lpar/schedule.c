@@ -114,6 +114,7 @@ static int set_schedule(const char *name, const char *verb, const char *calendar
 	char path[PATH_MAX];
 	bool is_new = access(file_path(path, sizeof(path), name, verb), F_OK);
 	int ret = make_dir(dir_path(path, sizeof(path), name, verb), 0755);
+	bool enabled;
 
 	if (ret)
 		err("%s: %s", path, strerror(-ret));
@@ -123,9 +124,12 @@ static int set_schedule(const char *name, const char *verb, const char *calendar
 		ret = systemctl("daemon-reload", NULL);
 	if (!ret)
 		ret = systemctl("enable", unit);
+	enabled = !ret;
 	if (!ret)
 		ret = systemctl("restart", unit);
 	if (ret && is_new) {
+		if (enabled)
+			systemctl("disable", unit);
 		remove_schedule(name, verb);
 		systemctl("daemon-reload", NULL);
 	}

@@ -78,15 +78,30 @@ static struct json_object *ask(struct qmp *qmp, const char *command)
 	return qmp_call(qmp, command, NULL, -1, &reply, QMP_TIMEOUT_MS) ? NULL : reply.result;
 }
 
+/* Those of a QEMU are known: another one is no word of QEMU's, but of who has taken it over. */
+static const char *known_status(const char *status)
+{
+	static const char *const known[] = {
+		"running",	  "paused",    "inmigrate",    "postmigrate",
+		"finish-migrate", "prelaunch", "restore-vm",   "save-vm",
+		"shutdown",	  "suspended", "watchdog",     "guest-panicked",
+		"internal-error", "debug",     GUEST_IO_ERROR, "colo",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strcmp(status, known[i]))
+			return known[i];
+	return "unknown";
+}
+
 /* {status, failed: [{disk, error}]}, where status is QEMU's word, or "unknown". To be put. */
 struct json_object *status_ask(struct qmp *qmp, const struct lpar *lpar)
 {
 	struct json_object *json = json_object_new_object(), *run, *blocks;
-	const char *status;
 
 	run = ask(qmp, "query-status");
-	status = json_text(run, "status");
-	json_put(json, "status", *status ? status : "unknown");
+	json_put(json, "status", known_status(json_text(run, "status")));
 	json_object_put(run);
 	if (!strcmp(json_text(json, "status"), GUEST_IO_ERROR)) {
 		blocks = ask(qmp, "query-block");

@@ -7,7 +7,8 @@
  * members, gates, cuts and buffers, which are files in $PLAYED_KERNEL, and so are the same
  * for all processes of a host. Gates stop nothing here, no cut is exact, and a buffer that
  * holds has one frame in it: what they do is tested with the modules. $PLAYED_KERNEL/log
- * tells in which order they were asked for. Whoever asks for the N-th of them is killed when
+ * tells in which order they were asked for. Disks that LPARs have are told of if there is
+ * $PLAYED_KERNEL/claims. Whoever asks for the N-th of them is killed when
  * it is done, if $PLAYED_KERNEL/killer has the number N.
  *
  * An execd that lparctl starts on its own host is $PLAYED_EXECD, if there is one: what is
@@ -224,6 +225,22 @@ static void put_members(struct nlmsghdr *nlh, const char *name)
 	free(text);
 }
 
+/* Their paths, a line each. What has them is not to be saved: they are no volumes. */
+static void put_disks(struct nlmsghdr *nlh, const char *name)
+{
+	char *text = strdup(exists("claims") ? get(name, "disks") : ""), *rest = text, *line;
+	struct nlattr *nest;
+
+	while ((line = strsep(&rest, "\n"))) {
+		if (!*line)
+			continue;
+		nest = mnl_attr_nest_start(nlh, LPAR_A_DISK);
+		mnl_attr_put_strz(nlh, LPAR_A_DISK_PATH, line);
+		mnl_attr_nest_end(nlh, nest);
+	}
+	free(text);
+}
+
 static void describe(struct request *request, const char *name)
 {
 	struct nlmsghdr *nlh = begin_answer(request);
@@ -239,6 +256,7 @@ static void describe(struct request *request, const char *name)
 	mnl_attr_put_u32(nlh, LPAR_A_GATE, get_number(name, "gate"));
 	mnl_attr_put_u32(nlh, LPAR_A_GATE_TIMEOUT_MS, LPAR_GATE_TIMEOUT_DEFAULT_MS);
 	put_members(nlh, name);
+	put_disks(nlh, name);
 	end(request, nlh);
 }
 
@@ -273,11 +291,38 @@ static int set_owner(struct request *request)
 	return 0;
 }
 
+/* An empty one alone says that there is none. */
+static void set_disks(struct request *request)
+{
+	const struct nlattr *attr, *path;
+
+	if (request->tb[LPAR_A_DISK])
+		put(request->name, "disks", "w", "");
+	mnl_attr_for_each(attr, request->nlh, sizeof(struct genlmsghdr))
+	{
+		if (mnl_attr_get_type(attr) != LPAR_A_DISK)
+			continue;
+		mnl_attr_for_each_nested(path, attr)
+		{
+			if (mnl_attr_get_type(path) != LPAR_A_DISK_PATH)
+				continue;
+			put(request->name, "disks", "a", mnl_attr_get_str(path));
+			put(request->name, "disks", "a", "\n");
+		}
+	}
+}
+
+static int set(struct request *request)
+{
+	set_disks(request);
+	return set_owner(request);
+}
+
 static int create(struct request *request)
 {
 	if (mkdir(path_of(request->name, ""), 0755))
 		return -errno;
-	set_owner(request);
+	set(request);
 	if (request->tb[LPAR_A_CPUS])
 		put(request->name, "cpus", "w", mnl_attr_get_str(request->tb[LPAR_A_CPUS]));
 	if (request->tb[LPAR_A_MEMORY])
@@ -289,8 +334,8 @@ static int create(struct request *request)
 
 static int delete (struct request *request)
 {
-	static const char *const files[] = { "cpus", "memory",	"node",	     "state",
-					     "gate", "members", "owner-uid", "owner-gid" };
+	static const char *const files[] = { "cpus",	"memory", "node",      "state",	   "gate",
+					     "members", "disks",  "owner-uid", "owner-gid" };
 	size_t i;
 
 	for (i = 0; i < sizeof(files) / sizeof(*files); i++)
@@ -333,7 +378,7 @@ static int lpar_command(struct request *request, uint8_t cmd)
 	case LPAR_CMD_DELETE:
 		return delete (request);
 	case LPAR_CMD_SET:
-		return set_owner(request);
+		return set(request);
 	case LPAR_CMD_ACTIVATE:
 		return set_state(request->name, LPAR_STATE_ACTIVE);
 	case LPAR_CMD_DEACTIVATE:

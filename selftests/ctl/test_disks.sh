@@ -11,7 +11,7 @@ fi
 [ -n "$IN_NAMESPACE" ] || skip_all "needs root"
 mknod "$scratch/node" b 7 250 || skip_all "needs device nodes"
 
-plan 33
+plan 37
 full=$scratch/full
 mkdir "$full"
 mount -t tmpfs -o size=1M tmpfs "$full" || skip_all "needs mounts"
@@ -134,3 +134,21 @@ ready disk-error=maybe
 check "no policy" says 1 "disk-error 'maybe' is not" on h start g
 check "no guest, no state" same "$(on h -j list | json "j[0]['guest']")" None
 check "resume of none" says 1 "no guest" on h resume g
+
+# An LPAR that is still active, and another description
+touch "$scratch/h/kernel/claims"
+mkdir "$scratch/other"
+mknod "$scratch/other/node" b 7 251
+disk "$full/disk"
+guest
+kill -9 "$(guest_pid h g)"
+sed -i "s|^disk=.*|disk=$scratch/other/node|" "$scratch/h/root/etc/lparkit/g.lpar"
+check "a guest with another disk than is claimed" says 1 "is active with other disks .*'lparctl deactivate g' first" on h start g
+sed -i "/^disk=/d" "$scratch/h/root/etc/lparkit/g.lpar"
+check "or with fewer" says 1 "is active with other disks" on h start g
+sed -i "s|^memory=|disk=$scratch/node\nmemory=|" "$scratch/h/root/etc/lparkit/g.lpar"
+check "the same one once more" exits 0 on h start g
+kill -9 "$(guest_pid h g)"
+sed -i "s|^disk=.*|disk=$scratch/other/node|" "$scratch/h/root/etc/lparkit/g.lpar"
+check "and another one as the LPAR is given back" exits 0 sh -c "'$scratch/via' h lparctl deactivate g && '$scratch/via' h lparctl start g"
+on h stop g --timeout 0 >/dev/null

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 32
+plan 39
 for host in a b c; do
 	host_up $host
 done
@@ -97,13 +97,56 @@ dies() {
 check "a host is gone after hello" dies 1
 check "after a description" dies 2
 check "before the check" dies 3
-check "before it writes" dies 4 5
+check "before it writes" dies 4
 check "lost, and it says so" grep -q "host c: describe-write" "$scratch/err"
 echo 5 >"$scratch/requests"
 check "before it keeps them" exits 1 on a distribute --via "$scratch/dying" --to b,c --all
 check "it has taken its own back, and that is told" soon_have "" c
 check "who had kept them is told of" grep -q "may have its descriptions, or not" "$scratch/err"
 rm -f "$(etc b)"/*
+
+# An execd that is killed when it has written, before it says so, takes nothing back
+cat >"$scratch/killed" <<-END
+	#!/usr/bin/python3
+	import os, subprocess, sys
+	if sys.argv[1] != "c" or os.path.exists("$scratch/was-killed"):
+	    os.execv("$via", ["$via", *sys.argv[1:]])
+	execd = subprocess.Popen(["$via", *sys.argv[1:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+	for line in sys.stdin.buffer:
+	    execd.stdin.write(line)
+	    execd.stdin.flush()
+	    if not line.strip():
+	        continue
+	    answer = execd.stdout.readline()
+	    if b"describe-write" in line:
+	        open("$scratch/was-killed", "w").close()
+	        execd.kill()
+	        sys.exit(execd.wait())
+	    sys.stdout.buffer.write(answer)
+	    sys.stdout.flush()
+END
+chmod +x "$scratch/killed"
+check "a host is killed when it has written" says 1 "host c was lost: see 'lparctl export --all' there" \
+	on a distribute --via "$scratch/killed" --timeout 60s --to b,c --all
+check "its descriptions are there" have "./db.lpar ./web.lpar" c
+check "the others have gone back" have "" b
+rm -f "$(etc c)"/*
+
+# What import would refuse
+ini a u1.lpar "[lpar]" "cpus=2-3" "memory=1G" "[guest]" "user=nobody"
+ini a u2.lpar "[lpar]" "cpus=4-5" "memory=1G" "[guest]" "user=nobody"
+check "two of one user" says 3 "^c: u2: user nobody is also that of LPAR u1" send --to b,c u1 u2
+check "are nowhere" have "" b c
+cat >"$scratch/strange" <<-END
+	#!/bin/bash
+	"$via" "\$@" < <(sed -u 's/user=nobody/user=daemon/')
+END
+chmod +x "$scratch/strange"
+ini a u1.lpar "[lpar]" "cpus=2-3" "memory=1G" "owner=nobody" "[guest]" "user=nobody"
+check "a user who is not the owner there" says 1 "host b: describe: .*owner= is not user=daemon" \
+	on a distribute --via "$scratch/strange" --timeout 60s --to b,c u1
+check "is nowhere, either" have "" b c
+rm -f "$(etc a)"/u?.lpar
 
 # The lock of another lparctl
 exec 7<"$scratch/c/root/run/lparkit.lock"

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 22
+plan 26
 host_up h
 root=$scratch/h/root
 prom=$scratch/lparkit.prom
@@ -102,6 +102,24 @@ readers_find_it_whole() {
 }
 check "it is whole whenever it is read" readers_find_it_whole
 wait $writer
+
+# What somebody else has put in its way, as in a directory that all may write to
+cat >"$scratch/guesses" <<-END
+	#!/bin/bash
+	ln -s "$scratch/precious" "$prom.\$\$"
+	exec "$scratch/via" h lparctl metrics --file "$prom"
+END
+chmod +x "$scratch/guesses"
+echo precious >"$scratch/precious"
+check "a link where it is written" exits 0 "$scratch/guesses"
+check "is not followed" same "$(cat "$scratch/precious")" precious
+check "and the file is a new one" test -f "$prom" -a ! -L "$prom"
+
+# A QEMU that was taken over has words of its own
+describe h liar "binary=$here/fake-qemu" "args=-fake liar"
+on h start liar >/dev/null
+check "a status that is none" told 'lparkit_guest_status{lpar="liar",status="unknown"} 1'
+on h stop liar --timeout 0s >/dev/null
 
 check "a file that cannot be written" says 1 "$scratch/none/x.prom: No such file" on h metrics --file "$scratch/none/x.prom"
 check "no path" exits 2 on h metrics --file

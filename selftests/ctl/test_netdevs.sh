@@ -11,7 +11,7 @@ fi
 . "$(dirname "$0")/played.sh"
 [ -n "$IN_NAMESPACE" ] || skip_all "needs taps, and so root"
 
-plan 26
+plan 31
 states=$scratch/states
 kernel=$scratch/a/kernel
 
@@ -99,3 +99,33 @@ ip link del ta
 on a start a1 >/dev/null
 check "save with QEMU's own tap" exits 0 cluster save five --hosts a --continue
 check "it is told of" grep -q "a1 has a tap ta that QEMU has made" "$scratch/err"
+
+# A tap of another network namespace, which a hostile QEMU may make under any name
+cat >"$scratch/elsewhere" <<'EOT'
+#!/usr/bin/python3
+import ctypes, fcntl, os, struct, sys
+
+NEWNET = 0x40000000
+libc = ctypes.CDLL(None)
+here = os.open("/proc/self/ns/net", os.O_RDONLY)
+libc.unshare(NEWNET)
+tun = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH22x", b"tb", 0x1002))
+libc.setns(here, NEWNET)
+os.set_inheritable(tun, True)
+os.execvp("qemu-system-x86_64", ["qemu-system-x86_64", *sys.argv[1:]])
+EOT
+chmod +x "$scratch/elsewhere"
+ip tuntap add tb mode tap
+on a stop a1 --timeout 0 >/dev/null
+describe a a1 "binary=$scratch/elsewhere"
+check "a guest that has one" exits 0 on a start a1
+forget
+check "is not saved" says 5 "a1: it has a tap of another network namespace" cluster save six --hosts a
+check "who has its name here is not touched" same "$(asked)" ""
+
+# Whom a tap is open to
+ip tuntap add to mode tap user root
+printf '%s\n' "[lpar]" "memory=16M" "[guest]" "net=tb" "net=to" >"$scratch/t.lpar"
+check "check tells of a tap without an owner" says 0 "^t: net tb: a tap without an owner" lparctl check "$scratch/t.lpar"
+check_fails "and not of one with an owner" grep "net to" "$scratch/out"

@@ -100,7 +100,7 @@ on a stop g --timeout 0 >/dev/null
 
 # What is wrong with a description
 describe a g net=td,mac=02:12:34:56:78:9a
-check "no such netdev" says 1 "net td: no such netdev: make it by 'ip tuntap add td mode tap'" on a start g
+check "no such netdev" says 1 "net td: no such netdev: make it by 'ip tuntap add td mode tap user root'" on a start g
 check "none is made" test ! -e /sys/class/net/td
 wrong() {
 	describe a g "${@:2}"

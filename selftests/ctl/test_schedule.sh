@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 32
+plan 34
 
 root=$scratch/root
 units=$root/etc/systemd/system
@@ -85,8 +85,15 @@ if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
 	check "who is refused" says 1 "systemctl enable lparkit-stop@web.timer failed" \
 		unshare -m "$scratch/played" schedule web stop 08:00
 	check "has no schedule" same "$(schedules web)" "[]"
+	echo restart >"$scratch/refused"
+	: >"$scratch/told"
+	check "who is refused later" says 1 "systemctl restart lparkit-stop@web.timer failed" \
+		unshare -m "$scratch/played" schedule web stop 08:00
+	check "is not enabled" same "$(xargs -d '\n' printf '%s;' <"$scratch/told")" \
+		"--quiet daemon-reload;--quiet enable lparkit-stop@web.timer;--quiet restart lparkit-stop@web.timer;--quiet disable lparkit-stop@web.timer;--quiet daemon-reload;"
 else
-	for what in "it is told, in this order" "who is refused" "has no schedule"; do
+	for what in "it is told, in this order" "who is refused" "has no schedule" \
+		"who is refused later" "is not enabled"; do
 		skip "$what" "no mount namespace"
 	done
 fi

@@ -12,7 +12,7 @@ fi
 ip tuntap add t0 mode tap || skip_all "needs taps"
 id nobody daemon >/dev/null || skip_all "needs users"
 
-plan 64
+plan 80
 states=$scratch/states
 host_up h
 boot_disk echo
@@ -123,6 +123,12 @@ wait "$supervisor" 2>/dev/null
 check "it powers down, and nobody watches" powers_down "$(guest_pid h g)"
 check "the next supervisor knows" says 0 "powered down" on h start g --wait
 check "only what was left is there" only_log h g
+# As a former lparctl has started it: its pidfile is beside its sockets
+on h start g >/dev/null
+rm -r "$run/qemu"
+check "a guest without a directory is watched" supervise
+kill -9 "$(guest_pid h g)"
+check "it is killed: that is a failure" ended 1
 
 # hostile WHAT: what a QEMU that was taken over makes of its directory
 hostile() {
@@ -133,19 +139,31 @@ hostile() {
 	dangling) as nobody ln -sfn /nowhere "$place/alive" ;;
 	fifo) as nobody sh -c "rm '$place/alive'; mkfifo '$place/alive'" ;;
 	directory) as nobody sh -c "rm '$place/alive'; mkdir '$place/alive'" ;;
+	full) as nobody sh -c "rm '$place/alive'; mkdir '$place/alive'; touch '$place/alive/x'" ;;
 	litter) as nobody sh -c "mkdir '$place/more'; ln -s '$scratch/precious' '$place/more/link'" ;;
 	pid) as nobody sh -c "echo $$ >'$place/alive'" ;;
 	esac
 }
 echo precious >"$scratch/precious"
 chmod 600 "$scratch/precious"
-for what in symlink dangling fifo directory litter pid; do
+for what in symlink dangling fifo directory full litter pid; do
 	on h start g >/dev/null
 	hostile "$what"
 	check "$what: stop ends QEMU, and nobody else" says 0 "QEMU quit" timeout 200 "$scratch/via" h lparctl stop g --timeout 0
+	check "$what: nothing is left" only_log h g
 	check "$what: the next start" exits 0 timeout 200 "$scratch/via" h lparctl start g
 	on h stop g --timeout 0 >/dev/null
 done
+# One that was left, and is still his
+install -d -o nobody "$run/qemu" "$run/qemu/alive"
+as nobody sh -c "touch '$run/qemu/alive/x'; ln -s '$scratch/precious' '$run/qemu/link'"
+check "a directory that is left" exits 0 on h start g
+check "is a new one" same "$(ls "$run/qemu")" alive
+on h stop g --timeout 0 >/dev/null
+install -d -o nobody "$run/qemu"
+as nobody mkdir -p "$run/qemu$(printf '/d%.0s' {1..40})"
+check "one without end" says 5 "run/lparkit/g/qemu: File exists" on h start g
+rm -r "$run/qemu"
 # One that had another user, who has left it open to all
 on h start g >/dev/null
 as nobody chmod 777 "$run/qemu"
@@ -166,6 +184,15 @@ chmod +x "$scratch/says"
 describe h g user=nobody "binary=$scratch/says"
 check "a log" says 5 "qemu.log: ?\[2J" on h start g
 check_fails "that a terminal would obey" grep -q $'\e' "$scratch/out" "$scratch/err"
+cat >"$scratch/says" <<-'END'
+	#!/usr/bin/python3
+	import os
+	os.ftruncate(2, 15 << 40)
+	os.lseek(2, 0, os.SEEK_END)
+	os.write(2, "".join(f"word {i}\n" for i in range(1, 101)).encode())
+END
+check "a log of 15 TiB" says 5 "qemu.log: word 100$" timeout 100 "$scratch/via" h lparctl start g
+check "its last lines" same "$(grep -c "qemu.log: " "$scratch/err") $(grep -c "word 61$" "$scratch/err")" "40 1"
 
 # What it cannot read, and what is no user
 install -m 600 /dev/null "$scratch/kernel"
