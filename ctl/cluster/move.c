@@ -354,11 +354,25 @@ static int stay(struct move *move, const struct sides *sides)
 	return EXIT_ROLLED_BACK;
 }
 
+/* Any other host knows nothing of it, and that says nothing. */
+static bool is_destination(const struct move *move, const struct sides *sides)
+{
+	struct json_object *record = json_object_object_get(sides->left, "record");
+
+	if (!strcmp(json_text(record, "peer_id"), json_text(sides->entered, "host_id")))
+		return true;
+	err("guest %s: the host that was asked is not the one that it goes to, %s: name that by --to",
+	    move->name, json_text(record, "peer"));
+	return false;
+}
+
 /* By the source's record. Exit code; 5: it is as if nothing had been. */
 static int follow_record(struct move *move, const struct sides *sides)
 {
 	if (!record_is(sides->left, "source", move->id))
 		return stay(move, sides);
+	if (!is_destination(move, sides))
+		return EXIT_FAILED;
 	if (is_away(sides->left))
 		return finish_move(move, sides);
 	return decide_late(move, sides);
