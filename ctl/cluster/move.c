@@ -20,6 +20,9 @@
 #define RETRY_NS (600 * (uint64_t)NSEC_PER_SEC)
 #define RETRY_MS 5000
 
+#define IF_GONE \
+	"; if the source is gone for good, --abandon --source-gone gives this copy up: then start it anew"
+
 /* --- requests --- */
 
 struct json_object *answer_of(const struct move *move, int host)
@@ -457,9 +460,28 @@ int move_resolve(struct move *move)
 		code = resolve_once(move, &reached);
 	}
 	if (!reached)
-		err("guest %s: it stands where it is whole until 'lparctl migrate recover %s' reaches both hosts",
-		    move->name, move->name);
+		err("guest %s: it stands where it is whole until 'lparctl migrate recover %s' reaches both hosts%s",
+		    move->name, move->name, move->arrived ? IF_GONE : "");
 	return code;
+}
+
+/* By the operator's word, in place of that of a source that is gone. Exit code. */
+int move_abandon(struct move *move)
+{
+	struct json_object *request = json_object_new_object();
+	int ret;
+
+	move_name_hosts(move);
+	ret = channel_open(&move->channels, &move->channels.channel[HERE]);
+	json_put_flag(request, "source_gone", true);
+	if (ret) {
+		json_object_put(request);
+		return EXIT_FAILED;
+	}
+	if (insist_with(move, HERE, "abandon", request))
+		return EXIT_FAILED;
+	say("%s: its copy here is given up", move->name);
+	return EXIT_OK;
 }
 
 /* Before the decision all is undone; from then on the record is followed. */
