@@ -14,6 +14,8 @@
 
 /* Of a step while the guest stands, before it is decided: then it goes on where it was. */
 #define STAND_NS (60 * (uint64_t)NSEC_PER_SEC)
+/* For the source to say that it has given up itself. */
+#define ANSWER_NS (10 * (uint64_t)NSEC_PER_SEC)
 /* Of any other one that is neither reserving nor copying. */
 #define STEP_NS (120 * (uint64_t)NSEC_PER_SEC)
 /* After the decision the guest stands until the destination is reached; that long it is tried. */
@@ -217,6 +219,14 @@ static struct json_object *with_downtime(const struct move *move)
 	return request;
 }
 
+/* Of QEMU's stop, and of what it has left to send. */
+static uint64_t stand_time(const struct move *move)
+{
+	uint64_t most_ns = DOWNTIME_TIMES * move->downtime_ms * NSEC_PER_MSEC + ANSWER_NS;
+
+	return most_ns > STAND_NS ? most_ns : STAND_NS;
+}
+
 /* #8 to #10: it stands, and all of it is at the destination */
 static int hand_over(struct move *move)
 {
@@ -224,7 +234,7 @@ static int hand_over(struct move *move)
 	bool has_frames;
 	int ret;
 
-	move->channels.timeout_ns = STAND_NS;
+	move->channels.timeout_ns = stand_time(move);
 	begin_stage(move, 8, "stopping");
 	ret = ask(move, HERE, "halt", with_downtime(move));
 	if (!ret) {
@@ -233,6 +243,7 @@ static int hand_over(struct move *move)
 	}
 	if (ret)
 		return ret;
+	move->channels.timeout_ns = STAND_NS;
 	move->result = json_object_get(answer_of(move, HERE));
 	has_frames = json_flag(move->result, "has_frames");
 	begin_stage(move, 10, "held frames");
