@@ -74,6 +74,9 @@ static int check_free(const char *name, bool *defined)
 		ret = -EBUSY;
 	}
 	lpar_free(&lpar);
+	/* They would change what it is started with next. */
+	if (!ret && !config_exists(name))
+		ret = config_refuse_drop_ins(name);
 	return ret;
 }
 
