@@ -48,6 +48,7 @@ struct channels {
 	uint64_t timeout_ns; /* of each step */
 	uint64_t beat_ns; /* CLOCK_MONOTONIC at which hosts are to hear of us */
 	bool deaf; /* there is no way back: whoever interrupts is not heard */
+	bool no_return; /* nor is a host that is lost once it has answered */
 	void (*progress)(struct channel *channel, struct json_object *progress);
 };
 

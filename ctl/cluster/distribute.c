@@ -107,6 +107,7 @@ static int write_all(struct distribution *it)
 
 	if (channels_ask(channels, "describe-write", NULL))
 		return channels_abort(channels, "") ? EXIT_FAILED : EXIT_ROLLED_BACK;
+	channels->no_return = true;
 	if (!channels_ask(channels, "describe-keep", NULL))
 		return EXIT_OK;
 	err("a host that was lost now may have its descriptions, or not: see 'lparctl export --all' there; the others have theirs");
