@@ -123,9 +123,11 @@ printf '#!/bin/bash\nprintf "%%s\\n" "$@" >%q\n' "$scratch/ssh" >"$scratch/bin/s
 chmod +x "$scratch/bin/ssh"
 PATH=$scratch/bin:$PATH
 check "nothing at the other end" says 1 "the connection is lost" cluster verify one
-for word in BatchMode=yes ConnectTimeout= ServerAliveInterval= ServerAliveCountMax=; do
+for word in BatchMode=yes ConnectTimeout= ServerAliveInterval= ServerAliveCountMax= \
+	ControlMaster=no ControlPath=none ClearAllForwardings=yes PermitLocalCommand=no; do
 	check "ssh has $word" grep -q "^-o$word" "$scratch/ssh"
 done
+check "no terminal, no agent, no X" same "$(grep -cxe -T -e -a -e -x "$scratch/ssh")" 3
 check "and knows where options end" grep -q "^-- [ab] lparctl execd$" <(xargs <"$scratch/ssh" | grep -o -e "-- .*")
 rm "$scratch/ssh"
 # Where no module is seen, or the guests of this machine would be saved, and ended.
