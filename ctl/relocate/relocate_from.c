@@ -174,7 +174,9 @@ static int open_connection(struct from *from)
 
 void from_close(struct from *from)
 {
-	nbd_detach(from->nbd.index);
+	/* It goes by itself when its server has, and its index may be another's by now. */
+	if (nbd_index_of(from->nbd.number, from->owner) == from->nbd.index)
+		nbd_detach(from->nbd.index);
 	end_server(from);
 }
 
@@ -373,7 +375,7 @@ static int replace(struct from *from)
 
 	if (ret)
 		from_close(from);
-	else if (index >= 0)
+	else if (index >= 0 && nbd_index_of(former, from->owner) == index)
 		nbd_detach(index);
 	free(former);
 	return ret;
