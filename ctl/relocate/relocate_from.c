@@ -35,6 +35,8 @@
 #define END_MS 2000
 /* Of either end of the disk. */
 #define SAMPLE_BYTES 65536
+#define SAMPLE_BLOCKS 64
+#define SAMPLE_BLOCK_BYTES 4096
 /* Reads under way: as many as the target may have. */
 #define THREADS "64"
 
@@ -111,11 +113,17 @@ static void end_server(struct from *from)
 static int take_sample(struct from *from, int fd, uint64_t deadline_ns, unsigned char *sample)
 {
 	uint32_t len = from->nbd.bytes < SAMPLE_BYTES ? from->nbd.bytes : SAMPLE_BYTES;
-	char *data = xalloc(2 * (size_t)len);
+	uint64_t apart = from->nbd.bytes / (SAMPLE_BLOCKS + 1) & -(uint64_t)SAMPLE_BLOCK_BYTES, at;
+	size_t size = 2 * (size_t)len;
+	char *data = xalloc(size + SAMPLE_BLOCKS * SAMPLE_BLOCK_BYTES);
 	int ret = nbd_read(fd, deadline_ns, 0, data, len);
 
 	ret = ret ? ret : nbd_read(fd, deadline_ns, from->nbd.bytes - len, data + len, len);
-	if (!ret && !EVP_Digest(data, 2 * (size_t)len, sample, NULL, EVP_sha256(), NULL))
+	for (at = apart; !ret && apart && at <= SAMPLE_BLOCKS * apart; at += apart) {
+		ret = nbd_read(fd, deadline_ns, at, data + size, SAMPLE_BLOCK_BYTES);
+		size += SAMPLE_BLOCK_BYTES;
+	}
+	if (!ret && !EVP_Digest(data, size, sample, NULL, EVP_sha256(), NULL))
 		ret = -ENOMEM;
 	free(data);
 	return ret;
