@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 57
+plan 65
 dir=$scratch/states
 mkdir -p "$dir"
 
@@ -87,6 +87,12 @@ check "meanwhile they hear that we are there" test "$(grep -cx '' "$scratch/hear
 check "words of a host are only words" says 1 "red" cluster verify one "$(via color)"
 check_fails "they do not color" grep -q $'\e' "$scratch/err"
 check "an answer without an end" took_less 60 says 1 "has no end" cluster verify one "$(via endless)"
+
+# Lost when it has answered: that is the end of it, or of nothing any more
+check "lost when it has stopped" says 5 "connection is lost" cluster save two --hosts a,b "$(via leaves write)"
+check "lost when it has ended all" exits 0 cluster save two --hosts a,b "$(via leaves discard)"
+check "lost when it has continued" exits 0 cluster save three --hosts a,b "$(via leaves resume)" --continue
+rm -r "${dir:?}"/{two,three}
 
 # Who gives up
 # gives_up COMMAND...: SIGINT to a save after the command succeeds, and once more when it
