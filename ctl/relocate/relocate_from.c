@@ -185,7 +185,7 @@ static int open_connection(struct from *from)
 
 void from_close(struct from *from)
 {
-	/* It goes by itself when its server has, and its index may be another's by now. */
+	/* Its index may be another's by now. */
 	if (nbd_index_of(from->nbd.number, from->owner) == from->nbd.index)
 		nbd_detach(from->nbd.index);
 	end_server(from);
