@@ -24,8 +24,25 @@ same_memory() {
 	same "$(qmp $home g human-monitor-command "command-line=xp /16xb 0x$1")" "$2"
 }
 
+# A start that has read its description just before it goes with its guest
+starts_too_late() {
+	local file=$scratch/c/root/etc/lparkit/late.lpar
+
+	describe c late
+	mv "$file" "$scratch/late"
+	mkfifo "$file"
+	start on c start late >"$scratch/late.out" 2>&1
+	exec 7>"$file"
+	cat "$scratch/late" >&7
+	rm "$file"
+	exec 7>&-
+	wait "$pid"
+	same $? 5 && grep -q "cannot copy" "$scratch/late.out" && [ ! -e "$(run_of c late)/qemu.pid" ]
+}
+
 hosts_up
 meanwhile
+check "who starts it as it is released is too late" starts_too_late
 check "it can move" exits 0 move --check
 check "and has not" lives_on a
 memory=$(qmp a g human-monitor-command "command-line=xp /16xb 0xf0000")
