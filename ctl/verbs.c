@@ -249,9 +249,11 @@ static const struct verb migrate_verbs[] = {
 	{ "status", migrate_status_verb, "[NAME]", "Migrations that this host has a part in." },
 	{ "cancel", migrate_cancel_verb, "NAME",
 	  "Give a migration up that was started here, as long as that can be.", true },
-	{ "recover", migrate_recover_verb, "NAME [--to HOST] [--via COMMAND] [--abandon]",
+	{ "recover", migrate_recover_verb,
+	  "NAME [--to HOST] [--via COMMAND] [--abandon [--source-gone]]",
 	  "After a crash: ask both hosts, and let the guest run where it lives;\n"
-	  "--abandon: a copy at the destination is of no use, its source has gone on.", true },
+	  "--abandon: a copy at the destination is of no use, its source has gone on;\n"
+	  "--source-gone: at the destination, and nobody is there to ask.", true },
 	{ NULL },
 };
 

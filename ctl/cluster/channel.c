@@ -328,14 +328,18 @@ static void read_channel(struct channels *channels, struct channel *channel)
 	}
 }
 
-/* Of those that have nothing to say it is of interest whether they are lost: all is given up. */
+/*
+ * Of those that have nothing to say it is of interest whether they are lost, as long as all can
+ * be given up.
+ */
 static size_t add_pollfds(const struct channels *channels, struct pollfd *pfd, bool undoing)
 {
 	size_t i, n = 0;
 
 	for (i = 0; i < channels->n; i++) {
 		const struct channel *channel = &channels->channel[i];
-		bool watched = channel->pending || (!channel->dead && !undoing);
+		bool watched = channel->pending ||
+			       (!channel->dead && !undoing && !channels->no_return);
 
 		pfd[i].fd = watched ? channel->from : -1;
 		pfd[i].events = channel->pending ? POLLIN : 0;

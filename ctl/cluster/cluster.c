@@ -271,6 +271,7 @@ static int resume_guests(struct cluster *cluster)
 	uint64_t at_ns;
 	int ret = arm(cluster, "open", RESUME_AHEAD_NS, &at_ns);
 
+	cluster->channels.no_return = true;
 	if (!ret)
 		ret = channels_ask(&cluster->channels, "resume", NULL);
 	if (!ret)
@@ -306,6 +307,7 @@ static int finish_save(struct cluster *cluster)
 {
 	int ret;
 
+	cluster->channels.no_return = true;
 	if (!cluster->go_on)
 		return channels_ask(&cluster->channels, "discard", NULL);
 	ret = resume_guests(cluster);

@@ -48,6 +48,7 @@ struct channels {
 	uint64_t timeout_ns; /* of each step */
 	uint64_t beat_ns; /* CLOCK_MONOTONIC at which hosts are to hear of us */
 	bool deaf; /* there is no way back: whoever interrupts is not heard */
+	bool no_return; /* nor is a host that is lost once it has answered */
 	void (*progress)(struct channel *channel, struct json_object *progress);
 };
 
@@ -286,6 +287,8 @@ int enter_undo(struct session *session);
 
 /* move_record.c: on which host a guest lives */
 #define MOVE_AWAY "destination" /* the decision, once there is one */
+/* A step in which a guest stands may take so many times --downtime. */
+#define DOWNTIME_TIMES 10
 #define HOST_ID_CHARS 32
 const char *host_id(char *buf, size_t size);
 int move_load(const char *name, struct json_object **record);

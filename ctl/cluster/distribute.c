@@ -129,6 +129,7 @@ static int write_all(struct distribution *it)
 
 	if (channels_ask(channels, "describe-write", NULL))
 		return undo(channels);
+	channels->no_return = true;
 	if (!channels_ask(channels, "describe-keep", NULL))
 		return EXIT_OK;
 	err("a host that was lost now may have its descriptions, or not: see 'lparctl export --all' there; the others have theirs");

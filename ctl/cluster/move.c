@@ -14,11 +14,16 @@
 
 /* Of a step while the guest stands, before it is decided: then it goes on where it was. */
 #define STAND_NS (60 * (uint64_t)NSEC_PER_SEC)
+/* For the source to say that it has given up itself. */
+#define ANSWER_NS (10 * (uint64_t)NSEC_PER_SEC)
 /* Of any other one that is neither reserving nor copying. */
 #define STEP_NS (120 * (uint64_t)NSEC_PER_SEC)
 /* After the decision the guest stands until the destination is reached; that long it is tried. */
 #define RETRY_NS (600 * (uint64_t)NSEC_PER_SEC)
 #define RETRY_MS 5000
+
+#define IF_GONE \
+	"; if the source is gone for good, --abandon --source-gone gives this copy up: then start it anew"
 
 /* --- requests --- */
 
@@ -214,6 +219,14 @@ static struct json_object *with_downtime(const struct move *move)
 	return request;
 }
 
+/* Of QEMU's stop, and of what it has left to send. */
+static uint64_t stand_time(const struct move *move)
+{
+	uint64_t most_ns = DOWNTIME_TIMES * move->downtime_ms * NSEC_PER_MSEC + ANSWER_NS;
+
+	return most_ns > STAND_NS ? most_ns : STAND_NS;
+}
+
 /* #8 to #10: it stands, and all of it is at the destination */
 static int hand_over(struct move *move)
 {
@@ -221,7 +234,7 @@ static int hand_over(struct move *move)
 	bool has_frames;
 	int ret;
 
-	move->channels.timeout_ns = STAND_NS;
+	move->channels.timeout_ns = stand_time(move);
 	begin_stage(move, 8, "stopping");
 	ret = ask(move, HERE, "halt", with_downtime(move));
 	if (!ret) {
@@ -230,6 +243,7 @@ static int hand_over(struct move *move)
 	}
 	if (ret)
 		return ret;
+	move->channels.timeout_ns = STAND_NS;
 	move->result = json_object_get(answer_of(move, HERE));
 	has_frames = json_flag(move->result, "has_frames");
 	begin_stage(move, 10, "held frames");
@@ -354,11 +368,25 @@ static int stay(struct move *move, const struct sides *sides)
 	return EXIT_ROLLED_BACK;
 }
 
+/* Any other host knows nothing of it, and that says nothing. */
+static bool is_destination(const struct move *move, const struct sides *sides)
+{
+	struct json_object *record = json_object_object_get(sides->left, "record");
+
+	if (!strcmp(json_text(record, "peer_id"), json_text(sides->entered, "host_id")))
+		return true;
+	err("guest %s: the host that was asked is not the one that it goes to, %s: name that by --to",
+	    move->name, json_text(record, "peer"));
+	return false;
+}
+
 /* By the source's record. Exit code; 5: it is as if nothing had been. */
 static int follow_record(struct move *move, const struct sides *sides)
 {
 	if (!record_is(sides->left, "source", move->id))
 		return stay(move, sides);
+	if (!is_destination(move, sides))
+		return EXIT_FAILED;
 	if (is_away(sides->left))
 		return finish_move(move, sides);
 	return decide_late(move, sides);
@@ -443,9 +471,28 @@ int move_resolve(struct move *move)
 		code = resolve_once(move, &reached);
 	}
 	if (!reached)
-		err("guest %s: it stands where it is whole until 'lparctl migrate recover %s' reaches both hosts",
-		    move->name, move->name);
+		err("guest %s: it stands where it is whole until 'lparctl migrate recover %s' reaches both hosts%s",
+		    move->name, move->name, move->arrived ? IF_GONE : "");
 	return code;
+}
+
+/* By the operator's word, in place of that of a source that is gone. Exit code. */
+int move_abandon(struct move *move)
+{
+	struct json_object *request = json_object_new_object();
+	int ret;
+
+	move_name_hosts(move);
+	ret = channel_open(&move->channels, &move->channels.channel[HERE]);
+	json_put_flag(request, "source_gone", true);
+	if (ret) {
+		json_object_put(request);
+		return EXIT_FAILED;
+	}
+	if (insist_with(move, HERE, "abandon", request))
+		return EXIT_FAILED;
+	say("%s: its copy here is given up", move->name);
+	return EXIT_OK;
 }
 
 /* Before the decision all is undone; from then on the record is followed. */

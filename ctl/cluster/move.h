@@ -28,6 +28,7 @@ struct move {
 	bool decided; /* or it may be */
 	bool arrived; /* this host is the destination */
 	bool abandons; /* the operator knows that a copy is of no use */
+	bool orphaned; /* and that nobody is there to ask */
 	struct json_object *stages;
 	uint64_t stage_ns; /* CLOCK_MONOTONIC at which the last one has begun */
 	struct json_object *result; /* of the copy */
@@ -42,5 +43,6 @@ struct json_object *answer_of(const struct move *move, int host);
 void move_name_hosts(struct move *move);
 int move_reach(struct move *move, int host, struct json_object **state);
 int move_resolve(struct move *move); /* exit code */
+int move_abandon(struct move *move); /* exit code */
 
 #endif /* MOVE_H */

@@ -133,6 +133,10 @@ static int parse_word(struct args *args, struct move *move, const char *verb)
 		*(recovers ? &move->abandons : &move->check) = true;
 		return EXIT_OK;
 	}
+	if (recovers && next_flag(args, "--source-gone")) {
+		move->orphaned = true;
+		return EXIT_OK;
+	}
 	if (args->argv[0][0] == '-' || move->name)
 		return usage("'%s' is unknown to migrate %s", args->argv[0], verb);
 	move->name = next_arg(args);
@@ -162,6 +166,9 @@ int move_parse(struct args *args, struct move *move, const char *verb)
 		ret = parse_word(args, move, verb);
 	if (!ret && (!move->name || (strcmp(verb, "recover") && !move->to)))
 		ret = usage("migrate %s NAME%s", verb, strcmp(verb, "recover") ? " --to HOST" : "");
+	if (!ret && move->orphaned && !move->abandons)
+		ret = usage(
+			"--source-gone needs --abandon: a copy that nobody can tell to run goes");
 	if (!ret && !name_is_valid(move->name))
 		ret = usage("'%s' is no name for an LPAR: 1-31 of a-z 0-9 . _ -", move->name);
 	if (ret)

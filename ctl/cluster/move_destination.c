@@ -74,6 +74,9 @@ static int check_free(const char *name, bool *defined)
 		ret = -EBUSY;
 	}
 	lpar_free(&lpar);
+	/* They would change what it is started with next. */
+	if (!ret && !config_exists(name))
+		ret = config_refuse_drop_ins(name);
 	return ret;
 }
 
@@ -462,21 +465,54 @@ static int give_back(struct session *session, bool defined)
 	return ret;
 }
 
-/* Nobody but the source may say that what is whole here is of no use. */
-static int check_source(const char *name, struct json_object *record, struct json_object *request)
+/* Who has let it run may have been killed before that was off the record. */
+static int check_stands(struct session *session)
+{
+	struct json_object *info;
+	struct guest *guest;
+	char path[PATH_MAX];
+	bool runs;
+	int ret;
+
+	if (!session->n_guests || !move_guest(session)->pid)
+		return 0;
+	guest = move_guest(session);
+	ret = guest_connect(guest);
+	if (!ret)
+		ret = guest_call(guest, "query-status", NULL, -1, &info);
+	if (ret)
+		return guest_failed(guest, "does it run?", ret);
+	runs = !strcmp(json_text(info, "status"), "running");
+	json_object_put(info);
+	if (!runs)
+		return 0;
+	err("guest %s runs here, and so it lives here: only its record is left to remove, %s",
+	    guest->name, move_path(path, sizeof(path), guest->name));
+	return -EBUSY;
+}
+
+/*
+ * Nobody but the source may say that what is whole here is of no use; or an operator who knows
+ * that the source is gone.
+ */
+static int check_source(struct session *session, struct json_object *record,
+			struct json_object *request)
 {
 	const char *source = json_text(record, "peer_id");
 
+	if (json_flag(request, "source_gone"))
+		return check_stands(session);
 	if (!json_flag(record, "prepared") || !strcmp(source, json_text(request, "host_id")))
 		return 0;
-	err("LPAR %s: the host that was asked is not the one that its guest came from, %s: name that by --to",
-	    name, json_text(record, "peer"));
+	err("LPAR %s: the host that was asked is not the one that its guest came from, %s: name that by --to; if it is gone for good, or was installed anew, run 'lparctl migrate recover %s --abandon --source-gone' here",
+	    session->name, json_text(record, "peer"), session->name);
 	return -EPERM;
 }
 
 /*
- * abandon: {name, id, host_id, keeps_config}: the guest lives at the source, which has said so;
- * or here, but its QEMU is gone, and only what describes it is left
+ * abandon: {name, id, host_id, keeps_config, source_gone}: the guest lives at the source, which
+ * has said so; or here, but its QEMU is gone, and only what describes it is left; or the source
+ * is gone, as an operator says, who gives this copy up
  */
 int enter_abandon(struct session *session, struct json_object *request, struct json_object **result)
 {
@@ -485,7 +521,7 @@ int enter_abandon(struct session *session, struct json_object *request, struct j
 
 	(void)result;
 	if (!ret)
-		ret = check_source(session->name, record, request);
+		ret = check_source(session, record, request);
 	if (!ret && json_flag(request, "keeps_config"))
 		ret = keep_config(session->name);
 	if (!ret)

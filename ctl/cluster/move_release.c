@@ -12,6 +12,9 @@
 #include "cluster/move_source.h"
 #include "throttle/throttle.h"
 
+/* Of former drop-ins that are kept beside each other. */
+#define DROP_INS_MOST 99
+
 char *leave_frames_path(const struct guest *guest)
 {
 	char path[PATH_MAX];
@@ -79,13 +82,36 @@ int leave_decide(struct session *session, struct json_object *request, struct js
 	return ret;
 }
 
-/* A description that stays would start the guest here once more. */
+/* Those of an earlier move make way, whoever has put drop-ins there. */
+static int retire_drop_ins(const char *from, const char *to)
+{
+	char path[PATH_MAX + 16];
+	unsigned int n;
+
+	snprintf(path, sizeof(path), "%s", to);
+	for (n = 1; rename(from, path); n++) {
+		if (errno == ENOENT)
+			return 0;
+		if ((errno != ENOTEMPTY && errno != EEXIST) || n > DROP_INS_MOST)
+			return -errno;
+		snprintf(path, sizeof(path), "%s.%u", to, n);
+	}
+	return sync_parent(to);
+}
+
+/* A description that stays would start the guest here once more; drop-ins would change another. */
 static int retire_config(const char *name)
 {
 	char from[PATH_MAX], to[PATH_MAX];
+	int ret;
 
+	rooted(from, sizeof(from), "/etc/lparkit/%s.lpar.d", name);
+	rooted(to, sizeof(to), "/etc/lparkit/%s.lpar.moved.d", name);
+	ret = retire_drop_ins(from, to);
 	rooted(from, sizeof(from), "/etc/lparkit/%s.lpar", name);
 	rooted(to, sizeof(to), "/etc/lparkit/%s.lpar.moved", name);
+	if (ret)
+		return ret;
 	if (!rename(from, to))
 		return sync_parent(to);
 	return errno == ENOENT ? 0 : -errno;

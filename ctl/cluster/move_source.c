@@ -25,8 +25,7 @@
 #define SLOW_PASSES 10
 /* For a guest that stands to be sent, in ms: QEMU does not judge that, we do. */
 #define DOWNTIME_MOST_MS 2000000
-/* A guest that stands goes on here after so many times of what it may, but not before that. */
-#define DOWNTIME_TIMES 10
+/* A guest that stands goes on here after DOWNTIME_TIMES of what it may, but not before that. */
 #define STAND_LEAST_MS 30000
 /* A request with so much in it has room in a pipe. */
 #define CHUNK_BYTES (24 << 10)

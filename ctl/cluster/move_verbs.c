@@ -37,7 +37,14 @@ static int ask_other(struct move *move)
 	return ret ? EXIT_FAILED : EXIT_OK;
 }
 
-/* recover NAME [--to HOST] [--via COMMAND] [--abandon] */
+static int refuse_gone(const char *name)
+{
+	err("LPAR %s: this host is not the destination of a migration: --source-gone is for that",
+	    name);
+	return EXIT_FAILED;
+}
+
+/* recover NAME [--to HOST] [--via COMMAND] [--abandon [--source-gone]] */
 int migrate_recover_verb(struct args *args)
 {
 	struct json_object *record = NULL;
@@ -62,9 +69,13 @@ int migrate_recover_verb(struct args *args)
 		ret = EXIT_FAILED;
 	}
 	session_unlock();
+	if (!ret && move.orphaned && !move.arrived)
+		ret = refuse_gone(move.name);
 	if (!ret && move.to && !*move.id)
 		ret = ask_other(&move);
-	if (!ret && *move.id) {
+	if (!ret && move.orphaned) {
+		ret = move_abandon(&move);
+	} else if (!ret && *move.id) {
 		ret = move_resolve(&move);
 		ret = ret == EXIT_ROLLED_BACK ? EXIT_OK : ret;
 	} else if (!ret) {

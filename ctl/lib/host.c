@@ -11,13 +11,22 @@
 
 /*
  * A connection that has broken without a word is noticed in 15 s, well before an execd
- * gives us up. Nobody is there to be asked for a password.
+ * gives us up. Nobody is there to be asked for a password. It is ours alone, whatever the
+ * user's ssh_config says: a shared one dies with its master, and neither a terminal, an agent
+ * nor a forwarded port is a host's to have.
  */
 static const char *const ssh[] = { "ssh",
 				   "-oBatchMode=yes",
 				   "-oConnectTimeout=10",
 				   "-oServerAliveInterval=5",
 				   "-oServerAliveCountMax=3",
+				   "-oControlMaster=no",
+				   "-oControlPath=none",
+				   "-oClearAllForwardings=yes",
+				   "-oPermitLocalCommand=no",
+				   "-T",
+				   "-a",
+				   "-x",
 				   "--",
 				   NULL };
 

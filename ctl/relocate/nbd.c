@@ -191,7 +191,12 @@ int nbd_attach(int fd, const char *owner, struct nbd *nbd)
 	ret = nl_send(nlh, on_connected, nbd);
 	if (!ret && nbd->index < 0)
 		ret = -EBADMSG;
-	return ret ? ret : find_number(nbd);
+	if (ret)
+		return ret;
+	ret = find_number(nbd);
+	if (ret)
+		nbd_detach(nbd->index);
+	return ret;
 }
 
 /* What is under way there ends with an error. */

@@ -33,8 +33,10 @@
 #define PAUSE_MOST_NS (15 * NSEC_PER_SEC)
 #define TICK_MS 200
 #define END_MS 2000
-/* Of either end of the disk. */
+/* Of either end of the disk, and between them. */
 #define SAMPLE_BYTES 65536
+#define SAMPLE_BLOCKS 64
+#define SAMPLE_BLOCK_BYTES 4096
 /* Reads under way: as many as the target may have. */
 #define THREADS "64"
 
@@ -107,15 +109,24 @@ static void end_server(struct from *from)
 	from->pid = 0;
 }
 
-/* By the first and the last blocks: partition tables, labels and UUIDs are there. */
+/*
+ * By the first and the last blocks: partition tables, labels and UUIDs are there. Clones of one
+ * image have the same ones; so by blocks that are spread evenly, too.
+ */
 static int take_sample(struct from *from, int fd, uint64_t deadline_ns, unsigned char *sample)
 {
 	uint32_t len = from->nbd.bytes < SAMPLE_BYTES ? from->nbd.bytes : SAMPLE_BYTES;
-	char *data = xalloc(2 * (size_t)len);
+	uint64_t apart = from->nbd.bytes / (SAMPLE_BLOCKS + 1) & -(uint64_t)SAMPLE_BLOCK_BYTES, at;
+	size_t size = 2 * (size_t)len;
+	char *data = xalloc(size + SAMPLE_BLOCKS * SAMPLE_BLOCK_BYTES);
 	int ret = nbd_read(fd, deadline_ns, 0, data, len);
 
 	ret = ret ? ret : nbd_read(fd, deadline_ns, from->nbd.bytes - len, data + len, len);
-	if (!ret && !EVP_Digest(data, 2 * (size_t)len, sample, NULL, EVP_sha256(), NULL))
+	for (at = apart; !ret && apart && at <= SAMPLE_BLOCKS * apart; at += apart) {
+		ret = nbd_read(fd, deadline_ns, at, data + size, SAMPLE_BLOCK_BYTES);
+		size += SAMPLE_BLOCK_BYTES;
+	}
+	if (!ret && !EVP_Digest(data, size, sample, NULL, EVP_sha256(), NULL))
 		ret = -ENOMEM;
 	free(data);
 	return ret;
@@ -174,7 +185,9 @@ static int open_connection(struct from *from)
 
 void from_close(struct from *from)
 {
-	nbd_detach(from->nbd.index);
+	/* Its index may be another's by now. */
+	if (nbd_index_of(from->nbd.number, from->owner) == from->nbd.index)
+		nbd_detach(from->nbd.index);
 	end_server(from);
 }
 
@@ -219,16 +232,19 @@ int from_open(struct from *from, const char *volume, const char *place)
 
 /* --- while the disk arrives --- */
 
-/* Is the volume still there, and with this source, or without one if that is @lost? */
+/*
+ * Is the volume still there, and with this source, or without one if that is @lost? Who cannot
+ * tell, for want of memory or the like, looks again.
+ */
 static enum state look(const struct from *from, bool lost)
 {
 	char *source = relocate_table_word(from->volume, 1);
-	bool same = source && !strcmp(source, lost ? "-" : from->nbd.number), complete;
+	bool same = !source || !strcmp(source, lost ? "-" : from->nbd.number), complete;
 	int ret = relocate_is_complete(from->volume, &complete);
 
 	free(source);
 	if (ret)
-		return GONE;
+		return ret == -ENXIO || ret == -EINVAL ? GONE : SERVES;
 	/* It was before, as a complete volume has no source. */
 	if (complete)
 		return COMPLETE;
@@ -236,16 +252,20 @@ static enum state look(const struct from *from, bool lost)
 }
 
 /* First the volume lets go of it: the number may be that of another disk soon. */
-static void lose(struct from *from)
+static int lose(struct from *from)
 {
-	relocate_give_source(from->volume, "-");
+	int ret = relocate_give_source(from->volume, "-");
+
 	from_close(from);
+	return ret;
 }
 
 static int end(struct from *from, enum state state, bool lost)
 {
+	int ret = 0;
+
 	if (state == SERVES && !lost)
-		lose(from);
+		ret = lose(from);
 	else if (!lost)
 		from_close(from);
 	switch (state) {
@@ -259,6 +279,8 @@ static int end(struct from *from, enum state state, bool lost)
 		say("%s has been given another source", from->volume);
 		return EXIT_OK;
 	default:
+		if (ret)
+			err("cannot take the source from %s: %s", from->volume, strerror(-ret));
 		err("%s has no source now: 'lparctl relocate connect %s %s' gives it back",
 		    from->volume, from->volume, from->place);
 		return EXIT_FAILED;
@@ -298,17 +320,19 @@ static enum state regain(struct from *from, int *code)
 	uint64_t now = now_ns(CLOCK_MONOTONIC), deadline = now + from->patience_ns, next = now;
 	uint64_t pause = PAUSE_NS;
 	enum state state = SERVES;
+	bool let_go;
 	int ret = 0;
 
 	*code = EXIT_OK;
 	err("%s: the connection to %s is lost", from->volume, from->place);
-	lose(from);
+	let_go = !lose(from);
 	while (!interrupted()) {
-		state = look(from, true);
+		let_go = let_go || !relocate_give_source(from->volume, "-");
+		state = look(from, let_go);
 		now = now_ns(CLOCK_MONOTONIC);
 		if (state != SERVES)
 			break;
-		if (now >= next) {
+		if (let_go && now >= next) {
 			ret = connect_again(from);
 			if (!ret)
 				return SERVES;
@@ -373,7 +397,7 @@ static int replace(struct from *from)
 
 	if (ret)
 		from_close(from);
-	else if (index >= 0)
+	else if (index >= 0 && nbd_index_of(former, from->owner) == index)
 		nbd_detach(index);
 	free(former);
 	return ret;

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 57
+plan 65
 dir=$scratch/states
 mkdir -p "$dir"
 
@@ -88,6 +88,12 @@ check "words of a host are only words" says 1 "red" cluster verify one "$(via co
 check_fails "they do not color" grep -q $'\e' "$scratch/err"
 check "an answer without an end" took_less 60 says 1 "has no end" cluster verify one "$(via endless)"
 
+# Lost when it has answered: that is the end of it, or of nothing any more
+check "lost when it has stopped" says 5 "connection is lost" cluster save two --hosts a,b "$(via leaves write)"
+check "lost when it has ended all" exits 0 cluster save two --hosts a,b "$(via leaves discard)"
+check "lost when it has continued" exits 0 cluster save three --hosts a,b "$(via leaves resume)" --continue
+rm -r "${dir:?}"/{two,three}
+
 # Who gives up
 # gives_up COMMAND...: SIGINT to a save after the command succeeds, and once more when it
 # has been heard; the exit code of the save
@@ -123,9 +129,11 @@ printf '#!/bin/bash\nprintf "%%s\\n" "$@" >%q\n' "$scratch/ssh" >"$scratch/bin/s
 chmod +x "$scratch/bin/ssh"
 PATH=$scratch/bin:$PATH
 check "nothing at the other end" says 1 "the connection is lost" cluster verify one
-for word in BatchMode=yes ConnectTimeout= ServerAliveInterval= ServerAliveCountMax=; do
+for word in BatchMode=yes ConnectTimeout= ServerAliveInterval= ServerAliveCountMax= \
+	ControlMaster=no ControlPath=none ClearAllForwardings=yes PermitLocalCommand=no; do
 	check "ssh has $word" grep -q "^-o$word" "$scratch/ssh"
 done
+check "no terminal, no agent, no X" same "$(grep -cxe -T -e -a -e -x "$scratch/ssh")" 3
 check "and knows where options end" grep -q "^-- [ab] lparctl execd$" <(xargs <"$scratch/ssh" | grep -o -e "-- .*")
 rm "$scratch/ssh"
 # Where no module is seen, or the guests of this machine would be saved, and ended.

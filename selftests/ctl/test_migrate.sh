@@ -24,14 +24,38 @@ same_memory() {
 	same "$(qmp $home g human-monitor-command "command-line=xp /16xb 0x$1")" "$2"
 }
 
+# A start that has read its description just before it goes with its guest
+starts_too_late() {
+	local file=$scratch/c/root/etc/lparkit/late.lpar
+
+	describe c late
+	mv "$file" "$scratch/late"
+	mkfifo "$file"
+	start on c start late >"$scratch/late.out" 2>&1
+	exec 7>"$file"
+	cat "$scratch/late" >&7
+	rm "$file"
+	exec 7>&-
+	wait "$pid"
+	same $? 5 && grep -q "cannot copy" "$scratch/late.out" && [ ! -e "$(run_of c late)/qemu.pid" ]
+}
+
 hosts_up
 meanwhile
+check "who starts it as it is released is too late" starts_too_late
 check "it can move" exits 0 move --check
 check "and has not" lives_on a
 memory=$(qmp a g human-monitor-command "command-line=xp /16xb 0xf0000")
+drop_ins=$scratch/a/root/etc/lparkit/g.lpar.d
+mkdir "$drop_ins" "$scratch/b/root/etc/lparkit/g.lpar.d"
+printf '[lpar]\nweight=300\n' | tee "$drop_ins/own.conf" >"$scratch/b/root/etc/lparkit/g.lpar.d/left.conf"
+check "not where drop-ins were left" says 5 "left.conf would be part" move
+rm -r "$scratch/b/root/etc/lparkit/g.lpar.d"
 check "it moves" exits 0 move
 check "it lives there" lives_on b
 find_home
+check "its drop-ins are kept, and are not in force" test ! -e "$drop_ins" -a \
+	-e "${drop_ins%.d}.moved.d/own.conf"
 check "with its memory" same_memory f0000 "$memory"
 check "its description has moved, too" test -e "$scratch/b/root/etc/lparkit/g.lpar" -a \
 	! -e "$scratch/a/root/etc/lparkit/g.lpar"

@@ -66,6 +66,48 @@ ask_another() {
 	tell_move ask_another
 }
 
+# The same from the source, whether it is decided or not: nothing of it is given up there.
+asks_another_from_source() {
+	moves_with "$1" "${@:3}"
+	migrate $home recover g --to c >"$scratch/recovered" 2>&1 && cat "$scratch/recovered"
+	grep -q "is not the one that it goes to, $away:" "$scratch/recovered" &&
+		[ -e "$(record_of $home)" ] && exits 0 migrate $home recover g &&
+		find_home && lives_on "$2" && return
+	tell_move asks_another_from_source "$1"
+}
+
+# The source cannot give the word that its copy is waited for: it was installed anew, or is gone.
+outlives_source() {
+	local id=$scratch/$home/root/etc/machine-id
+
+	moves_with prepare kill-both
+	migrate $home recover g --to c >/dev/null 2>&1
+	cp "$id" "$scratch/machine-id"
+	printf '%032d\n' 7 >"$id"
+	migrate $away recover g --abandon >"$scratch/recovered" 2>&1
+	grep -q "abandon --source-gone' here" "$scratch/recovered" && [ -e "$(record_of $away)" ] &&
+		says 2 "needs --abandon" migrate $away recover g --source-gone &&
+		says 1 "is not the destination" migrate $home recover g --abandon --source-gone &&
+		exits 0 on $away migrate recover g --abandon --source-gone --via false &&
+		same "$(left)" "" && lives_on "$home"
+	local ret=$?
+	cp "$scratch/machine-id" "$id"
+	[ $ret = 0 ] || tell_move outlives_source
+}
+
+# What runs is no copy that waits.
+runs_already() {
+	moves_with prepare kill-both
+	migrate $home recover g --to c >/dev/null 2>&1
+	qmp $home g stop >/dev/null
+	qmp $away g cont >/dev/null
+	says 1 "runs here" on $away migrate recover g --abandon --source-gone --via false &&
+		same "$(statuses $home $away)" "paused running" || tell_move runs_already || return 1
+	qmp $away g stop >/dev/null
+	qmp $home g cont >/dev/null
+	recovers
+}
+
 # After "run" the destination has no record, and the source has.
 recover_there() {
 	local from=$home
@@ -142,6 +184,12 @@ check "a copy that is not decided on goes nowhere" moves_on
 check "the destination is not reached for a while" run_is_tried_again
 check "recover at both ends at once" recover_at_both
 check "recover asks a host that knows nothing" ask_another $away
+check "the same at the source, decided" asks_another_from_source run $away kill-before
+end_qemu $home
+echo "echo decide kill-before >$scratch/cut" >>"$scratch/end-qemu"
+check "not decided, and its QEMU is gone" asks_another_from_source prepare $away run "$scratch/end-qemu"
+check "the source was installed anew, or is gone" outlives_source
+check "but here it runs" runs_already
 check "recover at the destination, which has no record" recover_there
 check "its QEMU dies before it runs there" dies_before_run
 for op in copy finish; do
