@@ -640,9 +640,11 @@ void fcn_machine_job_done(struct fcn_machine *machine, int error, const char *wh
 	machine->job_done = true;
 	machine->job_error = error;
 	strscpy(machine->job_why, error ? why : "", sizeof(machine->job_why));
-	/* Disks come one by one, and the next one must not wait. */
-	if (!error && machine->job == FCN_JOB_HOLD)
+	/* Disks come one by one, and the next must not wait because of one that failed. */
+	if (machine->job == FCN_JOB_HOLD) {
+		machine->retry_at = now_ms + FCN_TICK_MS / 2;
 		return;
+	}
 	machine->retry_at = now_ms + machine->backoff_ms;
 	machine->backoff_ms = min_t(u32, 2 * machine->backoff_ms, FCN_BACKOFF_LAST_MS);
 }

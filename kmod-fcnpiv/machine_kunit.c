@@ -375,8 +375,11 @@ static void disks_are_held_before_all_is_well(struct kunit *test)
 	host->machine.backoff_ms = FCN_BACKOFF_LAST_MS;
 	fcn_world_run_host(test, world, host);
 	KUNIT_EXPECT_EQ(test, (int)host->job.job, (int)FCN_JOB_HOLD);
-	fcn_machine_job_done(&host->machine, 0, "", world->now_ms);
+	fcn_machine_job_done(&host->machine, -EBUSY, "disk sdb is in use", world->now_ms);
 	host->job.job = FCN_JOB_NONE;
+	fcn_world_run_host(test, world, host);
+	KUNIT_EXPECT_EQ(test, (int)host->job.job, (int)FCN_JOB_NONE);
+	world->now_ms += FCN_TICK_MS;
 	fcn_world_run_host(test, world, host);
 	KUNIT_EXPECT_EQ(test, (int)host->job.job, (int)FCN_JOB_HOLD);
 }
