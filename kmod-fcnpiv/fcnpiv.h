@@ -160,7 +160,7 @@ struct fcn_view {
  * @goes_back: the operation is being undone
  * @switched: the LPAR lives at the destination
  * @has_token: of the source: the original may be logged in elsewhere
- * @is_away: it went to another host and has not come back
+ * @is_away: it lives on another host: it went there, or has not come from there
  * @abort: going back is asked for
  * @confirmed: bits of enum fcn_confirm, in this step
  * @gone_by: how the last logout of the original was confirmed
