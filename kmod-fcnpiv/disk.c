@@ -329,17 +329,15 @@ static bool is_online(struct scsi_device *sdev)
 	return rport && rport->port_state == FC_PORTSTATE_ONLINE;
 }
 
-/* Each device holds the tags that are counted. Those that are being scanned have commands, too. */
+/* As fcn_disk_look() counts them: not by the tags of a host that may be being removed. */
 static bool has_commands(struct Scsi_Host *shost)
 {
 	struct scsi_device *sdev;
-	bool busy = false;
+	unsigned int busy = 0;
 
-	shost_for_each_device(sdev, shost) {
-		busy = scsi_host_busy(shost);
-		scsi_device_put(sdev);
-		break;
-	}
+	shost_for_each_device(sdev, shost)
+		if (sdev->is_visible)
+			busy += scsi_device_busy(sdev);
 	return busy;
 }
 
@@ -364,7 +362,11 @@ void fcn_disk_calm(struct Scsi_Host *shost)
 	read_poll_timeout(is_scanned, busy, !busy, FCN_CALM_LOOK_US, FCN_CALM_US, false, shost);
 	shost_for_each_device(sdev, shost) {
 		mutex_lock(&sdev->state_mutex);
-		if (is_online(sdev))
+		/*
+		 * The transport lets go what is below a target that was added: one that
+		 * is still being scanned would wait for ever, and fcoe's rtnl with it.
+		 */
+		if (sdev->is_visible && is_online(sdev))
 			scsi_internal_device_block_nowait(sdev);
 		mutex_unlock(&sdev->state_mutex);
 	}
