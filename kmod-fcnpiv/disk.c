@@ -107,6 +107,30 @@ unsigned int fcn_disk_look(struct Scsi_Host *shost, struct fcn_luns *luns)
 	return busy;
 }
 
+/**
+ * fcn_disk_is_open() - does somebody use a disk behind a SCSI host?
+ * @shost: of a port
+ *
+ * Context: process.
+ * Return: true if so.
+ */
+bool fcn_disk_is_open(struct Scsi_Host *shost)
+{
+	struct scsi_device *sdev;
+
+	shost_for_each_device(sdev, shost) {
+		struct fcn_lun lun = {};
+
+		if (is_disk(sdev))
+			look_at_gendisk(sdev, &lun);
+		if (lun.openers) {
+			scsi_device_put(sdev);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Who registered as the original may go on as the original, but not under the other name. */
 static int probe_one(struct scsi_device *sdev, const struct fcn_names *names,
 		     enum fcn_port port, char *why)

@@ -405,6 +405,7 @@ unsigned int fcn_disk_look(struct Scsi_Host *shost, struct fcn_luns *luns);
 int fcn_disk_probe(const struct fcn_names *names, enum fcn_port port, char *why);
 int fcn_disk_claim(struct fcn_work *work);
 void fcn_disk_free(struct fcn_work *work, bool writable);
+bool fcn_disk_is_open(struct Scsi_Host *shost);
 bool fcn_disk_is_claimed(const struct fcn_work *work, dev_t devt);
 void fcn_disk_calm(struct Scsi_Host *shost);
 void fcn_disk_uncalm(struct Scsi_Host *shost);

@@ -228,10 +228,16 @@ static void order(struct fcn_machine *machine, struct look *look, enum fcn_job j
 		look->order = (struct fcn_order){ .job = job, .port = port };
 }
 
+/*
+ * Some drivers call a port failed at each loss of its link, and bring it back by
+ * themselves. As long as a disk of it is open it may come back; when it does not,
+ * the transport takes its disks away.
+ */
 static bool is_lost(const struct fcn_port_view *port)
 {
-	return port->state == FCN_PORT_STATE_ABSENT || port->state == FCN_PORT_STATE_REFUSED ||
-	       port->state == FCN_PORT_STATE_NO_NPIV;
+	if (port->state == FCN_PORT_STATE_REFUSED || port->state == FCN_PORT_STATE_NO_NPIV)
+		return !port->open[0];
+	return port->state == FCN_PORT_STATE_ABSENT;
 }
 
 static bool is_fit(const struct fcn_port_view *port)

@@ -357,6 +357,26 @@ static void the_guests_port_comes_back(struct kunit *test)
 	}
 }
 
+/* Its link was lost for a moment, and the driver calls that a failure. */
+static void the_guests_port_may_fail_and_come_back(struct kunit *test)
+{
+	struct fcn_world *world = fcn_world_new(test, 62, 0);
+	struct fcn_host *source = &world->host[SOURCE];
+
+	world->may_switch = false;
+	fcn_world_start_source(test, world);
+	KUNIT_ASSERT_TRUE(test, fcn_world_run_to(test, world, SOURCE, FCN_STEP_ON_M));
+	fcn_world_set_port(source, FCN_PORT_MAINTENANCE, FCN_PORT_STATE_REFUSED);
+	world->now_ms += FCN_BACKOFF_LAST_MS;
+	fcn_world_run_host(test, world, source);
+	KUNIT_EXPECT_EQ(test, (int)source->job.job, (int)FCN_JOB_NONE);
+	/* It does not: the transport has taken the disks away. */
+	source->has_disks[FCN_PORT_MAINTENANCE] = false;
+	fcn_world_run_host(test, world, source);
+	KUNIT_EXPECT_EQ(test, (int)source->job.job, (int)FCN_JOB_LOGIN);
+	KUNIT_EXPECT_EQ(test, (int)source->job.port, (int)FCN_PORT_MAINTENANCE);
+}
+
 static void another_job_is_no_proof(struct kunit *test)
 {
 	struct fcn_world *world = fcn_world_new(test, 60, 0);
@@ -616,6 +636,7 @@ static struct kunit_case machine_cases[] = {
 	KUNIT_CASE(a_name_elsewhere_is_waited_for),
 	KUNIT_CASE(a_logout_does_not_end_at_another_adapter),
 	KUNIT_CASE(the_guests_port_comes_back),
+	KUNIT_CASE(the_guests_port_may_fail_and_come_back),
 	KUNIT_CASE(another_job_is_no_proof),
 	KUNIT_CASE(disks_are_held_before_all_is_well),
 	KUNIT_CASE(what_comes_late_is_held),
