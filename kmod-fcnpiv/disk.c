@@ -107,6 +107,30 @@ unsigned int fcn_disk_look(struct Scsi_Host *shost, struct fcn_luns *luns)
 	return busy;
 }
 
+/**
+ * fcn_disk_is_open() - does somebody use a disk behind a SCSI host?
+ * @shost: of a port
+ *
+ * Context: process.
+ * Return: true if so.
+ */
+bool fcn_disk_is_open(struct Scsi_Host *shost)
+{
+	struct scsi_device *sdev;
+
+	shost_for_each_device(sdev, shost) {
+		struct fcn_lun lun = {};
+
+		if (is_disk(sdev))
+			look_at_gendisk(sdev, &lun);
+		if (lun.openers) {
+			scsi_device_put(sdev);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Who registered as the original may go on as the original, but not under the other name. */
 static int probe_one(struct scsi_device *sdev, const struct fcn_names *names,
 		     enum fcn_port port, char *why)
@@ -329,17 +353,15 @@ static bool is_online(struct scsi_device *sdev)
 	return rport && rport->port_state == FC_PORTSTATE_ONLINE;
 }
 
-/* Each device holds the tags that are counted. Those that are being scanned have commands, too. */
+/* As fcn_disk_look() counts them: not by the tags of a host that may be being removed. */
 static bool has_commands(struct Scsi_Host *shost)
 {
 	struct scsi_device *sdev;
-	bool busy = false;
+	unsigned int busy = 0;
 
-	shost_for_each_device(sdev, shost) {
-		busy = scsi_host_busy(shost);
-		scsi_device_put(sdev);
-		break;
-	}
+	shost_for_each_device(sdev, shost)
+		if (sdev->is_visible)
+			busy += scsi_device_busy(sdev);
 	return busy;
 }
 
@@ -364,7 +386,11 @@ void fcn_disk_calm(struct Scsi_Host *shost)
 	read_poll_timeout(is_scanned, busy, !busy, FCN_CALM_LOOK_US, FCN_CALM_US, false, shost);
 	shost_for_each_device(sdev, shost) {
 		mutex_lock(&sdev->state_mutex);
-		if (is_online(sdev))
+		/*
+		 * The transport lets go what is below a target that was added: one that
+		 * is still being scanned would wait for ever, and fcoe's rtnl with it.
+		 */
+		if (sdev->is_visible && is_online(sdev))
 			scsi_internal_device_block_nowait(sdev);
 		mutex_unlock(&sdev->state_mutex);
 	}

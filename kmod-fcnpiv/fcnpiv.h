@@ -160,7 +160,7 @@ struct fcn_view {
  * @goes_back: the operation is being undone
  * @switched: the LPAR lives at the destination
  * @has_token: of the source: the original may be logged in elsewhere
- * @is_away: it went to another host and has not come back
+ * @is_away: it lives on another host: it went there, or has not come from there
  * @abort: going back is asked for
  * @confirmed: bits of enum fcn_confirm, in this step
  * @gone_by: how the last logout of the original was confirmed
@@ -405,6 +405,7 @@ unsigned int fcn_disk_look(struct Scsi_Host *shost, struct fcn_luns *luns);
 int fcn_disk_probe(const struct fcn_names *names, enum fcn_port port, char *why);
 int fcn_disk_claim(struct fcn_work *work);
 void fcn_disk_free(struct fcn_work *work, bool writable);
+bool fcn_disk_is_open(struct Scsi_Host *shost);
 bool fcn_disk_is_claimed(const struct fcn_work *work, dev_t devt);
 void fcn_disk_calm(struct Scsi_Host *shost);
 void fcn_disk_uncalm(struct Scsi_Host *shost);

@@ -493,6 +493,19 @@ static bool has_parent(struct fcn_identity *identity)
 	return parent;
 }
 
+/* Which nobody would find any more if the parent were another one. */
+static bool has_port_there(struct fcn_identity *identity)
+{
+	unsigned int i;
+
+	fcn_identity_look(identity);
+	for (i = 0; i < FCN_PORTS; i++)
+		if (identity->view.port[i].state != FCN_PORT_STATE_ABSENT &&
+		    identity->view.port[i].state != FCN_PORT_STATE_ELSEWHERE)
+			return true;
+	return false;
+}
+
 /* An operation whose adapter is gone may end at another. */
 static int check_set(struct fcn_identity *identity, u64 parent, const struct fcn_luns *expected,
 		     struct netlink_ext_ack *extack)
@@ -504,6 +517,10 @@ static int check_set(struct fcn_identity *identity, u64 parent, const struct fcn
 	    (expected || (parent && has_parent(identity))))
 		return fcn_refuse(extack, -EBUSY,
 				  "an operation is under way; only deadlines may change");
+	if (parent && parent != identity->names.parent && has_port_there(identity))
+		return fcn_refuse(extack, -EBUSY,
+				  "a port is logged in at %016llx; log it out first",
+				  identity->names.parent);
 	if (parent == U64_MAX || (parent && has_port(identity, parent)))
 		return fcn_refuse(extack, -EADDRINUSE, "%016llx cannot be the parent", parent);
 	return 0;
@@ -513,7 +530,7 @@ static int check_set(struct fcn_identity *identity, u64 parent, const struct fcn
  * fcn_identity_set() - change what may be changed
  * @identity: identity
  * @parent: WWPN of the fc_host; 0 = as is. While an operation is under way only if
- *	the present one is gone
+ *	the present one is gone; otherwise if neither port is logged in there
  * @deadline_ms: by enum fcn_deadline; 0 = as is. In force from the next step on.
  * @expected: LUNs, or NULL
  * @extack: for the refusal

@@ -177,6 +177,9 @@ void fcn_machine_begin(struct fcn_machine *machine, enum fcn_operation operation
 	machine->abort = false;
 	machine->gone_by = FCN_GONE_BY_NOBODY;
 	machine->cause[0] = 0;
+	/* It lives elsewhere until it has come: also when it does not. */
+	if (operation == FCN_OPERATION_DESTINATION)
+		machine->is_away = true;
 	enter(machine, *steps_of(machine), now_ms);
 }
 
@@ -225,10 +228,16 @@ static void order(struct fcn_machine *machine, struct look *look, enum fcn_job j
 		look->order = (struct fcn_order){ .job = job, .port = port };
 }
 
+/*
+ * Some drivers call a port failed at each loss of its link, and bring it back by
+ * themselves. As long as a disk of it is open it may come back; when it does not,
+ * the transport takes its disks away.
+ */
 static bool is_lost(const struct fcn_port_view *port)
 {
-	return port->state == FCN_PORT_STATE_ABSENT || port->state == FCN_PORT_STATE_REFUSED ||
-	       port->state == FCN_PORT_STATE_NO_NPIV;
+	if (port->state == FCN_PORT_STATE_REFUSED || port->state == FCN_PORT_STATE_NO_NPIV)
+		return !port->open[0];
+	return port->state == FCN_PORT_STATE_ABSENT;
 }
 
 static bool is_fit(const struct fcn_port_view *port)
@@ -355,6 +364,22 @@ static enum verdict look_verify(struct fcn_machine *machine, struct look *look,
 	return probe(machine, look, port);
 }
 
+/* What is queued for a disk is seen by nobody, but who queues has it open. */
+static bool is_unused(struct fcn_machine *machine, const struct fcn_port_view *view,
+		      enum fcn_port port)
+{
+	if (view->open[0]) {
+		say(machine, "disk %s of the %s port is still open", view->open,
+		    fcn_port_name(port));
+		return false;
+	}
+	if (view->busy) {
+		say(machine, "commands are under way through the %s port", fcn_port_name(port));
+		return false;
+	}
+	return true;
+}
+
 /* The host's paths change over to a port. */
 static enum verdict look_move(struct fcn_machine *machine, struct look *look, enum fcn_port port)
 {
@@ -372,18 +397,20 @@ static enum verdict look_move(struct fcn_machine *machine, struct look *look, en
 		    fcn_port_name(port));
 		return STAY;
 	}
-	/* What is queued for a disk is seen by nobody, but who queues has it open. */
-	if (from->open[0]) {
-		say(machine, "disk %s of the %s port is still open", from->open,
-		    fcn_port_name(!port));
+	if (!is_unused(machine, from, !port))
 		return STAY;
-	}
-	if (from->busy) {
-		say(machine, "commands are under way through the %s port", fcn_port_name(!port));
-		return STAY;
-	}
 	/* Before the original leaves: the guest may have registered reservations meanwhile. */
 	return port == FCN_PORT_MAINTENANCE ? probe(machine, look, port) : NEXT;
+}
+
+/* The guest has its disks through the other port: proven now, not a while ago. */
+static bool may_leave(struct fcn_machine *machine, const struct fcn_port_view *original,
+		      const struct fcn_port_view *maintenance)
+{
+	if (is_fit(maintenance))
+		return is_unused(machine, original, FCN_PORT_ORIGINAL);
+	say(machine, "the original stays, as of the maintenance port: %s", maintenance->why);
+	return false;
 }
 
 static enum verdict look_logout(struct fcn_machine *machine, struct look *look,
@@ -393,20 +420,17 @@ static enum verdict look_logout(struct fcn_machine *machine, struct look *look,
 	const struct fcn_port_view *maintenance = &look->view->port[FCN_PORT_MAINTENANCE];
 
 	/* With the port its disks go, and then our claims on them. */
-	if ((view->state == FCN_PORT_STATE_ABSENT || view->state == FCN_PORT_STATE_ELSEWHERE) &&
-	    !look->view->has_claims)
+	if (view->state == FCN_PORT_STATE_ABSENT && !look->view->has_claims)
 		return NEXT;
-	if (view->state == FCN_PORT_STATE_LEAVING) {
+	/* At another adapter it is not ours to delete, or it is just going. */
+	if (view->state == FCN_PORT_STATE_LEAVING ||
+	    (view->state == FCN_PORT_STATE_ELSEWHERE && !look->view->has_claims)) {
 		say(machine, "%s", view->why);
 		return STAY;
 	}
-	/* The guest has its disks through the other port: proven now, not a while ago. */
 	if (machine->operation == FCN_OPERATION_SOURCE && port == FCN_PORT_ORIGINAL &&
-	    !is_fit(maintenance)) {
-		say(machine, "the original stays, as of the maintenance port: %s",
-		    maintenance->why);
+	    !may_leave(machine, view, maintenance))
 		return STAY;
-	}
 	order(machine, look, FCN_JOB_LOGOUT, port);
 	return STAY;
 }
@@ -640,9 +664,11 @@ void fcn_machine_job_done(struct fcn_machine *machine, int error, const char *wh
 	machine->job_done = true;
 	machine->job_error = error;
 	strscpy(machine->job_why, error ? why : "", sizeof(machine->job_why));
-	/* Disks come one by one, and the next one must not wait. */
-	if (!error && machine->job == FCN_JOB_HOLD)
+	/* Disks come one by one, and the next must not wait because of one that failed. */
+	if (machine->job == FCN_JOB_HOLD) {
+		machine->retry_at = now_ms + FCN_TICK_MS / 2;
 		return;
+	}
 	machine->retry_at = now_ms + machine->backoff_ms;
 	machine->backoff_ms = min_t(u32, 2 * machine->backoff_ms, FCN_BACKOFF_LAST_MS);
 }

@@ -18,6 +18,7 @@ static void a_swap_moves_the_original(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fcn_machine_is_idle(&world->host[SOURCE].machine));
 	KUNIT_EXPECT_TRUE(test, fcn_machine_is_idle(&world->host[DESTINATION].machine));
 	KUNIT_EXPECT_TRUE(test, world->host[SOURCE].machine.is_away);
+	KUNIT_EXPECT_FALSE(test, world->host[DESTINATION].machine.is_away);
 	KUNIT_EXPECT_EQ(test, (int)fcn_world_state(world, SOURCE, FCN_PORT_ORIGINAL),
 			(int)FCN_PORT_STATE_ABSENT);
 	KUNIT_EXPECT_EQ(test, (int)fcn_world_state(world, SOURCE, FCN_PORT_MAINTENANCE),
@@ -197,6 +198,17 @@ static void a_logout_is_not_tried_again_blindly(struct kunit *test)
 	fcn_world_run_host(test, world, source);
 	KUNIT_EXPECT_EQ(test, (int)source->machine.step, (int)FCN_STEP_O_LOGOUT);
 	KUNIT_EXPECT_EQ(test, (int)source->job.job, (int)FCN_JOB_NONE);
+	source->view.port[FCN_PORT_MAINTENANCE].matches = true;
+	source->view.port[FCN_PORT_ORIGINAL].busy = 1;
+	fcn_world_run_host(test, world, source);
+	KUNIT_EXPECT_EQ(test, (int)source->job.job, (int)FCN_JOB_NONE);
+	source->view.port[FCN_PORT_ORIGINAL].busy = 0;
+	source->io_on = FCN_PORT_ORIGINAL;
+	fcn_world_run_host(test, world, source);
+	KUNIT_EXPECT_EQ(test, (int)source->job.job, (int)FCN_JOB_NONE);
+	source->io_on = FCN_PORT_MAINTENANCE;
+	fcn_world_run_host(test, world, source);
+	KUNIT_EXPECT_EQ(test, (int)source->job.job, (int)FCN_JOB_LOGOUT);
 }
 
 /* By sysfs, or another program. */
@@ -281,6 +293,27 @@ static void a_name_elsewhere_is_waited_for(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, source->machine.has_token);
 }
 
+/* Not logged out is not done. */
+static void a_logout_does_not_end_at_another_adapter(struct kunit *test)
+{
+	struct fcn_world *world = fcn_world_new(test, 61, 0);
+	struct fcn_start start = { .operation = FCN_OPERATION_LOGOUT };
+	struct fcn_host *host = &world->host[DESTINATION];
+	char why[FCNPIV_REASON_MAX + 1];
+
+	for (start.port = 0; start.port < FCN_PORTS; start.port++) {
+		fcn_world_set_port(host, start.port, FCN_PORT_STATE_ELSEWHERE);
+		KUNIT_ASSERT_EQ(test, fcn_machine_start(&host->machine, &start, &host->view,
+							world->now_ms, why), 0);
+		fcn_world_run_host(test, world, host);
+		KUNIT_EXPECT_FALSE(test, fcn_machine_is_idle(&host->machine));
+		KUNIT_EXPECT_EQ(test, (int)host->job.job, (int)FCN_JOB_NONE);
+		fcn_world_set_port(host, start.port, FCN_PORT_STATE_ABSENT);
+		fcn_world_run_host(test, world, host);
+		KUNIT_EXPECT_TRUE(test, fcn_machine_is_idle(&host->machine));
+	}
+}
+
 /* Also on the way back, when the original is not there yet. */
 static void the_guests_port_comes_back(struct kunit *test)
 {
@@ -322,6 +355,26 @@ static void the_guests_port_comes_back(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, (int)fcn_world_state(world, SOURCE, port),
 				(int)FCN_PORT_STATE_ACTIVE);
 	}
+}
+
+/* Its link was lost for a moment, and the driver calls that a failure. */
+static void the_guests_port_may_fail_and_come_back(struct kunit *test)
+{
+	struct fcn_world *world = fcn_world_new(test, 62, 0);
+	struct fcn_host *source = &world->host[SOURCE];
+
+	world->may_switch = false;
+	fcn_world_start_source(test, world);
+	KUNIT_ASSERT_TRUE(test, fcn_world_run_to(test, world, SOURCE, FCN_STEP_ON_M));
+	fcn_world_set_port(source, FCN_PORT_MAINTENANCE, FCN_PORT_STATE_REFUSED);
+	world->now_ms += FCN_BACKOFF_LAST_MS;
+	fcn_world_run_host(test, world, source);
+	KUNIT_EXPECT_EQ(test, (int)source->job.job, (int)FCN_JOB_NONE);
+	/* It does not: the transport has taken the disks away. */
+	source->has_disks[FCN_PORT_MAINTENANCE] = false;
+	fcn_world_run_host(test, world, source);
+	KUNIT_EXPECT_EQ(test, (int)source->job.job, (int)FCN_JOB_LOGIN);
+	KUNIT_EXPECT_EQ(test, (int)source->job.port, (int)FCN_PORT_MAINTENANCE);
 }
 
 static void another_job_is_no_proof(struct kunit *test)
@@ -375,8 +428,11 @@ static void disks_are_held_before_all_is_well(struct kunit *test)
 	host->machine.backoff_ms = FCN_BACKOFF_LAST_MS;
 	fcn_world_run_host(test, world, host);
 	KUNIT_EXPECT_EQ(test, (int)host->job.job, (int)FCN_JOB_HOLD);
-	fcn_machine_job_done(&host->machine, 0, "", world->now_ms);
+	fcn_machine_job_done(&host->machine, -EBUSY, "disk sdb is in use", world->now_ms);
 	host->job.job = FCN_JOB_NONE;
+	fcn_world_run_host(test, world, host);
+	KUNIT_EXPECT_EQ(test, (int)host->job.job, (int)FCN_JOB_NONE);
+	world->now_ms += FCN_TICK_MS;
 	fcn_world_run_host(test, world, host);
 	KUNIT_EXPECT_EQ(test, (int)host->job.job, (int)FCN_JOB_HOLD);
 }
@@ -508,6 +564,24 @@ static void what_has_moved_away_does_not_log_in(struct kunit *test)
 						world->now_ms, why), -EPERM);
 }
 
+/* A destination that went back has not become the LPAR's home. */
+static void what_has_not_come_does_not_log_in(struct kunit *test)
+{
+	struct fcn_world *world = fcn_world_new(test, 14, 0);
+	struct fcn_host *host = &world->host[DESTINATION];
+	struct fcn_start start = { .operation = FCN_OPERATION_LOGIN };
+	char why[FCNPIV_REASON_MAX + 1];
+
+	world->may_switch = false;
+	fcn_world_start_source(test, world);
+	KUNIT_ASSERT_TRUE(test, fcn_world_run_to(test, world, DESTINATION, FCN_STEP_ARMED));
+	KUNIT_ASSERT_EQ(test, fcn_machine_abort(&host->machine, why), 0);
+	fcn_world_run(test, world, 1200);
+	KUNIT_ASSERT_TRUE(test, fcn_machine_is_idle(&host->machine));
+	KUNIT_EXPECT_EQ(test, fcn_machine_start(&host->machine, &start, &host->view,
+						world->now_ms, why), -EPERM);
+}
+
 /* A driver that does not come back is waited for: nothing is undone under its hands. */
 static void a_logout_that_hangs_is_waited_for(struct kunit *test)
 {
@@ -560,7 +634,9 @@ static struct kunit_case machine_cases[] = {
 	KUNIT_CASE(no_receipt_while_the_original_is_there),
 	KUNIT_CASE(claims_go_with_the_port),
 	KUNIT_CASE(a_name_elsewhere_is_waited_for),
+	KUNIT_CASE(a_logout_does_not_end_at_another_adapter),
 	KUNIT_CASE(the_guests_port_comes_back),
+	KUNIT_CASE(the_guests_port_may_fail_and_come_back),
 	KUNIT_CASE(another_job_is_no_proof),
 	KUNIT_CASE(disks_are_held_before_all_is_well),
 	KUNIT_CASE(what_comes_late_is_held),
@@ -569,6 +645,7 @@ static struct kunit_case machine_cases[] = {
 	KUNIT_CASE(a_guest_that_registers_late_stays),
 	KUNIT_CASE(nothing_starts_without_a_token),
 	KUNIT_CASE(what_has_moved_away_does_not_log_in),
+	KUNIT_CASE(what_has_not_come_does_not_log_in),
 	KUNIT_CASE(a_logout_that_hangs_is_waited_for),
 	KUNIT_CASE(never_on_two_hosts),
 	{}

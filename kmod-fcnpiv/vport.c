@@ -132,6 +132,19 @@ static struct Scsi_Host *get_own_host(struct device *vport_dev, u64 wwpn)
 	return NULL;
 }
 
+/* Of a port, or NULL. */
+static struct Scsi_Host *get_host_below(struct Scsi_Host *parent, u64 wwpn)
+{
+	struct found found = {};
+	struct Scsi_Host *shost;
+
+	if (!look_up(parent, wwpn, &found) || !found.dev)
+		return NULL;
+	shost = get_own_host(found.dev, wwpn);
+	put_device(found.dev);
+	return shost;
+}
+
 /**
  * fcn_vport_host_get() - the SCSI host of a port
  * @names: world wide names
@@ -142,17 +155,13 @@ static struct Scsi_Host *get_own_host(struct device *vport_dev, u64 wwpn)
  */
 struct Scsi_Host *fcn_vport_host_get(const struct fcn_names *names, enum fcn_port port)
 {
-	struct Scsi_Host *parent, *shost = NULL;
-	struct found found = {};
+	struct Scsi_Host *parent, *shost;
 	unsigned int hint = 0;
 
 	parent = fcn_vport_parent_get(names->parent, &hint);
 	if (!parent)
 		return NULL;
-	if (look_up(parent, names->port[port], &found) && found.dev) {
-		shost = get_own_host(found.dev, names->port[port]);
-		put_device(found.dev);
-	}
+	shost = get_host_below(parent, names->port[port]);
 	scsi_host_put(parent);
 	return shost;
 }
@@ -353,13 +362,8 @@ static struct fc_vport *claim_for_delete(struct Scsi_Host *parent, u64 wwpn)
 /* Before the port is marked: the mark does not keep it over the removal of its parent. */
 static struct Scsi_Host *calm(struct Scsi_Host *parent, u64 wwpn)
 {
-	struct found found = {};
-	struct Scsi_Host *shost;
+	struct Scsi_Host *shost = get_host_below(parent, wwpn);
 
-	if (!look_up(parent, wwpn, &found) || !found.dev)
-		return NULL;
-	shost = get_own_host(found.dev, wwpn);
-	put_device(found.dev);
 	if (shost)
 		fcn_disk_calm(shost);
 	return shost;
@@ -422,6 +426,26 @@ static bool is_dead(const struct found *found)
 	return view.state == FCN_PORT_STATE_REFUSED || view.state == FCN_PORT_STATE_NO_NPIV;
 }
 
+static bool is_in_use(struct Scsi_Host *parent, u64 wwpn)
+{
+	struct Scsi_Host *shost = get_host_below(parent, wwpn);
+	bool open;
+
+	if (!shost)
+		return false;
+	open = fcn_disk_is_open(shost);
+	scsi_host_put(shost);
+	return open;
+}
+
+/* One that its driver calls failed may come back by itself: who has a disk of it open waits. */
+static int delete_dead(struct Scsi_Host *parent, u64 wwpn, char *why)
+{
+	if (is_in_use(parent, wwpn))
+		return fail(why, -EBUSY, "the port has failed, but a disk of it is open");
+	return delete_port(parent, wwpn, why);
+}
+
 /**
  * fcn_vport_login() - make a port
  * @names: world wide names
@@ -429,8 +453,8 @@ static bool is_dead(const struct found *found)
  * @why: FCNPIV_REASON_MAX + 1 bytes for the reason of a failure
  *
  * A port that is there and was not refused is left alone, whoever made it. One that
- * the fabric has refused stays so with some drivers: it is deleted, and made anew
- * by the next call, when nothing of it is left.
+ * the fabric has refused stays so with some drivers: it is deleted unless a disk of
+ * it is open, and made anew by the next call, when nothing of it is left.
  *
  * Context: process, without locks; may take minutes. The login itself is not
  * waited for: see fcn_vport_look().
@@ -454,7 +478,7 @@ int fcn_vport_login(const struct fcn_names *names, enum fcn_port port, char *why
 	if (!is_there)
 		err = create_port(parent, names->node, wwpn, why);
 	else if (is_dead(&found))
-		err = delete_port(parent, wwpn, why);
+		err = delete_dead(parent, wwpn, why);
 	unpin_parent(parent);
 	return err;
 }

@@ -35,6 +35,10 @@ void fcn_world_set_port(struct fcn_host *host, enum fcn_port port, enum fcn_port
 	view->matches = state == FCN_PORT_STATE_ACTIVE;
 	view->held = false;
 	view->busy = 0;
+	if (state == FCN_PORT_STATE_ACTIVE)
+		host->has_disks[port] = true;
+	else if (state == FCN_PORT_STATE_ABSENT)
+		host->has_disks[port] = false;
 }
 
 static void init_host(struct fcn_host *host)
@@ -129,7 +133,7 @@ static void do_job(struct fcn_world *world, struct fcn_host *host)
 	case FCN_JOB_LOGIN:
 		if (port->state == FCN_PORT_STATE_ABSENT)
 			fcn_world_set_port(host, host->job.port, FCN_PORT_STATE_COMING);
-		else if (port->state == FCN_PORT_STATE_REFUSED)
+		else if (port->state == FCN_PORT_STATE_REFUSED && !port->open[0])
 			fcn_world_set_port(host, host->job.port, FCN_PORT_STATE_ABSENT);
 		break;
 	case FCN_JOB_LOGOUT:
@@ -157,22 +161,44 @@ static void end_job(struct fcn_world *world, struct fcn_host *host)
 
 	if (!err)
 		do_job(world, host);
+	else if (host->job.job == FCN_JOB_HOLD)
+		host->view.has_claims = true; /* of all disks but one */
 	fcn_machine_job_done(&host->machine, err, "it went wrong", world->now_ms);
 	host->job.job = FCN_JOB_NONE;
+}
+
+/* The guest's paths lead there. */
+static bool is_guests(const struct fcn_world *world, const struct fcn_host *host,
+		      enum fcn_port port)
+{
+	return host == &world->host[world->switched ? DESTINATION : SOURCE] &&
+	       host->io_on == port;
+}
+
+/* One with disks had only lost its link, or the transport takes the disks away. */
+static void change_refused(struct fcn_world *world, struct fcn_host *host, enum fcn_port port)
+{
+	switch (draw(world) % 50) {
+	case 0:
+		fcn_world_set_port(host, port, FCN_PORT_STATE_ACTIVE);
+		break;
+	case 1:
+		host->has_disks[port] = false;
+		world->guest_was_cut |= is_guests(world, host, port);
+		break;
+	}
 }
 
 /* A port logs in, is refused, loses its link or a LUN, is deleted by somebody else. */
 static void change_port(struct fcn_world *world, struct fcn_host *host, enum fcn_port port)
 {
 	struct fcn_port_view *view = &host->view.port[port];
-	bool is_guests = host == &world->host[world->switched ? DESTINATION : SOURCE] &&
-			 host->io_on == port;
 
-	if (view->state == FCN_PORT_STATE_COMING && draw(world) % 4 == 0) {
+	if (view->state == FCN_PORT_STATE_COMING && draw(world) % 4 == 0)
 		fcn_world_set_port(host, port, goes_wrong(world) ? FCN_PORT_STATE_REFUSED :
 							 FCN_PORT_STATE_ACTIVE);
-		world->guest_was_cut |= is_guests && view->state == FCN_PORT_STATE_REFUSED;
-	}
+	if (view->state == FCN_PORT_STATE_REFUSED && host->has_disks[port])
+		change_refused(world, host, port);
 	if (view->state == FCN_PORT_STATE_ABSENT || !goes_wrong(world))
 		return;
 	switch (draw(world) % 4) {
@@ -187,7 +213,7 @@ static void change_port(struct fcn_world *world, struct fcn_host *host, enum fcn
 		break;
 	case 3:
 		fcn_world_set_port(host, port, FCN_PORT_STATE_ABSENT);
-		world->guest_was_cut |= is_guests;
+		world->guest_was_cut |= is_guests(world, host, port);
 		break;
 	}
 	/* What is claimed stays so while the disks are there. */
@@ -209,11 +235,19 @@ bool fcn_world_confirm(struct fcn_host *host, enum fcn_confirm what)
 	return !fcn_machine_confirm(&host->machine, what, why);
 }
 
-/* As the guest's paths lead there. */
-static void open_disks(struct fcn_host *host)
+/* By the guest, or by our claims. */
+static void open_disks(const struct fcn_world *world, struct fcn_host *host)
 {
-	strscpy(host->view.port[host->io_on].open, "sda", sizeof(host->view.port[0].open));
-	host->view.port[!host->io_on].open[0] = 0;
+	enum fcn_port port;
+
+	for (port = 0; port < FCN_PORTS; port++) {
+		bool open = host->has_disks[port] &&
+			    (is_guests(world, host, port) ||
+			     (port == FCN_PORT_ORIGINAL && host->view.has_claims));
+
+		strscpy(host->view.port[port].open, open ? "sda" : "",
+			sizeof(host->view.port[port].open));
+	}
 }
 
 /**
@@ -226,9 +260,9 @@ void fcn_world_run_host(struct kunit *test, struct fcn_world *world, struct fcn_
 {
 	struct fcn_order order;
 
-	open_disks(host);
 	change_port(world, host, FCN_PORT_ORIGINAL);
 	change_port(world, host, FCN_PORT_MAINTENANCE);
+	open_disks(world, host);
 	if (host->job.job != FCN_JOB_NONE && world->now_ms >= host->job_ends)
 		end_job(world, host);
 	order = fcn_machine_advance(&host->machine, &host->view, world->now_ms);

@@ -18,6 +18,7 @@ struct kunit;
  * @job: under way
  * @job_ends: when
  * @io_on: port to which its paths lead
+ * @has_disks: by enum fcn_port
  */
 struct fcn_host {
 	struct fcn_machine machine;
@@ -25,6 +26,7 @@ struct fcn_host {
 	struct fcn_order job;
 	u64 job_ends;
 	enum fcn_port io_on;
+	bool has_disks[FCN_PORTS];
 };
 
 /**

@@ -104,7 +104,10 @@ logged_in() {
 }
 
 logged_out() {
-	! fcswd -c list | grep -q "$1"
+	local list
+
+	list=$(fcswd -c list) || return 1
+	! grep -q "$1" <<<"$list"
 }
 
 # frames WWPN: that the switch has had from it

@@ -9,7 +9,7 @@
 
 load fcnpiv
 make_fabric
-plan 27
+plan 26
 
 # goes_back PATTERN: the operation ends, for this reason, and the original is there.
 goes_back() {
@@ -77,4 +77,3 @@ check "the original is back" on io-to-o
 dmsetup remove --retry fcnpiv-test
 lparctl fc confirm web io
 check "and all is as before" ends 5
-check "no name was on two links" same "$(fcswd -c clashes)" 0

@@ -8,7 +8,7 @@
 
 load fcnpiv
 make_fabric
-plan 48
+plan 50
 
 # Writes stamped blocks and reads them, until told to stop.
 start_writer() {
@@ -29,6 +29,7 @@ stop_writer() {
 check "an identity is defined" define
 check "the original logs in" log_in
 check "the switch knows" logged_in $original
+check_fails "its adapter does not change under it" lparctl fc set web --parent "${target//:/}"
 check "its disk is used" map_to original
 start_writer
 
@@ -74,6 +75,8 @@ check "the switch-over" lparctl fc confirm web switched
 check "ends it" ends 0
 check "none of its names is here" logged_out "$original\|$maintenance"
 check_fails "it does not log in where it has left" lparctl fc login web
+check "now its adapter may change" lparctl fc set web --parent "${target//:/}"
+lparctl fc set web --parent $adapter
 
 # And here again
 check "it comes" lparctl fc start web destination --token "$token" --luns "$scratch/luns"
