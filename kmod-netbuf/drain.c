@@ -138,7 +138,7 @@ static enum netbuf_fate send_frame(struct netbuf_queue *queue, struct netbuf_por
 	}
 	if (drop.reason == SKB_DROP_REASON_FULL_RING && queue->buf->is_tap)
 		note_full_ring(queue->buf);
-	if (!can_send(queue))
+	if (!can_send(queue) && !drop.gone)
 		return NETBUF_NO_ROOM;
 	fate = netbuf_fate_of(&drop, refused_for(queue));
 	/* The next frame has a time of its own. */

@@ -386,10 +386,12 @@ enum netbuf_fate {
  * struct netbuf_drop - how a frame was dropped
  * @reason: what the kernel said
  * @ret: what the function said that was to send it
+ * @gone: nothing is left of it that could be sent again
  */
 struct netbuf_drop {
 	enum skb_drop_reason reason;
 	int ret;
+	bool gone;
 };
 
 struct netbuf_flight *netbuf_flight_alloc(struct netbuf *buf);
