@@ -353,7 +353,8 @@ void netbuf_set_limits(struct netbuf *buf, const struct netbuf_limits *limits);
  *	dev_queue_xmit()
  * @queue: number of @txq
  * @split: frames are segmented here, as they may be on the way
- * @clones: each frame is cloned before it is sent, as it may be altered before it is dropped
+ * @clones: each frame is cloned before it is sent, as it may be altered before it is dropped;
+ *	always without @txq
  * @spare: becomes the clone; what was not sent is here
  * @ready: frames that can be sent as they are
  * @refused: frames that never can, dropped

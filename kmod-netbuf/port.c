@@ -8,9 +8,10 @@
  * frame to us. All others go by dev_queue_xmit().
  *
  * What was dropped for want of room is sent again, so something has to be kept of
- * each frame. A netdev that may send one and the same frame several times (as
- * pktgen asks of it) does not alter it: there it is enough to take it back
- * when it is about to be freed. All others get a clone beforehand.
+ * each frame. A driver that may send one and the same frame several times (as
+ * pktgen asks of it) does not alter it: given to it directly, a frame need but be
+ * taken back when it is about to be freed. All others are cloned beforehand: what
+ * they pass on their way (tc, filters of a qdisc) may change them, and would again.
  */
 #include <linux/etherdevice.h>
 #include <linux/netfilter_netdev.h>
@@ -77,12 +78,14 @@ bool netbuf_port_open(struct netbuf_port *port, struct netbuf_flight *flight,
 	*port = (struct netbuf_port){
 		.dev = dev,
 		.queue = smp_processor_id() % queues,
-		.clones = alters_frames(dev),
+		.clones = true,
 		.spare = alloc_skb(0, GFP_ATOMIC),
 	};
 	__skb_queue_head_init(&port->ready);
 	port->txq = netdev_get_tx_queue(dev, port->queue);
-	if (!is_ours || !is_direct(dev, port->txq)) {
+	if (is_ours && is_direct(dev, port->txq)) {
+		port->clones = alters_frames(dev);
+	} else {
 		port->txq = NULL;
 		port->split = may_segment(dev);
 		netbuf_flight_use_queue(flight, netdev_get_num_tc(dev) ? -1 : port->queue);
