@@ -329,8 +329,10 @@ bool netbuf_flight_send(struct netbuf_flight *flight, struct netbuf_port *port,
 	now->skb = skb;
 	drop->ret = netbuf_port_give(port, skb, more);
 	now->skb = NULL;
-	if (likely(!now->dropped && drop->ret != NETDEV_TX_BUSY))
+	if (likely(!now->dropped && drop->ret != NETDEV_TX_BUSY)) {
+		port->promised = more;
 		return true;
+	}
 	drop->gone = now->gone;
 	if (now->dropped) {
 		drop->reason = now->reason;

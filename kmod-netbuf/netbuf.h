@@ -101,6 +101,8 @@ struct netbuf_limits {
  * @frames: in a round, which ends when all of them have landed
  * @sent_ns: when the last of the round was sent; 0 = no round is under way
  * @refused_ns: since when the oldest frame has found an empty queue that refuses it, or 0
+ * @promised: a driver has frames that it need not send before it gets another one
+ * @queue: number of the transmit queue in which they are
  *
  * Of the drain alone.
  */
@@ -108,6 +110,8 @@ struct netbuf_pace {
 	u32 frames;
 	u64 sent_ns;
 	u64 refused_ns;
+	bool promised;
+	unsigned int queue;
 };
 
 /**
@@ -358,6 +362,7 @@ void netbuf_set_limits(struct netbuf *buf, const struct netbuf_limits *limits);
  * @spare: becomes the clone; what was not sent is here
  * @ready: frames that can be sent as they are
  * @refused: frames that never can, dropped
+ * @promised: the last frame that went to the driver was to be followed by another
  */
 struct netbuf_port {
 	struct net_device *dev;
@@ -368,10 +373,11 @@ struct netbuf_port {
 	struct sk_buff *spare;
 	struct sk_buff_head ready;
 	unsigned int refused;
+	bool promised;
 };
 
 bool netbuf_port_open(struct netbuf_port *port, struct netbuf_flight *flight,
-		      struct net_device *dev);
+		      struct net_device *dev, const struct netbuf_pace *pace);
 void netbuf_port_fill(struct netbuf_port *port, struct sk_buff_head *batch, unsigned int max);
 int netbuf_port_give(struct netbuf_port *port, struct sk_buff *skb, bool more);
 void netbuf_port_close(struct netbuf_port *port, struct sk_buff_head *batch);

@@ -59,6 +59,7 @@ static bool is_direct(const struct net_device *dev, const struct netdev_queue *t
  * @port: to be filled in
  * @flight: to which the frames will be charged
  * @dev: netdev
+ * @pace: says whether a driver waits for another frame, and in which queue
  *
  * Flows are spread over transmit queues, which do not wait for each other. So all
  * frames of a round take one, as those of a connected socket do. Not so where
@@ -69,7 +70,7 @@ static bool is_direct(const struct net_device *dev, const struct netdev_queue *t
  * Return: false for want of memory.
  */
 bool netbuf_port_open(struct netbuf_port *port, struct netbuf_flight *flight,
-		      struct net_device *dev)
+		      struct net_device *dev, const struct netbuf_pace *pace)
 {
 	unsigned int queues = READ_ONCE(dev->real_num_tx_queues);
 	bool is_ours = !netdev_get_num_tc(dev) &&
@@ -77,9 +78,10 @@ bool netbuf_port_open(struct netbuf_port *port, struct netbuf_flight *flight,
 
 	*port = (struct netbuf_port){
 		.dev = dev,
-		.queue = smp_processor_id() % queues,
+		.queue = (pace->promised ? pace->queue : smp_processor_id()) % queues,
 		.clones = true,
 		.spare = alloc_skb(0, GFP_ATOMIC),
+		.promised = pace->promised,
 	};
 	__skb_queue_head_init(&port->ready);
 	port->txq = netdev_get_tx_queue(dev, port->queue);
