@@ -318,6 +318,7 @@ bool netbuf_flight_send(struct netbuf_flight *flight, struct netbuf_port *port,
 			struct sk_buff *skb, bool more, struct netbuf_drop *drop)
 {
 	struct sending *now = this_cpu_ptr(&sending);
+	u16 queue = skb_get_queue_mapping(skb);
 
 	if (port->clones)
 		skb_morph(port->spare, skb);
@@ -334,15 +335,16 @@ bool netbuf_flight_send(struct netbuf_flight *flight, struct netbuf_port *port,
 		return true;
 	}
 	drop->gone = now->gone;
-	if (now->dropped) {
-		drop->reason = now->reason;
-		return false;
+	drop->reason = now->reason;
+	if (!now->dropped) {
+		/* It was not taken. */
+		drop->reason = SKB_DROP_REASON_NOT_SPECIFIED;
+		skb_orphan(skb);
+		consume_skb(port->spare);
+		port->spare = skb;
 	}
-	/* It was not taken. */
-	drop->reason = SKB_DROP_REASON_NOT_SPECIFIED;
-	skb_orphan(skb);
-	consume_skb(port->spare);
-	port->spare = skb;
+	/* Not that of its round: it may be held again, and saved. */
+	skb_set_queue_mapping(port->spare, queue);
 	return false;
 }
 

@@ -149,7 +149,6 @@ static struct sk_buff *validate(struct netbuf_port *port, struct sk_buff *skb,
 	bool again = false;
 
 	skb_reset_mac_header(skb);
-	skb_set_queue_mapping(skb, port->queue);
 	skb = validate_xmit_skb_list(skb, port->dev, &again);
 	if (!skb) {
 		port->refused++;
@@ -204,6 +203,7 @@ int netbuf_port_give(struct netbuf_port *port, struct sk_buff *skb, bool more)
 	}
 	if (netif_xmit_frozen_or_stopped(port->txq))
 		return NETDEV_TX_BUSY;
+	skb_set_queue_mapping(skb, port->queue);
 	return netdev_start_xmit(skb, port->dev, port->txq, more);
 }
 
