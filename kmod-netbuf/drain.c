@@ -128,17 +128,18 @@ static u64 refused_for(struct netbuf_queue *queue)
 static enum netbuf_fate send_frame(struct netbuf_queue *queue, struct netbuf_port *port,
 				   struct sk_buff *skb)
 {
+	bool more = port->txq && !skb_queue_empty(&port->ready);
 	struct netbuf_drop drop;
 	enum netbuf_fate fate;
 
 	memset(skb->cb, 0, sizeof(skb->cb));
-	if (netbuf_flight_send(queue->flight, port, skb, !skb_queue_empty(&port->ready), &drop)) {
+	if (netbuf_flight_send(queue->flight, port, skb, more, &drop)) {
 		queue->pace.refused_ns = 0;
 		return NETBUF_SENT;
 	}
 	if (drop.reason == SKB_DROP_REASON_FULL_RING && queue->buf->is_tap)
 		note_full_ring(queue->buf);
-	if (!can_send(queue))
+	if (!can_send(queue) && !drop.gone)
 		return NETBUF_NO_ROOM;
 	fate = netbuf_fate_of(&drop, refused_for(queue));
 	/* The next frame has a time of its own. */
@@ -191,13 +192,15 @@ static unsigned int send_egress(struct netbuf_queue *queue, struct sk_buff_head 
 	struct netbuf_port port;
 	unsigned int n;
 
-	if (!netbuf_port_open(&port, queue->flight, queue->buf->dev))
+	if (!netbuf_port_open(&port, queue->flight, queue->buf->dev, &queue->pace))
 		return 0;
 	netbuf_port_fill(&port, batch, max);
 	netbuf_flight_begin(queue->flight, &port);
 	n = port.txq ? send_to_driver(queue, &port) : send_ready(queue, &port);
 	netbuf_flight_end(queue->flight);
 	netbuf_port_close(&port, batch);
+	queue->pace.promised = port.promised;
+	queue->pace.queue = port.queue;
 	return n;
 }
 
@@ -221,11 +224,11 @@ static unsigned int send_ingress(struct netbuf_queue *queue, struct sk_buff_head
 	return n;
 }
 
-/* Sends a round on; returns how many frames went. */
-static unsigned int send_round(struct netbuf_queue *queue)
+/* Sends a round of so many frames on at most; returns how many went. */
+static unsigned int send_round(struct netbuf_queue *queue, unsigned int max)
 {
-	unsigned int n, max = queue->pace.frames;
 	struct sk_buff_head batch;
+	unsigned int n;
 
 	if (queue->direction == NETBUF_EGRESS && queue->buf->is_tap)
 		max = min(max, room_behind(queue->buf));
@@ -254,20 +257,34 @@ static bool round_is_over(struct netbuf_queue *queue)
 	if (pace->sent_ns)
 		pace->frames = netbuf_next_round(pace->frames, ktime_get_ns() - pace->sent_ns);
 	pace->sent_ns = 0;
+	pace->promised = false;
 	lost = netbuf_flight_lost(queue->flight);
 	if (lost)
 		netbuf_queue_count_lost(queue, lost);
 	return true;
 }
 
+/*
+ * A round that ends early (somebody has stopped the queue, the frame was dropped) leaves
+ * frames behind that a driver, as another one was to follow, may never send on its own.
+ * That other one is sent behind them, in the same queue, before they have landed.
+ */
+static bool keep_promise(struct netbuf_queue *queue)
+{
+	return queue->pace.promised && atomic_read(&queue->state) == NETBUF_STATE_DRAIN &&
+	       can_send(queue) && send_round(queue, 1);
+}
+
 /* Returns true if the queue needs another round; sets *progress if this one was of use. */
 static bool drain_queue(struct netbuf_queue *queue, bool *progress)
 {
-	if (!round_is_over(queue))
+	if (!round_is_over(queue)) {
+		*progress |= keep_promise(queue);
 		return true;
+	}
 	if (atomic_read(&queue->state) != NETBUF_STATE_DRAIN || netbuf_queue_try_pass(queue))
 		return false;
-	if (can_send(queue) && send_round(queue))
+	if (can_send(queue) && send_round(queue, queue->pace.frames))
 		*progress = true;
 	return true;
 }

@@ -44,6 +44,7 @@ struct netbuf_flight {
  * @headroom: in front of its bytes
  * @len: their number
  * @dropped: it was dropped
+ * @gone: and is no more what was sent: there is no clone of it
  * @reason: why
  */
 struct sending {
@@ -53,6 +54,7 @@ struct sending {
 	unsigned int headroom;
 	unsigned int len;
 	bool dropped;
+	bool gone;
 	enum skb_drop_reason reason;
 };
 
@@ -99,7 +101,7 @@ static void note_fate(struct sending *now, struct sk_buff *skb, enum skb_drop_re
 	if (is_as_sent(now, skb))
 		skb_morph(now->spare, skb);
 	else
-		now->reason = SKB_DROP_REASON_NOT_SPECIFIED;
+		now->gone = true;
 }
 
 /* The tracepoint kfree_skb: in any context. */
@@ -227,6 +229,8 @@ static bool is_for_want_of_room(enum skb_drop_reason reason)
  */
 enum netbuf_fate netbuf_fate_of(const struct netbuf_drop *drop, u64 refused_ns)
 {
+	if (drop->gone)
+		return NETBUF_REFUSED;
 	if (is_for_want_of_room(drop->reason) || drop->ret == -ENETDOWN ||
 	    drop->ret == NETDEV_TX_BUSY)
 		return NETBUF_NO_ROOM;
@@ -308,12 +312,13 @@ void netbuf_flight_end(struct netbuf_flight *flight)
  * Context: between netbuf_flight_begin() and netbuf_flight_end(); the port's transmit
  * queue is locked, if it has one.
  * Return: true if it is in flight or has landed, or false: what it was is
- * the spare of the port then, unless it was dropped for good.
+ * the spare of the port then, unless @drop says that it is gone.
  */
 bool netbuf_flight_send(struct netbuf_flight *flight, struct netbuf_port *port,
 			struct sk_buff *skb, bool more, struct netbuf_drop *drop)
 {
 	struct sending *now = this_cpu_ptr(&sending);
+	u16 queue = skb_get_queue_mapping(skb);
 
 	if (port->clones)
 		skb_morph(port->spare, skb);
@@ -321,20 +326,25 @@ bool netbuf_flight_send(struct netbuf_flight *flight, struct netbuf_port *port,
 	now->headroom = skb_headroom(skb);
 	now->len = skb->len;
 	now->dropped = false;
+	now->gone = false;
 	now->skb = skb;
 	drop->ret = netbuf_port_give(port, skb, more);
 	now->skb = NULL;
-	if (likely(!now->dropped && drop->ret != NETDEV_TX_BUSY))
+	if (likely(!now->dropped && drop->ret != NETDEV_TX_BUSY)) {
+		port->promised = more;
 		return true;
-	if (now->dropped) {
-		drop->reason = now->reason;
-		return false;
 	}
-	/* It was not taken. */
-	drop->reason = SKB_DROP_REASON_NOT_SPECIFIED;
-	skb_orphan(skb);
-	consume_skb(port->spare);
-	port->spare = skb;
+	drop->gone = now->gone;
+	drop->reason = now->reason;
+	if (!now->dropped) {
+		/* It was not taken. */
+		drop->reason = SKB_DROP_REASON_NOT_SPECIFIED;
+		skb_orphan(skb);
+		consume_skb(port->spare);
+		port->spare = skb;
+	}
+	/* Not that of its round: it may be held again, and saved. */
+	skb_set_queue_mapping(port->spare, queue);
 	return false;
 }
 

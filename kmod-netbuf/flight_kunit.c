@@ -41,10 +41,23 @@ static void by_a_qdisc(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fate(reason, NET_XMIT_DROP, LONG_NS), NETBUF_REFUSED);
 }
 
+/* Whatever it was dropped for, and without a carrier: there is nothing to be sent again. */
+static void gone(struct kunit *test)
+{
+	struct netbuf_drop drop = {
+		.reason = SKB_DROP_REASON_FULL_RING,
+		.ret = -ENETDOWN,
+		.gone = true,
+	};
+
+	KUNIT_EXPECT_EQ(test, netbuf_fate_of(&drop, 0), NETBUF_REFUSED);
+}
+
 static struct kunit_case flight_cases[] = {
 	KUNIT_CASE(for_want_of_room),
 	KUNIT_CASE(by_a_rule),
 	KUNIT_CASE(by_a_qdisc),
+	KUNIT_CASE(gone),
 	{}
 };
 

@@ -101,6 +101,8 @@ struct netbuf_limits {
  * @frames: in a round, which ends when all of them have landed
  * @sent_ns: when the last of the round was sent; 0 = no round is under way
  * @refused_ns: since when the oldest frame has found an empty queue that refuses it, or 0
+ * @promised: a driver has frames that it need not send before it gets another one
+ * @queue: number of the transmit queue in which they are
  *
  * Of the drain alone.
  */
@@ -108,6 +110,8 @@ struct netbuf_pace {
 	u32 frames;
 	u64 sent_ns;
 	u64 refused_ns;
+	bool promised;
+	unsigned int queue;
 };
 
 /**
@@ -353,10 +357,12 @@ void netbuf_set_limits(struct netbuf *buf, const struct netbuf_limits *limits);
  *	dev_queue_xmit()
  * @queue: number of @txq
  * @split: frames are segmented here, as they may be on the way
- * @clones: each frame is cloned before it is sent, as it may be altered before it is dropped
+ * @clones: each frame is cloned before it is sent, as it may be altered before it is dropped;
+ *	always without @txq
  * @spare: becomes the clone; what was not sent is here
  * @ready: frames that can be sent as they are
  * @refused: frames that never can, dropped
+ * @promised: the last frame that went to the driver was to be followed by another
  */
 struct netbuf_port {
 	struct net_device *dev;
@@ -367,10 +373,11 @@ struct netbuf_port {
 	struct sk_buff *spare;
 	struct sk_buff_head ready;
 	unsigned int refused;
+	bool promised;
 };
 
 bool netbuf_port_open(struct netbuf_port *port, struct netbuf_flight *flight,
-		      struct net_device *dev);
+		      struct net_device *dev, const struct netbuf_pace *pace);
 void netbuf_port_fill(struct netbuf_port *port, struct sk_buff_head *batch, unsigned int max);
 int netbuf_port_give(struct netbuf_port *port, struct sk_buff *skb, bool more);
 void netbuf_port_close(struct netbuf_port *port, struct sk_buff_head *batch);
@@ -386,10 +393,12 @@ enum netbuf_fate {
  * struct netbuf_drop - how a frame was dropped
  * @reason: what the kernel said
  * @ret: what the function said that was to send it
+ * @gone: nothing is left of it that could be sent again
  */
 struct netbuf_drop {
 	enum skb_drop_reason reason;
 	int ret;
+	bool gone;
 };
 
 struct netbuf_flight *netbuf_flight_alloc(struct netbuf *buf);

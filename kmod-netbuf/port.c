@@ -8,9 +8,10 @@
  * frame to us. All others go by dev_queue_xmit().
  *
  * What was dropped for want of room is sent again, so something has to be kept of
- * each frame. A netdev that may send one and the same frame several times (as
- * pktgen asks of it) does not alter it: there it is enough to take it back
- * when it is about to be freed. All others get a clone beforehand.
+ * each frame. A driver that may send one and the same frame several times (as
+ * pktgen asks of it) does not alter it: given to it directly, a frame need but be
+ * taken back when it is about to be freed. All others are cloned beforehand: what
+ * they pass on their way (tc, filters of a qdisc) may change them, and would again.
  */
 #include <linux/etherdevice.h>
 #include <linux/netfilter_netdev.h>
@@ -58,6 +59,7 @@ static bool is_direct(const struct net_device *dev, const struct netdev_queue *t
  * @port: to be filled in
  * @flight: to which the frames will be charged
  * @dev: netdev
+ * @pace: says whether a driver waits for another frame, and in which queue
  *
  * Flows are spread over transmit queues, which do not wait for each other. So all
  * frames of a round take one, as those of a connected socket do. Not so where
@@ -68,7 +70,7 @@ static bool is_direct(const struct net_device *dev, const struct netdev_queue *t
  * Return: false for want of memory.
  */
 bool netbuf_port_open(struct netbuf_port *port, struct netbuf_flight *flight,
-		      struct net_device *dev)
+		      struct net_device *dev, const struct netbuf_pace *pace)
 {
 	unsigned int queues = READ_ONCE(dev->real_num_tx_queues);
 	bool is_ours = !netdev_get_num_tc(dev) &&
@@ -76,13 +78,16 @@ bool netbuf_port_open(struct netbuf_port *port, struct netbuf_flight *flight,
 
 	*port = (struct netbuf_port){
 		.dev = dev,
-		.queue = smp_processor_id() % queues,
-		.clones = alters_frames(dev),
+		.queue = (pace->promised ? pace->queue : smp_processor_id()) % queues,
+		.clones = true,
 		.spare = alloc_skb(0, GFP_ATOMIC),
+		.promised = pace->promised,
 	};
 	__skb_queue_head_init(&port->ready);
 	port->txq = netdev_get_tx_queue(dev, port->queue);
-	if (!is_ours || !is_direct(dev, port->txq)) {
+	if (is_ours && is_direct(dev, port->txq)) {
+		port->clones = alters_frames(dev);
+	} else {
 		port->txq = NULL;
 		port->split = may_segment(dev);
 		netbuf_flight_use_queue(flight, netdev_get_num_tc(dev) ? -1 : port->queue);
@@ -144,7 +149,6 @@ static struct sk_buff *validate(struct netbuf_port *port, struct sk_buff *skb,
 	bool again = false;
 
 	skb_reset_mac_header(skb);
-	skb_set_queue_mapping(skb, port->queue);
 	skb = validate_xmit_skb_list(skb, port->dev, &again);
 	if (!skb) {
 		port->refused++;
@@ -199,6 +203,7 @@ int netbuf_port_give(struct netbuf_port *port, struct sk_buff *skb, bool more)
 	}
 	if (netif_xmit_frozen_or_stopped(port->txq))
 		return NETDEV_TX_BUSY;
+	skb_set_queue_mapping(skb, port->queue);
 	return netdev_start_xmit(skb, port->dev, port->txq, more);
 }
 

@@ -20,7 +20,7 @@ save_here() {
 	in_guest ip link set g0 address $guest_mac
 	ip neigh replace $guest lladdr $guest_mac dev v0
 	in_guest ip neigh replace $host lladdr $peer_mac dev g0
-	make_vlan
+	make_vlan v0 g0
 	queue_to_host 3
 	lparctl netbuf attach v0
 	lparctl netbuf hold v0 || bail "not held"

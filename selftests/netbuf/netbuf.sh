@@ -75,16 +75,18 @@ make_veth() {
 	in_guest ip neigh add $host lladdr "$(cat /sys/class/net/v0/address)" dev g0
 }
 
-# make_vlan: 7, over what make_veth has made
+# make_vlan HOST GUEST: 7, over a netdev of each
 make_vlan() {
-	ip link add link v0 name v0.7 type vlan id 7
-	in_guest ip link add link g0 name g0.7 type vlan id 7
-	ip addr add $host_vlan/24 dev v0.7
-	in_guest ip addr add $guest_vlan/24 dev g0.7
-	ip link set v0.7 up
-	in_guest ip link set g0.7 up
-	ip neigh add $guest_vlan lladdr "$(in_guest cat /sys/class/net/g0/address)" dev v0.7
-	in_guest ip neigh add $host_vlan lladdr "$(cat /sys/class/net/v0/address)" dev g0.7
+	local v=$1 g=$2
+
+	ip link add link "$v" name "$v.7" type vlan id 7
+	in_guest ip link add link "$g" name "$g.7" type vlan id 7
+	ip addr add $host_vlan/24 dev "$v.7"
+	in_guest ip addr add $guest_vlan/24 dev "$g.7"
+	ip link set "$v.7" up
+	in_guest ip link set "$g.7" up
+	ip neigh add $guest_vlan lladdr "$(in_guest cat "/sys/class/net/$g/address")" dev "$v.7"
+	in_guest ip neigh add $host_vlan lladdr "$(cat "/sys/class/net/$v/address")" dev "$g.7"
 }
 
 # make_tap NAME: its guest is "wire tap".
@@ -191,6 +193,17 @@ segmented_to_guest() {
 # queue_to_host N: the guest's frames take its queue N, whichever CPU sends them.
 queue_to_host() {
 	in_guest sh -c "echo 3 >/sys/class/net/g0/queues/tx-$1/xps_cpus"
+}
+
+# feature NETDEV COMMAND VALUE...: as ethtool sets it
+feature() {
+	/usr/bin/python3 - "$@" <<-'EOF2'
+	import ctypes, fcntl, socket, struct, sys
+	name, words = sys.argv[1].encode(), [int(word, 0) for word in sys.argv[2:]]
+	setting = ctypes.create_string_buffer(struct.pack(f"{len(words)}I", *words))
+	request = struct.pack("16sQ16x", name, ctypes.addressof(setting))
+	fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8946, request)
+	EOF2
 }
 
 # records FILE: a line for each frame, with all that the file says but the netdev

@@ -106,7 +106,7 @@ unload_detached() {
 
 load netbuf
 queues=4 make_veth
-make_vlan
+make_vlan v0 g0
 queue_to_host 2
 ip link add v1 numrxqueues 4 type veth peer name g1
 ip link set g1 up

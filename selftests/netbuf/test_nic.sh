@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A NIC, whose driver takes no more than its ring holds: with and without a qdisc, with
-# somebody who looks on, and full. Nothing is lost, all come in order.
+# somebody who looks on, and full; tagged by its driver, the kernel or tc. Nothing is lost,
+# all come in order, each as it would have been without a buffer.
 # vm: cpus=2 mem=1024 timeout=200 speed=full modprobe=e1000e long=6.1,debug
 # vm: qemu="-netdev hubport,id=a,hubid=0 -device e1000e,netdev=a -netdev hubport,id=b,hubid=0 -device e1000e,netdev=b"
 # shellcheck source=selftests/netbuf/netbuf.sh
@@ -9,6 +10,7 @@
 
 N=700	# more than its ring takes
 sent=0
+only_rxhash=0x10000000	# its driver writes tags only if it reads them too
 
 nics() {
 	local path
@@ -35,10 +37,15 @@ make_nics() {
 		wait_until 20 in_guest grep -q 1 "/sys/class/net/$2/carrier"
 }
 
-# goes_on WHAT: N frames, held and drained
+# small_ring: as small as it can be
+small_ring() {
+	feature "$a" 0x11 0 0 0 0 256 0 0 64 && wait_until 20 grep -q 1 "/sys/class/net/$a/carrier"
+}
+
+# goes_on WHAT [SENDER]: N frames, held and drained
 goes_on() {
 	lparctl netbuf hold "$a"
-	to_guest 0 $N
+	"${2:-to_guest}" 0 $N
 	check "$1: all are held" is "$a" txpcnt $N
 	expect_in_guest $N
 	check "$1: the drain ends" lparctl netbuf drain "$a" --timeout 60s
@@ -87,12 +94,26 @@ start looker "$scratch/look"
 looker_pid=$pid
 wait_until 20 test -e "$scratch/look.ready"
 goes_on "somebody looks on"
+make_vlan "$a" "$b"
+check "a driver that writes no tags" feature "$a" 0x26 $only_rxhash
+check "a small ring" small_ring
+goes_on "somebody looks on at tagged frames" stamped_to_guest
 touch "$scratch/look.stop"
 wait "$looker_pid"
 check "who looks sees all, in order" same "$(xargs <"$scratch/look")" "in order $N"
+goes_on "a small ring"
+goes_on "a small ring and tagged frames" stamped_to_guest
 
 check "a short queue before a slow line" tc qdisc replace dev "$a" root tbf rate 8mbit burst 3000 limit 3000
 goes_on "a full queue"
+if modprobe -qa sch_ingress cls_matchall act_vlan; then
+	tc qdisc add dev "$a" clsact
+	check "tc tags frames" tc filter add dev "$a" egress matchall action vlan push id 7
+	goes_on "tagged before a full queue"
+	tc qdisc del dev "$a" clsact
+else
+	skip "tagged before a full queue" "no act_vlan"
+fi
 tc qdisc replace dev "$a" root pfifo_fast
 goes_on "a qdisc"
 check "none counts as dropped" is "$a" dropped_below 0

@@ -20,17 +20,6 @@ flows_to_guest() {
 	EOF2
 }
 
-# feature COMMAND VALUE NETDEV: as ethtool sets it
-feature() {
-	/usr/bin/python3 - "$@" <<-'EOF2'
-	import ctypes, fcntl, socket, struct, sys
-	command, value, name = int(sys.argv[1], 0), int(sys.argv[2]), sys.argv[3].encode()
-	setting = ctypes.create_string_buffer(struct.pack("II", command, value), 8)
-	request = struct.pack("16sQ16x", name, ctypes.addressof(setting))
-	fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8946, request)
-	EOF2
-}
-
 in_guest_feature() {
 	nsenter --net=/var/run/netns/guest bash -c "$(declare -f feature); feature $*"
 }
@@ -42,8 +31,8 @@ load netbuf
 queues=4
 make_veth
 # So the other end has a ring and a poll for each queue.
-check "netdevs as they have to be" feature $tso 0 v0
-check "at both ends" in_guest_feature $gro 1 g0
+check "netdevs as they have to be" feature v0 $tso 0
+check "at both ends" in_guest_feature g0 $gro 1
 for path in /sys/class/net/v0/queues/tx-*; do
 	echo 3 >"$path/xps_cpus"
 done
