@@ -83,9 +83,22 @@ rmdir "$(etc c)/web.lpar.new"
 
 # A host that dies at each step: after so many requests of the caller
 cat >"$scratch/dying" <<-END
-	#!/bin/bash
-	[ "\$1" = c ] || exec "$via" "\$@"
-	grep -v '^$' --line-buffered | sed -u \$(cat "$scratch/requests")q | "$via" "\$@"
+	#!/usr/bin/python3
+	import os, subprocess, sys
+	if sys.argv[1] != "c":
+	    os.execv("$via", ["$via", *sys.argv[1:]])
+	left = int(open("$scratch/requests").read())
+	execd = subprocess.Popen(["$via", *sys.argv[1:]], stdin=subprocess.PIPE)
+	while left:
+	    line = sys.stdin.buffer.readline()
+	    if not line:
+	        break
+	    if line.strip():
+	        execd.stdin.write(line)
+	        execd.stdin.flush()
+	        left -= 1
+	execd.stdin.close()
+	sys.exit(execd.wait())
 END
 chmod +x "$scratch/dying"
 # dies REQUESTS: of host c, and then nobody has anything
@@ -143,7 +156,7 @@ cat >"$scratch/strange" <<-END
 END
 chmod +x "$scratch/strange"
 ini a u1.lpar "[lpar]" "cpus=2-3" "memory=1G" "owner=nobody" "[guest]" "user=nobody"
-check "a user who is not the owner there" says 1 "host b: describe: .*owner= is not user=daemon" \
+check "a user who is not the owner there" says 1 "host [bc]: describe: .*owner= is not user=daemon" \
 	on a distribute --via "$scratch/strange" --timeout 60s --to b,c u1
 check "is nowhere, either" have "" b c
 rm -f "$(etc a)"/u?.lpar

@@ -101,20 +101,20 @@ check "save with QEMU's own tap" exits 0 cluster save five --hosts a --continue
 check "it is told of" grep -q "a1 has a tap ta that QEMU has made" "$scratch/err"
 
 # A tap of another network namespace, which a hostile QEMU may make under any name
-cat >"$scratch/elsewhere" <<'EOT'
-#!/usr/bin/python3
-import ctypes, fcntl, os, struct, sys
+cat >"$scratch/elsewhere" <<-'EOT'
+	#!/usr/bin/python3
+	import ctypes, fcntl, os, struct, sys
 
-NEWNET = 0x40000000
-libc = ctypes.CDLL(None)
-here = os.open("/proc/self/ns/net", os.O_RDONLY)
-libc.unshare(NEWNET)
-tun = os.open("/dev/net/tun", os.O_RDWR)
-fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH22x", b"tb", 0x1002))
-libc.setns(here, NEWNET)
-os.set_inheritable(tun, True)
-os.execvp("qemu-system-x86_64", ["qemu-system-x86_64", *sys.argv[1:]])
-EOT
+	NEWNET = 0x40000000
+	libc = ctypes.CDLL(None)
+	here = os.open("/proc/self/ns/net", os.O_RDONLY)
+	libc.unshare(NEWNET)
+	tun = os.open("/dev/net/tun", os.O_RDWR)
+	fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH22x", b"tb", 0x1002))
+	libc.setns(here, NEWNET)
+	os.set_inheritable(tun, True)
+	os.execvp("qemu-system-x86_64", ["qemu-system-x86_64", *sys.argv[1:]])
+	EOT
 chmod +x "$scratch/elsewhere"
 ip tuntap add tb mode tap
 on a stop a1 --timeout 0 >/dev/null
