@@ -23,10 +23,8 @@
  */
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/un.h>
+#include "commands.h"
 #include "memdev.h"
 
 #define TOUCHERS 3
@@ -40,36 +38,9 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-static sigjmp_buf on_sigbus;
-static siginfo_t sigbus;
-
-static void take_sigbus(int signal, siginfo_t *info, void *context)
-{
-	(void)signal;
-	(void)context;
-	sigbus = *info;
-	siglongjmp(on_sigbus, 1);
-}
-
-static struct sockaddr_un address_of(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	return address;
-}
-
-static void __attribute__((noreturn)) stay(const char *what)
-{
-	puts(what);
-	fflush(stdout);
-	for (;;)
-		pause();
-}
-
 static int __attribute__((noreturn)) do_give(const char *path, char **words)
 {
-	struct sockaddr_un address = address_of(path);
+	struct sockaddr_un address = socket_address(path);
 	int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), client;
 	struct mapping map = map_aligned(words[0]);
 
@@ -90,7 +61,7 @@ static int __attribute__((noreturn)) do_give(const char *path, char **words)
 /* What a holder at @path passes, and the last byte that it sees; -1 when nobody is there. */
 static int ask_for_fd(const char *path, uint8_t *byte)
 {
-	struct sockaddr_un address = address_of(path);
+	struct sockaddr_un address = socket_address(path);
 	int via = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd = -1;
 
 	require(via >= 0, "socket");
@@ -98,14 +69,6 @@ static int ask_for_fd(const char *path, uint8_t *byte)
 		fd = receive_fd(via, byte);
 	close(via);
 	return fd;
-}
-
-/* As map_aligned(), of a file that was passed. */
-static bool map_passed(struct mapping *map)
-{
-	map->bytes = lseek(map->fd, 0, SEEK_END);
-	map->start = mmap(NULL, map->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map->fd, 0);
-	return map->start != MAP_FAILED;
 }
 
 static int do_try(const char *path, char **words)
@@ -118,7 +81,7 @@ static int do_try(const char *path, char **words)
 	require(map.fd >= 0, "nobody is there");
 	printf("the holder sees %#x\n", byte);
 	fflush(stdout);
-	if (!map_passed(&map))
+	if (!map_file(&map))
 		refused("mmap");
 	return 0;
 }
@@ -144,14 +107,6 @@ static bool is_lost(const struct mapping *map)
 	return true;
 }
 
-static bool gives_sigbus(uint8_t *page)
-{
-	if (sigsetjmp(on_sigbus, 1))
-		return sigbus.si_code == BUS_ADRERR;
-	(void)*(volatile uint8_t *)page;
-	return false;
-}
-
 /* Until the mapping is taken away. */
 static void use(struct mapping *map)
 {
@@ -165,19 +120,18 @@ static void use(struct mapping *map)
 
 static int __attribute__((noreturn)) do_take(const char *path, char **words)
 {
-	struct sigaction action = { .sa_sigaction = take_sigbus, .sa_flags = SA_SIGINFO };
 	struct mapping map, before = { 0 };
 	bool told = false;
 	uint8_t byte;
 
 	(void)words;
-	sigaction(SIGBUS, &action, NULL);
+	catch_sigbus();
 	for (;; usleep(RETRY_US)) {
 		require(is_lost(&before), "what was lost can be read again");
 		map.fd = ask_for_fd(path, &byte);
 		if (map.fd < 0)
 			continue;
-		if (!map_passed(&map)) {
+		if (!map_file(&map)) {
 			if (!told)
 				printf("%s\n", strerrorname_np(errno));
 			told = true;
@@ -192,7 +146,7 @@ static int __attribute__((noreturn)) do_take(const char *path, char **words)
 		/* Faults are refused first, and what is mapped is unmapped then. */
 		while (!is_lost(&map))
 			usleep(RETRY_US);
-		require(gives_sigbus(map.start), "no SIGBUS");
+		require(gives_sigbus(map.start) && sigbus.si_code == BUS_ADRERR, "no SIGBUS");
 		puts("lost");
 		fflush(stdout);
 		/* The former one stays mapped as it is. */
@@ -228,7 +182,7 @@ static struct mapping map_when_allowed(const char *path)
 		map.fd = ask_for_fd(path, &byte);
 		if (map.fd < 0)
 			continue;
-		if (map_passed(&map))
+		if (map_file(&map))
 			return map;
 		close(map.fd);
 	}
@@ -299,11 +253,7 @@ static int do_vfork(const char *path, char **words)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*act)(const char *path, char **words);
-		int words;
-	} verbs[] = {
+	static const struct verb verbs[] = {
 		{ "give", do_give, 3 },
 		{ "take", do_take, 1 },
 		{ "leaderless", do_leaderless, 1 },
@@ -313,9 +263,5 @@ int main(int argc, char **argv)
 		{ "vfork", do_vfork, 0 },
 	};
 
-	for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (!strcmp(argv[1], verbs[i].name) && argc - 2 == verbs[i].words)
-			return verbs[i].act(argv[2], argv + 3);
-	fputs("usage: see the top of granttool.c\n", stderr);
-	return 2;
+	return act_on(verbs, sizeof(verbs) / sizeof(verbs[0]), argc, argv);
 }

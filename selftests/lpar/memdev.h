@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,6 +34,14 @@ struct mapping {
 	size_t bytes;
 };
 
+static inline void __attribute__((noreturn)) stay(const char *what)
+{
+	puts(what);
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
 static inline void __attribute__((noreturn)) refused(const char *call)
 {
 	fprintf(stderr, "%s: %s\n", strerrorname_np(errno), call);
@@ -58,6 +68,41 @@ static inline bool readable(const void *address)
 	close(pipes[0]);
 	close(pipes[1]);
 	return bytes == 1;
+}
+
+static sigjmp_buf on_sigbus;
+static siginfo_t sigbus;
+
+static inline void take_sigbus(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)context;
+	sigbus = *info;
+	siglongjmp(on_sigbus, 1);
+}
+
+static inline void catch_sigbus(void)
+{
+	struct sigaction action = { .sa_sigaction = take_sigbus, .sa_flags = SA_SIGINFO };
+
+	sigaction(SIGBUS, &action, NULL);
+}
+
+/* Reads from there; if true, @sigbus is what was caught. */
+static inline bool gives_sigbus(const uint8_t *page)
+{
+	if (sigsetjmp(on_sigbus, 1))
+		return true;
+	(void)*(const volatile uint8_t *)page;
+	return false;
+}
+
+/* False if it is refused. */
+static inline bool map_file(struct mapping *map)
+{
+	map->bytes = lseek(map->fd, 0, SEEK_END);
+	map->start = mmap(NULL, map->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map->fd, 0);
+	return map->start != MAP_FAILED;
 }
 
 /* As QEMU maps it with align=2M: huge entries need aligned addresses. */
@@ -120,6 +165,22 @@ static inline int receive_fd(int via, uint8_t *byte)
 static inline bool let_inherit(const struct mapping *map)
 {
 	return !madvise(map->start, map->bytes, MADV_DOFORK) || errno == EINVAL;
+}
+
+struct verb {
+	const char *name;
+	int (*act)(const char *path, char **words);
+	int words; /* with PATH */
+};
+
+/* What main() returns. */
+static inline int act_on(const struct verb *verbs, size_t count, int argc, char **argv)
+{
+	for (size_t i = 0; argc > 1 && i < count; i++)
+		if (!strcmp(argv[1], verbs[i].name) && argc - 2 == verbs[i].words)
+			return verbs[i].act(argv[2], argv + 3);
+	fputs("usage: see the top of its source\n", stderr);
+	return 2;
 }
 
 #endif /* _SELFTESTS_LPAR_MEMDEV_H */

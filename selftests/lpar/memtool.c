@@ -22,8 +22,6 @@
  * A refused open or mmap prints the name of its errno and ends with status 1.
  */
 #define _GNU_SOURCE
-#include <setjmp.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,9 +41,7 @@ static struct mapping map_all(const char *path)
 {
 	struct mapping map = { .fd = open_or_exit(path) };
 
-	map.bytes = lseek(map.fd, 0, SEEK_END);
-	map.start = mmap(NULL, map.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map.fd, 0);
-	if (map.start == MAP_FAILED)
+	if (!map_file(&map))
 		refused("mmap");
 	return map;
 }
@@ -85,11 +81,8 @@ static int __attribute__((noreturn)) do_hold(const char *path, char **words)
 {
 	struct mapping map = map_all(path);
 
-	memset(map.start, words[0] ? strtol(words[0], NULL, 0) : OURS, map.bytes);
-	puts("held");
-	fflush(stdout);
-	for (;;)
-		pause();
+	memset(map.start, strtol(words[0], NULL, 0), map.bytes);
+	stay("held");
 }
 
 static int do_open(const char *path, char **words)
@@ -354,40 +347,26 @@ static int do_pinned(const char *path, char **words)
 	return 0;
 }
 
-static sigjmp_buf on_sigbus;
-static siginfo_t sigbus;
-
-static void take_sigbus(int signal, siginfo_t *info, void *context)
-{
-	(void)signal;
-	(void)context;
-	sigbus = *info;
-	siglongjmp(on_sigbus, 1);
-}
-
 /* Does reading from there give SIGBUS for a hardware error, with that address? */
 static bool is_poisoned(uint8_t *page)
 {
-	if (sigsetjmp(on_sigbus, 1)) {
-		require(sigbus.si_code == BUS_MCEERR_AR, "SIGBUS is not for a hardware error");
-		require((uintptr_t)sigbus.si_addr / PAGE == (uintptr_t)page / PAGE,
-			"SIGBUS has not the address of the page");
-		return true;
-	}
-	(void)*(volatile uint8_t *)page;
-	return false;
+	if (!gives_sigbus(page))
+		return false;
+	require(sigbus.si_code == BUS_MCEERR_AR, "SIGBUS is not for a hardware error");
+	require((uintptr_t)sigbus.si_addr / PAGE == (uintptr_t)page / PAGE,
+		"SIGBUS has not the address of the page");
+	return true;
 }
 
 /* The kernel tells lpar.ko of the error, which takes the page from us soon after. */
 static int __attribute__((noreturn)) do_poison(const char *path, char **words)
 {
-	struct sigaction action = { .sa_sigaction = take_sigbus, .sa_flags = SA_SIGINFO };
 	struct mapping map = map_aligned(path);
 	uint8_t *bad = map.start + HUGE + 5 * PAGE;
 
 	(void)words;
 	memset(map.start, OURS, map.bytes);
-	sigaction(SIGBUS, &action, NULL);
+	catch_sigbus();
 	/* It may say that the kernel itself could not recover from it. */
 	madvise(bad, PAGE, MADV_HWPOISON);
 	for (int i = 0; i < POISON_SECONDS * 100 && !is_poisoned(bad); i++)
@@ -401,10 +380,7 @@ static int __attribute__((noreturn)) do_poison(const char *path, char **words)
 		require(filled_with(page, PAGE, OURS), "another page has lost its contents");
 	}
 	require(!writable(bad), "the kernel writes to the page");
-	puts("poisoned");
-	fflush(stdout);
-	for (;;)
-		pause();
+	stay("poisoned");
 }
 
 static int do_direct(const char *path, char **words)
@@ -506,43 +482,32 @@ static int __attribute__((noreturn)) do_fragment(const char *mib, char **words)
 		require(vmsplice(pipes[1], &page, 1, 0) == (ssize_t)PAGE, "vmsplice");
 	}
 	munmap(start, bytes);
-	puts("held");
-	fflush(stdout);
-	for (;;)
-		pause();
+	stay("held");
 }
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*act)(const char *path, char **words);
-		int words;
-	} verbs[] = {
-		{ "hold", do_hold, 0 },
-		{ "open", do_open, 0 },
-		{ "map", do_map, 3 },
-		{ "size", do_size, 0 },
-		{ "pmd", do_pmd, 0 },
-		{ "zero", do_zero, 0 },
-		{ "rw", do_rw, 0 },
-		{ "partial", do_partial, 0 },
-		{ "advise", do_advise, 0 },
-		{ "fork", do_fork, 0 },
-		{ "others", do_others, 0 },
-		{ "pinned", do_pinned, 0 },
-		{ "abandoned", do_abandoned, 0 },
-		{ "poison", do_poison, 0 },
-		{ "direct", do_direct, 1 },
-		{ "busy", do_busy, 1 },
-		{ "exclusive", do_exclusive, 0 },
-		{ "dirty", do_dirty, 0 },
-		{ "fragment", do_fragment, 0 },
+	static const struct verb verbs[] = {
+		{ "hold", do_hold, 2 },
+		{ "open", do_open, 1 },
+		{ "map", do_map, 4 },
+		{ "size", do_size, 1 },
+		{ "pmd", do_pmd, 1 },
+		{ "zero", do_zero, 1 },
+		{ "rw", do_rw, 1 },
+		{ "partial", do_partial, 1 },
+		{ "advise", do_advise, 1 },
+		{ "fork", do_fork, 1 },
+		{ "others", do_others, 1 },
+		{ "pinned", do_pinned, 1 },
+		{ "abandoned", do_abandoned, 1 },
+		{ "poison", do_poison, 1 },
+		{ "direct", do_direct, 2 },
+		{ "busy", do_busy, 2 },
+		{ "exclusive", do_exclusive, 1 },
+		{ "dirty", do_dirty, 1 },
+		{ "fragment", do_fragment, 1 },
 	};
 
-	for (size_t i = 0; argc > 2 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (!strcmp(argv[1], verbs[i].name) && argc - 3 >= verbs[i].words)
-			return verbs[i].act(argv[2], argv + 3);
-	fputs("usage: see the top of memtool.c\n", stderr);
-	return 2;
+	return act_on(verbs, sizeof(verbs) / sizeof(verbs[0]), argc, argv);
 }
