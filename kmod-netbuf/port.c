@@ -22,8 +22,9 @@
 /* There is no qdisc, or frames go by it when it is empty: it does nothing to them. */
 static bool is_plain(const struct netdev_queue *txq)
 {
-	return !rcu_dereference_bh(txq->qdisc)->enqueue ||
-	       rcu_dereference_bh(txq->qdisc)->flags & TCQ_F_CAN_BYPASS;
+	const struct Qdisc *qdisc = rcu_dereference_bh(txq->qdisc);
+
+	return !qdisc->enqueue || qdisc->flags & TCQ_F_CAN_BYPASS;
 }
 
 /* Another qdisc may segment frames, and drop some of the segments. */
@@ -48,10 +49,10 @@ static bool alters_frames(struct net_device *dev)
 }
 
 /* No qdisc, no tc, no packet socket: would dev_queue_xmit() hand on at once? */
-static bool is_direct(const struct net_device *dev, const struct netdev_queue *txq)
+static bool is_direct(struct net_device *dev, const struct netdev_queue *txq)
 {
 	return dev->flags & IFF_UP && !rcu_dereference_bh(txq->qdisc)->enqueue &&
-	       !netdev_has_tc_egress(dev) && !dev_nit_active((struct net_device *)dev);
+	       !netdev_has_tc_egress(dev) && !dev_nit_active(dev);
 }
 
 /**
