@@ -140,10 +140,10 @@ static int probe_one(struct scsi_device *sdev, const struct fcn_names *names,
 
 	if (!result)
 		return port == FCN_PORT_MAINTENANCE ? fcn_reservation_check(sdev, names, why) : 0;
-	scnprintf(why, FCNPIV_REASON_MAX + 1,
-		  "LUN %llu is not ready: status %02x, host %02x, sense %x/%02x/%02x", sdev->lun,
-		  result & 0xff, host_byte(result), sense.sense_key, sense.asc, sense.ascq);
-	return -EIO;
+	return fcn_fail(why, -EIO,
+			"LUN %llu is not ready: status %02x, host %02x, sense %x/%02x/%02x",
+			sdev->lun, result & 0xff, host_byte(result), sense.sense_key, sense.asc,
+			sense.ascq);
 }
 
 /**
@@ -161,10 +161,8 @@ int fcn_disk_probe(const struct fcn_names *names, enum fcn_port port, char *why)
 	struct scsi_device *sdev;
 	int err = 0;
 
-	if (!shost) {
-		strscpy(why, "the port has gone", FCNPIV_REASON_MAX + 1);
-		return -ENODEV;
-	}
+	if (!shost)
+		return fcn_fail(why, -ENODEV, "the port has gone");
 	shost_for_each_device(sdev, shost) {
 		if (!is_disk(sdev))
 			continue;
@@ -239,23 +237,17 @@ static int claim_one(struct fcn_work *work, const struct fcn_target *target)
 	struct fcn_claim *claim = &work->claims[work->nr_claims];
 	struct file *file;
 
-	if (work->nr_claims == FCNPIV_PATHS_MAX) {
-		strscpy(work->why, "too many disks have come and gone", sizeof(work->why));
-		return -ENOSPC;
-	}
+	if (work->nr_claims == FCNPIV_PATHS_MAX)
+		return fcn_fail(work->why, -ENOSPC, "too many disks have come and gone");
 	file = bdev_file_open_by_dev(target->devt, BLK_OPEN_READ, work, NULL);
-	if (IS_ERR(file)) {
-		scnprintf(work->why, sizeof(work->why),
-			  PTR_ERR(file) == -EBUSY ?
-			  "disk %s is in use on this host: keep multipath and LVM off it" :
-			  "disk %s cannot be opened (%ld)", target->name, PTR_ERR(file));
-		return PTR_ERR(file);
-	}
+	if (IS_ERR(file))
+		return fcn_fail(work->why, PTR_ERR(file), PTR_ERR(file) == -EBUSY ?
+				"disk %s is in use on this host: keep multipath and LVM off it" :
+				"disk %s cannot be opened (%ld)", target->name, PTR_ERR(file));
 	if (!is_behind(file_bdev(file), work->names.port[work->order.port])) {
 		bdev_file_close(file, true);
-		scnprintf(work->why, sizeof(work->why), "disk %s has become another one",
-			  target->name);
-		return -EAGAIN;
+		return fcn_fail(work->why, -EAGAIN, "disk %s has become another one",
+				target->name);
 	}
 	claim->devt = target->devt;
 	claim->file = file;
