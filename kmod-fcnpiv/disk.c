@@ -79,13 +79,19 @@ static void look_at_disk(struct scsi_device *sdev, struct fcn_lun *lun)
 	look_at_gendisk(sdev, lun);
 }
 
+/*
+ * Commands are counted device by device: the tags of a host that is being removed
+ * go before the host, those of a device with it. While it is scanned it is not set up.
+ */
+static unsigned int count_commands(struct scsi_device *sdev)
+{
+	return sdev->is_visible ? scsi_device_busy(sdev) : 0;
+}
+
 /**
  * fcn_disk_look() - all disks behind a SCSI host
  * @shost: of a port
  * @luns: they are added here
- *
- * Commands are counted device by device: the tags of a host that is being removed
- * go before the host, those of a device with it.
  *
  * Context: process.
  * Return: commands that are under way to devices of any kind.
@@ -97,9 +103,7 @@ unsigned int fcn_disk_look(struct Scsi_Host *shost, struct fcn_luns *luns)
 	struct fcn_lun *lun;
 
 	shost_for_each_device(sdev, shost) {
-		/* While it is scanned it is not set up. */
-		if (sdev->is_visible)
-			busy += scsi_device_busy(sdev);
+		busy += count_commands(sdev);
 		lun = is_disk(sdev) ? fcn_luns_add(luns) : NULL;
 		if (lun)
 			look_at_disk(sdev, lun);
@@ -345,15 +349,13 @@ static bool is_online(struct scsi_device *sdev)
 	return rport && rport->port_state == FC_PORTSTATE_ONLINE;
 }
 
-/* As fcn_disk_look() counts them: not by the tags of a host that may be being removed. */
 static bool has_commands(struct Scsi_Host *shost)
 {
 	struct scsi_device *sdev;
 	unsigned int busy = 0;
 
 	shost_for_each_device(sdev, shost)
-		if (sdev->is_visible)
-			busy += scsi_device_busy(sdev);
+		busy += count_commands(sdev);
 	return busy;
 }
 
