@@ -79,13 +79,19 @@ static void look_at_disk(struct scsi_device *sdev, struct fcn_lun *lun)
 	look_at_gendisk(sdev, lun);
 }
 
+/*
+ * Commands are counted device by device: the tags of a host that is being removed
+ * go before the host, those of a device with it. While it is scanned it is not set up.
+ */
+static unsigned int count_commands(struct scsi_device *sdev)
+{
+	return sdev->is_visible ? scsi_device_busy(sdev) : 0;
+}
+
 /**
  * fcn_disk_look() - all disks behind a SCSI host
  * @shost: of a port
  * @luns: they are added here
- *
- * Commands are counted device by device: the tags of a host that is being removed
- * go before the host, those of a device with it.
  *
  * Context: process.
  * Return: commands that are under way to devices of any kind.
@@ -97,9 +103,7 @@ unsigned int fcn_disk_look(struct Scsi_Host *shost, struct fcn_luns *luns)
 	struct fcn_lun *lun;
 
 	shost_for_each_device(sdev, shost) {
-		/* While it is scanned it is not set up. */
-		if (sdev->is_visible)
-			busy += scsi_device_busy(sdev);
+		busy += count_commands(sdev);
 		lun = is_disk(sdev) ? fcn_luns_add(luns) : NULL;
 		if (lun)
 			look_at_disk(sdev, lun);
@@ -140,10 +144,10 @@ static int probe_one(struct scsi_device *sdev, const struct fcn_names *names,
 
 	if (!result)
 		return port == FCN_PORT_MAINTENANCE ? fcn_reservation_check(sdev, names, why) : 0;
-	scnprintf(why, FCNPIV_REASON_MAX + 1,
-		  "LUN %llu is not ready: status %02x, host %02x, sense %x/%02x/%02x", sdev->lun,
-		  result & 0xff, host_byte(result), sense.sense_key, sense.asc, sense.ascq);
-	return -EIO;
+	return fcn_fail(why, -EIO,
+			"LUN %llu is not ready: status %02x, host %02x, sense %x/%02x/%02x",
+			sdev->lun, result & 0xff, host_byte(result), sense.sense_key, sense.asc,
+			sense.ascq);
 }
 
 /**
@@ -161,10 +165,8 @@ int fcn_disk_probe(const struct fcn_names *names, enum fcn_port port, char *why)
 	struct scsi_device *sdev;
 	int err = 0;
 
-	if (!shost) {
-		strscpy(why, "the port has gone", FCNPIV_REASON_MAX + 1);
-		return -ENODEV;
-	}
+	if (!shost)
+		return fcn_fail(why, -ENODEV, "the port has gone");
 	shost_for_each_device(sdev, shost) {
 		if (!is_disk(sdev))
 			continue;
@@ -239,23 +241,17 @@ static int claim_one(struct fcn_work *work, const struct fcn_target *target)
 	struct fcn_claim *claim = &work->claims[work->nr_claims];
 	struct file *file;
 
-	if (work->nr_claims == FCNPIV_PATHS_MAX) {
-		strscpy(work->why, "too many disks have come and gone", sizeof(work->why));
-		return -ENOSPC;
-	}
+	if (work->nr_claims == FCNPIV_PATHS_MAX)
+		return fcn_fail(work->why, -ENOSPC, "too many disks have come and gone");
 	file = bdev_file_open_by_dev(target->devt, BLK_OPEN_READ, work, NULL);
-	if (IS_ERR(file)) {
-		scnprintf(work->why, sizeof(work->why),
-			  PTR_ERR(file) == -EBUSY ?
-			  "disk %s is in use on this host: keep multipath and LVM off it" :
-			  "disk %s cannot be opened (%ld)", target->name, PTR_ERR(file));
-		return PTR_ERR(file);
-	}
+	if (IS_ERR(file))
+		return fcn_fail(work->why, PTR_ERR(file), PTR_ERR(file) == -EBUSY ?
+				"disk %s is in use on this host: keep multipath and LVM off it" :
+				"disk %s cannot be opened (%ld)", target->name, PTR_ERR(file));
 	if (!is_behind(file_bdev(file), work->names.port[work->order.port])) {
 		bdev_file_close(file, true);
-		scnprintf(work->why, sizeof(work->why), "disk %s has become another one",
-			  target->name);
-		return -EAGAIN;
+		return fcn_fail(work->why, -EAGAIN, "disk %s has become another one",
+				target->name);
 	}
 	claim->devt = target->devt;
 	claim->file = file;
@@ -353,15 +349,13 @@ static bool is_online(struct scsi_device *sdev)
 	return rport && rport->port_state == FC_PORTSTATE_ONLINE;
 }
 
-/* As fcn_disk_look() counts them: not by the tags of a host that may be being removed. */
 static bool has_commands(struct Scsi_Host *shost)
 {
 	struct scsi_device *sdev;
 	unsigned int busy = 0;
 
 	shost_for_each_device(sdev, shost)
-		if (sdev->is_visible)
-			busy += scsi_device_busy(sdev);
+		busy += count_commands(sdev);
 	return busy;
 }
 

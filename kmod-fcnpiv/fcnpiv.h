@@ -388,6 +388,9 @@ int fcn_identity_confirm(struct fcn_identity *identity, enum fcn_confirm confirm
 int fcn_identity_abort(struct fcn_identity *identity, struct netlink_ext_ack *extack);
 void fcn_identity_job_done(struct fcn_identity *identity, int error);
 u64 fcn_now_ms(void);
+
+/* reason.c */
+__printf(3, 4) int fcn_fail(char *why, int err, const char *fmt, ...);
 __printf(3, 4) int fcn_refuse(struct netlink_ext_ack *extack, int err, const char *fmt, ...);
 
 /* vport.c */

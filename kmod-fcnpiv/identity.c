@@ -16,39 +16,6 @@
 DEFINE_MUTEX(fcn_mutex);
 LIST_HEAD(fcn_list);
 
-/*
- * Texts of refusals. extack keeps a pointer that is read after the operation has
- * returned, and 6.1 has no room for formatted texts in it; so they live in a ring
- * that is much longer than the number of callers at one time. What everybody may
- * call has constant texts, so that only administrators turn the ring.
- */
-#define REFUSALS	64
-static char refusals[REFUSALS][2 * FCNPIV_REASON_MAX];
-static atomic_t next_refusal;
-
-/**
- * fcn_refuse() - say why something is refused
- * @extack: where to say it, or NULL
- * @err: negative errno
- * @fmt: one line that names the remedy
- *
- * Context: any that may call vsnprintf().
- * Return: @err.
- */
-int fcn_refuse(struct netlink_ext_ack *extack, int err, const char *fmt, ...)
-{
-	char *text = refusals[(unsigned int)atomic_inc_return(&next_refusal) % REFUSALS];
-	va_list args;
-
-	if (!extack)
-		return err;
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(refusals[0]), fmt, args);
-	va_end(args);
-	extack->_msg = text;
-	return err;
-}
-
 /**
  * fcn_now_ms() - the machine's clock
  *

@@ -201,12 +201,21 @@ static int put_message(struct sk_buff *skb, struct fcn_identity *identity, u32 p
 	return err;
 }
 
-static struct fcn_identity *get_named(struct genl_info *info)
+static int require_name(struct genl_info *info)
 {
 	if (info->attrs[FCN_A_LPAR])
-		return fcn_identity_get(nla_data(info->attrs[FCN_A_LPAR]), info->extack);
+		return 0;
 	NL_SET_ERR_MSG(info->extack, "the name of an LPAR is missing");
-	return ERR_PTR(-EINVAL);
+	return -EINVAL;
+}
+
+static struct fcn_identity *get_named(struct genl_info *info)
+{
+	int err = require_name(info);
+
+	if (err)
+		return ERR_PTR(err);
+	return fcn_identity_get(nla_data(info->attrs[FCN_A_LPAR]), info->extack);
 }
 
 /* The tokens are for those who may use them. */
@@ -342,13 +351,8 @@ static int define_doit(struct sk_buff *skb, struct genl_info *info)
 	};
 	u32 deadline_ms[FCN_DEADLINES];
 	struct fcn_luns luns;
-	int err = may_change(skb, info);
+	int err = may_change(skb, info) ?: require_name(info) ?: parse_luns(&luns, info);
 
-	if (err)
-		return err;
-	if (!info->attrs[FCN_A_LPAR])
-		return fcn_refuse(info->extack, -EINVAL, "the name of an LPAR is missing");
-	err = parse_luns(&luns, info);
 	if (err)
 		return err;
 	parse_deadlines(deadline_ms, info->attrs);
@@ -381,12 +385,10 @@ out:
 
 static int delete_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	int err = may_change(skb, info);
+	int err = may_change(skb, info) ?: require_name(info);
 
 	if (err)
 		return err;
-	if (!info->attrs[FCN_A_LPAR])
-		return fcn_refuse(info->extack, -EINVAL, "the name of an LPAR is missing");
 	return fcn_identity_delete(nla_data(info->attrs[FCN_A_LPAR]), info->extack);
 }
 

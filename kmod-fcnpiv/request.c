@@ -9,22 +9,12 @@
 #include <linux/string.h>
 #include "fcnpiv.h"
 
-static __printf(3, 4) int refuse(char *why, int err, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(why, FCNPIV_REASON_MAX + 1, fmt, args);
-	va_end(args);
-	return err;
-}
-
 static int check_login(const struct fcn_machine *machine, const struct fcn_start *start,
 		       char *why)
 {
 	if (start->port == FCN_PORT_ORIGINAL && machine->is_away && !start->force)
-		return refuse(why, -EPERM,
-			      "the identity has moved to another host; force if it is surely not logged in there");
+		return fcn_fail(why, -EPERM,
+				"the identity has moved to another host; force if it is surely not logged in there");
 	return 0;
 }
 
@@ -33,7 +23,7 @@ static int check_logout(const struct fcn_start *start, const struct fcn_view *vi
 	const char *open = view->port[start->port].open;
 
 	if (*open && !start->force)
-		return refuse(why, -EBUSY, "disk %s is open; stop its user, or force", open);
+		return fcn_fail(why, -EBUSY, "disk %s is open; stop its user, or force", open);
 	return 0;
 }
 
@@ -42,11 +32,11 @@ static int check_source(const struct fcn_view *view, char *why)
 	const struct fcn_port_view *original = &view->port[FCN_PORT_ORIGINAL];
 
 	if (original->state != FCN_PORT_STATE_ACTIVE)
-		return refuse(why, -ENOTCONN, "the original is not logged in here");
+		return fcn_fail(why, -ENOTCONN, "the original is not logged in here");
 	if (!view->nr_seen)
-		return refuse(why, -ENODEV, "the original sees no disk; there is nothing to move");
+		return fcn_fail(why, -ENODEV, "the original sees no disk; there is nothing to move");
 	if (!original->matches)
-		return refuse(why, -EINVAL, "%s", original->why);
+		return fcn_fail(why, -EINVAL, "%s", original->why);
 	return 0;
 }
 
@@ -54,12 +44,12 @@ static int check_destination(const struct fcn_start *start, const struct fcn_vie
 			     char *why)
 {
 	if (!start->has_token && !start->force)
-		return refuse(why, -EPERM,
-			      "the source's token is missing; force if the source is dead or fenced");
+		return fcn_fail(why, -EPERM,
+				"the source's token is missing; force if the source is dead or fenced");
 	if (view->port[FCN_PORT_ORIGINAL].state != FCN_PORT_STATE_ABSENT)
-		return refuse(why, -EEXIST, "the original is logged in on this host already");
+		return fcn_fail(why, -EEXIST, "the original is logged in on this host already");
 	if (!view->nr_expected)
-		return refuse(why, -EINVAL, "no LUNs are expected; give those of the source");
+		return fcn_fail(why, -EINVAL, "no LUNs are expected; give those of the source");
 	return 0;
 }
 
@@ -67,8 +57,8 @@ static int check_start(const struct fcn_machine *machine, const struct fcn_start
 		       const struct fcn_view *view, char *why)
 {
 	if (!fcn_machine_is_idle(machine))
-		return refuse(why, -EBUSY, "an operation is under way (%s); wait, or abort it",
-			      fcn_step_name(machine->step));
+		return fcn_fail(why, -EBUSY, "an operation is under way (%s); wait, or abort it",
+				fcn_step_name(machine->step));
 	switch (start->operation) {
 	case FCN_OPERATION_LOGIN:
 		return check_login(machine, start, why);
@@ -79,7 +69,7 @@ static int check_start(const struct fcn_machine *machine, const struct fcn_start
 	case FCN_OPERATION_DESTINATION:
 		return check_destination(start, view, why);
 	default:
-		return refuse(why, -EINVAL, "there is no such operation");
+		return fcn_fail(why, -EINVAL, "there is no such operation");
 	}
 }
 
@@ -114,13 +104,13 @@ int fcn_machine_start(struct fcn_machine *machine, const struct fcn_start *start
 int fcn_machine_abort(struct fcn_machine *machine, char *why)
 {
 	if (fcn_machine_is_idle(machine))
-		return refuse(why, -ENOENT, "nothing is under way");
+		return fcn_fail(why, -ENOENT, "nothing is under way");
 	if (machine->goes_back)
 		return 0;
 	if (!fcn_machine_may_go_back(machine))
-		return refuse(why, -EBUSY, machine->switched ?
-			      "the LPAR lives at the destination; there is no way back" :
-			      "a logout is not undone; log in afterwards");
+		return fcn_fail(why, -EBUSY, machine->switched ?
+				"the LPAR lives at the destination; there is no way back" :
+				"a logout is not undone; log in afterwards");
 	machine->abort = true;
 	return 0;
 }
@@ -156,7 +146,8 @@ int fcn_machine_confirm(struct fcn_machine *machine, enum fcn_confirm confirm, c
 		break;
 	}
 	if (!fits)
-		return refuse(why, -EINVAL, "step %s does not wait for that", fcn_step_name(step));
+		return fcn_fail(why, -EINVAL, "step %s does not wait for that",
+				fcn_step_name(step));
 	__set_bit(confirm, &machine->confirmed);
 	/* The destination has decided: whatever is still under way here, nothing goes back. */
 	if (step == FCN_STEP_ON_M)

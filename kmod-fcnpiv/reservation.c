@@ -124,12 +124,9 @@ int fcn_reservation_check(struct scsi_device *sdev, const struct fcn_names *name
 	int err = buffer ? check(sdev, names, buffer) : -ENOMEM;
 
 	kfree(buffer);
-	if (err == -EBUSY)
-		scnprintf(why, FCNPIV_REASON_MAX + 1,
-			  "the guest holds persistent reservations on LUN %llu: release them first",
-			  sdev->lun);
-	else if (err)
-		scnprintf(why, FCNPIV_REASON_MAX + 1,
-			  "reservations of LUN %llu cannot be read (%d)", sdev->lun, err);
-	return err;
+	if (!err)
+		return 0;
+	return fcn_fail(why, err, err == -EBUSY ?
+			"the guest holds persistent reservations on LUN %llu: release them first" :
+			"reservations of LUN %llu cannot be read (%d)", sdev->lun, err);
 }

@@ -307,16 +307,6 @@ bool fcn_vport_is_taken(u64 wwpn)
 	return taken;
 }
 
-static __printf(3, 4) int fail(char *why, int err, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(why, FCNPIV_REASON_MAX + 1, fmt, args);
-	va_end(args);
-	return err;
-}
-
 /*
  * The parent, and its driver with it: what is called into must not be unloaded.
  * A user of sysfs is kept safe by the file that he writes to. NULL: there is none.
@@ -331,7 +321,7 @@ static struct Scsi_Host *pin_parent(u64 wwpn, char *why)
 	if (parent->shost_state == SHOST_RUNNING && try_module_get(parent->hostt->module))
 		return parent;
 	scsi_host_put(parent);
-	fail(why, -ENODEV, "the fc_host %016llx is being removed", wwpn);
+	fcn_fail(why, -ENODEV, "the fc_host %016llx is being removed", wwpn);
 	return ERR_PTR(-ENODEV);
 }
 
@@ -377,10 +367,10 @@ static int delete_now(struct Scsi_Host *parent, u64 wwpn, char *why)
 	if (!vport)
 		return 0;
 	if (IS_ERR(vport))
-		return fail(why, -EBUSY, "the port is being made or deleted by somebody else");
+		return fcn_fail(why, -EBUSY, "the port is being made or deleted by somebody else");
 	/* Some drivers return what is no errno. */
 	err = fc_vport_terminate(vport);
-	return err ? fail(why, -EIO, "the driver failed to delete the port (%d)", err) : 0;
+	return err ? fcn_fail(why, -EIO, "the driver failed to delete the port (%d)", err) : 0;
 }
 
 static int delete_port(struct Scsi_Host *parent, u64 wwpn, char *why)
@@ -407,15 +397,15 @@ static int create_port(struct Scsi_Host *parent, u64 wwnn, u64 wwpn, char *why)
 	unsigned int most = fc_host_max_npiv_vports(parent);
 
 	if (!most)
-		return fail(why, -EOPNOTSUPP, "host%u has no NPIV, or its link was never up",
-			    parent->host_no);
+		return fcn_fail(why, -EOPNOTSUPP, "host%u has no NPIV, or its link was never up",
+				parent->host_no);
 	if (fc_host_npiv_vports_inuse(parent) >= most)
-		return fail(why, -ENOSPC, "all %u NPIV ports of host%u are in use", most,
-			    parent->host_no);
+		return fcn_fail(why, -ENOSPC, "all %u NPIV ports of host%u are in use", most,
+				parent->host_no);
 	if (fc_vport_create(parent, 0, &ids))
 		return 0;
-	return fail(why, -EIO, "the driver of host%u refused the port; see the kernel's log",
-		    parent->host_no);
+	return fcn_fail(why, -EIO, "the driver of host%u refused the port; see the kernel's log",
+			parent->host_no);
 }
 
 static bool is_dead(const struct found *found)
@@ -442,7 +432,7 @@ static bool is_in_use(struct Scsi_Host *parent, u64 wwpn)
 static int delete_dead(struct Scsi_Host *parent, u64 wwpn, char *why)
 {
 	if (is_in_use(parent, wwpn))
-		return fail(why, -EBUSY, "the port has failed, but a disk of it is open");
+		return fcn_fail(why, -EBUSY, "the port has failed, but a disk of it is open");
 	return delete_port(parent, wwpn, why);
 }
 
@@ -469,7 +459,7 @@ int fcn_vport_login(const struct fcn_names *names, enum fcn_port port, char *why
 	int err = 0;
 
 	if (!parent)
-		return fail(why, -ENODEV, "there is no fc_host %016llx", names->parent);
+		return fcn_fail(why, -ENODEV, "there is no fc_host %016llx", names->parent);
 	if (IS_ERR(parent))
 		return PTR_ERR(parent);
 	is_there = look_up(parent, wwpn, &found);

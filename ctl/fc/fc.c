@@ -279,14 +279,9 @@ int fc_get(const char *lpar, struct json_object **identity)
 
 /* --- show --- */
 
-static const char *or_dash(struct json_object *json, const char *key)
-{
-	return *json_text(json, key) ? json_text(json, key) : "-";
-}
-
 static const char *port_state(struct json_object *identity, const char *port)
 {
-	return or_dash(json_object_object_get(identity, port), "state");
+	return json_text(json_object_object_get(identity, port), "state");
 }
 
 static void print_identities(struct json_object *identities)
@@ -299,12 +294,13 @@ static void print_identities(struct json_object *identities)
 	table_row(head, ARRAY_SIZE(head));
 	for (i = 0; i < json_count(identities); i++) {
 		json = json_at(identities, i);
-		table_row((const char *const[]){ or_dash(json, "lpar"), or_dash(json, "state"),
-						 or_dash(json, "step"),
+		table_row((const char *const[]){ json_text(json, "lpar"), json_text(json, "state"),
+						 json_text(json, "step"),
 						 port_state(json, "original"),
 						 port_state(json, "maintenance"),
 						 json_flag(json, "away") ? "yes" : "no",
-						 or_dash(json, "result"), or_dash(json, "reason") },
+						 json_text(json, "result"),
+						 json_text(json, "reason") },
 			  ARRAY_SIZE(head));
 	}
 	table_print();
@@ -317,11 +313,12 @@ static void path_rows(struct json_object *identity, const char *port)
 	char size[32];
 	size_t i;
 
-	for (i = 0; paths && i < json_object_array_length(paths); i++) {
-		lun = json_object_array_get_idx(paths, i);
+	for (i = 0; i < json_count(paths); i++) {
+		lun = json_at(paths, i);
 		format_size(size, sizeof(size), json_number(lun, "sectors") * 512);
-		table_row((const char *const[]){ port, or_dash(lun, "disk"), or_dash(lun, "number"),
-						 size, or_dash(lun, "id") },
+		table_row((const char *const[]){ port, json_text(lun, "disk"),
+						 json_text(lun, "number"), size,
+						 json_text(lun, "id") },
 			  5);
 	}
 }
@@ -421,10 +418,6 @@ static bool show_event(const struct nlmsghdr *nlh, void *data)
 int fc_monitor_verb(struct args *args)
 {
 	struct watch watch = { .family = &nl_fcnpiv, .seq = FCN_A_EVENT_SEQ, .show = show_event };
-	int ret = EXIT_OK;
 
-	while (!ret && args->argc)
-		if (!watch_option(&watch, args, &ret))
-			ret = usage("'%s' is unknown to fc monitor", next_arg(args));
-	return ret ? ret : watch_events(&watch);
+	return watch_verb(&watch, args, "fc");
 }

@@ -105,16 +105,12 @@ static const char *put_luns(struct nlmsghdr *nlh, const char *file)
 {
 	struct json_object *shown = strcmp(file, "-") ? json_object_from_file(file)
 						      : json_object_from_fd(0);
-	struct json_object *luns = NULL;
-	int ret = -EINVAL;
+	struct json_object *luns = json_object_object_get(json_at(shown, 0), "luns");
+	int ret = json_count(luns) ? 0 : -EINVAL;
 	size_t i;
 
-	if (json_object_is_type(shown, json_type_array))
-		luns = json_object_object_get(json_object_array_get_idx(shown, 0), "luns");
-	if (json_object_is_type(luns, json_type_array) && json_object_array_length(luns))
-		ret = 0;
-	for (i = 0; !ret && i < json_object_array_length(luns); i++)
-		ret = put_lun(nlh, json_object_array_get_idx(luns, i));
+	for (i = 0; !ret && i < json_count(luns); i++)
+		ret = put_lun(nlh, json_at(luns, i));
 	json_object_put(shown);
 	return ret ? "a file with the output of 'lparctl -j fc show LPAR', with its LUNs" : NULL;
 }

@@ -164,11 +164,6 @@ static struct json_object *read_hosts(void)
 	return hosts;
 }
 
-static const char *or_dash(struct json_object *json, const char *key)
-{
-	return *json_text(json, key) ? json_text(json, key) : "-";
-}
-
 /* list: adapters, and how many ports they have room for */
 int fc_list_verb(struct args *args)
 {
@@ -185,12 +180,12 @@ int fc_list_verb(struct args *args)
 		return EXIT_OK;
 	}
 	table_row(head, ARRAY_SIZE(head));
-	for (i = 0; i < json_object_array_length(hosts); i++) {
-		json = json_object_array_get_idx(hosts, i);
-		table_row((const char *const[]){ or_dash(json, "host"), or_dash(json, "wwpn"),
-						 or_dash(json, "state"), or_dash(json, "speed"),
-						 or_dash(json, "npiv_in_use"),
-						 or_dash(json, "npiv_max") },
+	for (i = 0; i < json_count(hosts); i++) {
+		json = json_at(hosts, i);
+		table_row((const char *const[]){ json_text(json, "host"), json_text(json, "wwpn"),
+						 json_text(json, "state"), json_text(json, "speed"),
+						 json_text(json, "npiv_in_use"),
+						 json_text(json, "npiv_max") },
 			  ARRAY_SIZE(head));
 	}
 	table_print();

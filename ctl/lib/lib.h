@@ -161,6 +161,7 @@ struct watch {
 
 bool watch_option(struct watch *watch, struct args *args, int *ret);
 int watch_events(struct watch *watch); /* exit code */
+int watch_verb(struct watch *watch, struct args *args, const char *object); /* exit code */
 
 /* interrupt.c: signals that ask a command to end */
 void interrupt_catch(int flags);

@@ -83,3 +83,14 @@ int watch_events(struct watch *watch)
 	err("monitor: %s", strerror(-ret));
 	return EXIT_FAILED;
 }
+
+/* monitor [--count N] [--timeout TIME], of an object that has no other options */
+int watch_verb(struct watch *watch, struct args *args, const char *object)
+{
+	int ret = EXIT_OK;
+
+	while (!ret && args->argc)
+		if (!watch_option(watch, args, &ret))
+			ret = usage("'%s' is unknown to %s monitor", next_arg(args), object);
+	return ret ? ret : watch_events(watch);
+}

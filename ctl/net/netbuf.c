@@ -594,10 +594,6 @@ int netbuf_monitor_verb(struct args *args)
 	struct watch watch = { .family = &nl_netbuf,
 			       .seq = NETBUF_A_EVENT_SEQ,
 			       .show = show_event };
-	int ret = EXIT_OK;
 
-	while (!ret && args->argc)
-		if (!watch_option(&watch, args, &ret))
-			ret = usage("'%s' is unknown to netbuf monitor", next_arg(args));
-	return ret ? ret : watch_events(&watch);
+	return watch_verb(&watch, args, "netbuf");
 }

@@ -517,10 +517,6 @@ static bool show_event(const struct nlmsghdr *nlh, void *data)
 int throttle_monitor_verb(struct args *args)
 {
 	struct watch watch = { .family = &nl_throttle, .seq = DT_A_EVENT_SEQ, .show = show_event };
-	int ret = EXIT_OK;
 
-	while (!ret && args->argc)
-		if (!watch_option(&watch, args, &ret))
-			ret = usage("'%s' is unknown to throttle monitor", next_arg(args));
-	return ret ? ret : watch_events(&watch);
+	return watch_verb(&watch, args, "throttle");
 }

@@ -30,12 +30,6 @@ static uint64_t random_rate(void)
 			 : rates[below(sizeof(rates) / sizeof(rates[0]))];
 }
 
-/* Below @limit, mostly; else anything. */
-static uint32_t mostly_below(uint32_t limit)
-{
-	return one_in(8) ? random_u32() : below(limit);
-}
-
 static void put_timeout(struct nlmsghdr *message)
 {
 	mnl_attr_put_u32(message, DT_A_TIMEOUT_MS,
@@ -88,16 +82,7 @@ static void put_plausible(struct nlmsghdr *message, uint8_t cmd)
 
 static void send_message(void)
 {
-	uint8_t cmd = one_in(16) ? random_u32() : below(DT_CMD_MAX + 2);
-
-	lparnl_start(&nl, nl.family, cmd, one_in(8) ? NLM_F_DUMP : 0);
-	if (one_in(3))
-		put_random_attrs(lparnl_message(&nl), DT_A_MAX);
-	else
-		put_plausible(lparnl_message(&nl), cmd);
-	if (one_in(2))
-		mutate_bytes(lparnl_message(&nl));
-	lparnl_send(&nl);
+	send_nonsense(DT_CMD_MAX, DT_A_MAX, put_plausible);
 }
 
 static int ask(void)

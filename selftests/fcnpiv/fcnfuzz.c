@@ -16,12 +16,6 @@
 #define NAME 0x2001000000000000ULL
 #define ADAPTER 0x21000024ff000001ULL
 
-/* Below @limit, mostly; else anything. */
-static uint32_t mostly_below(uint32_t limit)
-{
-	return one_in(8) ? random_u32() : below(limit);
-}
-
 static uint64_t random_name(uint32_t lpar, uint32_t port)
 {
 	static const uint64_t odd[] = { 0, ~0ULL, ADAPTER, NAME + 1 };
@@ -119,16 +113,7 @@ static void put_plausible(struct nlmsghdr *message, uint8_t cmd)
 
 static void send_message(void)
 {
-	uint8_t cmd = one_in(16) ? random_u32() : below(FCN_CMD_MAX + 2);
-
-	lparnl_start(&nl, nl.family, cmd, one_in(8) ? NLM_F_DUMP : 0);
-	if (one_in(3))
-		put_random_attrs(lparnl_message(&nl), FCN_A_MAX);
-	else
-		put_plausible(lparnl_message(&nl), cmd);
-	if (one_in(2))
-		mutate_bytes(lparnl_message(&nl));
-	lparnl_send(&nl);
+	send_nonsense(FCN_CMD_MAX, FCN_A_MAX, put_plausible);
 }
 
 static int ask(void)

@@ -64,7 +64,16 @@ struct delayed_work {
 	struct work_struct work;
 };
 
-struct netlink_ext_ack;
+typedef struct {
+	int counter;
+} atomic_t;
+
+#define atomic_inc_return(v) __atomic_add_fetch(&(v)->counter, 1, __ATOMIC_SEQ_CST)
+
+struct netlink_ext_ack {
+	const char *_msg;
+};
+
 struct sk_buff;
 struct workqueue_struct;
 

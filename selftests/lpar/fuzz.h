@@ -34,8 +34,14 @@ static bool one_in(uint32_t limit)
 	return !below(limit);
 }
 
+/* Below @limit, mostly; else anything. */
+__attribute__((unused)) static uint32_t mostly_below(uint32_t limit)
+{
+	return one_in(8) ? random_u32() : below(limit);
+}
+
 /* Attributes of up to 64 random bytes, of type @max + 1 at most. */
-__attribute__((unused)) static void put_random_attrs(struct nlmsghdr *message, uint32_t max)
+static void put_random_attrs(struct nlmsghdr *message, uint32_t max)
 {
 	uint8_t bytes[64];
 
@@ -58,6 +64,26 @@ static void mutate_bytes(struct nlmsghdr *message)
 	}
 	if (one_in(4))
 		message->nlmsg_len -= below(message->nlmsg_len - NLMSG_HDRLEN + 1);
+}
+
+/*
+ * Sends a command, up to one above @cmd_max or any: a third with random attributes, the
+ * others with what @put_plausible puts. Half of all are then mutated.
+ */
+__attribute__((unused)) static void send_nonsense(uint32_t cmd_max, uint32_t attr_max,
+						  void (*put_plausible)(struct nlmsghdr *message,
+									uint8_t cmd))
+{
+	uint8_t cmd = one_in(16) ? random_u32() : below(cmd_max + 2);
+
+	lparnl_start(&nl, nl.family, cmd, one_in(8) ? NLM_F_DUMP : 0);
+	if (one_in(3))
+		put_random_attrs(lparnl_message(&nl), attr_max);
+	else
+		put_plausible(lparnl_message(&nl), cmd);
+	if (one_in(2))
+		mutate_bytes(lparnl_message(&nl));
+	lparnl_send(&nl);
 }
 
 /* Takes what has been answered so far, and counts it. */

@@ -4,8 +4,8 @@
  *
  *	framefuzz COUNT SEED IFNAME
  *
- * Half of the messages are plausible (attach, hold, frames with odd headers),
- * and most are then mutated. The module has to go on answering, and some of
+ * Two thirds of the messages are plausible (attach, hold, frames with odd headers);
+ * half of all are then mutated. The module has to go on answering, and some of
  * the messages have to be accepted, or the fuzzer would not reach anything.
  */
 #include <linux/virtio_net.h>
@@ -92,16 +92,7 @@ static void put_plausible(struct nlmsghdr *message, uint8_t cmd)
 
 static void send_message(void)
 {
-	uint8_t cmd = one_in(16) ? random_u32() : below(NETBUF_CMD_MAX + 2);
-
-	lparnl_start(&nl, nl.family, cmd, one_in(8) ? NLM_F_DUMP : 0);
-	if (one_in(3))
-		put_random_attrs(lparnl_message(&nl), NETBUF_A_MAX);
-	else
-		put_plausible(lparnl_message(&nl), cmd);
-	if (one_in(2))
-		mutate_bytes(lparnl_message(&nl));
-	lparnl_send(&nl);
+	send_nonsense(NETBUF_CMD_MAX, NETBUF_A_MAX, put_plausible);
 }
 
 static int ask(void)
