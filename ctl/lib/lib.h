@@ -90,6 +90,8 @@ int read_text(const char *path, char *buf, size_t size);
 int write_text(const char *path, const char *text);
 int make_dir(const char *path, mode_t mode);
 int lock_file(const char *path, int operation);
+FILE *create_file(const char *path);
+int close_synced(FILE *file, int ret);
 int sync_parent(const char *path);
 
 /* host.c: commands on other hosts */
