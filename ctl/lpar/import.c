@@ -133,16 +133,6 @@ static int all_new(const struct lpar_config *config, size_t n)
 	return ret;
 }
 
-static bool is_among(const struct site *comers, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < comers->n; i++)
-		if (!strcmp(comers->config[i].name, name))
-			return true;
-	return false;
-}
-
 /* What a text describes, to others that are to come with it; what is wrong is said. */
 int comers_add(struct site *comers, FILE *stream, const char *file)
 {
@@ -153,7 +143,7 @@ int comers_add(struct site *comers, FILE *stream, const char *file)
 	import.config = xalloc(MOST * sizeof(*import.config));
 	ret = read_import(&import, stream);
 	for (i = 0; i < import.n && !ret; i++) {
-		if (is_among(comers, import.config[i].name)) {
+		if (site_find(comers, import.config[i].name)) {
 			err("LPAR %s is there twice", import.config[i].name);
 			ret = -EEXIST;
 		} else {

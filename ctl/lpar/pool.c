@@ -185,20 +185,10 @@ static void take_memory(struct pool *pool, int32_t number, uint64_t bytes)
 		add_up(&node->used, bytes);
 }
 
-static const struct lpar_config *described(const struct site *site, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < site->n; i++)
-		if (!strcmp(site->config[i].name, name))
-			return &site->config[i];
-	return NULL;
-}
-
 /* One may have been made by hand, or before its file was changed: then it has both. */
 static void take_lpar(struct pool *pool, const struct lpar *lpar, const struct site *site)
 {
-	const struct lpar_config *config = described(site, lpar->name);
+	const struct lpar_config *config = site_find(site, lpar->name);
 	uint64_t counted = config && config->node == lpar->node ? config->memory : 0;
 
 	take_cpus(pool, lpar->cpus);

@@ -43,6 +43,17 @@ void site_free(struct site *site)
 	free(site->config);
 }
 
+/* The one of that name; NULL: there is none. */
+const struct lpar_config *site_find(const struct site *site, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < site->n; i++)
+		if (!strcmp(site->config[i].name, name))
+			return &site->config[i];
+	return NULL;
+}
+
 static int take_lock(int how)
 {
 	char path[PATH_MAX];
