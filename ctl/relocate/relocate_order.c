@@ -325,11 +325,10 @@ static void print_json(const struct order *order)
 		json_put_u64(area, "start", order->area[i].start);
 		json_put_u64(area, "count", order->area[i].count);
 		json_put(area, "what", order->area[i].what);
-		json_object_object_add(area, "exact",
-				       json_object_new_boolean(order->area[i].exact));
+		json_put_flag(area, "exact", order->area[i].exact);
 		json_object_array_add(areas, area);
 	}
-	json_object_object_add(json, "exact", json_object_new_boolean(is_exact(order)));
+	json_put_flag(json, "exact", is_exact(order));
 	json_object_object_add(json, "areas", areas);
 	json_object_object_add(json, "used", ranges_json(&order->used));
 	json_print(json);
