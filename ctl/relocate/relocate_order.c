@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Which parts of a disk come first: what its file systems use, by libext2fs,
- * and by the tools of XFS (relocate_xfs.c); and what "relocate send" makes of such a list, or of one of relocate-source.
+ * and by the tools of XFS (relocate_xfs.c); and what "relocate send" makes of
+ * such a list, or of one of relocate-source.
  *
  * All that is not known to be free counts as used. The bitmaps of a file system
  * that was not unmounted cleanly may lag behind its data: its list says what
