@@ -50,6 +50,8 @@ struct args {
 /* As many as the largest NR_CPUS of Debian's kernels. */
 #define CPUS_MAX 8192
 
+#define CPUS_LIST_BYTES (CPUS_MAX * 5) /* any set of them as text */
+
 struct cpus {
 	uint64_t word[CPUS_MAX / 64];
 };
