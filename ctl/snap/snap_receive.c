@@ -523,21 +523,17 @@ static int receive_records(struct receiving *receiving)
 	return ret < 0 ? ret : 0;
 }
 
-static int restore_former(const struct receiving *receiving)
+static int restore_former(struct receiving *receiving)
 {
 	const struct snap_receiver *receiver = receiving->receiver;
-	struct snap_states states;
-	int ret = snap_read_states(receiver->volume, &states);
+	int ret = check_restores(receiving);
 
-	if (!ret && states.restores != receiving->restores)
-		ret = -ESTALE;
-	free(states.state);
 	ret = ret ? ret : receiver->check(receiver->disk);
 	return ret ? ret : receiver->restore(receiver->disk, receiving->former);
 }
 
 /* It was broken off: what runs is a part that nobody is to start from. */
-static void leave(const struct receiving *receiving)
+static void leave(struct receiving *receiving)
 {
 	const char *volume = receiving->receiver->volume->name;
 
