@@ -111,6 +111,22 @@ int lock_file(const char *path, int operation)
 	return ret;
 }
 
+/* A new one, in place of what a crash has left or somebody else has put there; NULL and errno. */
+FILE *create_file(const char *path)
+{
+	return unlink(path) && errno != ENOENT ? NULL : fopen(path, "wxe");
+}
+
+/* One that was written is closed, and on the disk. Returns @ret, what failed before, or -errno. */
+int close_synced(FILE *file, int ret)
+{
+	if (!ret && (fflush(file) || fsync(fileno(file))))
+		ret = -errno;
+	if (fclose(file) && !ret)
+		ret = -errno;
+	return ret;
+}
+
 /* Names in a directory, too, are lost with the power otherwise. */
 int sync_parent(const char *path)
 {

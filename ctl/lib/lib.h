@@ -50,6 +50,8 @@ struct args {
 /* As many as the largest NR_CPUS of Debian's kernels. */
 #define CPUS_MAX 8192
 
+#define CPUS_LIST_BYTES (CPUS_MAX * 5) /* any set of them as text */
+
 struct cpus {
 	uint64_t word[CPUS_MAX / 64];
 };
@@ -90,6 +92,8 @@ int read_text(const char *path, char *buf, size_t size);
 int write_text(const char *path, const char *text);
 int make_dir(const char *path, mode_t mode);
 int lock_file(const char *path, int operation);
+FILE *create_file(const char *path);
+int close_synced(FILE *file, int ret);
 int sync_parent(const char *path);
 
 /* host.c: commands on other hosts */

@@ -601,13 +601,11 @@ static int copy_part(void *data, const char *path)
 int config_copy(const char *from, const char *to)
 {
 	FILE *copy = fopen(to, "we");
-	int ret = copy ? for_each_part(from, copy_part, copy) : -errno;
+	int ret = copy ? 0 : -errno;
 
 	/* The original may be removed next. */
-	if (!ret && (fflush(copy) || fsync(fileno(copy))))
-		ret = -errno;
-	if (copy && fclose(copy) && !ret)
-		ret = -errno;
+	if (copy)
+		ret = close_synced(copy, for_each_part(from, copy_part, copy));
 	if (ret)
 		err("cannot copy %s to %s: %s", from, to, strerror(-ret));
 	return ret;

@@ -100,7 +100,7 @@ static int set_chosen(struct lpar_config *config, const char *name, const char *
 
 static int choose(struct want *want, const struct pool_node *node, const struct cpus *cpus)
 {
-	char list[CPUS_MAX * 5], size[32], number[16];
+	char list[CPUS_LIST_BYTES], size[32], number[16];
 	int ret;
 
 	cpus_format(list, sizeof(list), cpus);

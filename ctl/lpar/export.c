@@ -95,16 +95,6 @@ static int export_all(struct lpar_config *config, size_t n)
 	return EXIT_OK;
 }
 
-static bool is_named(const struct site *site, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < site->n; i++)
-		if (!strcmp(site->config[i].name, name))
-			return true;
-	return false;
-}
-
 /* Those that are named, into a site of their own. */
 static int load_named(struct site *site, struct args *args)
 {
@@ -113,7 +103,7 @@ static int load_named(struct site *site, struct args *args)
 
 	site->config = xalloc(args->argc * sizeof(*site->config));
 	while (!ret && (name = next_arg(args)))
-		if (!is_named(site, name))
+		if (!site_find(site, name))
 			ret = config_load(&site->config[site->n++], NULL, name);
 	return ret;
 }

@@ -81,13 +81,24 @@ static const char *on_other(void *data, const char *section, const char *name, c
 static int read_import(struct import *import, FILE *stream)
 {
 	int ret = config_read(stream, import->file, on_other, import);
+	size_t i;
 
 	if (ret)
 		return ret;
-	if (import->ended && import->lpars == import->n && import->n)
-		return 0;
-	err("%s: it is not all of what 'lparctl export' has written", import->file);
-	return -EINVAL;
+	if (!import->ended || import->lpars != import->n || !import->n) {
+		err("%s: it is not all of what 'lparctl export' has written", import->file);
+		return -EINVAL;
+	}
+	for (i = 0; i < import->n && !ret; i++)
+		ret = config_complete(&import->config[i]);
+	return ret;
+}
+
+static void free_import(struct import *import)
+{
+	while (import->n)
+		config_free(&import->config[--import->n]);
+	free(import->config);
 }
 
 static struct lpar_config *find_config(struct import *import, const char *name, size_t len)
@@ -133,16 +144,6 @@ static int all_new(const struct lpar_config *config, size_t n)
 	return ret;
 }
 
-static bool is_among(const struct site *comers, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < comers->n; i++)
-		if (!strcmp(comers->config[i].name, name))
-			return true;
-	return false;
-}
-
 /* What a text describes, to others that are to come with it; what is wrong is said. */
 int comers_add(struct site *comers, FILE *stream, const char *file)
 {
@@ -152,14 +153,11 @@ int comers_add(struct site *comers, FILE *stream, const char *file)
 
 	import.config = xalloc(MOST * sizeof(*import.config));
 	ret = read_import(&import, stream);
-	for (i = 0; i < import.n && !ret; i++) {
-		if (is_among(comers, import.config[i].name)) {
+	for (i = 0; i < import.n && !ret; i++)
+		if (site_find(comers, import.config[i].name)) {
 			err("LPAR %s is there twice", import.config[i].name);
 			ret = -EEXIST;
-		} else {
-			ret = config_complete(&import.config[i]);
 		}
-	}
 	if (!ret) {
 		comers->config =
 			xrealloc(comers->config, (comers->n + import.n) * sizeof(*comers->config));
@@ -168,9 +166,7 @@ int comers_add(struct site *comers, FILE *stream, const char *file)
 		comers->n += import.n;
 		import.n = 0;
 	}
-	while (import.n)
-		config_free(&import.config[--import.n]);
-	free(import.config);
+	free_import(&import);
 	return ret;
 }
 
@@ -203,9 +199,6 @@ static int import_stream(struct import *import, FILE *stream, const char *const 
 	int ret = read_import(import, stream) ? EXIT_CHECK : EXIT_OK;
 	size_t i;
 
-	for (i = 0; i < import->n && ret == EXIT_OK; i++)
-		if (config_complete(&import->config[i]))
-			ret = EXIT_CHECK;
 	for (i = 0; i < n_renames && ret == EXIT_OK; i++)
 		ret = rename_one(import, renames[i]);
 	if (ret == EXIT_OK && !check)
@@ -230,9 +223,7 @@ static int import_file(const char *file, const char *const *renames, size_t n_re
 	}
 	import.config = xalloc(MOST * sizeof(*import.config));
 	ret = import_stream(&import, stream, renames, n_renames, check);
-	while (import.n)
-		config_free(&import.config[--import.n]);
-	free(import.config);
+	free_import(&import);
 	if (!is_input)
 		fclose(stream);
 	return ret;

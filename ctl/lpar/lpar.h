@@ -220,6 +220,7 @@ int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned i
 /* site.c: all of them */
 int site_load(struct site *site);
 void site_free(struct site *site);
+const struct lpar_config *site_find(const struct site *site, const char *name);
 int site_lock(void);
 int site_try_lock(void);
 bool site_takes(const char *name);

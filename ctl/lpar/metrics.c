@@ -228,21 +228,12 @@ static void free_sample(struct sample *sample)
 	pool_free(&sample->pool);
 }
 
-/* A new one: not what somebody else has put there, who may write where it is. */
-static FILE *open_part(const char *part)
-{
-	FILE *file = fopen(part, "wxe");
-
-	if (!file && errno == EEXIST && !unlink(part))
-		file = fopen(part, "wxe");
-	return file;
-}
-
 /* Whoever reads the file finds the old one, or the new one. */
 static int write_file(const char *path, const struct sample *sample)
 {
 	char *part = xprintf("%s.%d", path, getpid());
-	FILE *file = open_part(part);
+	/* Who may write where it is may have put something there. */
+	FILE *file = create_file(part);
 	int ret = file ? 0 : -errno;
 
 	if (file) {

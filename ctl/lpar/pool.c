@@ -16,8 +16,6 @@
 
 #include "lpar/lpar.h"
 
-#define LIST_BYTES (CPUS_MAX * 5) /* any set of CPUs as text */
-
 static struct pool_node *find_node(struct pool *pool, unsigned int node)
 {
 	size_t i;
@@ -185,20 +183,10 @@ static void take_memory(struct pool *pool, int32_t number, uint64_t bytes)
 		add_up(&node->used, bytes);
 }
 
-static const struct lpar_config *described(const struct site *site, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < site->n; i++)
-		if (!strcmp(site->config[i].name, name))
-			return &site->config[i];
-	return NULL;
-}
-
 /* One may have been made by hand, or before its file was changed: then it has both. */
 static void take_lpar(struct pool *pool, const struct lpar *lpar, const struct site *site)
 {
-	const struct lpar_config *config = described(site, lpar->name);
+	const struct lpar_config *config = site_find(site, lpar->name);
 	uint64_t counted = config && config->node == lpar->node ? config->memory : 0;
 
 	take_cpus(pool, lpar->cpus);
@@ -286,7 +274,7 @@ void pool_free(struct pool *pool)
 
 static void print_row(const struct pool_node *node)
 {
-	char number[16], cpus[LIST_BYTES], free_cpus[LIST_BYTES];
+	char number[16], cpus[CPUS_LIST_BYTES], free_cpus[CPUS_LIST_BYTES];
 	char count[16], memory[32], left[32];
 	const char *cell[] = {
 		number,
@@ -316,7 +304,7 @@ static void print_table(const struct pool *pool)
 static struct json_object *node_json(const struct pool_node *node)
 {
 	struct json_object *json = json_object_new_object();
-	char list[LIST_BYTES];
+	char list[CPUS_LIST_BYTES];
 
 	json_put_u64(json, "node", node->node);
 	json_put(json, "cpus", cpus_format(list, sizeof(list), &node->cpus));

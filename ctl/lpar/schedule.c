@@ -80,13 +80,11 @@ static int write_schedule(const char *path, const char *calendar)
 	FILE *file = fopen(new, "we");
 	int ret = file ? 0 : -errno;
 
-	/* The empty one takes back what the instance has from elsewhere. */
-	if (file)
+	if (file) {
+		/* The empty one takes back what the instance has from elsewhere. */
 		fprintf(file, "# of lparctl schedule\n[Timer]\n" KEY "\n" KEY "%s\n", calendar);
-	if (file && (ferror(file) || fflush(file) || fsync(fileno(file))))
-		ret = -EIO;
-	if (file && fclose(file) && !ret)
-		ret = -errno;
+		ret = close_synced(file, ferror(file) ? -EIO : 0);
+	}
 	if (!ret && rename(new, path))
 		ret = -errno;
 	if (!ret)

@@ -43,6 +43,17 @@ void site_free(struct site *site)
 	free(site->config);
 }
 
+/* The one of that name; NULL: there is none. */
+const struct lpar_config *site_find(const struct site *site, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < site->n; i++)
+		if (!strcmp(site->config[i].name, name))
+			return &site->config[i];
+	return NULL;
+}
+
 static int take_lock(int how)
 {
 	char path[PATH_MAX];
@@ -87,20 +98,10 @@ static const char *new_path(char *buf, size_t size, const char *name)
 static int write_new(const struct lpar_config *config)
 {
 	char path[PATH_MAX];
-	FILE *file = NULL;
-	int ret = 0;
-
 	/* One that a crash has left may be another name of a description. */
-	if (unlink(new_path(path, sizeof(path), config->name)) && errno != ENOENT)
-		ret = -errno;
-	if (!ret)
-		file = fopen(path, "wxe");
-	if (!ret)
-		ret = file ? config_write(file, config) : -errno;
-	if (file && !ret && (fflush(file) || fsync(fileno(file))))
-		ret = -errno;
-	if (file && fclose(file) && !ret)
-		ret = -errno;
+	FILE *file = create_file(new_path(path, sizeof(path), config->name));
+	int ret = file ? close_synced(file, config_write(file, config)) : -errno;
+
 	if (ret)
 		err("%s: %s", path, strerror(-ret));
 	return ret;

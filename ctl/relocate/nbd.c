@@ -164,11 +164,9 @@ static void put_socket(struct nlmsghdr *nlh, int fd)
 static int find_number(struct nbd *nbd)
 {
 	char path[64];
-	int ret;
 
 	snprintf(path, sizeof(path), "/sys/block/nbd%d/dev", nbd->index);
-	ret = read_text(path, nbd->number, sizeof(nbd->number));
-	return ret;
+	return read_text(path, nbd->number, sizeof(nbd->number));
 }
 
 /*
@@ -216,9 +214,7 @@ int nbd_index_of(const char *number, const char *owner)
 	int index;
 
 	snprintf(path, sizeof(path), "/sys/dev/block/%s/backend", number);
-	if (read_text(path, text, sizeof(text)))
-		return -1;
-	if (strcmp(text, owner))
+	if (read_text(path, text, sizeof(text)) || strcmp(text, owner))
 		return -1;
 	snprintf(path, sizeof(path), "/sys/dev/block/%s/uevent", number);
 	if (read_text(path, text, sizeof(text)))

@@ -364,8 +364,8 @@ static struct json_object *status_json(const char *volume, const struct status *
 	json_put_u64(json, "rate", rate);
 	if (rate)
 		json_put_u64(json, "seconds_left", left / rate);
-	json_object_object_add(json, "complete", json_object_new_boolean(is_complete(status)));
-	json_object_object_add(json, "written", json_object_new_boolean(is_written(status)));
+	json_put_flag(json, "complete", is_complete(status));
+	json_put_flag(json, "written", is_written(status));
 	json_put(json, "reason", status->reason);
 	return json;
 }

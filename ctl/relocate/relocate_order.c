@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Which parts of a disk come first: what its file systems use, by libext2fs,
- * and by the tools of XFS (relocate_xfs.c); and what "relocate send" makes of such a list, or of one of relocate-source.
+ * and by the tools of XFS (relocate_xfs.c); and what "relocate send" makes of
+ * such a list, or of one of relocate-source.
  *
  * All that is not known to be free counts as used. The bitmaps of a file system
  * that was not unmounted cleanly may lag behind its data: its list says what
@@ -325,11 +326,10 @@ static void print_json(const struct order *order)
 		json_put_u64(area, "start", order->area[i].start);
 		json_put_u64(area, "count", order->area[i].count);
 		json_put(area, "what", order->area[i].what);
-		json_object_object_add(area, "exact",
-				       json_object_new_boolean(order->area[i].exact));
+		json_put_flag(area, "exact", order->area[i].exact);
 		json_object_array_add(areas, area);
 	}
-	json_object_object_add(json, "exact", json_object_new_boolean(is_exact(order)));
+	json_put_flag(json, "exact", is_exact(order));
 	json_object_object_add(json, "areas", areas);
 	json_object_object_add(json, "used", ranges_json(&order->used));
 	json_print(json);

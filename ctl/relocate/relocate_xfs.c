@@ -20,7 +20,7 @@ struct geometry {
 	uint64_t dblocks;
 };
 
-/* What it says, complaints as well. */
+/* What it says, complaints as well, in words that are looked for: not in the user's language. */
 static FILE *run_tool(const char *const *words, pid_t *pid)
 {
 	FILE *output;
@@ -34,6 +34,7 @@ static FILE *run_tool(const char *const *words, pid_t *pid)
 		dup2(fd[1], STDERR_FILENO);
 		close(fd[0]);
 		close(fd[1]);
+		setenv("LC_ALL", "C", 1);
 		execvp(words[0], (char *const *)words);
 		_exit(EXIT_FAILED);
 	}

@@ -509,7 +509,7 @@ static struct json_object *state_json(const struct snap_state *state, uint64_t c
 	snap_format_uuid(uuid, state->uuid);
 	json_put(json, "name", running ? "" : state->name);
 	json_put(json, "parent", strcmp(state->parent, "-") ? state->parent : "");
-	json_object_object_add(json, "running", json_object_new_boolean(running));
+	json_put_flag(json, "running", running);
 	json_put_u64(json, "time_ns", state->time);
 	json_put_u64(json, "own_chunks", state->own);
 	json_put_u64(json, "own_zero_chunks", state->zero);

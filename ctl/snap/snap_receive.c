@@ -11,7 +11,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/lib.h"
 #include "snap/snap_store.h"
@@ -19,7 +18,7 @@
 
 /* A cut becomes a state as soon as the disks have what was written before. */
 #define CUT_WAIT_NS (20 * NSEC_PER_SEC)
-#define CUT_POLL_NS 20000000
+#define CUT_POLL_MS 20
 /* So long it may be written to what another has restored. */
 #define LOOK_NS NSEC_PER_SEC
 
@@ -181,13 +180,12 @@ int snap_needs_part(const struct snap_volume *volume, const char *name, char *ab
 
 static int send_until_cut(const struct snap_volume *volume, const char *text)
 {
-	const struct timespec pause = { .tv_nsec = CUT_POLL_NS };
 	uint64_t end = now_ns(CLOCK_MONOTONIC) + CUT_WAIT_NS;
 	int ret;
 
-	do {
-		ret = volume->message(volume, text, NULL);
-	} while (ret == -EINPROGRESS && now_ns(CLOCK_MONOTONIC) < end && !nanosleep(&pause, NULL));
+	while ((ret = volume->message(volume, text, NULL)) == -EINPROGRESS &&
+	       now_ns(CLOCK_MONOTONIC) < end)
+		sleep_ms(CUT_POLL_MS);
 	return ret;
 }
 
@@ -523,21 +521,17 @@ static int receive_records(struct receiving *receiving)
 	return ret < 0 ? ret : 0;
 }
 
-static int restore_former(const struct receiving *receiving)
+static int restore_former(struct receiving *receiving)
 {
 	const struct snap_receiver *receiver = receiving->receiver;
-	struct snap_states states;
-	int ret = snap_read_states(receiver->volume, &states);
+	int ret = check_restores(receiving);
 
-	if (!ret && states.restores != receiving->restores)
-		ret = -ESTALE;
-	free(states.state);
 	ret = ret ? ret : receiver->check(receiver->disk);
 	return ret ? ret : receiver->restore(receiver->disk, receiving->former);
 }
 
 /* It was broken off: what runs is a part that nobody is to start from. */
-static void leave(const struct receiving *receiving)
+static void leave(struct receiving *receiving)
 {
 	const char *volume = receiving->receiver->volume->name;
 

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <libdevmapper.h>
@@ -24,7 +23,7 @@
 /* Each mark is a take, and leaves work for the reaper. */
 #define MARK_NS (5 * NSEC_PER_SEC)
 #define LOOK_NS (3 * NSEC_PER_SEC)
-#define LOOK_POLL_NS 50000000
+#define LOOK_POLL_MS 50
 
 static const char *reason(int error)
 {
@@ -271,14 +270,13 @@ static int zero_disk(void *of, uint64_t sector, uint64_t sectors)
  */
 static int check_disk(void *of)
 {
-	const struct timespec pause = { .tv_nsec = LOOK_POLL_NS };
 	uint64_t end = now_ns(CLOCK_MONOTONIC) + LOOK_NS;
 	struct disk *disk = of;
 	int ret;
 
-	do {
-		ret = snap_check_closed(disk->name, 1);
-	} while (ret == -EADDRINUSE && now_ns(CLOCK_MONOTONIC) < end && !nanosleep(&pause, NULL));
+	while ((ret = snap_check_closed(disk->name, 1)) == -EADDRINUSE &&
+	       now_ns(CLOCK_MONOTONIC) < end)
+		sleep_ms(LOOK_POLL_MS);
 	if (ret || disk->is_flushed)
 		return ret;
 	disk->is_flushed = true;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/lib.h"
+#include "snap/snap_store.h"
 #include "snap/snap_volume.h"
 
 /* Device mapper splits a message at blanks, and takes backslashes away. */
@@ -128,11 +129,7 @@ const struct snap_state *snap_find_uuid(const struct snap_states *states, const 
 
 bool snap_has_uuid(const uint8_t *uuid)
 {
-	unsigned int i;
-
-	for (i = 0; i < SS_UUID_SIZE && !uuid[i]; i++)
-		;
-	return i < SS_UUID_SIZE;
+	return memchr_inv(uuid, 0, SS_UUID_SIZE);
 }
 
 /* Room for 2 * SS_UUID_SIZE digits, and the end; empty if there is none. */

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 42
+plan 43
 image=$scratch/disk
 files=$scratch/files
 
@@ -142,6 +142,8 @@ has_files() {
 }
 check "an XFS" grep -q "xfs" <(lparctl relocate order "$image" 2>&1)
 check "one that was unmounted cleanly" exact
+check "in whatever language its tools speak" same "$(export LC_ALL=C.UTF-8 LANGUAGE=de && order | xargs)" \
+	"$(order | xargs)"
 check "what it has free is left out" test "$(total)" -lt $((100 * 1024))
 check "its list is copied" copy_listed
 check "that is a sound file system" xfs_repair -n "$scratch/copy"

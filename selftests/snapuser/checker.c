@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lparctl snap check, as a function; and what this and others need of lparctl.
+ * lparctl snap check, as a function; and where what lparctl says goes.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -35,36 +35,6 @@ void err(const char *fmt, ...)
 	va_start(ap, fmt);
 	print(fmt, ap);
 	va_end(ap);
-}
-
-void *xalloc(size_t size)
-{
-	return calloc(1, size);
-}
-
-void *xrealloc(void *p, size_t size)
-{
-	return realloc(p, size);
-}
-
-char *xprintf(const char *fmt, ...)
-{
-	va_list ap;
-	char *text;
-
-	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
-	va_end(ap);
-	return text;
-}
-
-uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
 /**
