@@ -255,6 +255,8 @@ uint64_t netdev_lost(struct json_object *buffer);
 void guest_detach(struct guest *guest);
 guest_step guest_end;
 int guest_run_lparctl(struct guest *guest, const char *const *words);
+int guest_start_incoming(struct guest *guest, const char *file);
+int guest_take_incoming(struct guest *guest);
 
 /* session_run.c: its monitor, and whether it runs */
 int guest_connect(struct guest *guest);

@@ -134,8 +134,7 @@ static int record_enter(const struct session *session, struct json_object *recor
 static int start_guest(struct guest *guest)
 {
 	char *file = brought_config(guest->name);
-	const char *const words[] = { "start", guest->name, "--file", file, "--incoming", NULL };
-	int ret = guest_run_lparctl(guest, words);
+	int ret = guest_start_incoming(guest, file);
 
 	free(file);
 	return ret;
@@ -145,18 +144,8 @@ static int start_guest(struct guest *guest)
 static int take_hold(struct session *session)
 {
 	struct guest *guest = move_guest(session);
-	int ret = guest_find(guest);
+	int ret = guest_take_incoming(guest);
 
-	if (!ret)
-		ret = guest_claim(guest);
-	if (ret)
-		err("guest %s: its QEMU is gone", guest->name);
-	if (!ret)
-		ret = guest_lock(guest);
-	if (!ret)
-		ret = guest_find_netdevs(guest);
-	if (!ret)
-		ret = guest_attach(guest);
 	if (!ret) {
 		session->gated = true;
 		ret = session_store(session);

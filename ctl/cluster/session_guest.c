@@ -391,6 +391,30 @@ int guest_run_lparctl(struct guest *guest, const char *const *words)
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
 }
 
+/* Its QEMU waits for what the guest was, as that file describes it. */
+int guest_start_incoming(struct guest *guest, const char *file)
+{
+	const char *const words[] = { "start", guest->name, "--file", file, "--incoming", NULL };
+
+	return guest_run_lparctl(guest, words);
+}
+
+/* What was started so is what is meant from now on, and its netdevs have buffers. */
+int guest_take_incoming(struct guest *guest)
+{
+	int ret = guest_find(guest);
+
+	if (!ret)
+		ret = guest_claim(guest);
+	if (ret)
+		err("guest %s: its QEMU is gone", guest->name);
+	if (!ret)
+		ret = guest_lock(guest);
+	if (!ret)
+		ret = guest_find_netdevs(guest);
+	return ret ? ret : guest_attach(guest);
+}
+
 /* lparctl stop knows only of those that it has started: this one ends by its process. */
 static int end_process(const struct process *process)
 {
