@@ -250,6 +250,7 @@ int guest_find_volumes(struct guest *guest);
 int guest_attach(struct guest *guest);
 int guest_hold(struct guest *guest);
 void guest_drain(struct guest *guest);
+void guest_flush(struct guest *guest);
 bool guest_is_drained(struct guest *guest);
 uint64_t netdev_lost(struct json_object *buffer);
 void guest_detach(struct guest *guest);

@@ -158,10 +158,7 @@ int leave_release(struct session *session, struct json_object *request, struct j
 
 static void flush_netdevs(struct guest *guest)
 {
-	size_t i;
-
-	for (i = 0; i < guest->n_netdevs; i++)
-		nl_send(netbuf_request(NETBUF_CMD_FLUSH, guest->netdev[i].name), NULL, NULL);
+	guest_flush(guest);
 	guest_drain(guest);
 	guest_detach(guest);
 }

@@ -319,6 +319,15 @@ void guest_drain(struct guest *guest)
 		netbuf_set_state(guest->netdev[i].name, NETBUF_STATE_DRAIN);
 }
 
+/* Nobody is there any more for what is held. */
+void guest_flush(struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_netdevs; i++)
+		nl_send(netbuf_request(NETBUF_CMD_FLUSH, guest->netdev[i].name), NULL, NULL);
+}
+
 /* A netdev that is gone has nothing more to send. */
 bool guest_is_drained(struct guest *guest)
 {
