@@ -237,6 +237,7 @@ int session_end_guests(struct session *session);
 int session_go_on(struct session *session);
 
 /* session_guest.c */
+int guest_failed(struct guest *guest, const char *doing, int ret);
 void guest_add_netdev(struct guest *guest, const char *name, bool ours);
 void guest_add_volume(struct guest *guest, const char *name);
 struct json_object *guest_volumes(const struct guest *guest);
@@ -301,7 +302,6 @@ int move_adopt(struct session *session, enum session_kind kind, struct json_obje
 	       struct json_object **record);
 int move_end_guest(struct session *session);
 struct guest *move_guest(const struct session *session);
-int guest_failed(struct guest *guest, const char *doing, int ret);
 request_fn move_state;
 
 /* move.c: the caller's side */

@@ -84,15 +84,6 @@ struct guest *move_guest(const struct session *session)
 	return &session->guest[0];
 }
 
-/* What a step in the guest's own words has failed of. */
-int guest_failed(struct guest *guest, const char *doing, int ret)
-{
-	if (ret)
-		err("guest %s: %s: %s", guest->name, doing,
-		    *guest->why ? guest->why : strerror(-ret));
-	return ret;
-}
-
 static const char *role_of(enum session_kind kind)
 {
 	return kind == SESSION_LEAVE ? "source" : "destination";

@@ -316,9 +316,7 @@ static int first_failure(struct session *session, const char *doing)
 
 		if (!guest->ret || guest->ret == -ECANCELED)
 			continue;
-		err("guest %s: %s: %s", guest->name, doing,
-		    *guest->why ? guest->why : strerror(-guest->ret));
-		return guest->ret;
+		return guest_failed(guest, doing, guest->ret);
 	}
 	return session->cancelled ? -ECANCELED : 0;
 }

@@ -29,6 +29,15 @@
 #define TUN_MAJOR 10
 #define TUN_MINOR 200
 
+/* What a step in the guest's own words has failed of. */
+int guest_failed(struct guest *guest, const char *doing, int ret)
+{
+	if (ret)
+		err("guest %s: %s: %s", guest->name, doing,
+		    *guest->why ? guest->why : strerror(-ret));
+	return ret;
+}
+
 void guest_add_netdev(struct guest *guest, const char *name, bool ours)
 {
 	size_t n = guest->n_netdevs, i;
