@@ -267,6 +267,8 @@ int guest_call(struct guest *guest, const char *command, struct json_object *arg
 	       struct json_object **result);
 int guest_halt(struct guest *guest, const char *command, const char *event);
 int guest_set_bandwidth(struct guest *guest, int64_t bytes);
+int guest_set_downtime(struct guest *guest, int64_t ms);
+int guest_set_capability(struct guest *guest, const char *name, bool on);
 bool migration_is_busy(struct json_object *info);
 guest_step guest_settle, guest_go_on;
 

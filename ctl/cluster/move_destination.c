@@ -175,14 +175,7 @@ static int check_versions(struct guest *guest, struct json_object *request)
 /* Disks are not opened for good before the guest is told to go on. */
 static int set_late(struct guest *guest)
 {
-	struct json_object *arguments = json_object_new_object();
-	struct json_object *list = json_object_new_array(), *one = json_object_new_object();
-
-	json_put(one, "capability", "late-block-activate");
-	json_object_object_add(one, "state", json_object_new_boolean(true));
-	json_object_array_add(list, one);
-	json_object_object_add(arguments, "capabilities", list);
-	return guest_call(guest, "migrate-set-capabilities", arguments, -1, NULL);
+	return guest_set_capability(guest, "late-block-activate", true);
 }
 
 /* Any port that is free: which one QEMU tells. */

@@ -179,7 +179,7 @@ static int put_parameters_back(struct guest *guest)
 {
 	int ret = leave_set_pause(guest, false);
 
-	return ret ? ret : leave_set(guest, "downtime-limit", guest->downtime_ms);
+	return ret ? ret : guest_set_downtime(guest, guest->downtime_ms);
 }
 
 /*

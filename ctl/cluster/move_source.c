@@ -201,25 +201,10 @@ static void show(struct guest *guest, unsigned int number, const char *text,
 	execd_progress(json);
 }
 
-int leave_set(struct guest *guest, const char *key, int64_t value)
-{
-	struct json_object *parameters = json_object_new_object();
-
-	json_put_s64(parameters, key, value);
-	return guest_call(guest, "migrate-set-parameters", parameters, -1, NULL);
-}
-
 /* QEMU stands still before the disks are let go, until it is told to go on. */
 int leave_set_pause(struct guest *guest, bool on)
 {
-	struct json_object *arguments = json_object_new_object();
-	struct json_object *list = json_object_new_array(), *one = json_object_new_object();
-
-	json_put(one, "capability", "pause-before-switchover");
-	json_object_object_add(one, "state", json_object_new_boolean(on));
-	json_object_array_add(list, one);
-	json_object_object_add(arguments, "capabilities", list);
-	return guest_call(guest, "migrate-set-capabilities", arguments, -1, NULL);
+	return guest_set_capability(guest, "pause-before-switchover", on);
 }
 
 /* Where it goes to is on record before a byte does. */
@@ -274,7 +259,7 @@ static int begin_copy(struct session *session, struct json_object *request,
 	if (!ret)
 		ret = guest_set_bandwidth(guest, bandwidth ? bandwidth : INT64_MAX);
 	if (!ret)
-		ret = leave_set(guest, "downtime-limit", wanted->downtime_ms);
+		ret = guest_set_downtime(guest, wanted->downtime_ms);
 	if (ret) {
 		json_object_put(uri);
 		return guest_failed(guest, "copying", ret);
@@ -542,8 +527,7 @@ int leave_stop(struct session *session, struct json_object *request, struct json
 	if (!ret)
 		ret = close_gate(session);
 	if (!ret)
-		ret = guest_failed(guest, "stopping",
-				   leave_set(guest, "downtime-limit", DOWNTIME_MOST_MS));
+		ret = guest_failed(guest, "stopping", guest_set_downtime(guest, DOWNTIME_MOST_MS));
 	if (!ret)
 		ret = wait_for(session, request, "pre-switchover", &progress);
 	if (!ret)
