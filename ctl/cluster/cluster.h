@@ -298,6 +298,9 @@ int enter_undo(struct session *session);
 #define HOST_ID_CHARS 32
 const char *host_id(char *buf, size_t size);
 int move_load(const char *name, struct json_object **record);
+int move_check_none(const char *name);
+bool move_is_away(struct json_object *record);
+bool move_runs_here(const char *name);
 int move_store(const char *name, struct json_object *record);
 int move_forget(const char *name);
 int move_adopt(struct session *session, enum session_kind kind, struct json_object *request,

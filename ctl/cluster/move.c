@@ -289,7 +289,7 @@ static bool record_is(struct json_object *state, const char *role, const char *i
 
 static bool is_away(struct json_object *state)
 {
-	return !strcmp(json_text(json_object_object_get(state, "record"), "decision"), MOVE_AWAY);
+	return move_is_away(json_object_object_get(state, "record"));
 }
 
 static bool is_prepared(struct json_object *state)

@@ -56,16 +56,9 @@ static int check_request(struct json_object *request)
 /* No other guest is to give way. */
 static int check_free(const char *name, bool *defined)
 {
-	struct json_object *record;
 	struct lpar lpar;
-	int ret = move_load(name, &record);
+	int ret = move_check_none(name);
 
-	if (!ret && record) {
-		err("LPAR %s: another migration of it is not over: run 'lparctl migrate recover %s'",
-		    name, name);
-		ret = -EBUSY;
-	}
-	json_object_put(record);
 	if (ret)
 		return ret;
 	*defined = !lpar_get(name, &lpar);

@@ -38,6 +38,27 @@ int move_load(const char *name, struct json_object **record)
 	return -EBADMSG;
 }
 
+/* Of which the end is not known. */
+int move_check_none(const char *name)
+{
+	struct json_object *record;
+	int ret = move_load(name, &record);
+
+	if (!ret && record) {
+		err("LPAR %s: another migration of it is not over: run 'lparctl migrate recover %s'",
+		    name, name);
+		ret = -EBUSY;
+	}
+	json_object_put(record);
+	return ret;
+}
+
+/* It is decided that the guest lives at the destination. */
+bool move_is_away(struct json_object *record)
+{
+	return !strcmp(json_text(record, "decision"), MOVE_AWAY);
+}
+
 /* It is there, whole, whatever becomes of this host from now on. */
 int move_store(const char *name, struct json_object *record)
 {
@@ -181,7 +202,7 @@ static int synchronise(const char *name, struct json_object *record)
 }
 
 /* Some guest has that LPAR, whatever is on record. */
-static bool runs_here(const char *name)
+bool move_runs_here(const char *name)
 {
 	struct lpar lpar;
 	bool runs = !lpar_get(name, &lpar) && lpar_guest_pid(&lpar);
@@ -211,7 +232,7 @@ int move_state(struct session *session, struct json_object *request, struct json
 		ret = synchronise(name, record);
 	*result = json_object_new_object();
 	json_put_flag(*result, "there", guest_is_there(record));
-	json_put_flag(*result, "runs", runs_here(name));
+	json_put_flag(*result, "runs", move_runs_here(name));
 	json_put(*result, "host_id", host_id(id, sizeof(id)));
 	json_object_object_add(*result, "record", record);
 	return ret;

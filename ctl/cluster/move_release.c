@@ -132,7 +132,7 @@ int leave_release(struct session *session, struct json_object *request, struct j
 	int ret = move_adopt(session, SESSION_LEAVE, request, &record);
 
 	(void)result;
-	if (!ret && strcmp(json_text(record, "decision"), MOVE_AWAY)) {
+	if (!ret && !move_is_away(record)) {
 		err("LPAR %s: it is not decided that its guest lives elsewhere", session->name);
 		ret = -EBUSY;
 	}
@@ -169,8 +169,7 @@ static int read_decision(const struct session *session, bool *away)
 	struct json_object *record;
 	int ret = move_load(session->name, &record);
 
-	*away = !strcmp(json_text(record, "decision"), MOVE_AWAY) ||
-		(record && strcmp(json_text(record, "id"), session->id));
+	*away = move_is_away(record) || (record && strcmp(json_text(record, "id"), session->id));
 	json_object_put(record);
 	return ret;
 }
@@ -225,7 +224,7 @@ int leave_stay(struct session *session, struct json_object *request, struct json
 	int ret = move_adopt(session, SESSION_LEAVE, request, &record);
 
 	(void)result;
-	if (!ret && !strcmp(json_text(record, "decision"), MOVE_AWAY)) {
+	if (!ret && move_is_away(record)) {
 		err("LPAR %s: it is decided that its guest lives elsewhere", session->name);
 		ret = -EBUSY;
 	}

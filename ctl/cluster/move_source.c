@@ -85,21 +85,6 @@ static char *read_config(const struct guest *guest)
 	return NULL;
 }
 
-/* A copy that has come here, and of which nobody has said that it lives here, goes nowhere. */
-static int check_no_record(const char *name)
-{
-	struct json_object *record;
-	int ret = move_load(name, &record);
-
-	if (!ret && record) {
-		err("LPAR %s: another migration of it is not over: run 'lparctl migrate recover %s'",
-		    name, name);
-		ret = -EBUSY;
-	}
-	json_object_put(record);
-	return ret;
-}
-
 /* leave: {name} -> what the other host needs to know; nothing is touched */
 int leave_begin(struct session *session, struct json_object *request, struct json_object **result)
 {
@@ -111,7 +96,8 @@ int leave_begin(struct session *session, struct json_object *request, struct jso
 	if (ret)
 		return ret;
 	guest = session_add(session, session->name);
-	ret = check_no_record(guest->name);
+	/* A copy of which nobody has said that it lives here goes nowhere. */
+	ret = move_check_none(guest->name);
 	if (!ret)
 		ret = check_lpar(guest);
 	if (!ret)
