@@ -156,7 +156,7 @@ static int reserve(struct move *move)
 	json_put_s64(request, "memory", json_number(found, "memory"));
 	json_put(request, "qemu", json_text(found, "qemu"));
 	json_put(request, "machine", json_text(found, "machine"));
-	json_object_object_add(request, "ran", json_object_new_boolean(json_flag(found, "ran")));
+	json_put_flag(request, "ran", json_flag(found, "ran"));
 	ret = ask(move, THERE, "enter", request);
 	json_object_put(found);
 	return ret;
@@ -178,7 +178,7 @@ static int copy_memory(struct move *move)
 	json_put_u64(request, "bandwidth", move->bandwidth);
 	json_put(request, "throttle", move->throttled ? "on" : "off");
 	json_put_u64(request, "limit", move->limit);
-	json_object_object_add(request, "patient", json_object_new_boolean(move->patient));
+	json_put_flag(request, "patient", move->patient);
 	json_put_u64(request, "timeout_ns", move->timeout_ns);
 	json_put_s64(request, "caller", self.pid);
 	json_put_u64(request, "caller_start", self.start);

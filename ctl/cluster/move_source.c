@@ -125,7 +125,7 @@ int leave_begin(struct session *session, struct json_object *request, struct jso
 	json_put(*result, "qemu", guest->qemu);
 	json_put(*result, "machine", guest->machine);
 	json_put(*result, "config", config);
-	json_object_object_add(*result, "ran", json_object_new_boolean(guest->ran));
+	json_put_flag(*result, "ran", guest->ran);
 	json_object_object_add(*result, "warnings", json_object_get(guest->warnings));
 	free(config);
 	return 0;
@@ -583,7 +583,7 @@ int leave_frames(struct session *session, struct json_object *request, struct js
 		*result = json_object_new_object();
 		json_put(*result, "data", (char *)text);
 		json_put_u64(*result, "bytes", len);
-		json_object_object_add(*result, "over", json_object_new_boolean(len < CHUNK_BYTES));
+		json_put_flag(*result, "over", len < CHUNK_BYTES);
 	}
 	free(path);
 	return ret;

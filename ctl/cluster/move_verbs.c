@@ -95,8 +95,7 @@ static struct json_object *status_json(const char *name, struct json_object *rec
 	json_put(json, "role", json_text(record, "role"));
 	json_put(json, "peer", json_text(record, "peer"));
 	json_put(json, "decision", json_text(record, "decision"));
-	json_object_object_add(json, "prepared",
-			       json_object_new_boolean(json_flag(record, "prepared")));
+	json_put_flag(json, "prepared", json_flag(record, "prepared"));
 	if (!lpar_get(name, &lpar))
 		json_object_object_add(json, "stage", stage_json(&lpar.stage));
 	lpar_free(&lpar);
