@@ -330,6 +330,7 @@ guest_step migrate_out, migrate_check, migrate_in;
 void digest_end(EVP_MD_CTX *digest, char *hex);
 int digest_file(const char *path, char *hex);
 int remove_dir(const char *path);
+int saved_write(const char *path, const char *text);
 int saved_store(const char *path, struct json_object *json);
 struct json_object *saved_load(const char *path);
 int saved_verify_rest(const struct session *session, struct json_object *description);

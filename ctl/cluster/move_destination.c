@@ -73,20 +73,6 @@ static int check_free(const char *name, bool *defined)
 	return ret;
 }
 
-static int write_text_file(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "we");
-	int ret = 0;
-
-	if (!file || fputs(text, file) == EOF || fflush(file) || fsync(fileno(file)))
-		ret = -errno;
-	if (file && fclose(file) && !ret)
-		ret = -errno;
-	if (ret)
-		err("%s: %s", path, strerror(-ret));
-	return ret;
-}
-
 /* Which resources it has here is for this host to say, if it does. */
 static int check_config(const char *path, struct json_object *request)
 {
@@ -110,9 +96,11 @@ static int check_config(const char *path, struct json_object *request)
 static int write_config(struct json_object *request)
 {
 	char *path = brought_config(json_text(request, "name"));
-	int ret = write_text_file(path, json_text(request, "config"));
+	int ret = saved_write(path, json_text(request, "config"));
 
-	if (!ret)
+	if (ret)
+		err("%s: %s", path, strerror(-ret));
+	else
 		ret = check_config(path, request);
 	free(path);
 	return ret;
