@@ -295,6 +295,7 @@ int enter_undo(struct session *session);
 #define MOVE_AWAY "destination" /* the decision, once there is one */
 /* A step in which a guest stands may take so many times --downtime. */
 #define DOWNTIME_TIMES 10
+#define DOWNTIME_MOST_MS 2000000 /* that QEMU takes */
 #define HOST_ID_CHARS 32
 const char *host_id(char *buf, size_t size);
 int move_load(const char *name, struct json_object **record);

@@ -16,8 +16,6 @@
 #define STAND_NS (60 * (uint64_t)NSEC_PER_SEC)
 /* For the source to say that it has given up itself. */
 #define ANSWER_NS (10 * (uint64_t)NSEC_PER_SEC)
-/* Of any other one that is neither reserving nor copying. */
-#define STEP_NS (120 * (uint64_t)NSEC_PER_SEC)
 /* After the decision the guest stands until the destination is reached; that long it is tried. */
 #define RETRY_NS (600 * (uint64_t)NSEC_PER_SEC)
 #define RETRY_MS 5000
@@ -96,7 +94,7 @@ void move_name_hosts(struct move *move)
 	channels_close(&move->channels);
 	move->channels.here = here;
 	move->channels.deaf = true;
-	move->channels.timeout_ns = STEP_NS;
+	move->channels.timeout_ns = MOVE_STEP_NS;
 	channels_catch_signals();
 	channels_name(&move->channels, hosts, ARRAY_SIZE(hosts));
 }
@@ -268,7 +266,7 @@ static int switch_over(struct move *move)
 
 	begin_stage(move, 11, "switching over");
 	move->decided = move->channels.deaf = true;
-	move->channels.timeout_ns = STEP_NS;
+	move->channels.timeout_ns = MOVE_STEP_NS;
 	ret = insist(move, HERE, "decide");
 	if (!ret)
 		ret = insist(move, THERE, "run");

@@ -23,8 +23,6 @@
 #define WATCHDOG_MS 10000
 /* So many passes without coming nearer to the end are slow. */
 #define SLOW_PASSES 10
-/* For a guest that stands to be sent, in ms: QEMU does not judge that, we do. */
-#define DOWNTIME_MOST_MS 2000000
 /* A guest that stands goes on here after DOWNTIME_TIMES of what it may, but not before that. */
 #define STAND_LEAST_MS 30000
 /* A request with so much in it has room in a pipe. */
@@ -512,6 +510,7 @@ int leave_stop(struct session *session, struct json_object *request, struct json
 	ret = note_ran(guest);
 	if (!ret)
 		ret = close_gate(session);
+	/* QEMU does not judge how long it takes, we do. */
 	if (!ret)
 		ret = guest_failed(guest, "stopping", guest_set_downtime(guest, DOWNTIME_MOST_MS));
 	if (!ret)
