@@ -303,6 +303,7 @@ int move_check_none(const char *name);
 bool move_is_away(struct json_object *record);
 bool move_runs_here(const char *name);
 int move_store(const char *name, struct json_object *record);
+int move_store_guest(const struct session *session, struct json_object *record);
 int move_forget(const char *name);
 int move_adopt(struct session *session, enum session_kind kind, struct json_object *request,
 	       struct json_object **record);

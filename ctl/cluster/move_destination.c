@@ -106,10 +106,22 @@ static int write_config(struct json_object *request)
 	return ret;
 }
 
-static int record_enter(const struct session *session, struct json_object *record)
+/* That something of it may be here is on record before there is. */
+static int record_enter(struct session *session, struct json_object *request, bool defined)
 {
-	json_object_object_add(record, "guest", guest_record(move_guest(session)));
-	return move_store(session->name, record);
+	struct json_object *record = json_object_new_object();
+	int ret;
+
+	json_put(record, "role", "destination");
+	json_put(record, "id", session->id);
+	json_put(record, "name", session->name);
+	json_put(record, "peer", json_text(request, "from"));
+	json_put(record, "peer_id", json_text(request, "host_id"));
+	json_put_flag(record, "prepared", false);
+	json_put_flag(record, "defined", defined);
+	ret = move_store_guest(session, record);
+	json_object_put(record);
+	return ret ? ret : session_store(session);
 }
 
 static int start_guest(struct guest *guest)
@@ -189,7 +201,6 @@ static int listen_for_stream(struct guest *guest, const char *address, unsigned 
 int enter_begin(struct session *session, struct json_object *request, struct json_object **result)
 {
 	const char *name = json_text(request, "name");
-	struct json_object *record;
 	struct guest *guest;
 	unsigned int port = 0;
 	bool defined;
@@ -210,18 +221,7 @@ int enter_begin(struct session *session, struct json_object *request, struct jso
 	setenv(SESSION_VARIABLE, session->id, 1);
 	guest = session_add(session, name);
 	guest->ran = json_flag(request, "ran");
-	record = json_object_new_object();
-	json_put(record, "role", "destination");
-	json_put(record, "id", session->id);
-	json_put(record, "name", name);
-	json_put(record, "peer", json_text(request, "from"));
-	json_put(record, "peer_id", json_text(request, "host_id"));
-	json_put_flag(record, "prepared", false);
-	json_put_flag(record, "defined", defined);
-	ret = record_enter(session, record);
-	json_object_put(record);
-	if (!ret)
-		ret = session_store(session);
+	ret = record_enter(session, request, defined);
 	if (!ret)
 		ret = write_config(request);
 	if (!ret)
@@ -331,7 +331,7 @@ int enter_prepare(struct session *session, struct json_object *request, struct j
 	if (!ret) {
 		move_guest(session)->ran = json_flag(request, "ran");
 		json_put_flag(record, "prepared", true);
-		ret = record_enter(session, record);
+		ret = move_store_guest(session, record);
 	}
 	json_object_put(record);
 	if (ret)

@@ -79,6 +79,13 @@ int move_store(const char *name, struct json_object *record)
 	return ret;
 }
 
+/* With what is known of the guest by now. */
+int move_store_guest(const struct session *session, struct json_object *record)
+{
+	json_object_object_add(record, "guest", guest_record(move_guest(session)));
+	return move_store(session->name, record);
+}
+
 /* It is gone, and stays so. */
 int move_forget(const char *name)
 {

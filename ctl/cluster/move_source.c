@@ -205,9 +205,8 @@ static int record_leave(struct session *session, struct json_object *request)
 	json_put(record, "decision", "");
 	json_put_s64(record, "caller", json_number(request, "caller"));
 	json_put_u64(record, "caller_start", json_number(request, "caller_start"));
-	json_object_object_add(record, "guest", guest_record(move_guest(session)));
 	setenv(SESSION_VARIABLE, session->id, 1);
-	ret = move_store(session->name, record);
+	ret = move_store_guest(session, record);
 	json_object_put(record);
 	return ret;
 }
@@ -220,10 +219,8 @@ static int note_guest(struct session *session)
 
 	if (!ret && !record)
 		ret = -ENOENT;
-	if (!ret) {
-		json_object_object_add(record, "guest", guest_record(move_guest(session)));
-		ret = move_store(session->name, record);
-	}
+	if (!ret)
+		ret = move_store_guest(session, record);
 	json_object_put(record);
 	return ret ? ret : session_store(session);
 }
