@@ -307,6 +307,7 @@ int move_store_guest(const struct session *session, struct json_object *record);
 int move_forget(const char *name);
 int move_adopt(struct session *session, enum session_kind kind, struct json_object *request,
 	       struct json_object **record);
+int move_listen(struct session *session, unsigned int *rounds, unsigned int each);
 int move_end_guest(struct session *session);
 struct guest *move_guest(const struct session *session);
 request_fn move_state;

@@ -305,10 +305,9 @@ static int wait_arrived(struct session *session)
 			err("guest %s: it has not arrived", guest->name);
 			return busy ? -ETIMEDOUT : -EIO;
 		}
-		if (!(rounds++ % LISTEN_ROUNDS) && !session->idle(session)) {
-			err("given up");
-			return -ECANCELED;
-		}
+		ret = move_listen(session, &rounds, LISTEN_ROUNDS);
+		if (ret)
+			return ret;
 		sleep_ms(POLL_MS);
 	}
 }

@@ -106,6 +106,15 @@ int move_forget(const char *name)
 	return ret;
 }
 
+/* Each so many rounds, as listening takes a while itself; the rounds are counted. */
+int move_listen(struct session *session, unsigned int *rounds, unsigned int each)
+{
+	if ((*rounds)++ % each || session->idle(session))
+		return 0;
+	err("given up");
+	return -ECANCELED;
+}
+
 /* A session of this kind has one. */
 struct guest *move_guest(const struct session *session)
 {

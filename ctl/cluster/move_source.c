@@ -320,15 +320,6 @@ static int look(const struct guest *guest, const struct progress *progress,
 	return 0;
 }
 
-/* Listening takes a while itself. */
-static int listen_to_caller(struct session *session, unsigned int *rounds)
-{
-	if ((*rounds)++ % LISTEN_ROUNDS || session->idle(session))
-		return 0;
-	err("given up");
-	return -ECANCELED;
-}
-
 /*
  * Whether it is to run again, at either end. Its user may pause it, or let it go on, while it is
  * copied, and what has crashed is not woken; QEMU's own stop, before ours, tells nothing.
@@ -377,7 +368,7 @@ static int copy(struct session *session, const struct wanted *wanted, struct pro
 		if (!ret)
 			ret = look(guest, progress, wanted);
 		if (!ret)
-			ret = listen_to_caller(session, &rounds);
+			ret = move_listen(session, &rounds, LISTEN_ROUNDS);
 		if (ret)
 			return ret;
 		now = now_ns(CLOCK_MONOTONIC);
@@ -456,7 +447,7 @@ static int wait_for(struct session *session, struct json_object *request, const 
 	while (!ret && !leave_is(progress, status)) {
 		ret = look(guest, progress, &wanted);
 		if (!ret)
-			ret = listen_to_caller(session, &rounds);
+			ret = move_listen(session, &rounds, LISTEN_ROUNDS);
 		sleep_ms(HALT_POLL_MS);
 		if (!ret)
 			ret = leave_query(guest, progress);
