@@ -255,7 +255,7 @@ void guest_flush(struct guest *guest);
 bool guest_is_drained(struct guest *guest);
 uint64_t netdev_lost(struct json_object *buffer);
 void guest_detach(struct guest *guest);
-guest_step guest_end;
+guest_step guest_give_back, guest_end;
 int guest_run_lparctl(struct guest *guest, const char *const *words);
 int guest_start_incoming(struct guest *guest, const char *file);
 int guest_take_incoming(struct guest *guest);

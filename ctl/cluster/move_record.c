@@ -163,16 +163,15 @@ int move_adopt(struct session *session, enum session_kind kind, struct json_obje
 		return 0;
 	session_add_recorded(session, guest);
 	session->gated = true;
-	guest_look(&session->guest[0]);
-	guest_find_netdevs(&session->guest[0]);
-	return guest_lock(&session->guest[0]);
+	guest_look(move_guest(session));
+	guest_find_netdevs(move_guest(session));
+	return guest_lock(move_guest(session));
 }
 
 /* Its copy here ends, and its LPAR is given back; one whose QEMU is gone has left that active. */
 int move_end_guest(struct session *session)
 {
-	const char *const words[] = { "stop", session->name, "--timeout", "0s", NULL };
-	struct guest *guest = &session->guest[0];
+	struct guest *guest = move_guest(session);
 	bool gone = !guest->pid;
 	struct lpar lpar;
 	int ret;
@@ -184,7 +183,7 @@ int move_end_guest(struct session *session)
 		return ret;
 	if (!lpar_get(guest->name, &lpar) && lpar_is_fenced(&lpar)) {
 		guest_unlock(guest);
-		ret = guest_run_lparctl(guest, words);
+		ret = guest_give_back(guest);
 		if (ret)
 			err("LPAR %s: %s", guest->name, guest->why);
 	}

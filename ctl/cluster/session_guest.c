@@ -450,11 +450,17 @@ static int end_process(const struct process *process)
 	return pfd.fd < 0 || n == 1 ? 0 : -ETIMEDOUT;
 }
 
-/* Its QEMU ends, and its LPAR is given back. */
-int guest_end(struct guest *guest)
+/* Its LPAR is given back, whether its QEMU is there or not. */
+int guest_give_back(struct guest *guest)
 {
 	const char *const words[] = { "stop", guest->name, "--timeout", "0s", NULL };
 
+	return guest_run_lparctl(guest, words);
+}
+
+/* Its QEMU ends, and its LPAR is given back. */
+int guest_end(struct guest *guest)
+{
 	if (!guest->pid)
 		return 0;
 	guest_disconnect(guest);
@@ -463,5 +469,5 @@ int guest_end(struct guest *guest)
 		snprintf(guest->why, sizeof(guest->why), "QEMU, pid %d, does not go", guest->pid);
 		return -ETIMEDOUT;
 	}
-	return guest_run_lparctl(guest, words);
+	return guest_give_back(guest);
 }
