@@ -302,6 +302,8 @@ int move_load(const char *name, struct json_object **record);
 int move_check_none(const char *name);
 bool move_is_away(struct json_object *record);
 bool move_runs_here(const char *name);
+struct json_object *move_new_record(const struct session *session, const char *peer,
+				    const char *peer_id);
 int move_store(const char *name, struct json_object *record);
 int move_store_guest(const struct session *session, struct json_object *record);
 int move_forget(const char *name);

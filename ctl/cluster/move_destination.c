@@ -109,14 +109,10 @@ static int write_config(struct json_object *request)
 /* That something of it may be here is on record before there is. */
 static int record_enter(struct session *session, struct json_object *request, bool defined)
 {
-	struct json_object *record = json_object_new_object();
+	struct json_object *record =
+		move_new_record(session, json_text(request, "from"), json_text(request, "host_id"));
 	int ret;
 
-	json_put(record, "role", "destination");
-	json_put(record, "id", session->id);
-	json_put(record, "name", session->name);
-	json_put(record, "peer", json_text(request, "from"));
-	json_put(record, "peer_id", json_text(request, "host_id"));
 	json_put_flag(record, "prepared", false);
 	json_put_flag(record, "defined", defined);
 	ret = move_store_guest(session, record);

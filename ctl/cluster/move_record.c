@@ -59,6 +59,25 @@ bool move_is_away(struct json_object *record)
 	return !strcmp(json_text(record, "decision"), MOVE_AWAY);
 }
 
+static const char *role_of(enum session_kind kind)
+{
+	return kind == SESSION_LEAVE ? "source" : "destination";
+}
+
+/* What either end's begins with; the peer is the other host. To be put. */
+struct json_object *move_new_record(const struct session *session, const char *peer,
+				    const char *peer_id)
+{
+	struct json_object *record = json_object_new_object();
+
+	json_put(record, "role", role_of(session->kind));
+	json_put(record, "id", session->id);
+	json_put(record, "name", session->name);
+	json_put(record, "peer", peer);
+	json_put(record, "peer_id", peer_id);
+	return record;
+}
+
 /* It is there, whole, whatever becomes of this host from now on. */
 int move_store(const char *name, struct json_object *record)
 {
@@ -119,11 +138,6 @@ int move_listen(struct session *session, unsigned int *rounds, unsigned int each
 struct guest *move_guest(const struct session *session)
 {
 	return &session->guest[0];
-}
-
-static const char *role_of(enum session_kind kind)
-{
-	return kind == SESSION_LEAVE ? "source" : "destination";
 }
 
 /*

@@ -194,14 +194,10 @@ int leave_set_pause(struct guest *guest, bool on)
 /* Where it goes to is on record before a byte does. */
 static int record_leave(struct session *session, struct json_object *request)
 {
-	struct json_object *record = json_object_new_object();
+	struct json_object *record =
+		move_new_record(session, json_text(request, "to"), json_text(request, "host_id"));
 	int ret;
 
-	json_put(record, "role", "source");
-	json_put(record, "id", session->id);
-	json_put(record, "name", session->name);
-	json_put(record, "peer", json_text(request, "to"));
-	json_put(record, "peer_id", json_text(request, "host_id"));
 	json_put(record, "decision", "");
 	json_put_s64(record, "caller", json_number(request, "caller"));
 	json_put_u64(record, "caller_start", json_number(request, "caller_start"));
