@@ -237,6 +237,7 @@ int session_end_guests(struct session *session);
 int session_go_on(struct session *session);
 
 /* session_guest.c */
+int guest_failed(struct guest *guest, const char *doing, int ret);
 void guest_add_netdev(struct guest *guest, const char *name, bool ours);
 void guest_add_volume(struct guest *guest, const char *name);
 struct json_object *guest_volumes(const struct guest *guest);
@@ -250,11 +251,14 @@ int guest_find_volumes(struct guest *guest);
 int guest_attach(struct guest *guest);
 int guest_hold(struct guest *guest);
 void guest_drain(struct guest *guest);
+void guest_flush(struct guest *guest);
 bool guest_is_drained(struct guest *guest);
 uint64_t netdev_lost(struct json_object *buffer);
 void guest_detach(struct guest *guest);
-guest_step guest_end;
+guest_step guest_give_back, guest_end;
 int guest_run_lparctl(struct guest *guest, const char *const *words);
+int guest_start_incoming(struct guest *guest, const char *file);
+int guest_take_incoming(struct guest *guest);
 
 /* session_run.c: its monitor, and whether it runs */
 int guest_connect(struct guest *guest);
@@ -263,6 +267,8 @@ int guest_call(struct guest *guest, const char *command, struct json_object *arg
 	       struct json_object **result);
 int guest_halt(struct guest *guest, const char *command, const char *event);
 int guest_set_bandwidth(struct guest *guest, int64_t bytes);
+int guest_set_downtime(struct guest *guest, int64_t ms);
+int guest_set_capability(struct guest *guest, const char *name, bool on);
 bool migration_is_busy(struct json_object *info);
 guest_step guest_settle, guest_go_on;
 
@@ -289,16 +295,23 @@ int enter_undo(struct session *session);
 #define MOVE_AWAY "destination" /* the decision, once there is one */
 /* A step in which a guest stands may take so many times --downtime. */
 #define DOWNTIME_TIMES 10
+#define DOWNTIME_MOST_MS 2000000 /* that QEMU takes */
 #define HOST_ID_CHARS 32
 const char *host_id(char *buf, size_t size);
 int move_load(const char *name, struct json_object **record);
+int move_check_none(const char *name);
+bool move_is_away(struct json_object *record);
+bool move_runs_here(const char *name);
+struct json_object *move_new_record(const struct session *session, const char *peer,
+				    const char *peer_id);
 int move_store(const char *name, struct json_object *record);
+int move_store_guest(const struct session *session, struct json_object *record);
 int move_forget(const char *name);
 int move_adopt(struct session *session, enum session_kind kind, struct json_object *request,
 	       struct json_object **record);
+int move_listen(struct session *session, unsigned int *rounds, unsigned int each);
 int move_end_guest(struct session *session);
 struct guest *move_guest(const struct session *session);
-int guest_failed(struct guest *guest, const char *doing, int ret);
 request_fn move_state;
 
 /* move.c: the caller's side */
@@ -322,6 +335,7 @@ guest_step migrate_out, migrate_check, migrate_in;
 void digest_end(EVP_MD_CTX *digest, char *hex);
 int digest_file(const char *path, char *hex);
 int remove_dir(const char *path);
+int saved_write(const char *path, const char *text);
 int saved_store(const char *path, struct json_object *json);
 struct json_object *saved_load(const char *path);
 int saved_verify_rest(const struct session *session, struct json_object *description);

@@ -79,7 +79,7 @@ int describe_check(struct session *session, struct json_object *request,
 	fits = comers_check(&coming.comers, lpars) == EXIT_OK;
 	*result = json_object_new_object();
 	json_object_object_add(*result, "lpars", lpars);
-	json_object_object_add(*result, "fits", json_object_new_boolean(fits));
+	json_put_flag(*result, "fits", fits);
 	if (*err_captured())
 		json_put(*result, "why", err_captured());
 	if (!fits)

@@ -181,8 +181,7 @@ static int start_guest(struct guest *guest)
 {
 	char *name = xprintf("%s.lpar", guest->name);
 	char *file = session_file(guest->session, name);
-	const char *const words[] = { "start", guest->name, "--file", file, "--incoming", NULL };
-	int ret = guest_run_lparctl(guest, words);
+	int ret = guest_start_incoming(guest, file);
 
 	free(file);
 	free(name);
@@ -198,17 +197,7 @@ static int prepare_netdevs(struct session *session)
 	for (i = 0; !ret && i < session->n_guests; i++) {
 		struct guest *guest = &session->guest[i];
 
-		ret = guest_find(guest);
-		if (!ret)
-			ret = guest_claim(guest);
-		if (ret)
-			err("guest %s: its QEMU is gone", guest->name);
-		if (!ret)
-			ret = guest_lock(guest);
-		if (!ret)
-			ret = guest_find_netdevs(guest);
-		if (!ret)
-			ret = guest_attach(guest);
+		ret = guest_take_incoming(guest);
 		if (!ret)
 			ret = guest_hold(guest);
 		if (!ret)

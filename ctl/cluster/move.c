@@ -16,8 +16,6 @@
 #define STAND_NS (60 * (uint64_t)NSEC_PER_SEC)
 /* For the source to say that it has given up itself. */
 #define ANSWER_NS (10 * (uint64_t)NSEC_PER_SEC)
-/* Of any other one that is neither reserving nor copying. */
-#define STEP_NS (120 * (uint64_t)NSEC_PER_SEC)
 /* After the decision the guest stands until the destination is reached; that long it is tried. */
 #define RETRY_NS (600 * (uint64_t)NSEC_PER_SEC)
 #define RETRY_MS 5000
@@ -96,7 +94,7 @@ void move_name_hosts(struct move *move)
 	channels_close(&move->channels);
 	move->channels.here = here;
 	move->channels.deaf = true;
-	move->channels.timeout_ns = STEP_NS;
+	move->channels.timeout_ns = MOVE_STEP_NS;
 	channels_catch_signals();
 	channels_name(&move->channels, hosts, ARRAY_SIZE(hosts));
 }
@@ -156,7 +154,7 @@ static int reserve(struct move *move)
 	json_put_s64(request, "memory", json_number(found, "memory"));
 	json_put(request, "qemu", json_text(found, "qemu"));
 	json_put(request, "machine", json_text(found, "machine"));
-	json_object_object_add(request, "ran", json_object_new_boolean(json_flag(found, "ran")));
+	json_put_flag(request, "ran", json_flag(found, "ran"));
 	ret = ask(move, THERE, "enter", request);
 	json_object_put(found);
 	return ret;
@@ -178,7 +176,7 @@ static int copy_memory(struct move *move)
 	json_put_u64(request, "bandwidth", move->bandwidth);
 	json_put(request, "throttle", move->throttled ? "on" : "off");
 	json_put_u64(request, "limit", move->limit);
-	json_object_object_add(request, "patient", json_object_new_boolean(move->patient));
+	json_put_flag(request, "patient", move->patient);
 	json_put_u64(request, "timeout_ns", move->timeout_ns);
 	json_put_s64(request, "caller", self.pid);
 	json_put_u64(request, "caller_start", self.start);
@@ -268,7 +266,7 @@ static int switch_over(struct move *move)
 
 	begin_stage(move, 11, "switching over");
 	move->decided = move->channels.deaf = true;
-	move->channels.timeout_ns = STEP_NS;
+	move->channels.timeout_ns = MOVE_STEP_NS;
 	ret = insist(move, HERE, "decide");
 	if (!ret)
 		ret = insist(move, THERE, "run");
@@ -289,7 +287,7 @@ static bool record_is(struct json_object *state, const char *role, const char *i
 
 static bool is_away(struct json_object *state)
 {
-	return !strcmp(json_text(json_object_object_get(state, "record"), "decision"), MOVE_AWAY);
+	return move_is_away(json_object_object_get(state, "record"));
 }
 
 static bool is_prepared(struct json_object *state)

@@ -7,6 +7,9 @@
 
 #include "cluster/cluster.h"
 
+/* Of a step that is neither reserving nor copying. */
+#define MOVE_STEP_NS (120 * (uint64_t)NSEC_PER_SEC)
+
 /* Which channel is whose; either can be the source. */
 enum { HERE, THERE };
 

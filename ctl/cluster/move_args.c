@@ -9,10 +9,7 @@
 #include "cluster/move.h"
 
 #define DOWNTIME_MS 300
-#define DOWNTIME_MOST_MS 2000000
 #define TIMEOUT_NS (3600 * (uint64_t)NSEC_PER_SEC)
-/* Of a step that is no copy. */
-#define STEP_NS (120 * (uint64_t)NSEC_PER_SEC)
 #define MIB_MOST (1 << 20)
 
 static int set_to(struct move *move, const char *value)
@@ -177,7 +174,7 @@ int move_parse(struct args *args, struct move *move, const char *verb)
 		move->from = xstrdup(uts.nodename);
 	if (!move->address && move->to)
 		move->address = xstrdup(without_user(move->to));
-	move->channels.timeout_ns = move->timeout_ns + STEP_NS;
+	move->channels.timeout_ns = move->timeout_ns + MOVE_STEP_NS;
 	return EXIT_OK;
 }
 

@@ -56,16 +56,9 @@ static int check_request(struct json_object *request)
 /* No other guest is to give way. */
 static int check_free(const char *name, bool *defined)
 {
-	struct json_object *record;
 	struct lpar lpar;
-	int ret = move_load(name, &record);
+	int ret = move_check_none(name);
 
-	if (!ret && record) {
-		err("LPAR %s: another migration of it is not over: run 'lparctl migrate recover %s'",
-		    name, name);
-		ret = -EBUSY;
-	}
-	json_object_put(record);
 	if (ret)
 		return ret;
 	*defined = !lpar_get(name, &lpar);
@@ -77,20 +70,6 @@ static int check_free(const char *name, bool *defined)
 	/* They would change what it is started with next. */
 	if (!ret && !config_exists(name))
 		ret = config_refuse_drop_ins(name);
-	return ret;
-}
-
-static int write_text_file(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "we");
-	int ret = 0;
-
-	if (!file || fputs(text, file) == EOF || fflush(file) || fsync(fileno(file)))
-		ret = -errno;
-	if (file && fclose(file) && !ret)
-		ret = -errno;
-	if (ret)
-		err("%s: %s", path, strerror(-ret));
 	return ret;
 }
 
@@ -117,25 +96,34 @@ static int check_config(const char *path, struct json_object *request)
 static int write_config(struct json_object *request)
 {
 	char *path = brought_config(json_text(request, "name"));
-	int ret = write_text_file(path, json_text(request, "config"));
+	int ret = saved_write(path, json_text(request, "config"));
 
-	if (!ret)
+	if (ret)
+		err("%s: %s", path, strerror(-ret));
+	else
 		ret = check_config(path, request);
 	free(path);
 	return ret;
 }
 
-static int record_enter(const struct session *session, struct json_object *record)
+/* That something of it may be here is on record before there is. */
+static int record_enter(struct session *session, struct json_object *request, bool defined)
 {
-	json_object_object_add(record, "guest", guest_record(move_guest(session)));
-	return move_store(session->name, record);
+	struct json_object *record =
+		move_new_record(session, json_text(request, "from"), json_text(request, "host_id"));
+	int ret;
+
+	json_put_flag(record, "prepared", false);
+	json_put_flag(record, "defined", defined);
+	ret = move_store_guest(session, record);
+	json_object_put(record);
+	return ret ? ret : session_store(session);
 }
 
 static int start_guest(struct guest *guest)
 {
 	char *file = brought_config(guest->name);
-	const char *const words[] = { "start", guest->name, "--file", file, "--incoming", NULL };
-	int ret = guest_run_lparctl(guest, words);
+	int ret = guest_start_incoming(guest, file);
 
 	free(file);
 	return ret;
@@ -145,18 +133,8 @@ static int start_guest(struct guest *guest)
 static int take_hold(struct session *session)
 {
 	struct guest *guest = move_guest(session);
-	int ret = guest_find(guest);
+	int ret = guest_take_incoming(guest);
 
-	if (!ret)
-		ret = guest_claim(guest);
-	if (ret)
-		err("guest %s: its QEMU is gone", guest->name);
-	if (!ret)
-		ret = guest_lock(guest);
-	if (!ret)
-		ret = guest_find_netdevs(guest);
-	if (!ret)
-		ret = guest_attach(guest);
 	if (!ret) {
 		session->gated = true;
 		ret = session_store(session);
@@ -186,14 +164,7 @@ static int check_versions(struct guest *guest, struct json_object *request)
 /* Disks are not opened for good before the guest is told to go on. */
 static int set_late(struct guest *guest)
 {
-	struct json_object *arguments = json_object_new_object();
-	struct json_object *list = json_object_new_array(), *one = json_object_new_object();
-
-	json_put(one, "capability", "late-block-activate");
-	json_object_object_add(one, "state", json_object_new_boolean(true));
-	json_object_array_add(list, one);
-	json_object_object_add(arguments, "capabilities", list);
-	return guest_call(guest, "migrate-set-capabilities", arguments, -1, NULL);
+	return guest_set_capability(guest, "late-block-activate", true);
 }
 
 /* Any port that is free: which one QEMU tells. */
@@ -226,7 +197,6 @@ static int listen_for_stream(struct guest *guest, const char *address, unsigned 
 int enter_begin(struct session *session, struct json_object *request, struct json_object **result)
 {
 	const char *name = json_text(request, "name");
-	struct json_object *record;
 	struct guest *guest;
 	unsigned int port = 0;
 	bool defined;
@@ -247,18 +217,7 @@ int enter_begin(struct session *session, struct json_object *request, struct jso
 	setenv(SESSION_VARIABLE, session->id, 1);
 	guest = session_add(session, name);
 	guest->ran = json_flag(request, "ran");
-	record = json_object_new_object();
-	json_put(record, "role", "destination");
-	json_put(record, "id", session->id);
-	json_put(record, "name", name);
-	json_put(record, "peer", json_text(request, "from"));
-	json_put(record, "peer_id", json_text(request, "host_id"));
-	json_put_flag(record, "prepared", false);
-	json_put_flag(record, "defined", defined);
-	ret = record_enter(session, record);
-	json_object_put(record);
-	if (!ret)
-		ret = session_store(session);
+	ret = record_enter(session, request, defined);
 	if (!ret)
 		ret = write_config(request);
 	if (!ret)
@@ -342,10 +301,9 @@ static int wait_arrived(struct session *session)
 			err("guest %s: it has not arrived", guest->name);
 			return busy ? -ETIMEDOUT : -EIO;
 		}
-		if (!(rounds++ % LISTEN_ROUNDS) && !session->idle(session)) {
-			err("given up");
-			return -ECANCELED;
-		}
+		ret = move_listen(session, &rounds, LISTEN_ROUNDS);
+		if (ret)
+			return ret;
 		sleep_ms(POLL_MS);
 	}
 }
@@ -368,7 +326,7 @@ int enter_prepare(struct session *session, struct json_object *request, struct j
 	if (!ret) {
 		move_guest(session)->ran = json_flag(request, "ran");
 		json_put_flag(record, "prepared", true);
-		ret = record_enter(session, record);
+		ret = move_store_guest(session, record);
 	}
 	json_object_put(record);
 	if (ret)

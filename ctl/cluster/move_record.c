@@ -38,6 +38,46 @@ int move_load(const char *name, struct json_object **record)
 	return -EBADMSG;
 }
 
+/* Of which the end is not known. */
+int move_check_none(const char *name)
+{
+	struct json_object *record;
+	int ret = move_load(name, &record);
+
+	if (!ret && record) {
+		err("LPAR %s: another migration of it is not over: run 'lparctl migrate recover %s'",
+		    name, name);
+		ret = -EBUSY;
+	}
+	json_object_put(record);
+	return ret;
+}
+
+/* It is decided that the guest lives at the destination. */
+bool move_is_away(struct json_object *record)
+{
+	return !strcmp(json_text(record, "decision"), MOVE_AWAY);
+}
+
+static const char *role_of(enum session_kind kind)
+{
+	return kind == SESSION_LEAVE ? "source" : "destination";
+}
+
+/* What either end's begins with; the peer is the other host. To be put. */
+struct json_object *move_new_record(const struct session *session, const char *peer,
+				    const char *peer_id)
+{
+	struct json_object *record = json_object_new_object();
+
+	json_put(record, "role", role_of(session->kind));
+	json_put(record, "id", session->id);
+	json_put(record, "name", session->name);
+	json_put(record, "peer", peer);
+	json_put(record, "peer_id", peer_id);
+	return record;
+}
+
 /* It is there, whole, whatever becomes of this host from now on. */
 int move_store(const char *name, struct json_object *record)
 {
@@ -56,6 +96,13 @@ int move_store(const char *name, struct json_object *record)
 		ret = saved_store(path, record);
 	free(dir);
 	return ret;
+}
+
+/* With what is known of the guest by now. */
+int move_store_guest(const struct session *session, struct json_object *record)
+{
+	json_object_object_add(record, "guest", guest_record(move_guest(session)));
+	return move_store(session->name, record);
 }
 
 /* It is gone, and stays so. */
@@ -78,24 +125,19 @@ int move_forget(const char *name)
 	return ret;
 }
 
+/* Each so many rounds, as listening takes a while itself; the rounds are counted. */
+int move_listen(struct session *session, unsigned int *rounds, unsigned int each)
+{
+	if ((*rounds)++ % each || session->idle(session))
+		return 0;
+	err("given up");
+	return -ECANCELED;
+}
+
 /* A session of this kind has one. */
 struct guest *move_guest(const struct session *session)
 {
 	return &session->guest[0];
-}
-
-/* What a step in the guest's own words has failed of. */
-int guest_failed(struct guest *guest, const char *doing, int ret)
-{
-	if (ret)
-		err("guest %s: %s: %s", guest->name, doing,
-		    *guest->why ? guest->why : strerror(-ret));
-	return ret;
-}
-
-static const char *role_of(enum session_kind kind)
-{
-	return kind == SESSION_LEAVE ? "source" : "destination";
 }
 
 /*
@@ -135,16 +177,15 @@ int move_adopt(struct session *session, enum session_kind kind, struct json_obje
 		return 0;
 	session_add_recorded(session, guest);
 	session->gated = true;
-	guest_look(&session->guest[0]);
-	guest_find_netdevs(&session->guest[0]);
-	return guest_lock(&session->guest[0]);
+	guest_look(move_guest(session));
+	guest_find_netdevs(move_guest(session));
+	return guest_lock(move_guest(session));
 }
 
 /* Its copy here ends, and its LPAR is given back; one whose QEMU is gone has left that active. */
 int move_end_guest(struct session *session)
 {
-	const char *const words[] = { "stop", session->name, "--timeout", "0s", NULL };
-	struct guest *guest = &session->guest[0];
+	struct guest *guest = move_guest(session);
 	bool gone = !guest->pid;
 	struct lpar lpar;
 	int ret;
@@ -156,7 +197,7 @@ int move_end_guest(struct session *session)
 		return ret;
 	if (!lpar_get(guest->name, &lpar) && lpar_is_fenced(&lpar)) {
 		guest_unlock(guest);
-		ret = guest_run_lparctl(guest, words);
+		ret = guest_give_back(guest);
 		if (ret)
 			err("LPAR %s: %s", guest->name, guest->why);
 	}
@@ -190,7 +231,7 @@ static int synchronise(const char *name, struct json_object *record)
 }
 
 /* Some guest has that LPAR, whatever is on record. */
-static bool runs_here(const char *name)
+bool move_runs_here(const char *name)
 {
 	struct lpar lpar;
 	bool runs = !lpar_get(name, &lpar) && lpar_guest_pid(&lpar);
@@ -220,7 +261,7 @@ int move_state(struct session *session, struct json_object *request, struct json
 		ret = synchronise(name, record);
 	*result = json_object_new_object();
 	json_put_flag(*result, "there", guest_is_there(record));
-	json_put_flag(*result, "runs", runs_here(name));
+	json_put_flag(*result, "runs", move_runs_here(name));
 	json_put(*result, "host_id", host_id(id, sizeof(id)));
 	json_object_object_add(*result, "record", record);
 	return ret;

@@ -132,7 +132,7 @@ int leave_release(struct session *session, struct json_object *request, struct j
 	int ret = move_adopt(session, SESSION_LEAVE, request, &record);
 
 	(void)result;
-	if (!ret && strcmp(json_text(record, "decision"), MOVE_AWAY)) {
+	if (!ret && !move_is_away(record)) {
 		err("LPAR %s: it is not decided that its guest lives elsewhere", session->name);
 		ret = -EBUSY;
 	}
@@ -158,10 +158,7 @@ int leave_release(struct session *session, struct json_object *request, struct j
 
 static void flush_netdevs(struct guest *guest)
 {
-	size_t i;
-
-	for (i = 0; i < guest->n_netdevs; i++)
-		nl_send(netbuf_request(NETBUF_CMD_FLUSH, guest->netdev[i].name), NULL, NULL);
+	guest_flush(guest);
 	guest_drain(guest);
 	guest_detach(guest);
 }
@@ -172,8 +169,7 @@ static int read_decision(const struct session *session, bool *away)
 	struct json_object *record;
 	int ret = move_load(session->name, &record);
 
-	*away = !strcmp(json_text(record, "decision"), MOVE_AWAY) ||
-		(record && strcmp(json_text(record, "id"), session->id));
+	*away = move_is_away(record) || (record && strcmp(json_text(record, "id"), session->id));
 	json_object_put(record);
 	return ret;
 }
@@ -182,7 +178,7 @@ static int put_parameters_back(struct guest *guest)
 {
 	int ret = leave_set_pause(guest, false);
 
-	return ret ? ret : leave_set(guest, "downtime-limit", guest->downtime_ms);
+	return ret ? ret : guest_set_downtime(guest, guest->downtime_ms);
 }
 
 /*
@@ -228,7 +224,7 @@ int leave_stay(struct session *session, struct json_object *request, struct json
 	int ret = move_adopt(session, SESSION_LEAVE, request, &record);
 
 	(void)result;
-	if (!ret && !strcmp(json_text(record, "decision"), MOVE_AWAY)) {
+	if (!ret && move_is_away(record)) {
 		err("LPAR %s: it is decided that its guest lives elsewhere", session->name);
 		ret = -EBUSY;
 	}

@@ -23,8 +23,6 @@
 #define WATCHDOG_MS 10000
 /* So many passes without coming nearer to the end are slow. */
 #define SLOW_PASSES 10
-/* For a guest that stands to be sent, in ms: QEMU does not judge that, we do. */
-#define DOWNTIME_MOST_MS 2000000
 /* A guest that stands goes on here after DOWNTIME_TIMES of what it may, but not before that. */
 #define STAND_LEAST_MS 30000
 /* A request with so much in it has room in a pipe. */
@@ -85,21 +83,6 @@ static char *read_config(const struct guest *guest)
 	return NULL;
 }
 
-/* A copy that has come here, and of which nobody has said that it lives here, goes nowhere. */
-static int check_no_record(const char *name)
-{
-	struct json_object *record;
-	int ret = move_load(name, &record);
-
-	if (!ret && record) {
-		err("LPAR %s: another migration of it is not over: run 'lparctl migrate recover %s'",
-		    name, name);
-		ret = -EBUSY;
-	}
-	json_object_put(record);
-	return ret;
-}
-
 /* leave: {name} -> what the other host needs to know; nothing is touched */
 int leave_begin(struct session *session, struct json_object *request, struct json_object **result)
 {
@@ -111,7 +94,8 @@ int leave_begin(struct session *session, struct json_object *request, struct jso
 	if (ret)
 		return ret;
 	guest = session_add(session, session->name);
-	ret = check_no_record(guest->name);
+	/* A copy of which nobody has said that it lives here goes nowhere. */
+	ret = move_check_none(guest->name);
 	if (!ret)
 		ret = check_lpar(guest);
 	if (!ret)
@@ -139,7 +123,7 @@ int leave_begin(struct session *session, struct json_object *request, struct jso
 	json_put(*result, "qemu", guest->qemu);
 	json_put(*result, "machine", guest->machine);
 	json_put(*result, "config", config);
-	json_object_object_add(*result, "ran", json_object_new_boolean(guest->ran));
+	json_put_flag(*result, "ran", guest->ran);
 	json_object_object_add(*result, "warnings", json_object_get(guest->warnings));
 	free(config);
 	return 0;
@@ -201,44 +185,24 @@ static void show(struct guest *guest, unsigned int number, const char *text,
 	execd_progress(json);
 }
 
-int leave_set(struct guest *guest, const char *key, int64_t value)
-{
-	struct json_object *parameters = json_object_new_object();
-
-	json_put_s64(parameters, key, value);
-	return guest_call(guest, "migrate-set-parameters", parameters, -1, NULL);
-}
-
 /* QEMU stands still before the disks are let go, until it is told to go on. */
 int leave_set_pause(struct guest *guest, bool on)
 {
-	struct json_object *arguments = json_object_new_object();
-	struct json_object *list = json_object_new_array(), *one = json_object_new_object();
-
-	json_put(one, "capability", "pause-before-switchover");
-	json_object_object_add(one, "state", json_object_new_boolean(on));
-	json_object_array_add(list, one);
-	json_object_object_add(arguments, "capabilities", list);
-	return guest_call(guest, "migrate-set-capabilities", arguments, -1, NULL);
+	return guest_set_capability(guest, "pause-before-switchover", on);
 }
 
 /* Where it goes to is on record before a byte does. */
 static int record_leave(struct session *session, struct json_object *request)
 {
-	struct json_object *record = json_object_new_object();
+	struct json_object *record =
+		move_new_record(session, json_text(request, "to"), json_text(request, "host_id"));
 	int ret;
 
-	json_put(record, "role", "source");
-	json_put(record, "id", session->id);
-	json_put(record, "name", session->name);
-	json_put(record, "peer", json_text(request, "to"));
-	json_put(record, "peer_id", json_text(request, "host_id"));
 	json_put(record, "decision", "");
 	json_put_s64(record, "caller", json_number(request, "caller"));
 	json_put_u64(record, "caller_start", json_number(request, "caller_start"));
-	json_object_object_add(record, "guest", guest_record(move_guest(session)));
 	setenv(SESSION_VARIABLE, session->id, 1);
-	ret = move_store(session->name, record);
+	ret = move_store_guest(session, record);
 	json_object_put(record);
 	return ret;
 }
@@ -251,10 +215,8 @@ static int note_guest(struct session *session)
 
 	if (!ret && !record)
 		ret = -ENOENT;
-	if (!ret) {
-		json_object_object_add(record, "guest", guest_record(move_guest(session)));
-		ret = move_store(session->name, record);
-	}
+	if (!ret)
+		ret = move_store_guest(session, record);
 	json_object_put(record);
 	return ret ? ret : session_store(session);
 }
@@ -274,7 +236,7 @@ static int begin_copy(struct session *session, struct json_object *request,
 	if (!ret)
 		ret = guest_set_bandwidth(guest, bandwidth ? bandwidth : INT64_MAX);
 	if (!ret)
-		ret = leave_set(guest, "downtime-limit", wanted->downtime_ms);
+		ret = guest_set_downtime(guest, wanted->downtime_ms);
 	if (ret) {
 		json_object_put(uri);
 		return guest_failed(guest, "copying", ret);
@@ -354,15 +316,6 @@ static int look(const struct guest *guest, const struct progress *progress,
 	return 0;
 }
 
-/* Listening takes a while itself. */
-static int listen_to_caller(struct session *session, unsigned int *rounds)
-{
-	if ((*rounds)++ % LISTEN_ROUNDS || session->idle(session))
-		return 0;
-	err("given up");
-	return -ECANCELED;
-}
-
 /*
  * Whether it is to run again, at either end. Its user may pause it, or let it go on, while it is
  * copied, and what has crashed is not woken; QEMU's own stop, before ours, tells nothing.
@@ -411,7 +364,7 @@ static int copy(struct session *session, const struct wanted *wanted, struct pro
 		if (!ret)
 			ret = look(guest, progress, wanted);
 		if (!ret)
-			ret = listen_to_caller(session, &rounds);
+			ret = move_listen(session, &rounds, LISTEN_ROUNDS);
 		if (ret)
 			return ret;
 		now = now_ns(CLOCK_MONOTONIC);
@@ -490,7 +443,7 @@ static int wait_for(struct session *session, struct json_object *request, const 
 	while (!ret && !leave_is(progress, status)) {
 		ret = look(guest, progress, &wanted);
 		if (!ret)
-			ret = listen_to_caller(session, &rounds);
+			ret = move_listen(session, &rounds, LISTEN_ROUNDS);
 		sleep_ms(HALT_POLL_MS);
 		if (!ret)
 			ret = leave_query(guest, progress);
@@ -541,9 +494,9 @@ int leave_stop(struct session *session, struct json_object *request, struct json
 	ret = note_ran(guest);
 	if (!ret)
 		ret = close_gate(session);
+	/* QEMU does not judge how long it takes, we do. */
 	if (!ret)
-		ret = guest_failed(guest, "stopping",
-				   leave_set(guest, "downtime-limit", DOWNTIME_MOST_MS));
+		ret = guest_failed(guest, "stopping", guest_set_downtime(guest, DOWNTIME_MOST_MS));
 	if (!ret)
 		ret = wait_for(session, request, "pre-switchover", &progress);
 	if (!ret)
@@ -613,7 +566,7 @@ int leave_frames(struct session *session, struct json_object *request, struct js
 		*result = json_object_new_object();
 		json_put(*result, "data", (char *)text);
 		json_put_u64(*result, "bytes", len);
-		json_object_object_add(*result, "over", json_object_new_boolean(len < CHUNK_BYTES));
+		json_put_flag(*result, "over", len < CHUNK_BYTES);
 	}
 	free(path);
 	return ret;

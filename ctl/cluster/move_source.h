@@ -20,7 +20,6 @@ struct progress {
 /* move_source.c */
 int leave_query(struct guest *guest, struct progress *progress);
 bool leave_is(const struct progress *progress, const char *status);
-int leave_set(struct guest *guest, const char *key, int64_t value);
 int leave_set_pause(struct guest *guest, bool on);
 bool leave_is_frozen(const char *name);
 

@@ -95,8 +95,7 @@ static struct json_object *status_json(const char *name, struct json_object *rec
 	json_put(json, "role", json_text(record, "role"));
 	json_put(json, "peer", json_text(record, "peer"));
 	json_put(json, "decision", json_text(record, "decision"));
-	json_object_object_add(json, "prepared",
-			       json_object_new_boolean(json_flag(record, "prepared")));
+	json_put_flag(json, "prepared", json_flag(record, "prepared"));
 	if (!lpar_get(name, &lpar))
 		json_object_object_add(json, "stage", stage_json(&lpar.stage));
 	lpar_free(&lpar);
@@ -172,15 +171,6 @@ int migrate_status_verb(struct args *args)
 	return ret;
 }
 
-static bool runs_here(const char *name)
-{
-	struct lpar lpar;
-	bool runs = !lpar_get(name, &lpar) && lpar_guest_pid(&lpar);
-
-	lpar_free(&lpar);
-	return runs;
-}
-
 static int refuse_late(const char *name)
 {
 	err("guest %s: too late: it lives at the destination", name);
@@ -198,7 +188,7 @@ static int wait_cancelled(const char *name, const char *id)
 		if (move_load(name, &record))
 			return EXIT_FAILED;
 		over = strcmp(json_text(record, "id"), id);
-		away = !over && !strcmp(json_text(record, "decision"), MOVE_AWAY);
+		away = !over && move_is_away(record);
 		json_object_put(record);
 		if (away)
 			return refuse_late(name);
@@ -210,7 +200,7 @@ static int wait_cancelled(const char *name, const char *id)
 		return EXIT_TIMEOUT;
 	}
 	/* It may have been released meanwhile. */
-	if (!runs_here(name))
+	if (!move_runs_here(name))
 		return refuse_late(name);
 	say("%s: is cancelled, and lives here", name);
 	return EXIT_OK;
@@ -242,7 +232,7 @@ static int cancel(const char *name, struct json_object *record)
 		err("LPAR %s: no migration of it has begun from here", name);
 		return EXIT_FAILED;
 	}
-	if (!strcmp(json_text(record, "decision"), MOVE_AWAY))
+	if (move_is_away(record))
 		return refuse_late(name);
 	ret = interrupt(name, &caller);
 	return ret ? ret : wait_cancelled(name, json_text(record, "id"));

@@ -90,7 +90,8 @@ int remove_dir(const char *path)
 	return 0;
 }
 
-static int write_whole(const char *path, const char *text)
+/* Root alone can read it, and it survives a crash; no message. */
+int saved_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	size_t len = strlen(text);
@@ -112,7 +113,7 @@ int saved_store(const char *path, struct json_object *json)
 	int flags = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
 		    JSON_C_TO_STRING_NOSLASHESCAPE;
 	char *part = xprintf("%s.part", path);
-	int ret = write_whole(part, json_object_to_json_string_ext(json, flags));
+	int ret = saved_write(part, json_object_to_json_string_ext(json, flags));
 
 	if (!ret && rename(part, path))
 		ret = -errno;

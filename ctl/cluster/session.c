@@ -316,9 +316,7 @@ static int first_failure(struct session *session, const char *doing)
 
 		if (!guest->ret || guest->ret == -ECANCELED)
 			continue;
-		err("guest %s: %s: %s", guest->name, doing,
-		    *guest->why ? guest->why : strerror(-guest->ret));
-		return guest->ret;
+		return guest_failed(guest, doing, guest->ret);
 	}
 	return session->cancelled ? -ECANCELED : 0;
 }
@@ -630,16 +628,11 @@ static int undo_save(struct session *session)
 /* The guests end; nobody is there any more for the frames that are held. */
 int session_end_guests(struct session *session)
 {
-	size_t i, j;
+	size_t i;
 	int ret = session_each(session, guest_end, 0, "cannot be stopped");
 
-	for (i = 0; i < session->n_guests; i++) {
-		struct guest *guest = &session->guest[i];
-
-		for (j = 0; j < guest->n_netdevs; j++)
-			nl_send(netbuf_request(NETBUF_CMD_FLUSH, guest->netdev[j].name), NULL,
-				NULL);
-	}
+	for (i = 0; i < session->n_guests; i++)
+		guest_flush(&session->guest[i]);
 	session_detach(session);
 	return ret;
 }

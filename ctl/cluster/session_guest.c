@@ -29,6 +29,15 @@
 #define TUN_MAJOR 10
 #define TUN_MINOR 200
 
+/* What a step in the guest's own words has failed of. */
+int guest_failed(struct guest *guest, const char *doing, int ret)
+{
+	if (ret)
+		err("guest %s: %s: %s", guest->name, doing,
+		    *guest->why ? guest->why : strerror(-ret));
+	return ret;
+}
+
 void guest_add_netdev(struct guest *guest, const char *name, bool ours)
 {
 	size_t n = guest->n_netdevs, i;
@@ -319,6 +328,15 @@ void guest_drain(struct guest *guest)
 		netbuf_set_state(guest->netdev[i].name, NETBUF_STATE_DRAIN);
 }
 
+/* Nobody is there any more for what is held. */
+void guest_flush(struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_netdevs; i++)
+		nl_send(netbuf_request(NETBUF_CMD_FLUSH, guest->netdev[i].name), NULL, NULL);
+}
+
 /* A netdev that is gone has nothing more to send. */
 bool guest_is_drained(struct guest *guest)
 {
@@ -391,6 +409,30 @@ int guest_run_lparctl(struct guest *guest, const char *const *words)
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
 }
 
+/* Its QEMU waits for what the guest was, as that file describes it. */
+int guest_start_incoming(struct guest *guest, const char *file)
+{
+	const char *const words[] = { "start", guest->name, "--file", file, "--incoming", NULL };
+
+	return guest_run_lparctl(guest, words);
+}
+
+/* What was started so is what is meant from now on, and its netdevs have buffers. */
+int guest_take_incoming(struct guest *guest)
+{
+	int ret = guest_find(guest);
+
+	if (!ret)
+		ret = guest_claim(guest);
+	if (ret)
+		err("guest %s: its QEMU is gone", guest->name);
+	if (!ret)
+		ret = guest_lock(guest);
+	if (!ret)
+		ret = guest_find_netdevs(guest);
+	return ret ? ret : guest_attach(guest);
+}
+
 /* lparctl stop knows only of those that it has started: this one ends by its process. */
 static int end_process(const struct process *process)
 {
@@ -408,11 +450,17 @@ static int end_process(const struct process *process)
 	return pfd.fd < 0 || n == 1 ? 0 : -ETIMEDOUT;
 }
 
-/* Its QEMU ends, and its LPAR is given back. */
-int guest_end(struct guest *guest)
+/* Its LPAR is given back, whether its QEMU is there or not. */
+int guest_give_back(struct guest *guest)
 {
 	const char *const words[] = { "stop", guest->name, "--timeout", "0s", NULL };
 
+	return guest_run_lparctl(guest, words);
+}
+
+/* Its QEMU ends, and its LPAR is given back. */
+int guest_end(struct guest *guest)
+{
 	if (!guest->pid)
 		return 0;
 	guest_disconnect(guest);
@@ -421,5 +469,5 @@ int guest_end(struct guest *guest)
 		snprintf(guest->why, sizeof(guest->why), "QEMU, pid %d, does not go", guest->pid);
 		return -ETIMEDOUT;
 	}
-	return guest_run_lparctl(guest, words);
+	return guest_give_back(guest);
 }

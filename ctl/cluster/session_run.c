@@ -84,13 +84,36 @@ bool migration_is_busy(struct json_object *info)
 	return true;
 }
 
-/* QEMU's limit for migrations, which others may have set. */
-int guest_set_bandwidth(struct guest *guest, int64_t bytes)
+/* Of QEMU's migrations, which others may have set, too. */
+static int set_parameter(struct guest *guest, const char *key, int64_t value)
 {
 	struct json_object *parameters = json_object_new_object();
 
-	json_put_s64(parameters, "max-bandwidth", bytes);
+	json_put_s64(parameters, key, value);
 	return guest_call(guest, "migrate-set-parameters", parameters, -1, NULL);
+}
+
+int guest_set_bandwidth(struct guest *guest, int64_t bytes)
+{
+	return set_parameter(guest, "max-bandwidth", bytes);
+}
+
+int guest_set_downtime(struct guest *guest, int64_t ms)
+{
+	return set_parameter(guest, "downtime-limit", ms);
+}
+
+/* The same. */
+int guest_set_capability(struct guest *guest, const char *name, bool on)
+{
+	struct json_object *arguments = json_object_new_object();
+	struct json_object *list = json_object_new_array(), *one = json_object_new_object();
+
+	json_put(one, "capability", name);
+	json_put_flag(one, "state", on);
+	json_object_array_add(list, one);
+	json_object_object_add(arguments, "capabilities", list);
+	return guest_call(guest, "migrate-set-capabilities", arguments, -1, NULL);
 }
 
 /* --- and does again --- */

@@ -7,17 +7,17 @@
 # shellcheck source=selftests/ctl/moved.sh
 . "$(dirname "$0")/moved.sh"
 
-# meanwhile: what may not be done to a guest that migrates, each with what became of it
+# What may not be done to a guest that migrates
+attempts=("a stop g --timeout 0s" "b stop g --timeout 0s" "a resume g" "b resume g" "b start g" "a pin g")
+
+# meanwhile: a script that tries them, and tells what became of each
 meanwhile() {
-	cat <<-EOT >"$scratch/meanwhile"
-		#!/bin/bash
-		exec >"$scratch/meanwhile.out" 2>/dev/null
-		for words in "a stop g --timeout 0s" "b stop g --timeout 0s" "a resume g" "b resume g" "b start g" "a pin g"; do
-			set -- \$words
-			"$scratch/via" "\$1" lparctl "\${@:2}" >/dev/null && echo "\$words: done" || echo "\$words: refused"
-		done
-	EOT
-	chmod +x "$scratch/meanwhile"
+	local words lines=()
+
+	for words in "${attempts[@]}"; do
+		lines+=("$scratch/via ${words%% *} lparctl ${words#* } >/dev/null && echo '$words: done' || echo '$words: refused'")
+	done
+	script meanwhile "exec >$scratch/meanwhile.out 2>/dev/null" "${lines[@]}"
 }
 
 same_memory() {
@@ -78,9 +78,9 @@ echo 0 >"$scratch/b/kernel/g/state"
 : >"$scratch/a/kernel/log"
 echo "prepare run $scratch/meanwhile" >"$scratch/cut"
 check "while it is under way" exits 0 move --limit 10
-while read -r line; do
-	check "refused meanwhile: $line" test "${line##*: }" = refused
-done <"$scratch/meanwhile.out"
+for words in "${attempts[@]}"; do
+	check "refused meanwhile: $words" grep -qx -- "$words: refused" "$scratch/meanwhile.out"
+done
 check "its writes were limited" grep -q "^throttle" "$scratch/a/kernel/log"
 check "frames were held, and carried over" grep -q "^load ta" "$scratch/b/kernel/log"
 find_home

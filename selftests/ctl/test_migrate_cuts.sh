@@ -142,22 +142,6 @@ dies_while_sent() {
 	tell_move dies_while_sent
 }
 
-# reboots HOST OP: all that it has is on its disk
-reboots() {
-	local expected=$home host=$1
-
-	[ "$2" = run ] && expected=$away
-	script reboot "kill -9 \$(cat $(run_of "$host" g)/qemu.pid)" "rm -rf $scratch/$host/root/run/lparkit" \
-		"mkdir -p $scratch/$host/root/run" \
-		"rm -rf $scratch/$host/kernel; mkdir $scratch/$host/kernel" "sleep 0.1"
-	moves_with "$2" kill-both
-	"$scratch/reboot"
-	for host in a b; do
-		[ -e "$(record_of $host)" ] && migrate $host recover g
-	done >"$scratch/recovered" 2>&1
-	return 0
-}
-
 hosts_up
 
 for how in refuse:5 interrupt:5 interrupt-after:5; do
