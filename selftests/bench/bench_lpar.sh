@@ -151,9 +151,10 @@ bench_switches() {
 
 # --- CPUs ---
 
-# vcpu_threads QMP-SOCKET
+# vcpu_threads QMP-SOCKET: the properties of a vCPU have a "thread-id" of another kind.
 vcpu_threads() {
-	talk "$1" '{"execute":"query-cpus-fast"}' 60 | grep -o '"thread-id": *[0-9]*' | grep -o '[0-9]*$'
+	talk "$1" '{"execute":"query-cpus-fast"}' 60 | sed 's/"props": *{[^}]*}//g' |
+		grep -o '"thread-id": *[0-9]*' | grep -o '[0-9]*$'
 }
 
 # ran PID THREAD...: nanoseconds that these have run, and that they have waited for a CPU
