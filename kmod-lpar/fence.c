@@ -18,6 +18,8 @@
  */
 #include <linux/hash.h>
 #include <linux/hashtable.h>
+#include <linux/jhash.h>
+#include <linux/once.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -27,16 +29,20 @@
 
 /**
  * struct fence_mask - an affinity before and after; shared, as most tasks have the same
- * @node: in masks
+ * @node: in masks, by both affinities
  * @users: records that point here
- * @orig: what the task had
- * @set: what it was given
+ * @orig: what the task had; in @bits
+ * @set: what it was given; in @bits
+ * @bits: no more than the host's CPUs need
+ *
+ * Anybody may have as many affinities as threads, so an entry is small and found by hash.
  */
 struct fence_mask {
-	struct list_head node;
+	struct hlist_node node;
 	unsigned int users;
-	struct cpumask orig;
-	struct cpumask set;
+	struct cpumask *orig;
+	struct cpumask *set;
+	unsigned long bits[];
 };
 
 /**
@@ -63,11 +69,19 @@ struct fence_record {
 #define MAX_ANCESTORS	64
 /* Records of the dead are looked for each time that the records have doubled. */
 #define PRUNE_MIN	1024U
+/* A host may have some hundred thousand threads. */
+#define TABLE_BITS	13
 
-/* Guards all of the following. */
+/*
+ * Changes of any lpar->pins; within fence_mutex. For those who only look: whoever asks
+ * for an LPAR does not wait for a pass over all tasks.
+ */
+static DEFINE_MUTEX(pins_mutex);
+
+/* Guards all of the following, and lpar->pins against changes. */
 static DEFINE_MUTEX(fence_mutex);
-static DEFINE_HASHTABLE(records, 10);
-static LIST_HEAD(masks);
+static DEFINE_HASHTABLE(records, TABLE_BITS);
+static DEFINE_HASHTABLE(masks, TABLE_BITS);
 static struct cpumask fenced;
 static struct cpumask scratch_orig, scratch_target, scratch_room, scratch_was;
 static unsigned int nr_records;
@@ -165,23 +179,47 @@ static struct fence_record *find_record(const struct pid *pid)
 	return NULL;
 }
 
+/* Seeded, as users choose what is hashed. Bits beyond the last CPU mean nothing. */
+static u32 hash_cpus(const struct cpumask *cpus, u32 seed)
+{
+	const unsigned long *bits = cpumask_bits(cpus);
+	const unsigned int last = BIT_WORD(nr_cpu_ids - 1);
+	const unsigned long tail = bits[last] & BITMAP_LAST_WORD_MASK(nr_cpu_ids);
+
+	return jhash(&tail, sizeof(tail), jhash(bits, last * sizeof(*bits), seed));
+}
+
+static struct fence_mask *new_mask(const struct cpumask *orig, const struct cpumask *set)
+{
+	struct fence_mask *mask = kmalloc(sizeof(*mask) + 2 * cpumask_size(), GFP_KERNEL);
+
+	if (!mask)
+		return NULL;
+	mask->users = 1;
+	mask->orig = to_cpumask(mask->bits);
+	mask->set = to_cpumask(mask->bits + cpumask_size() / sizeof(*mask->bits));
+	cpumask_copy(mask->orig, orig);
+	cpumask_copy(mask->set, set);
+	return mask;
+}
+
 static struct fence_mask *get_mask(const struct cpumask *orig, const struct cpumask *set)
 {
 	struct fence_mask *mask;
+	static u32 seed;
+	u32 key;
 
-	list_for_each_entry(mask, &masks, node) {
-		if (cpumask_equal(&mask->orig, orig) && cpumask_equal(&mask->set, set)) {
+	get_random_once(&seed, sizeof(seed));
+	key = hash_cpus(set, hash_cpus(orig, seed));
+	hash_for_each_possible(masks, mask, node, key) {
+		if (cpumask_equal(mask->orig, orig) && cpumask_equal(mask->set, set)) {
 			mask->users++;
 			return mask;
 		}
 	}
-	mask = kmalloc(sizeof(*mask), GFP_KERNEL);
-	if (!mask)
-		return NULL;
-	cpumask_copy(&mask->orig, orig);
-	cpumask_copy(&mask->set, set);
-	mask->users = 1;
-	list_add(&mask->node, &masks);
+	mask = new_mask(orig, set);
+	if (mask)
+		hash_add(masks, &mask->node, key);
 	return mask;
 }
 
@@ -189,7 +227,7 @@ static void put_mask(struct fence_mask *mask)
 {
 	if (--mask->users)
 		return;
-	list_del(&mask->node);
+	hash_del(&mask->node);
 	kfree(mask);
 }
 
@@ -353,7 +391,7 @@ static struct fence_mask *inherited_mask(struct task_struct *task)
 			ancestor = rcu_dereference(ancestor->real_parent);
 		record = find_record(task_pid(ancestor));
 		if (record)
-			return cpumask_equal(&record->mask->set, &task->cpus_mask) ?
+			return cpumask_equal(record->mask->set, &task->cpus_mask) ?
 			       record->mask : NULL;
 		if (is_global_init(ancestor) || !ancestor->pid)
 			return NULL;
@@ -374,7 +412,7 @@ static bool is_narrowed(struct task_struct *task, const struct lpar *lpar)
 	if (home_of(task) != lpar || cpumask_equal(&task->cpus_mask, &lpar->config.cpus))
 		return false;
 	record = find_record(task_pid(task));
-	return record && cpumask_equal(&record->mask->set, &task->cpus_mask);
+	return record && cpumask_equal(record->mask->set, &task->cpus_mask);
 }
 
 typedef bool task_test(struct task_struct *task, const struct lpar *lpar);
@@ -408,12 +446,12 @@ static void find_orig(struct task_struct *task, const struct pid *pid, const str
 {
 	const struct fence_record *record = find_record(pid);
 
-	if (record && !record->member && !cpumask_equal(&record->mask->set, &task->cpus_mask))
+	if (record && !record->member && !cpumask_equal(record->mask->set, &task->cpus_mask))
 		record = NULL;
 	else if (!record && home && cpumask_subset(&task->cpus_mask, &home->config.cpus))
 		record = find_record(task_tgid(task));
 	if (record)
-		cpumask_copy(&scratch_orig, &record->mask->orig);
+		cpumask_copy(&scratch_orig, record->mask->orig);
 	else
 		cpumask_copy(&scratch_orig, &task->cpus_mask);
 }
@@ -526,7 +564,7 @@ static void adopt(void)
 			pid = get_pid(task_pid(batch[i]));
 			member = lpar_member_lpar_rcu(batch[i]);
 			rcu_read_unlock();
-			if (mask && pid && !note(pid, &mask->orig, &mask->set, member))
+			if (mask && pid && !note(pid, mask->orig, mask->set, member))
 				adopted++;
 			put_pid(pid);
 			put_task_struct(batch[i]);
@@ -561,12 +599,12 @@ static void give_back(struct fence_record *record)
 	rcu_read_unlock();
 	if (at_home)
 		goto out;
-	if (!cpumask_equal(&task->cpus_mask, &record->mask->set)) {
+	if (!cpumask_equal(&task->cpus_mask, record->mask->set)) {
 		drop_record(record);	/* somebody else's wish since */
 		goto out;
 	}
-	lpar_fence_target(&scratch_target, &record->mask->orig, &fenced, cpu_active_mask);
-	cpumask_copy(&scratch_orig, &record->mask->orig);
+	lpar_fence_target(&scratch_target, record->mask->orig, &fenced, cpu_active_mask);
+	cpumask_copy(&scratch_orig, record->mask->orig);
 	if (!set_cpus_allowed_ptr(task, &scratch_target))
 		note(record->pid, &scratch_orig, &scratch_target, false);
 out:
@@ -600,7 +638,7 @@ static void free_pin(struct lpar_pin *pin)
 
 /**
  * lpar_fence_free_pins() - empty a list of pins
- * @pins: list of struct lpar_pin; that of an LPAR under fence_mutex
+ * @pins: list of struct lpar_pin that no other knows
  */
 void lpar_fence_free_pins(struct list_head *pins)
 {
@@ -608,6 +646,19 @@ void lpar_fence_free_pins(struct list_head *pins)
 
 	list_for_each_entry_safe(pin, next, pins, node)
 		free_pin(pin);
+}
+
+/* The LPAR's pins are those of @pins from now on, which has the former then. */
+static void swap_pins(struct lpar *lpar, struct list_head *pins)
+{
+	LIST_HEAD(former);
+
+	lockdep_assert_held(&fence_mutex);
+	mutex_lock(&pins_mutex);
+	list_splice_init(&lpar->pins, &former);
+	list_splice_init(pins, &lpar->pins);
+	mutex_unlock(&pins_mutex);
+	list_splice(&former, pins);
 }
 
 /**
@@ -639,10 +690,13 @@ int lpar_fence_raise(struct lpar *lpar)
  */
 void lpar_fence_lower(struct lpar *lpar)
 {
+	LIST_HEAD(pins);
+
 	mutex_lock(&fence_mutex);
-	lpar_fence_free_pins(&lpar->pins);
+	swap_pins(lpar, &pins);
 	lower(lpar);
 	mutex_unlock(&fence_mutex);
+	lpar_fence_free_pins(&pins);
 }
 
 /**
@@ -699,12 +753,14 @@ static void free_dead_pins(struct lpar *lpar)
 	struct lpar_pin *pin, *next;
 	bool any = false;
 
+	mutex_lock(&pins_mutex);
 	list_for_each_entry_safe(pin, next, &lpar->pins, node) {
 		if (is_pinned(lpar, pin))
 			continue;
 		free_pin(pin);
 		any = true;
 	}
+	mutex_unlock(&pins_mutex);
 	if (any)
 		sweep(is_narrowed, lpar);
 }
@@ -752,7 +808,7 @@ static int check_pin(const struct lpar *lpar, const struct lpar_pin *pin,
 /**
  * lpar_fence_pin() - give threads of an LPAR a CPU each
  * @lpar: from lpar_lock(), active
- * @pins: list of struct lpar_pin, which replaces what there was; empty on success
+ * @pins: list of struct lpar_pin, which replaces what there was; on success it has that
  * @report: for the refusal
  *
  * The other members run on the CPUs that are left, or on all when none is.
@@ -763,6 +819,7 @@ static int check_pin(const struct lpar *lpar, const struct lpar_pin *pin,
 int lpar_fence_pin(struct lpar *lpar, struct list_head *pins, struct lpar_report *report)
 {
 	const struct lpar_pin *pin;
+	LIST_HEAD(none);
 	int err = 0;
 
 	lockdep_assert_held(&lpar->op);
@@ -777,11 +834,12 @@ int lpar_fence_pin(struct lpar *lpar, struct list_head *pins, struct lpar_report
 	}
 	mutex_lock(&fence_mutex);
 	adopt();
-	lpar_fence_free_pins(&lpar->pins);
+	swap_pins(lpar, &none);
 	sweep(is_narrowed, lpar);
-	list_splice_init(pins, &lpar->pins);
+	swap_pins(lpar, pins);
 	enforce();
 	mutex_unlock(&fence_mutex);
+	lpar_fence_free_pins(&none);
 	return 0;
 }
 
@@ -792,7 +850,7 @@ int lpar_fence_pin(struct lpar *lpar, struct list_head *pins, struct lpar_report
  *	and of its CPU; not 0 ends the walk
  * @data: for @visit
  *
- * Context: may sleep; takes fence_mutex.
+ * Context: may sleep; takes pins_mutex. @visit does not wait for anything.
  * Return: 0 or what @visit returned.
  */
 int lpar_fence_visit_pins(struct lpar *lpar, lpar_pin_visit *visit, void *data)
@@ -800,7 +858,7 @@ int lpar_fence_visit_pins(struct lpar *lpar, lpar_pin_visit *visit, void *data)
 	const struct lpar_pin *pin;
 	int ret = 0;
 
-	mutex_lock(&fence_mutex);
+	mutex_lock(&pins_mutex);
 	list_for_each_entry(pin, &lpar->pins, node) {
 		if (!is_pinned(lpar, pin))
 			continue;
@@ -808,6 +866,6 @@ int lpar_fence_visit_pins(struct lpar *lpar, lpar_pin_visit *visit, void *data)
 		if (ret)
 			break;
 	}
-	mutex_unlock(&fence_mutex);
+	mutex_unlock(&pins_mutex);
 	return ret;
 }

@@ -157,7 +157,7 @@ struct lpar_gate {
  * @stage_portid: netlink socket with which it ends; 0 = it stays; under lpar_mutex
  * @stage_orphaned: that socket is closed, and the stage about to end; under lpar_mutex
  * @memory: reserved memory while active; under lpar_mutex
- * @pins: struct lpar_pin; under fence_mutex
+ * @pins: struct lpar_pin; written under fence_mutex and fence.c's pins_mutex, read with either
  * @gate: see struct lpar_gate
  * @violations: switches to an intruder
  * @strays: threads of members that were found off the LPAR's CPUs
