@@ -177,6 +177,7 @@ static int fence(struct launch *launch)
 		launch->activated = true;
 		say("%s: active", launch->name);
 	}
+	say_isolated(launch->name, cpus);
 	irqs_move(launch->name, cpus);
 	launch->irqs = true;
 	return EXIT_OK;

@@ -71,6 +71,7 @@ static void check_cpus(struct report *report, const struct lpar_config *config)
 	if (!cpus_empty(&offline))
 		problem(report, "CPU %s is not online", cpus_format(list, sizeof(list), &offline));
 	check_cores(report, &cpus);
+	say_isolated(config->name, config->cpus);
 }
 
 static void check_pin(struct report *report, const struct lpar_config *config)
@@ -269,6 +270,8 @@ static int check_kernel(struct report *report)
 
 	if (!ret && lpar.state == LPAR_STATE_DEGRADED)
 		problem(report, "it is degraded: %s", lpar.reason);
+	if (!ret && !report->file)
+		say_isolated(report->name, lpar.cpus);
 	if (!ret)
 		check_interrupts(report, &lpar);
 	if (!ret && !lpar_is_fenced(&lpar))

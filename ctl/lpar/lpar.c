@@ -369,7 +369,9 @@ int lpar_activate_verb(struct args *args)
 		ret = nl_simple(LPAR_CMD_ACTIVATE, name);
 	if (ret)
 		ret = lpar_fail(name, ret);
-	else if (host)
+	else
+		say_isolated(name, lpar.cpus);
+	if (ret == EXIT_OK && host)
 		irqs_move(name, lpar.cpus);
 	lpar_free(&lpar);
 	return ret;

@@ -231,6 +231,7 @@ void site_take_back(const struct lpar_config *config, size_t n);
 #define PIECE_BYTES (2ULL << 20) /* LPAR memory comes in pieces of this size */
 int nodes_online(struct cpus *nodes);
 int cpus_online(struct cpus *cpus);
+void say_isolated(const char *name, const char *list);
 int node_cpus(unsigned int node, struct cpus *cpus);
 int core_cpus(unsigned int cpu, struct cpus *cpus);
 bool node_memory(int node, uint64_t *bytes);

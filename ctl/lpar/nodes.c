@@ -22,6 +22,36 @@ int cpus_online(struct cpus *cpus)
 	return cpus_read(rooted(path, sizeof(path), "/sys/devices/system/cpu/online"), cpus);
 }
 
+/*
+ * Those among which the scheduler does not balance: by isolcpus=, or in somebody's isolated
+ * cpuset. A kernel that does not tell of the latter counts as one that has none.
+ */
+static void cpus_isolated(struct cpus *cpus)
+{
+	char path[PATH_MAX];
+	struct cpus cpuset;
+
+	if (cpus_read(rooted(path, sizeof(path), "/sys/devices/system/cpu/isolated"), cpus))
+		memset(cpus, 0, sizeof(*cpus));
+	if (!cpus_read(rooted(path, sizeof(path), "/sys/fs/cgroup/cpuset.cpus.isolated"), &cpuset))
+		cpus_or(cpus, cpus, &cpuset);
+}
+
+/* It keeps no LPAR from being activated, and is right for one whose threads are all pinned. */
+void say_isolated(const char *name, const char *list)
+{
+	char text[LPAR_CPULIST_MAX + 1];
+	struct cpus cpus, isolated;
+
+	cpus_isolated(&isolated);
+	if (cpus_parse(list, &cpus))
+		return;
+	cpus_and(&isolated, &isolated, &cpus);
+	if (!cpus_empty(&isolated))
+		say("%s: CPU %s is isolated (isolcpus=, or a cpuset): threads that are not pinned stay there where they begin, though others of its CPUs are idle; end that, or pin each",
+		    name, cpus_format(text, sizeof(text), &isolated));
+}
+
 int node_cpus(unsigned int node, struct cpus *cpus)
 {
 	char path[PATH_MAX];

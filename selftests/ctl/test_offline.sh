@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 140
+plan 144
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -171,6 +171,15 @@ ini a.lpar "# comment" "; comment" "[lpar]" "cpus = 2-3" "memory=1.5G" "node=0" 
 check "good file" says 0 "^a: ok" ctl check a
 check "good file by its path" says 0 "^a: ok" ctl check "$conf/a.lpar"
 check "all files" says 0 "^a: ok" ctl check
+echo 3,6-7 >"$root/sys/devices/system/cpu/isolated"
+check "a CPU that isolcpus= has" says 0 "^a: CPU 3 is isolated" ctl check a
+check "keeps nobody from being started" says 0 "^a: ok" ctl check a
+mkdir -p "$root/sys/fs/cgroup"
+echo 2 >"$root/sys/fs/cgroup/cpuset.cpus.isolated"
+check "one that an isolated cpuset has" says 0 "^a: CPU 2-3 is isolated" ctl check a
+echo >"$root/sys/fs/cgroup/cpuset.cpus.isolated"
+echo 6-7 >"$root/sys/devices/system/cpu/isolated"
+check "those of others are nothing to it" same "$(ctl check a)" "a: ok"
 check "abbreviated" says 0 "^a: ok" ctl lp che a
 check "JSON, asked for last" same "$(ctl check a -j | json "j[0]['name']")" a
 check "and indented" same "$(ctl check a --pretty)" "$(ctl -p check a)"
