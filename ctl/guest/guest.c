@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,6 +239,19 @@ static void exec_qemu(const struct launch *launch, int report)
 	dprintf(report, "%s: %s", argv[0], strerror(errno));
 }
 
+/*
+ * A service manager's CPUAffinity= or a taskset around us counts as our own wish, and newer
+ * kernels would give QEMU no more of its LPAR's CPUs than are among it. Where we may run
+ * since the fence is up, none of them is; and a wish that the LPAR meets nowhere is none.
+ */
+static void forget_affinity(void)
+{
+	struct cpus here = { 0 };
+
+	if (!sched_getaffinity(0, sizeof(here), (cpu_set_t *)&here))
+		sched_setaffinity(0, sizeof(here), (cpu_set_t *)&here);
+}
+
 /* In the child: become a member by our own pid, then QEMU. Never returns. */
 static void become_qemu(const struct launch *launch, int report)
 {
@@ -251,6 +265,7 @@ static void become_qemu(const struct launch *launch, int report)
 		dprintf(report, "oom_score_adj of QEMU: %s", strerror(-ret));
 		_exit(EXIT_FAILED);
 	}
+	forget_affinity();
 	nlh = nl_request(LPAR_CMD_MEMBER_ADD, launch->name);
 	mnl_attr_put_u32(nlh, LPAR_A_MEMBER, getpid());
 	ret = nl_send(nlh, NULL, NULL);
