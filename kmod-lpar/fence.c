@@ -540,12 +540,28 @@ static int sweep(task_test *test, const struct lpar *lpar)
 	return left ? err : 0;
 }
 
-/* Gives records to those who inherited a narrowed affinity. */
+/* Gives one a record that inherited a narrowed affinity; false: it did not. */
+static bool adopt_one(struct task_struct *task)
+{
+	struct fence_mask *mask;
+	bool member, adopted;
+	struct pid *pid;
+
+	rcu_read_lock();
+	mask = inherited_mask(task);
+	pid = get_pid(task_pid(task));
+	member = lpar_member_lpar_rcu(task);
+	rcu_read_unlock();
+	adopted = mask && pid && !note(pid, mask->orig, mask->set, member);
+	put_pid(pid);
+	return adopted;
+}
+
+/* Gives records to all those. */
 static void adopt(void)
 {
 	unsigned int n, i, adopted, batches = 0, passes = 0;
 	struct task_struct **batch;
-	struct fence_mask *mask;
 
 	lockdep_assert_held(&fence_mutex);
 	if (!nr_records)
@@ -556,17 +572,7 @@ static void adopt(void)
 	do {
 		n = gather(batch, inherits, NULL);
 		for (i = 0, adopted = 0; i < n; i++) {
-			struct pid *pid;
-			bool member;
-
-			rcu_read_lock();
-			mask = inherited_mask(batch[i]);
-			pid = get_pid(task_pid(batch[i]));
-			member = lpar_member_lpar_rcu(batch[i]);
-			rcu_read_unlock();
-			if (mask && pid && !note(pid, mask->orig, mask->set, member))
-				adopted++;
-			put_pid(pid);
+			adopted += adopt_one(batch[i]);
 			put_task_struct(batch[i]);
 		}
 		passes += n < BATCH;
@@ -761,8 +767,10 @@ static void free_dead_pins(struct lpar *lpar)
 		any = true;
 	}
 	mutex_unlock(&pins_mutex);
-	if (any)
-		sweep(is_narrowed, lpar);
+	if (!any)
+		return;
+	adopt();
+	sweep(is_narrowed, lpar);
 }
 
 /**
@@ -786,8 +794,11 @@ unsigned int lpar_fence_call_home(struct lpar *lpar, struct lpar_stray *found)
 	nr_strays = 0;
 	lpar_member_census(lpar, note_stray);
 	n = nr_strays;
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		/* A pinned thread's child has had no more than that, as it seems. */
+		adopt_one(found[i].task);
 		found[i].err = send_home(found[i].task);
+	}
 	mutex_unlock(&fence_mutex);
 	return n;
 }

@@ -82,11 +82,17 @@ has_threads() {
 	[ "$(tasks "$1" | wc -l)" = "$2" ]
 }
 
+child_has_affinity() {
+	local child
+
+	child=$(pgrep -P "$1") && has_affinity "$child" "$2"
+}
+
 active_objects() {
 	cut -d' ' -f1 "/sys/kernel/slab/$1/objects"
 }
 
-plan 49
+plan 51
 load lpar
 events=$scratch/events
 listen "$events"
@@ -157,6 +163,20 @@ check "who comes then has all CPUs" has_affinity "$busy" 2-5
 stop "$busy"
 deactivate_soon a
 check "the host's are everywhere" has_affinity "$noise" 0-5
+
+# A child of a pinned thread
+start hog later 0-5 >"$scratch/later"
+wait_until 10 grep -q waiting "$scratch/later"
+lparcall activate a
+lparcall member-add a member "$pid"
+lparcall pin a pin "0:$pid:2"
+kill -USR1 "$pid"
+check "a pinned thread's child runs where nobody is pinned" \
+	wait_until 20 child_has_affinity "$pid" 3-5
+child=$(pgrep -P "$pid")
+lparcall deactivate a force
+check "and has what its parent had at first" has_affinity "$child" 0-5
+stop "$pid"
 
 # No CPU left
 lparcall set a cpus 4-5
