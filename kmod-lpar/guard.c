@@ -36,6 +36,8 @@ struct guard {
 #define WATCH_INTERVAL	HZ
 /* After a look at all tasks the thread rests for so many times as long as that took. */
 #define SCAN_REST	3
+/* An LPAR's intruders are told of no more often; the counter has all of them. */
+#define TELL_INTERVAL	(HZ / 10)
 
 static DEFINE_PER_CPU(struct guard, guards);
 static struct kthread_worker *evictor;
@@ -80,6 +82,10 @@ static void violation_irq(struct irq_work *work)
 	kthread_queue_work(evictor, &lpar->violation_work);
 }
 
+/*
+ * Anybody may come as often as he likes, and the events that he causes push others' out
+ * of a listener's buffer.
+ */
 static void report(struct lpar *lpar, struct task_struct *task, int cpu)
 {
 	char comm[TASK_COMM_LEN];
@@ -87,6 +93,12 @@ static void report(struct lpar *lpar, struct task_struct *task, int cpu)
 		.pid = task->pid, .cpu = cpu, .comm = get_task_comm(comm, task),
 	};
 
+	if (time_before(jiffies, lpar->tell_at)) {
+		lpar->untold = true;
+		return;
+	}
+	lpar->tell_at = jiffies + TELL_INTERVAL;
+	lpar->untold = false;
 	lpar_event_send(LPAR_EVENT_VIOLATION, lpar, &info);
 	lpar_event_poll(lpar, NULL, "violations");
 }
@@ -174,6 +186,10 @@ static void watch_one(struct lpar *lpar, struct lpar_stray *found)
 	unsigned int n = lpar_fence_call_home(lpar, found), i;
 	bool lost = false;
 
+	/* Who waits for the counter sees the last of them, too. */
+	if (lpar->untold)
+		lpar_event_poll(lpar, NULL, "violations");
+	lpar->untold = false;
 	for (i = 0; i < n; i++) {
 		report_stray(lpar, &found[i]);
 		lost |= found[i].err && found[i].err != -ESRCH;
@@ -209,6 +225,7 @@ static void watch(struct kthread_work *work)
  */
 void lpar_guard_init(struct lpar *lpar)
 {
+	lpar->tell_at = jiffies;
 	init_irq_work(&lpar->violation_irq, violation_irq);
 	kthread_init_work(&lpar->violation_work, violation_work);
 }

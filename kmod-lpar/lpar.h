@@ -163,6 +163,8 @@ struct lpar_gate {
  * @strays: threads of members that were found off the LPAR's CPUs
  * @lost: some of them could not be moved back; under @op
  * @watched_in: round of the last look for them; under lpar_mutex
+ * @tell_at: the next intruder is told of after that; used by the guard's thread only
+ * @untold: there were such since; likewise
  * @missed_intruder: there was one that the guard has not noted
  * @violation_irq: leaves the scheduler's locks
  * @violation_work: evicts and reports
@@ -191,6 +193,8 @@ struct lpar {
 	atomic64_t strays;
 	bool lost;
 	unsigned int watched_in;
+	unsigned long tell_at;
+	bool untold;
 	bool missed_intruder;
 	struct irq_work violation_irq;
 	struct kthread_work violation_work;

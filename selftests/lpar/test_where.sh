@@ -92,7 +92,7 @@ active_objects() {
 	cut -d' ' -f1 "/sys/kernel/slab/$1/objects"
 }
 
-plan 51
+plan 52
 load lpar
 events=$scratch/events
 listen "$events"
@@ -236,7 +236,12 @@ for _ in 1 2 3; do
 	start setpriv --reuid 65534 --regid 65534 --clear-groups "$(command -v hog)" back 2
 done
 wait_until 20 at_least a violations 100
+events_before=$(grep -c event=violation "$events")
+began=$(date +%s)
 share=$(share_of "$(pgrep -x lpar_guard)")
+told=$(($(grep -c event=violation "$events") - events_before))
+seconds=$(($(date +%s) - began + 1))
 diag "the guard had $share % of a CPU"
 check "intruders without end: the guard leaves the host its CPUs" below "$share" 70
+check "nobody who listens is flooded" below "$told" $((10 * seconds + 10))
 check "and the LPAR can be deactivated" lparcall deactivate a
