@@ -86,6 +86,7 @@ static struct cpumask fenced;
 static struct cpumask scratch_orig, scratch_target, scratch_room, scratch_was;
 static unsigned int nr_records;
 static unsigned int prune_at = PRUNE_MIN;
+static bool put_off;		/* some could not be moved yet */
 
 /**
  * lpar_fence_target() - where a task that is no member may run
@@ -360,8 +361,17 @@ static bool is_confined(const struct task_struct *task)
 	return !(task->flags & PF_KTHREAD) && !task->exit_state;
 }
 
+/*
+ * The kernel waits for a task that must not migrate now, and such may sleep for long: in
+ * a BPF program that reads memory of its user, whose pages come from a slow file.
+ */
+static bool may_move(const struct task_struct *task)
+{
+	return !READ_ONCE(task->migration_disabled);
+}
+
 /* Is @task on the wrong side of a fence? */
-static bool trespasses(struct task_struct *task, const struct lpar *unused)
+static bool is_outside(struct task_struct *task)
 {
 	const struct lpar *home = home_of(task);
 
@@ -369,6 +379,15 @@ static bool trespasses(struct task_struct *task, const struct lpar *unused)
 		return cpumask_intersects(&task->cpus_mask, &fenced);
 	member_room(home, task, &scratch_room);
 	return !cpumask_subset(&task->cpus_mask, &scratch_room);
+}
+
+/* And can be moved? Otherwise it is looked at again a second later. */
+static bool trespasses(struct task_struct *task, const struct lpar *unused)
+{
+	if (!is_outside(task))
+		return false;
+	put_off |= !may_move(task);
+	return may_move(task);
 }
 
 /*
@@ -412,7 +431,7 @@ static bool is_narrowed(struct task_struct *task, const struct lpar *lpar)
 	if (home_of(task) != lpar || cpumask_equal(&task->cpus_mask, &lpar->config.cpus))
 		return false;
 	record = find_record(task_pid(task));
-	return record && cpumask_equal(record->mask->set, &task->cpus_mask);
+	return record && cpumask_equal(record->mask->set, &task->cpus_mask) && may_move(task);
 }
 
 typedef bool task_test(struct task_struct *task, const struct lpar *lpar);
@@ -723,6 +742,8 @@ void lpar_fence_enforce(void)
  * lpar_fence_evict() - put one task on its side of the fences
  * @task: was seen on a fenced CPU
  *
+ * One that must not migrate now is left to lpar_fence_call_home().
+ *
  * Context: may sleep; takes fence_mutex.
  */
 void lpar_fence_evict(struct task_struct *task)
@@ -789,6 +810,10 @@ unsigned int lpar_fence_call_home(struct lpar *lpar, struct lpar_stray *found)
 	mutex_lock(&fence_mutex);
 	/* A change of cpusets moves threads of the kernel, too. */
 	lpar_guard_keep_off(&fenced, &scratch_target);
+	if (put_off) {
+		put_off = false;
+		enforce();
+	}
 	free_dead_pins(lpar);
 	strays = found;
 	nr_strays = 0;
