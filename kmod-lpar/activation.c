@@ -90,7 +90,7 @@ static void detach_memory(struct lpar *lpar)
 	lpar->memory = NULL;
 	mutex_unlock(&lpar_mutex);
 	if (memory)
-		lpar_memory_put(memory);
+		lpar_memory_leave(memory);
 }
 
 /**

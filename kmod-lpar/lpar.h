@@ -313,6 +313,7 @@ int lpar_member_census(struct lpar *lpar, int (*see)(struct lpar *lpar, struct t
 struct lpar_memory *lpar_memory_alloc(struct lpar *lpar, struct lpar_report *report);
 void lpar_memory_ref(struct lpar_memory *memory);
 void lpar_memory_put(struct lpar_memory *memory);
+void lpar_memory_leave(struct lpar_memory *memory);
 u64 lpar_memory_size(const struct lpar_memory *memory);
 u64 lpar_memory_small(const struct lpar_memory *memory);
 pid_t lpar_memory_holder(struct lpar_memory *memory);

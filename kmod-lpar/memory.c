@@ -80,7 +80,8 @@ struct lpar_hold {
 
 /**
  * struct lpar_memory - the memory of an active LPAR
- * @ref: the LPAR and each open file hold one
+ * @ref: each open file holds one, and @users together
+ * @users: who wants the pieces: the LPAR, the holder, and the work that zeroes after one
  * @node_in_all: in memories, under memories_mutex
  * @lpar: holds a reference
  * @node: NUMA node, or NUMA_NO_NODE
@@ -98,7 +99,7 @@ struct lpar_hold {
  * @clean: woken when @dirty becomes false
  * @dirty: a former holder's contents are still there
  * @again: a page had a hardware error meanwhile
- * @free: the LPAR is gone: free the pieces once they are zeroed
+ * @free: it has no users: free the pieces once they are zeroed
  * @scrub: zeroes and frees
  * @pieces_lock: held while a piece is zeroed, freed, retired or replaced
  * @nr_bad: how many pieces are bad; under @pieces_lock
@@ -106,6 +107,7 @@ struct lpar_hold {
  */
 struct lpar_memory {
 	struct kref ref;
+	struct kref users;
 	struct list_head node_in_all;
 	struct lpar *lpar;
 	int node;
@@ -337,8 +339,11 @@ static bool scrub_pieces(struct lpar_memory *memory, bool free)
 	return done;
 }
 
-static void destroy(struct lpar_memory *memory)
+/* The pieces are gone already. */
+static void destroy(struct kref *ref)
 {
+	struct lpar_memory *memory = container_of(ref, struct lpar_memory, ref);
+
 	mutex_lock(&memories_mutex);
 	list_del(&memory->node_in_all);
 	mutex_unlock(&memories_mutex);
@@ -362,13 +367,25 @@ static void unmap_range(const struct path *path, loff_t start, loff_t bytes)
 
 /*
  * Nothing may stay mapped by a file of a holder that is gone. A fault that has not seen it
- * gone has a reference to its page, which shows here or is a mapping the next time; see
+ * gone has a reference to its page when this returns, which is a mapping the next time; see
  * lpar_memory_page().
  */
 static void unmap_left(struct lpar_memory *memory)
 {
 	unmap_range(&memory->left, 0, 0);
-	smp_mb();	/* hold->gone is written before references are read */
+	synchronize_rcu();
+}
+
+/* Who keeps a file keeps what the file needs, and none of the pieces. */
+static void free_pieces(struct kref *users)
+{
+	struct lpar_memory *memory = container_of(users, struct lpar_memory, users);
+
+	WRITE_ONCE(memory->free, true);
+	if (scrub_pieces(memory, true))
+		lpar_memory_put(memory);
+	else
+		queue_delayed_work(lpar_wq, &memory->scrub, PINNED_RETRY);
 }
 
 static void scrub(struct work_struct *work)
@@ -379,7 +396,8 @@ static void scrub(struct work_struct *work)
 	struct path left = { };
 	bool done, again;
 
-	unmap_left(memory);
+	if (!free)
+		unmap_left(memory);
 	done = scrub_pieces(memory, free);
 	if (!free && bad != lpar_memory_bad(memory))
 		lpar_judge_all();
@@ -388,7 +406,7 @@ static void scrub(struct work_struct *work)
 		return;
 	}
 	if (free) {
-		destroy(memory);
+		lpar_memory_put(memory);
 		return;
 	}
 	mutex_lock(&memory->lock);
@@ -406,18 +424,7 @@ static void scrub(struct work_struct *work)
 	wake_up_all(&memory->clean);
 	lpar_event_send(LPAR_EVENT_MEMORY_RELEASED, memory->lpar, NULL);
 	lpar_event_poll(memory->lpar, NULL, "holder");
-	lpar_memory_put(memory);
-}
-
-static void free_memory(struct kref *ref)
-{
-	struct lpar_memory *memory = container_of(ref, struct lpar_memory, ref);
-
-	WRITE_ONCE(memory->free, true);
-	if (scrub_pieces(memory, true))
-		destroy(memory);
-	else
-		queue_delayed_work(lpar_wq, &memory->scrub, PINNED_RETRY);
+	lpar_memory_leave(memory);
 }
 
 /**
@@ -431,13 +438,25 @@ void lpar_memory_ref(struct lpar_memory *memory)
 
 /**
  * lpar_memory_put() - drop a reference
- * @memory: with the last one it is zeroed and freed, what is pinned later
+ * @memory: memory
  *
  * Context: may sleep.
  */
 void lpar_memory_put(struct lpar_memory *memory)
 {
-	kref_put(&memory->ref, free_memory);
+	kref_put(&memory->ref, destroy);
+}
+
+/**
+ * lpar_memory_leave() - the LPAR is active no more
+ * @memory: from lpar_memory_alloc(); when it has no holder either its pieces are zeroed and
+ *	freed, what is pinned later
+ *
+ * Context: may sleep.
+ */
+void lpar_memory_leave(struct lpar_memory *memory)
+{
+	kref_put(&memory->users, free_pieces);
 }
 
 static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces)
@@ -448,6 +467,7 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 	if (!memory)
 		return NULL;
 	kref_init(&memory->ref);
+	kref_init(&memory->users);
 	mutex_init(&memory->lock);
 	mutex_init(&memory->pieces_lock);
 	lpar_grants_init(&memory->grants);
@@ -524,7 +544,7 @@ struct lpar_memory *lpar_memory_alloc(struct lpar *lpar, struct lpar_report *rep
 	err = memory ? alloc_pieces(memory, report) : -ENOMEM;
 	lpar_reserve_unlock();
 	if (err && memory)
-		lpar_memory_put(memory);
+		lpar_memory_leave(memory);
 	if (err)
 		return ERR_PTR(err);
 	if (lpar_memory_small(memory))
@@ -558,7 +578,7 @@ pid_t lpar_memory_holder(struct lpar_memory *memory)
 	return pid;
 }
 
-/* Nobody holds the memory any more: zero what the last holder could touch. */
+/* Nobody holds the memory any more: zero what the last holder could touch, in its use. */
 static void let_go(struct lpar_memory *memory)
 {
 	struct lpar_hold *hold = memory->hold;
@@ -569,7 +589,6 @@ static void let_go(struct lpar_memory *memory)
 	memory->left = hold->path;
 	path_get(&memory->left);
 	memory->dirty = true;
-	lpar_memory_ref(memory);	/* the work's */
 	queue_delayed_work(lpar_wq, &memory->scrub, 0);
 }
 
@@ -637,9 +656,12 @@ static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *
 	}
 	if (memory->dirty)
 		return ERR_PTR(-EAGAIN);
-	if (!hold)
+	if (!hold && fresh) {
+		if (!kref_get_unless_zero(&memory->users))
+			return ERR_PTR(-ENXIO);
 		hold = fresh;
-	memory->hold = hold;
+		memory->hold = hold;
+	}
 	if (hold)
 		hold->opens++;
 	return hold;
@@ -670,7 +692,7 @@ static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold
  *
  * Context: may sleep.
  * Return: what lpar_memory_release() ends, or ERR_PTR of -EBUSY when another process
- * holds it, -EINVAL, -ENOMEM, -ERESTARTSYS.
+ * holds it, -ENXIO when it is being freed, -EINVAL, -ENOMEM, -ERESTARTSYS.
  */
 struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, const struct path *path)
 {
@@ -794,6 +816,19 @@ bool lpar_memory_is_heir(const struct lpar_hold *hold, const struct lpar_grant *
 	return mm != (grant ? lpar_grant_mm(grant) : hold->mm);
 }
 
+/* Only under RCU, as the pieces may be on their way to the host. */
+static struct page *find_page(const struct piece *piece, unsigned int nr)
+{
+	struct folio *folio = READ_ONCE(piece->folio);
+	struct folio **small = READ_ONCE(piece->small);
+
+	if (folio)
+		return folio_page(folio, nr);
+	if (small)
+		folio = READ_ONCE(small[nr]);
+	return folio ? folio_page(folio, 0) : NULL;
+}
+
 static bool may_fault(const struct lpar_hold *hold, const struct lpar_grant *grant,
 		      const struct mm_struct *mm)
 {
@@ -808,9 +843,8 @@ static bool may_fault(const struct lpar_hold *hold, const struct lpar_grant *gra
  * @mm: where it will be mapped
  * @pgoff: which
  *
- * Whoever ends @hold or @grant looks at the references of the page afterwards. So it has
- * one before these are looked at; and before that, as who is refused shall not hold up
- * the next holder.
+ * Whoever ends @hold waits until RCU's readers are gone, and then looks at the references of
+ * the pages. Before that nobody has one who is refused, which would hold up the next holder.
  *
  * Context: any.
  * Return: the page with a reference, or NULL beyond the end, when it may not be mapped
@@ -821,29 +855,21 @@ struct page *lpar_memory_page(const struct lpar_hold *hold, const struct lpar_gr
 {
 	struct lpar_memory *memory = hold->memory;
 	unsigned long nr = pgoff / LPAR_PIECE_PAGES;
-	struct folio *folio, **small;
+	struct page *page = NULL;
 	struct piece *piece;
-	struct page *page;
 
-	if (nr >= memory->nr_pieces || !may_fault(hold, grant, mm))
+	if (nr >= memory->nr_pieces)
 		return NULL;
 	piece = &memory->pieces[nr];
-	folio = READ_ONCE(piece->folio);
-	small = READ_ONCE(piece->small);
-	pgoff %= LPAR_PIECE_PAGES;
-	if (folio)
-		page = folio_page(folio, pgoff);
-	else if (small && READ_ONCE(small[pgoff]))
-		page = folio_page(READ_ONCE(small[pgoff]), 0);
-	else
-		return NULL;
-	WRITE_ONCE(piece->used, true);
-	get_page(page);
-	smp_mb__after_atomic();	/* as unmap_left() */
+	rcu_read_lock();
 	if (may_fault(hold, grant, mm))
-		return page;
-	put_page(page);
-	return NULL;
+		page = find_page(piece, pgoff % LPAR_PIECE_PAGES);
+	if (page) {
+		WRITE_ONCE(piece->used, true);
+		get_page(page);
+	}
+	rcu_read_unlock();
+	return page;
 }
 
 static bool has_pfn(struct folio *folio, unsigned long pfn)
@@ -889,7 +915,7 @@ static void unmap_piece(struct lpar_memory *memory, unsigned long nr)
 		path_get(&path);
 	} else if (memory->dirty) {
 		memory->again = true;	/* the piece may have been passed */
-	} else if (kref_get_unless_zero(&memory->ref)) {
+	} else if (kref_get_unless_zero(&memory->users)) {
 		memory->dirty = true;
 		queue_delayed_work(lpar_wq, &memory->scrub, 0);
 	}

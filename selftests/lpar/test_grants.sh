@@ -221,6 +221,7 @@ check "by force" lparcall deactivate a force
 check "the back end has what the holder has" holder_sees 0x77
 stop "$holder"
 check "and loses it with it" says_soon lost $((ROUNDS + 2))
-check "nothing came back to it" clean
+check "the memory is back, whose files it keeps" wait_until 30 back "$free"
+memtool dirty 400
+check "nothing came back to it, nor what others have there now" clean
 stop "$taker"
-check "the memory is back" wait_until 30 back "$free"
