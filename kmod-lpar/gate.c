@@ -249,7 +249,6 @@ void lpar_gate_open(struct lpar *lpar)
 {
 	if (!open_now(&lpar->gate))
 		return;
-	cancel_delayed_work(&lpar->gate.timeout);
 	lpar_gate_unwatch(lpar);
 	announce(lpar, LPAR_EVENT_GATE_OPENED);
 }
@@ -267,16 +266,24 @@ static void gate_timeout(struct work_struct *work)
 {
 	struct lpar *lpar = container_of(to_delayed_work(work), struct lpar, gate.timeout);
 	struct lpar_gate *gate = &lpar->gate;
-	bool opens;
+	bool opens, waits;
+	s64 left_ns;
 	u32 cut;
 
 	raw_spin_lock_irq(&gate->lock);
 	cut = gate->cut;
-	/* It may have been opened and closed anew since the timer was set. */
-	opens = gate->closed && ktime_compare(ktime_get(), gate->opens_at) >= 0;
+	/*
+	 * It may have been opened and closed anew since the timer was set: who opens leaves the
+	 * timer alone, which may be another's by then.
+	 */
+	left_ns = ktime_sub(gate->opens_at, ktime_get());
+	opens = gate->closed && left_ns <= 0;
+	waits = gate->closed && left_ns > 0 && gate->opens_at != KTIME_MAX;
 	if (opens)
 		open_locked(gate);
 	raw_spin_unlock_irq(&gate->lock);
+	if (waits)
+		queue_delayed_work(system_wq, &gate->timeout, nsecs_to_jiffies(left_ns) + 1);
 	if (!opens)
 		return;
 	lpar_gate_unwatch(lpar);
@@ -467,7 +474,6 @@ static void complete_close(struct gate_point *gp)
 
 static void complete_open(struct gate_point *gp)
 {
-	cancel_delayed_work(&gp->lpar->gate.timeout);
 	gp->point.done = gp->point.fired;
 	lpar_gate_unwatch(gp->lpar);	/* what the close had taken */
 	announce(gp->lpar, LPAR_EVENT_GATE_OPENED);
