@@ -144,47 +144,6 @@ struct pid *lpar_find_process(pid_t nr, struct lpar_report *report)
 	return err ? ERR_PTR(err) : tgid ?: ERR_PTR(-ESRCH);
 }
 
-/**
- * lpar_member_add() - put a process into an LPAR
- * @lpar: from lpar_lock(), active
- * @nr: process or thread id in the caller's pid namespace
- * @report: for the refusal
- *
- * Its threads move onto the CPUs of the LPAR; its vCPUs obey the gate.
- *
- * Context: may sleep.
- * Return: 0, -ESRCH, -EINVAL, -EEXIST, -EBUSY, -ENOMEM.
- */
-int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report)
-{
-	struct lpar *present = NULL;
-	struct pid *tgid;
-	int err;
-
-	lockdep_assert_held(&lpar->op);
-	if (!lpar_state_is_active(lpar->state))
-		return lpar_problem(report, -EINVAL,
-				    "LPAR \"%s\" is %s; activate it before adding members",
-				    lpar->name, lpar_state_name(lpar->state));
-	tgid = lpar_find_process(nr, report);
-	if (IS_ERR(tgid))
-		return PTR_ERR(tgid);
-	err = insert(lpar, tgid, GFP_KERNEL, &present);
-	if (err == -EEXIST)
-		err = lpar_problem(report, present == lpar ? -EEXIST : -EBUSY,
-				   "process %d is a member of %s LPAR already; remove it there first",
-				   nr, present == lpar ? "this" : "another");
-	if (!err) {
-		lpar_fence_enforce();
-		lpar_gate_recensus(lpar);
-		announce(LPAR_EVENT_MEMBER_ADDED, lpar, pid_nr(tgid));
-		/* It may have died before it was in the table. */
-		schedule_work(&prune_work);
-	}
-	put_pid(tgid);
-	return err;
-}
-
 /* Takes one member for which @test holds out of the table. */
 static struct member *take(bool (*test)(const struct member *member, const void *arg),
 			   const void *arg)
@@ -218,6 +177,64 @@ static bool is_of_lpar(const struct member *member, const void *arg)
 static bool is_process(const struct member *member, const void *arg)
 {
 	return member->tgid == arg;
+}
+
+/* A new member obeys the fence and the gate, or is none. */
+static int settle(struct lpar *lpar, struct pid *tgid)
+{
+	struct member *member;
+	int err;
+
+	lpar_fence_enforce();
+	announce(LPAR_EVENT_MEMBER_ADDED, lpar, pid_nr(tgid));
+	err = lpar_gate_recensus(lpar);
+	if (err) {
+		member = take(is_process, tgid);
+		if (member)
+			retire(member);
+		lpar_gate_recheck(lpar);
+		lpar_fence_enforce();
+		return err;
+	}
+	/* It may have died before it was in the table. */
+	schedule_work(&prune_work);
+	return 0;
+}
+
+/**
+ * lpar_member_add() - put a process into an LPAR
+ * @lpar: from lpar_lock(), active
+ * @nr: process or thread id in the caller's pid namespace
+ * @report: for the refusal
+ *
+ * Its threads move onto the CPUs of the LPAR; its vCPUs obey the gate.
+ *
+ * Context: may sleep.
+ * Return: 0, -ESRCH, -EINVAL, -EEXIST, -EBUSY, -ENOMEM.
+ */
+int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report)
+{
+	struct lpar *present = NULL;
+	struct pid *tgid;
+	int err;
+
+	lockdep_assert_held(&lpar->op);
+	if (!lpar_state_is_active(lpar->state))
+		return lpar_problem(report, -EINVAL,
+				    "LPAR \"%s\" is %s; activate it before adding members",
+				    lpar->name, lpar_state_name(lpar->state));
+	tgid = lpar_find_process(nr, report);
+	if (IS_ERR(tgid))
+		return PTR_ERR(tgid);
+	err = insert(lpar, tgid, GFP_KERNEL, &present);
+	if (err == -EEXIST)
+		err = lpar_problem(report, present == lpar ? -EEXIST : -EBUSY,
+				   "process %d is a member of %s LPAR already; remove it there first",
+				   nr, present == lpar ? "this" : "another");
+	if (!err)
+		err = settle(lpar, tgid);
+	put_pid(tgid);
+	return err;
 }
 
 static bool is_dead(const struct member *member, const void *arg)

@@ -5,6 +5,7 @@
  *	lparcall [--user UID] COMMAND [NAME] [KEY VALUE]...
  *	lparcall --stay SECONDS COMMAND [NAME] [KEY VALUE]...
  *	lparcall --fail-each UNDO COMMAND [NAME] [KEY VALUE]...
+ *	lparcall --fail NTH COMMAND [NAME] [KEY VALUE]...
  *	lparcall monitor COUNT SECONDS
  *	lparcall [--user UID] flood SECONDS	asks as often as it can, and reads no answer
  *	lparcall -			reads commands, one a line, until one is refused
@@ -18,6 +19,8 @@
  * With --fail-each the command is given again and again: each time another of its
  * allocations fails, until it needs no more than have failed. Then it has to
  * succeed. UNDO, a command in one word or "", follows each try.
+ *
+ * With --fail only the NTH of its allocations fails. Status 3: there are not so many.
  */
 #define _GNU_SOURCE
 #include <grp.h>
@@ -534,6 +537,16 @@ static int fail_each(char *undo_text, char **words)
 	return !spared || error || nth == 2;
 }
 
+static int fail_once(int nth, char **words)
+{
+	bool spared;
+	int error = fail_one(open_countdown(), nth, words, &spared);
+
+	if (error)
+		report_refusal(error);
+	return error ? 1 : spared ? 3 : 0;
+}
+
 static void become(uid_t uid)
 {
 	if (setgroups(0, NULL) || setgid(uid) || setuid(uid)) {
@@ -546,7 +559,7 @@ int main(int argc, char **argv)
 {
 	char **words = argv + 1, *undo = NULL;
 	unsigned int stay_s = 0;
-	int status;
+	int status, nth = 0;
 
 	for (; argc > 2 && words[0] && words[1] && !strncmp(*words, "--", 2); words += 2) {
 		if (!strcmp(*words, "--user"))
@@ -555,6 +568,8 @@ int main(int argc, char **argv)
 			stay_s = atoi(words[1]);
 		else if (!strcmp(*words, "--fail-each"))
 			undo = words[1];
+		else if (!strcmp(*words, "--fail"))
+			nth = atoi(words[1]);
 		else
 			usage(*words);
 	}
@@ -567,6 +582,8 @@ int main(int argc, char **argv)
 		return flood(atoi(words[1]));
 	if (!strcmp(*words, "-"))
 		return call_lines();
+	if (nth)
+		return fail_once(nth, words);
 	status = undo ? fail_each(undo, words) : call(words);
 	if (!status && stay_s) {
 		puts("stays");

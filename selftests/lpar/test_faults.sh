@@ -23,7 +23,28 @@ inject_everywhere() {
 	echo 0 >$FAULTS/fail_page_alloc/min-order
 }
 
-plan 12
+# Whichever allocation fails: who has become a member is stopped, and who has not is none.
+joins_stopped() {
+	local nth status
+
+	for nth in {1..100}; do
+		lparcall --fail "$nth" member-add a member "$1" >"$scratch/joins" 2>&1
+		status=$?
+		if [ $status = 1 ]; then
+			is a members "" || return 1
+			continue
+		fi
+		if ! watch still guest 200; then
+			echo "# runs on, as allocation $nth has failed"
+			return 1
+		fi
+		[ $status = 0 ] || return 0
+		lparcall member-del a member "$1" || return 1
+	done
+	return 1
+}
+
+plan 14
 inject_everywhere || bail "no fault injection in this kernel"
 load lpar
 lparcall create a cpus 2-3 memory $((size_kib >> 10))M disk "$disk"
@@ -44,4 +65,11 @@ check "members" lparcall --fail-each "member-del a member $pid" member-add a mem
 check "grants" lparcall --fail-each "revoke a grant $pid" grant a grant "$pid"
 check "gate" lparcall --fail-each 'gate-open a' gate-close a
 check "cut" lparcall --fail-each 'gate-open a' cut deadline_ns 0 lpar a
+lparcall gate-open a
+modprobe kvm_amd
+vm guest
+guest=$pid
+lparcall gate-close a timeout_ms 60000
+check "a guest runs" watch move guest 1000
+check "who joins while the gate is closed is stopped" joins_stopped "$guest"
 check "the end" remove_all
