@@ -42,6 +42,8 @@ static const char *reason(int error)
 		return "the state has no UUID";
 	case EXDEV:
 		return "a state was received before the volume grew: take another, and send that";
+	case ETXTBSY:
+		return "somebody else wrote to it meanwhile, or STORE had no zero chunks left: go on";
 	case EINPROGRESS:
 		return "a cut of its group does not become a state";
 	default:
