@@ -43,6 +43,17 @@ struct dm_task *snap_task(int type, const char *volume)
 	return NULL;
 }
 
+/* Of several steps, as of a creation, libdevmapper does not say which error it was. */
+int snap_run_task(struct dm_task *task)
+{
+	int error;
+
+	if (dm_task_run(task))
+		return 0;
+	error = dm_task_get_errno(task);
+	return error ? -error : -EINVAL;
+}
+
 /* Sets *response, to be freed, if it is not NULL. */
 int snap_message(const char *volume, const char *text, char **response)
 {

@@ -57,6 +57,8 @@ int snap_read_status(const char *volume, struct snap_status *status)
 	if (!task)
 		return -ENODEV;
 	memset(status, 0, sizeof(*status));
+	/* What is none of ours, as thin volumes, would write its metadata first. */
+	dm_task_no_flush(task);
 	if (!dm_task_run(task)) {
 		ret = -dm_task_get_errno(task);
 	} else if (!dm_task_get_info(task, &info) || !info.exists) {
@@ -256,13 +258,12 @@ static uint64_t disk_sectors(const char *path)
 static int run(struct dm_task *task, uint64_t sectors, const char *params)
 {
 	uint32_t cookie = 0;
-	int ret = 0;
+	int ret;
 
 	if (!dm_task_add_target(task, 0, sectors, "snapsync", params) ||
 	    !dm_task_set_cookie(task, &cookie, 0))
 		return -ENOMEM;
-	if (!dm_task_run(task))
-		ret = -dm_task_get_errno(task);
+	ret = snap_run_task(task);
 	dm_udev_wait(cookie);
 	/* Without udev, now, and not when we end. */
 	dm_task_update_nodes();
@@ -272,17 +273,22 @@ static int run(struct dm_task *task, uint64_t sectors, const char *params)
 /* What is refused leaves no device: its creation is taken back. */
 static int create(const struct creation *creation)
 {
+	struct snap_status status;
 	char *base = snap_quoted(creation->base), *store = snap_quoted(creation->store);
 	char *params = xprintf("%s %s %u%s", base, store, creation->n_words, creation->options);
 	struct dm_task *task = snap_task(DM_DEVICE_CREATE, creation->volume);
 	uint64_t sectors = disk_sectors(creation->base);
 	int ret = task ? 0 : -ENODEV;
 
-	if (task && sectors)
+	if (task && sectors && snap_read_status(creation->volume, &status) != -ENXIO)
+		ret = -EEXIST;
+	else if (task && sectors)
 		ret = run(task, sectors, params);
 	if (ret && sectors)
-		err("cannot create %s: %s; the kernel log may say more", creation->volume,
-		    ret == -EBUSY ? "there is such a device, or a disk is in use" : strerror(-ret));
+		err("cannot create %s: %s", creation->volume,
+		    ret == -EEXIST   ? "there is a device of that name"
+		    : ret == -ENODEV ? "no device mapper"
+				     : "it is refused; the kernel log says why");
 	if (task)
 		dm_task_destroy(task);
 	free(params);
