@@ -61,7 +61,7 @@ _lparctl_saved() {
 _lparctl_value() {
 	case $1,$2,$3 in
 	*,--host | *,--force | *,--incoming | lpar,start,--wait | *,--no-wait | *,--continue | *,--group | *,--repair) return 1 ;;
-	snap,receive,--at) return 1 ;;
+	snap,receive,--at | snap,create,--all | snap,create,--*-base) return 1 ;;
 	snap,send,--at) ;;
 	snap,send,--from)
 		dmsetup message "${COMP_WORDS[COMP_CWORD - 2]}" 0 list 2>/dev/null | cut -d ' ' -f 1 | grep -vx -e -
@@ -128,6 +128,8 @@ _lparctl_things() {
 	fc,confirm,1) echo io gone switched returned ;;
 	fc,wait,1) echo idle io-to-m on-m armed io-to-o o-return ;;
 	fc,delete,* | fc,show,* | fc,*,0) _lparctl_identities ;;
+	snap,create,0) echo --all ;;
+	snap,create,[12]) compgen -f -- "$cur" ;;
 	snap,*,0) _lparctl_volumes snapsync ;;
 	snap,diff,[12])
 		dmsetup message "${COMP_WORDS[COMP_CWORD - $3]}" 0 list 2>/dev/null |

@@ -167,7 +167,12 @@ static const struct verb fc_verbs[] = {
 };
 
 static const struct verb snap_verbs[] = {
-	{ "list", snap_list_verb, "VOLUME", "The tree of states." },
+	{ "create", snap_create_verb,
+	  "VOLUME BASE STORE [--chunk SIZE] [--group NAME] [--writable-base] [--any-base]\n"
+	  "--all [--wait TIME]",
+	  "Make a volume of a base disk and its store, which is formatted if it is blank;\n"
+	  "--all: those of /etc/lparkit/volumes that are not there." },
+	{ "list", snap_list_verb, "[VOLUME]", "The volumes, or the tree of states of one." },
 	{ "take", snap_take_verb, "VOLUME NAME [note TEXT]",
 	  "Keep the volume, and all others of its group, as they are now." },
 	{ "restore", snap_restore_verb, "VOLUME NAME [--group] [--force]",

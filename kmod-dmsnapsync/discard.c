@@ -205,6 +205,7 @@ static void discard(struct ss_volume *volume, sector_t sector, unsigned int sect
 	ss_table_change_begin(&volume->table, chunk);
 	drop(volume, chunk, SS_KIND_DATA, offset, sectors, whole);
 	drop(volume, chunk, SS_KIND_ZERO, offset, sectors, whole);
+	ss_count_written(volume, sectors);
 	ss_table_change_end(&volume->table, chunk);
 	raw_spin_unlock(lock);
 	ss_gate_leave(volume->group, flags);
@@ -234,6 +235,7 @@ static bool write_zeroes(struct ss_volume *volume, sector_t sector, unsigned int
 	bitmap_set(ss_table_valid(&volume->table, version), offset, sectors);
 	ss_mark_version(volume, version);
 	drop(volume, chunk, SS_KIND_DATA, offset, sectors, whole);
+	ss_count_written(volume, sectors);
 	ss_table_change_end(&volume->table, chunk);
 	raw_spin_unlock(lock);
 	ss_gate_leave(volume->group, flags);

@@ -258,6 +258,7 @@ static bool map_write(struct ss_volume *volume, struct bio *bio)
 	if (sb->sectors) {
 		prepare_fua(volume, bio, sb);
 		ss_count_bio(volume, sb);
+		ss_count_written(volume, sb->sectors);
 	}
 	ss_gate_leave(volume->group, flags);
 	if (ss_space_is_short(volume))

@@ -91,9 +91,10 @@ static int diff(struct ss_volume *volume, char **argv, char *result, unsigned in
 }
 
 /*
- * "-", how often a state was restored since the volume was activated, STORE; then NAME, TRANSACTION
- * and the STORE of the volume that was taken, of each state that is decided. No other has that
- * transaction here, but other volumes of a group have it, too.
+ * "-", how often a state was restored since the volume was activated, how many sectors were written
+ * since then, ORIGIN; then NAME, TRANSACTION and the ORIGIN of the volume that was taken, of each
+ * state that is decided. No other has that transaction here, but other volumes of a group have it,
+ * too.
  */
 static void put_uuids(const struct ss_volume *volume, char *result, unsigned int maxlen)
 {
@@ -101,8 +102,8 @@ static void put_uuids(const struct ss_volume *volume, char *result, unsigned int
 	unsigned int sz = 0;
 	u32 number;
 
-	bin2hex(origin, volume->uuid, SS_UUID_SIZE);
-	DMEMIT("- %llu %s\n", READ_ONCE(volume->restores), origin);
+	bin2hex(origin, volume->origin, SS_UUID_SIZE);
+	DMEMIT("- %llu %llu %s\n", READ_ONCE(volume->restores), ss_written(volume), origin);
 	for (number = 1; number < SS_LAYERS_MAX; number++) {
 		const struct ss_layer *layer = volume->layers[number];
 
@@ -110,7 +111,7 @@ static void put_uuids(const struct ss_volume *volume, char *result, unsigned int
 			continue;
 		bin2hex(txn, layer->txn, SS_UUID_SIZE);
 		bin2hex(origin,
-			layer->flags & SS_LAYER_RECEIVED ? layer->coordinator : volume->uuid,
+			layer->flags & SS_LAYER_RECEIVED ? layer->coordinator : volume->origin,
 			SS_UUID_SIZE);
 		DMEMIT("%s %s %s\n", layer->name, txn, origin);
 	}
@@ -169,7 +170,7 @@ static int parse_uuid(const char *text, u8 *uuid)
 	return memchr_inv(uuid, 0, SS_UUID_SIZE) ? 0 : -EINVAL;
 }
 
-/* TRANSACTION STORE; "-" "-" for what is taken here */
+/* TRANSACTION ORIGIN; "-" "-" for what is taken here */
 static int parse_origin(char **words, struct ss_received *received)
 {
 	received->is_own = !strcmp(words[0], "-") && !strcmp(words[1], "-");
@@ -178,15 +179,16 @@ static int parse_origin(char **words, struct ss_received *received)
 	return parse_uuid(words[0], received->txn) ?: parse_uuid(words[1], received->origin);
 }
 
-/* NAME REPLACED RESTORES TRANSACTION STORE TIME_NS [NOTE] */
+/* NAME REPLACED RESTORES WRITTEN TRANSACTION ORIGIN TIME_NS [NOTE] */
 static int receive_state(struct ss_volume *volume, unsigned int nr_words, char **words)
 {
 	char note[SS_NOTE_MAX + 1];
 	struct ss_received received = { .name = words[0], .note = note };
 
 	if (!may_be_state(words[0]) || kstrtou64(words[2], 10, &received.restores) ||
-	    parse_origin(words + 3, &received) || kstrtou64(words[5], 10, &received.time) ||
-	    join_note(note, sizeof(note), nr_words - 6, words + 6))
+	    kstrtou64(words[3], 10, &received.written) || parse_origin(words + 4, &received) ||
+	    kstrtou64(words[6], 10, &received.time) ||
+	    join_note(note, sizeof(note), nr_words - 7, words + 7))
 		return -EINVAL;
 	return ss_receive(volume, words[1], &received);
 }
@@ -243,7 +245,7 @@ static int change(struct ss_volume *volume, unsigned int argc, char **argv)
 		err = settle_state(group, only, argv[1], argv[2]);
 	else if (only && argc == 2 && !strcasecmp(argv[0], "merge"))
 		err = ss_merge_start(volume, argv[1]);
-	else if (only && argc >= 7 && !strcasecmp(argv[0], "receive"))
+	else if (only && argc >= 8 && !strcasecmp(argv[0], "receive"))
 		err = receive_state(volume, argc - 1, argv + 1);
 	else if (only && argc == 1 && !strcasecmp(argv[0], "extend"))
 		err = extend(volume);

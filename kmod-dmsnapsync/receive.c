@@ -50,8 +50,8 @@ static int check_unique(const struct ss_volume *volume, const struct ss_received
 	return 0;
 }
 
-/* Returns the layer that ran in @old. */
-static int cut(struct ss_volume *volume, u32 *old)
+/* Returns the layer that ran in @old, which has what was received and nothing else. */
+static int cut(struct ss_volume *volume, const struct ss_received *received, u32 *old)
 {
 	unsigned long flags;
 	int err = 0;
@@ -60,6 +60,8 @@ static int cut(struct ss_volume *volume, u32 *old)
 	flags = ss_gate_close(volume->group);
 	if (volume->cut_layer)
 		err = -EINPROGRESS;
+	else if (ss_written(volume) != received->written)
+		err = -ETXTBSY;
 	else if (!volume->spare)
 		err = -ENOSPC;
 	else
@@ -96,7 +98,7 @@ static int receive(struct ss_volume *volume, const char *name_replaced,
 		return -ESTALE;
 	err = find_replaced(volume, name_replaced, &replaced);
 	err = err ?: check_unique(volume, received, replaced);
-	err = err ?: cut(volume, &number);
+	err = err ?: cut(volume, received, &number);
 	if (err)
 		return err;
 	ss_drain(volume);
@@ -116,9 +118,9 @@ static int receive(struct ss_volume *volume, const char *name_replaced,
  * Context: may sleep, group->op held.
  * Return: 0, and it is durable; -ENOENT, -EAGAIN when @replaced is undecided, -EBUSY when a view
  * shows it or it is being merged, -ESTALE when what runs is not above it, or a state was restored
- * since, -EEXIST when another state has the name, -ENOTUNIQ when another is of that take, -ENOSPC
- * when there are too many layers, -EINPROGRESS when a cut is being finished, -EROFS, and nothing
- * has changed; -EIO.
+ * since, -ETXTBSY when somebody else wrote since, -EEXIST when another state has the name,
+ * -ENOTUNIQ when another is of that take, -ENOSPC when there are too many layers, -EINPROGRESS
+ * when a cut is being finished, -EROFS, and nothing has changed; -EIO.
  */
 int ss_receive(struct ss_volume *volume, const char *replaced, const struct ss_received *received)
 {

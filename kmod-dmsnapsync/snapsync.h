@@ -200,11 +200,13 @@ struct ss_next {
 };
 
 /**
- * struct ss_inflight - bios that this CPU mapped to STORE less those that ended here
- * @count: by phase
+ * struct ss_traffic - bios of a CPU
+ * @inflight: those that it mapped to STORE less those that ended here, by phase
+ * @written: sectors that were written, zeroed or discarded here
  */
-struct ss_inflight {
-	long count[2];
+struct ss_traffic {
+	long inflight[2];
+	u64 written;
 };
 
 enum ss_mode {
@@ -233,6 +235,7 @@ enum ss_mode {
  * @ti: table in use, for events; under @ti_lock
  * @ti_lock: innermost but for device mapper's own
  * @uuid: of the store
+ * @origin: what states that are taken here are known by elsewhere: @uuid, unless it was salvaged
  * @chunk_sectors: size of a chunk
  * @chunk_shift: log2 of it
  * @volume_sectors: size of the volume; @meta, and in use it only grows
@@ -253,7 +256,7 @@ enum ss_mode {
  * @next: under group->op
  *
  * @phase: counts new bios; gate
- * @inflight: bios under way to STORE
+ * @traffic: bios under way to STORE, and what was written since activation; gate
  * @drained: woken when one ends while somebody waits
  *
  * @meta: layers, removals, commit
@@ -332,6 +335,7 @@ struct ss_volume {
 	struct dm_target *ti;
 	struct mutex ti_lock;	/* the table for events */
 	u8 uuid[SS_UUID_SIZE];
+	u8 origin[SS_UUID_SIZE];
 	unsigned int chunk_sectors;
 	unsigned int chunk_shift;
 	sector_t volume_sectors;
@@ -352,7 +356,7 @@ struct ss_volume {
 	u64 restores;
 
 	unsigned int phase;
-	struct ss_inflight __percpu *inflight;
+	struct ss_traffic __percpu *traffic;
 	wait_queue_head_t drained;
 
 	struct mutex meta;	/* layers, removals, commit */
@@ -618,6 +622,7 @@ unsigned int ss_meta_lock(struct ss_volume *volume);
 void ss_meta_unlock(struct ss_volume *volume, unsigned int noio);
 void ss_drain(struct ss_volume *volume);
 void ss_volume_flush(struct ss_volume *volume);
+u64 ss_written(const struct ss_volume *volume);
 
 /**
  * ss_count_bio() - a bio to STORE is under way
@@ -630,7 +635,7 @@ static inline void ss_count_bio(struct ss_volume *volume, struct ss_bio *sb)
 {
 	sb->counted = true;
 	sb->phase = volume->phase;
-	this_cpu_inc(volume->inflight->count[sb->phase]);
+	this_cpu_inc(volume->traffic->inflight[sb->phase]);
 }
 
 /**
@@ -643,9 +648,21 @@ static inline void ss_count_bio(struct ss_volume *volume, struct ss_bio *sb)
 static inline void ss_uncount_bio(struct ss_volume *volume, struct ss_bio *sb)
 {
 	sb->counted = false;
-	this_cpu_dec(volume->inflight->count[sb->phase]);
+	this_cpu_dec(volume->traffic->inflight[sb->phase]);
 	if (wq_has_sleeper(&volume->drained))
 		wake_up(&volume->drained);
+}
+
+/**
+ * ss_count_written() - what runs is no longer what it was
+ * @volume: volume
+ * @sectors: that are written, zeroed or discarded
+ *
+ * Context: with the gate entered.
+ */
+static inline void ss_count_written(struct ss_volume *volume, unsigned int sectors)
+{
+	this_cpu_add(volume->traffic->written, sectors);
 }
 
 /**
@@ -750,15 +767,17 @@ int ss_state_settle(struct ss_group *group, struct ss_volume *only, const char *
  * @note: free text, valid
  * @time: CLOCK_REALTIME of the take, ns
  * @restores: volume->restores when what runs began to be received
+ * @written: ss_written() if nobody else wrote since then
  * @is_own: @txn and @origin are made up: it is taken here
  * @txn: of the take; not zero
- * @origin: store of the volume that was taken; not zero
+ * @origin: of the volume that was taken; not zero
  */
 struct ss_received {
 	const char *name;
 	const char *note;
 	u64 time;
 	u64 restores;
+	u64 written;
 	bool is_own;
 	u8 txn[SS_UUID_SIZE];
 	u8 origin[SS_UUID_SIZE];

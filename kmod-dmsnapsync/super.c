@@ -136,6 +136,9 @@ static int adopt(struct ss_volume *volume, const struct ss_super *super,
 	if (volume->store_sectors > bdev_nr_sectors(volume->store))
 		return refuse(error, "STORE has shrunk");
 	memcpy(volume->uuid, super->uuid, sizeof(volume->uuid));
+	memcpy(volume->origin,
+	       memchr_inv(super->origin, 0, SS_UUID_SIZE) ? super->origin : super->uuid,
+	       sizeof(volume->origin));
 	for (kind = 0; kind < SS_KINDS; kind++)
 		volume->nr_blocks[kind] = le32_to_cpu(super->blocks[kind]);
 	volume->running = le32_to_cpu(super->running);
@@ -154,6 +157,7 @@ static void prepare_format(struct ss_volume *volume, const struct ss_volume_args
 	volume->volume_sectors = args->sectors;
 	volume->store_sectors = round_down(bdev_nr_sectors(volume->store), SS_BLOCK_SECTORS);
 	generate_random_uuid(volume->uuid);
+	memcpy(volume->origin, volume->uuid, sizeof(volume->origin));
 	volume->seq = 0;
 	/* A table may have been loaded before STORE was wiped, and read what was there. */
 	memset(volume->nr_blocks, 0, sizeof(volume->nr_blocks));
@@ -341,6 +345,7 @@ void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 bloc
 	super->version = cpu_to_le32(SS_VERSION);
 	super->chunk_sectors = cpu_to_le32(volume->chunk_sectors);
 	memcpy(super->uuid, volume->uuid, sizeof(super->uuid));
+	memcpy(super->origin, volume->origin, sizeof(super->origin));
 	super->volume_sectors = cpu_to_le64(volume->volume_sectors);
 	super->store_sectors = cpu_to_le64(volume->store_sectors);
 	for (kind = 0; kind < SS_KINDS; kind++)

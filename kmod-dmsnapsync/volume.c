@@ -49,8 +49,27 @@ static bool has_ended(struct ss_volume *volume, unsigned int phase)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(volume->inflight, cpu)->count[phase]);
+		sum += READ_ONCE(per_cpu_ptr(volume->traffic, cpu)->inflight[phase]);
 	return !sum;
+}
+
+/**
+ * ss_written() - how much was written, zeroed and discarded
+ * @volume: volume
+ *
+ * Each sector counts as often as a bio changes it, and not if that failed before it was mapped.
+ *
+ * Context: any; exact with the gate closed, otherwise what was under way may be in it or not.
+ * Return: sectors, since the volume was activated.
+ */
+u64 ss_written(const struct ss_volume *volume)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(volume->traffic, cpu)->written);
+	return sum;
 }
 
 /**
@@ -207,7 +226,7 @@ static void free_volume(struct ss_volume *volume)
 	if (!IS_ERR_OR_NULL(volume->io))
 		dm_io_client_destroy(volume->io);
 	vfree(volume->buffer);
-	free_percpu(volume->inflight);
+	free_percpu(volume->traffic);
 	if (volume->group)
 		ss_group_put(volume->group);
 	kvfree(volume);
@@ -216,11 +235,11 @@ static void free_volume(struct ss_volume *volume)
 static int alloc_parts(struct ss_volume *volume, const char *group)
 {
 	volume->wq = alloc_ordered_workqueue("snapsync/%s", WQ_MEM_RECLAIM, volume->name);
-	volume->inflight = alloc_percpu(struct ss_inflight);
+	volume->traffic = alloc_percpu(struct ss_traffic);
 	volume->buffer = __vmalloc(SS_BATCH * SS_BLOCK_SIZE, GFP_KERNEL | __GFP_NOWARN);
 	volume->io = dm_io_client_create();
 	volume->group = ss_group_get(group);
-	return volume->wq && volume->inflight && volume->buffer && !IS_ERR(volume->io) &&
+	return volume->wq && volume->traffic && volume->buffer && !IS_ERR(volume->io) &&
 	       volume->group ? 0 : -ENOMEM;
 }
 

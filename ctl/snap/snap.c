@@ -29,18 +29,29 @@ dm_say_nothing(int level, const char *file, int line, int dm_errno, const char *
 	(void)fmt;
 }
 
-/* One task on a volume, or NULL. */
+/* One task on a volume, or without a name, or NULL. */
 struct dm_task *snap_task(int type, const char *volume)
 {
 	struct dm_task *task;
 
 	dm_log_with_errno_init(dm_say_nothing);
 	task = dm_task_create(type);
-	if (task && dm_task_set_name(task, volume))
+	if (task && (!volume || dm_task_set_name(task, volume)))
 		return task;
 	if (task)
 		dm_task_destroy(task);
 	return NULL;
+}
+
+/* Of several steps, as of a creation, libdevmapper does not say which error it was. */
+int snap_run_task(struct dm_task *task)
+{
+	int error;
+
+	if (dm_task_run(task))
+		return 0;
+	error = dm_task_get_errno(task);
+	return error ? -error : -EINVAL;
 }
 
 /* Sets *response, to be freed, if it is not NULL. */
@@ -122,56 +133,6 @@ static int forget_pages(const char *volume)
 	if (fd >= 0)
 		close(fd);
 	free(path);
-	return ret;
-}
-
-/* What device mapper and the module say of a volume. */
-struct volume_status {
-	unsigned int opens;
-	bool read_only;
-	bool is_reaping;
-	bool has_other_base;
-	uint64_t chunk; /* bytes */
-};
-
-/* "rw 16 ..." */
-static int parse_status(const char *type, const char *params, struct volume_status *status)
-{
-	uint64_t kib = 0;
-	char mode[3], reaping[8] = "";
-
-	if (!type || strcmp(type, "snapsync") || !params ||
-	    sscanf(params, "%2s %" SCNu64 " %*s %*s %*s %*s %*s %*s %*s %*s %7s", mode, &kib,
-		   reaping) < 2)
-		return -EINVAL;
-	status->read_only = !strcmp(mode, "ro");
-	status->is_reaping = !strcmp(reaping, "reaping");
-	status->has_other_base = strstr(params, "BASE is another one than STORE belongs to");
-	status->chunk = kib * 1024;
-	return 0;
-}
-
-/* Returns 0 or a negative errno. */
-static int read_status(const char *volume, struct volume_status *status)
-{
-	struct dm_task *task = snap_task(DM_DEVICE_STATUS, volume);
-	char *type = NULL, *params = NULL;
-	uint64_t start, length;
-	struct dm_info info;
-	int ret;
-
-	if (!task)
-		return -ENODEV;
-	if (!dm_task_run(task)) {
-		ret = -dm_task_get_errno(task);
-	} else if (!dm_task_get_info(task, &info) || !info.exists) {
-		ret = -ENXIO;
-	} else {
-		status->opens = info.open_count;
-		dm_get_next_target(task, NULL, &start, &length, &type, &params);
-		ret = parse_status(type, params, status);
-	}
-	dm_task_destroy(task);
 	return ret;
 }
 
@@ -283,10 +244,10 @@ static int change_state(const char *verb, struct args *args, bool two_names)
 
 static int tell_read_only(const struct change *change, const char *volume)
 {
-	struct volume_status status;
+	struct snap_status status;
 
 	(void)change;
-	if (!read_status(volume, &status) && status.read_only)
+	if (!snap_read_status(volume, &status) && status.read_only)
 		err("%s is read-only; dmsetup status says why", volume);
 	return 0;
 }
@@ -327,8 +288,8 @@ int snap_take_verb(struct args *args)
  */
 int snap_check_closed(const char *volume, unsigned int claims)
 {
-	struct volume_status status;
-	int ret = read_status(volume, &status);
+	struct snap_status status;
+	int ret = snap_read_status(volume, &status);
 
 	return ret ? ret : status.opens > claims ? -EADDRINUSE : 0;
 }
@@ -336,16 +297,16 @@ int snap_check_closed(const char *volume, unsigned int claims)
 /* Is there something that no state needs any more, and that is not free yet? */
 bool snap_is_reaping(const char *volume)
 {
-	struct volume_status status;
+	struct snap_status status;
 
-	return !read_status(volume, &status) && status.is_reaping;
+	return !snap_read_status(volume, &status) && status.is_reaping;
 }
 
 /* Do its states show another base disk than when they were taken? 1, 0 or a negative errno. */
 int snap_has_other_base(const char *volume)
 {
-	struct volume_status status;
-	int ret = read_status(volume, &status);
+	struct snap_status status;
+	int ret = snap_read_status(volume, &status);
 
 	return ret ? ret : status.has_other_base;
 }
@@ -431,8 +392,8 @@ struct snap_volume snap_volume(const char *name)
 static int read_states(const char *name, struct snap_states *states)
 {
 	const struct snap_volume volume = snap_volume(name);
-	struct volume_status status = { 0 };
-	int ret = read_status(name, &status);
+	struct snap_status status = { 0 };
+	int ret = snap_read_status(name, &status);
 
 	memset(states, 0, sizeof(*states));
 	ret = ret ? ret : snap_read_states(&volume, states);
@@ -474,7 +435,7 @@ int snap_restore(const char *volume, const char *state)
 /* The name in device mapper of a disk that is a snapsync volume. */
 int snap_volume_of(const char *disk, char *volume, size_t size)
 {
-	struct volume_status status;
+	struct snap_status status;
 	char path[64];
 	struct stat st;
 	int ret;
@@ -484,7 +445,7 @@ int snap_volume_of(const char *disk, char *volume, size_t size)
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/name", major(st.st_rdev),
 		 minor(st.st_rdev));
 	ret = read_text(path, volume, size);
-	return ret ? ret : read_status(volume, &status);
+	return ret ? ret : snap_read_status(volume, &status);
 }
 
 /* A cut takes a state of the group with the LPAR's name, called after its deadline. */
@@ -582,8 +543,10 @@ int snap_list_verb(struct args *args)
 	size_t i;
 	int ret;
 
-	if (!volume || args->argc)
-		return usage("list wants a volume");
+	if (!volume)
+		return snap_list_volumes();
+	if (args->argc)
+		return usage("list wants one volume, or none");
 	ret = read_states(volume, &states);
 	if (ret) {
 		free(states.state);

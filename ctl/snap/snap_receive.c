@@ -32,6 +32,8 @@
  * @noted: sector of the state "receiving": all before is as in what is sent
  * @noted_ns: CLOCK_MONOTONIC of that
  * @restores: of the volume, when what is written began to run
+ * @written: to the volume, if nobody else writes
+ * @has_failed: a write has, of which some may be done
  * @looked_ns: CLOCK_MONOTONIC when that was looked at
  * @is_begun: what runs is what comes
  * @former: the state that is to run again, empty if there is none
@@ -45,6 +47,8 @@ struct receiving {
 	uint64_t noted;
 	uint64_t noted_ns;
 	uint64_t restores;
+	uint64_t written;
+	bool has_failed;
 	uint64_t looked_ns;
 	bool is_begun;
 	char former[SS_NAME_MAX + 1];
@@ -79,13 +83,14 @@ struct mark {
 	u8 origin[SS_UUID_SIZE];
 };
 
-static char *format_note(const struct receiving *receiving, uint64_t at)
+static void format_note(char *note, const struct mark *mark)
 {
 	char uuid[2 * SS_UUID_SIZE + 1], origin[2 * SS_UUID_SIZE + 1];
 
-	snap_format_uuid(uuid, receiving->header->to);
-	snap_format_uuid(origin, receiving->header->to_origin);
-	return xprintf("at %" PRIu64 " of %s %s", at * STREAM_SECTOR, uuid, origin);
+	snap_format_uuid(uuid, mark->uuid);
+	snap_format_uuid(origin, mark->origin);
+	snprintf(note, SS_NOTE_MAX + 1, "at %" PRIu64 " of %s %s", mark->at * STREAM_SECTOR, uuid,
+		 origin);
 }
 
 static int parse_note(const char *note, struct mark *mark)
@@ -100,6 +105,21 @@ static int parse_note(const char *note, struct mark *mark)
 		return -EBADMSG;
 	mark->at = bytes / STREAM_SECTOR;
 	return 0;
+}
+
+/**
+ * snap_disown_part() - a part may be older than it says: nothing goes on with it
+ * @note: of any state, SS_NOTE_MAX characters at most; of a part it says that it is one of another
+ * @origin: that other
+ */
+void snap_disown_part(char *note, const u8 *origin)
+{
+	struct mark mark;
+
+	if (parse_note(note, &mark))
+		return;
+	memcpy(mark.origin, origin, SS_UUID_SIZE);
+	format_note(note, &mark);
 }
 
 static bool is_part(const struct snap_state *state)
@@ -196,9 +216,9 @@ static int become(const struct receiving *receiving, const char *name, const cha
 	char *quoted = snap_quoted(name), *quoted_note = snap_quoted(note), *text;
 	int ret;
 
-	text = xprintf("receive %s %s %" PRIu64 " %s %" PRIu64 " %s", quoted, replaced,
-		       receiving->restores, identity, le64toh(receiving->header->time),
-		       quoted_note);
+	text = xprintf("receive %s %s %" PRIu64 " %" PRIu64 " %s %" PRIu64 " %s", quoted, replaced,
+		       receiving->restores, receiving->written, identity,
+		       le64toh(receiving->header->time), quoted_note);
 	ret = send_until_cut(receiving->receiver->volume, text);
 	free(text);
 	free(quoted_note);
@@ -209,17 +229,17 @@ static int become(const struct receiving *receiving, const char *name, const cha
 /* Never back: what was received is so for ever. A part is no state of the sender's. */
 static int note_place(struct receiving *receiving, uint64_t sector, const char *replaced)
 {
-	char *note;
+	struct mark mark = { .at = sector < receiving->noted ? receiving->noted : sector };
+	char note[SS_NOTE_MAX + 1];
 	int ret;
 
-	if (sector < receiving->noted)
-		sector = receiving->noted;
-	note = format_note(receiving, sector);
+	memcpy(mark.uuid, receiving->header->to, SS_UUID_SIZE);
+	memcpy(mark.origin, receiving->header->to_origin, SS_UUID_SIZE);
+	format_note(note, &mark);
 	ret = become(receiving, STREAM_RECEIVING, replaced, "- -", note);
-	free(note);
 	if (!ret) {
 		receiving->is_begun = true;
-		receiving->noted = sector;
+		receiving->noted = mark.at;
 		receiving->noted_ns = now_ns(CLOCK_MONOTONIC);
 	}
 	return ret;
@@ -273,7 +293,7 @@ static int check_from(const struct receiving *receiving, const struct snap_state
 	if (memcmp(from->origin, receiving->header->from_origin, SS_UUID_SIZE))
 		return refuse(receiving,
 			      "its %s is of the same take as %s of the sender, "
-			      "but of another volume of the group",
+			      "but of another volume of the group, or salvaged since",
 			      from->name, receiving->header->from_name);
 	*below = from->name;
 	ret = snap_shows_base(receiving->receiver->volume, from->name,
@@ -382,6 +402,7 @@ static int begin_with(struct receiving *receiving, const struct snap_states *sta
 	int ret = check_name(receiving, states);
 
 	receiving->restores = states->restores;
+	receiving->written = states->written;
 	ret = ret ? ret : check_mark(receiving, mark);
 	if (!ret && !is_full(receiving))
 		ret = check_from(receiving, states, &below);
@@ -423,31 +444,33 @@ static bool is_in_order(const struct receiving *receiving, const struct stream_r
 	       (!is_full(receiving) || start == receiving->next);
 }
 
-/* What another has restored is not written over. */
-static int check_restores(struct receiving *receiving)
+/* What another has restored is not written over, nor is what is received mixed with his. */
+static int check_alone(struct receiving *receiving)
 {
 	struct snap_states states;
 	int ret = snap_read_states(receiving->receiver->volume, &states);
 
 	if (!ret && states.restores != receiving->restores)
 		ret = -ESTALE;
+	if (!ret && states.written != receiving->written && !receiving->has_failed)
+		ret = -ETXTBSY;
 	free(states.state);
 	receiving->looked_ns = now_ns(CLOCK_MONOTONIC);
 	return ret;
 }
 
-static int check_restores_at_times(struct receiving *receiving)
+static int check_alone_at_times(struct receiving *receiving)
 {
 	if (now_ns(CLOCK_MONOTONIC) - receiving->looked_ns < LOOK_NS)
 		return 0;
-	return check_restores(receiving);
+	return check_alone(receiving);
 }
 
 /* A view of the last one keeps it: there is another at a later mark. */
 static int receive_mark(struct receiving *receiving, uint64_t sector)
 {
 	const struct snap_receiver *receiver = receiving->receiver;
-	int ret = check_restores(receiving);
+	int ret = check_alone(receiving);
 
 	if (ret)
 		return ret;
@@ -476,10 +499,21 @@ static int receive_end(struct receiving *receiving, uint64_t sector)
 	return become(receiving, header->to_name, STREAM_RECEIVING, identity, header->note);
 }
 
+/* All of it is written, or it is not known how much. */
+static int write_range(struct receiving *receiving, uint64_t start, uint64_t sectors, bool is_zero)
+{
+	const struct snap_receiver *receiver = receiving->receiver;
+	int ret = is_zero ? receiver->zero(receiver->disk, start, sectors)
+			  : receiver->write(receiver->disk, start, receiving->data, sectors);
+
+	receiving->written += sectors;
+	receiving->has_failed = ret;
+	return ret;
+}
+
 /* 1 at the end. */
 static int receive_record(struct receiving *receiving)
 {
-	const struct snap_receiver *receiver = receiving->receiver;
 	struct stream_record record;
 	int ret = stream_get(&receiving->stream, &record, receiving->data);
 	uint64_t start, sectors;
@@ -491,14 +525,14 @@ static int receive_record(struct receiving *receiving)
 	start = le64toh(record.start);
 	sectors = le64toh(record.sectors);
 	receiving->next = start + sectors;
-	ret = check_restores_at_times(receiving);
+	ret = check_alone_at_times(receiving);
 	if (ret)
 		return ret;
 	switch (le32toh(record.type)) {
 	case STREAM_DATA:
-		return receiver->write(receiver->disk, start, receiving->data, sectors);
+		return write_range(receiving, start, sectors, false);
 	case STREAM_ZERO:
-		return receiver->zero(receiver->disk, start, sectors);
+		return write_range(receiving, start, sectors, true);
 	case STREAM_AT:
 		return receive_mark(receiving, start);
 	default:
@@ -524,7 +558,7 @@ static int receive_records(struct receiving *receiving)
 static int restore_former(struct receiving *receiving)
 {
 	const struct snap_receiver *receiver = receiving->receiver;
-	int ret = check_restores(receiving);
+	int ret = check_alone(receiving);
 
 	ret = ret ? ret : receiver->check(receiver->disk);
 	return ret ? ret : receiver->restore(receiver->disk, receiving->former);
@@ -548,8 +582,9 @@ static void leave(struct receiving *receiving)
  *
  * Return: 0, and the state is there; -ECANCELED when it was said why it is refused, and nothing
  * has changed, -EPIPE when the stream ends too early, -EBADMSG when it is damaged, -ESTALE when
- * another has restored a state meanwhile, or another negative errno: then the state
- * STREAM_RECEIVING says how far it has come, and what ran before runs again if that was a state.
+ * another has restored a state meanwhile, -ETXTBSY when another has written, or another negative
+ * errno: then the state STREAM_RECEIVING says how far it has come, and what ran before runs again
+ * if that was a state.
  */
 int snap_receive(const struct snap_receiver *receiver, struct stream_header *header)
 {

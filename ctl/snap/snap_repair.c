@@ -10,10 +10,12 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "snap/snap.h"
 #include "snap/snap_store.h"
+#include "snap/snap_stream.h"
 
 /**
  * struct repair - what is under way
@@ -436,6 +438,29 @@ static int fix_sizes(struct store *store)
 	return 0;
 }
 
+/*
+ * What is salvaged may be older than what others have of it: no state is one any more that was
+ * sent from here, that came from elsewhere, or that is coming. Members of a group still know
+ * their takes.
+ */
+static int change_origins(struct store *store)
+{
+	u8 origin[3][SS_UUID_SIZE];
+	u32 number;
+
+	if (getrandom(origin, sizeof(origin), 0) != sizeof(origin))
+		return -EIO;
+	memcpy(store->super.origin, origin[0], SS_UUID_SIZE);
+	for (number = 1; number < SS_LAYERS_MAX; number++) {
+		struct ss_disk_layer *layer = &store->layer[number];
+
+		if (le32toh(layer->flags) & SS_LAYER_RECEIVED)
+			memcpy(layer->coordinator, origin[1], SS_UUID_SIZE);
+		snap_disown_part((char *)layer->note, origin[2]);
+	}
+	return 0;
+}
+
 static int salvage(struct repair *repair)
 {
 	struct store *store = repair->store;
@@ -449,7 +474,8 @@ static int salvage(struct repair *repair)
 	stop_merges(store);
 	fix_names(store);
 	find_drops(repair);
-	ret = fix_running(store);
+	ret = change_origins(store);
+	ret = ret ? ret : fix_running(store);
 	ret = ret ? ret : repair_blocks(repair);
 	ret = ret ? ret : write_supers(repair);
 	if (!ret)

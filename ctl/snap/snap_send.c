@@ -109,7 +109,7 @@ static int check_whole(const struct snap_sender *sender, const struct snap_state
 		       const char *name)
 {
 	const struct snap_state *state = snap_find_state(states, name);
-	bool is_own = state && !memcmp(state->origin, states->store, SS_UUID_SIZE);
+	bool is_own = state && !memcmp(state->origin, states->origin, SS_UUID_SIZE);
 	int ret;
 
 	if (!state || (is_own && !sender->has_other_base))

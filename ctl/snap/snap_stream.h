@@ -160,6 +160,7 @@ int snap_receive(const struct snap_receiver *receiver, struct stream_header *hea
 int snap_received(const struct snap_volume *volume, const struct stream_header *header,
 		  uint64_t *at);
 int snap_runs_part(const struct snap_volume *volume);
+void snap_disown_part(char *note, const uint8_t *origin);
 int snap_needs_part(const struct snap_volume *volume, const char *name, char *above);
 
 #endif /* LPARCTL_SNAP_STREAM_H */

@@ -42,6 +42,8 @@ static const char *reason(int error)
 		return "the state has no UUID";
 	case EXDEV:
 		return "a state was received before the volume grew: take another, and send that";
+	case ETXTBSY:
+		return "somebody else wrote to it meanwhile, or STORE had no zero chunks left: go on";
 	case EINPROGRESS:
 		return "a cut of its group does not become a state";
 	default:
@@ -69,7 +71,7 @@ static int open_disk(const char *name, int flags, uint64_t *sectors)
 static int run_task(struct dm_task *task, const char *name)
 {
 	uint32_t cookie = 0;
-	int ret = 0;
+	int ret;
 
 	if (!dm_task_set_name(task, name) ||
 	    !dm_task_set_cookie(task, &cookie,
@@ -77,8 +79,7 @@ static int run_task(struct dm_task *task, const char *name)
 					DM_UDEV_DISABLE_DISK_RULES_FLAG |
 					DM_UDEV_DISABLE_OTHER_RULES_FLAG))
 		return -ENOMEM;
-	if (!dm_task_run(task))
-		ret = -dm_task_get_errno(task);
+	ret = snap_run_task(task);
 	dm_udev_wait(cookie);
 	return ret;
 }
@@ -123,6 +124,9 @@ static int open_view(const struct snap_sender *sender)
 		return -EIO;
 	view = xprintf("snap-send.%016" PRIx64, number);
 	ret = create_view(view, sender);
+	/* The state was there a moment ago. */
+	if (ret == -EINVAL)
+		ret = -ESTALE;
 	if (!ret) {
 		ret = open_disk(view, O_RDONLY, &sectors);
 		remove_view(view);

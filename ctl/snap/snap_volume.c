@@ -71,8 +71,9 @@ static int parse_identity(struct snap_states *states, const char *line)
 	char name[SS_NAME_MAX + 1], uuid[2 * SS_UUID_SIZE + 1], origin[2 * SS_UUID_SIZE + 1];
 	struct snap_state *state;
 
-	if (sscanf(line, "- %" SCNu64 " %32s", &states->restores, origin) == 2)
-		return snap_parse_uuid(origin, states->store);
+	if (sscanf(line, "- %" SCNu64 " %" SCNu64 " %32s", &states->restores, &states->written,
+		   origin) == 3)
+		return snap_parse_uuid(origin, states->origin);
 	if (sscanf(line, "%63s %32s %32s", name, uuid, origin) != 3)
 		return -EBADMSG;
 	state = (struct snap_state *)snap_find_state(states, name);

@@ -33,7 +33,7 @@ struct snap_state {
 	char condition[16];
 	char note[SS_NOTE_MAX + 1];
 	uint8_t uuid[SS_UUID_SIZE]; /* of the take, the same on all members and hosts */
-	uint8_t origin[SS_UUID_SIZE]; /* store of the volume that was taken */
+	uint8_t origin[SS_UUID_SIZE]; /* of the volume that was taken */
 };
 
 struct snap_states {
@@ -41,7 +41,8 @@ struct snap_states {
 	size_t n;
 	uint64_t chunk; /* bytes */
 	uint64_t restores; /* since the volume was activated */
-	uint8_t store[SS_UUID_SIZE]; /* of the volume */
+	uint64_t written; /* sectors since then, by anybody */
+	uint8_t origin[SS_UUID_SIZE]; /* of what is taken here */
 };
 
 /* Sectors that differ, in order, none next to another. */

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 43
+plan 44
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
@@ -82,8 +82,8 @@ complete_offers() {
 
 # As it would be if installed for good.
 unit_is_valid() {
-	sed "s|/usr/local|$scratch&|" "$scratch/lib/systemd/system/lparkit@.service" >"$scratch/lparkit@.service"
-	same "$(systemd-analyze verify --man=no "$scratch/lparkit@web.service" 2>&1)" ""
+	sed "s|/usr/local|$scratch&|" "$scratch/lib/systemd/system/lparkit$1.service" >"$scratch/lparkit$1.service"
+	same "$(systemd-analyze verify --man=no "$scratch/lparkit$1$2.service" 2>&1)" ""
 }
 
 check "lparctl(8)" clean "$page"
@@ -117,4 +117,5 @@ check "install" make -s -C "$ctl" install BUILD="$(readlink -f "$build")/ctl" DE
 check "the installed command runs" "$scratch/usr/local/sbin/lparctl" -V
 check "the unit names it" grep -q "ExecStart=/usr/local/sbin/lparctl" \
 	"$scratch/lib/systemd/system/lparkit@.service"
-check "systemd takes the unit" unit_is_valid
+check "systemd takes the unit" unit_is_valid @ web
+check "and that of volumes" unit_is_valid -volumes ""

@@ -16,9 +16,16 @@ says() {
 	grep -q "$1" "$scratch/err"
 }
 
-plan 40
+plan 55
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
-volume vol chunk 4
+dmsetup create another --table "0 8 error"
+check "a volume is created" lparctl snap create vol "$base" "$store" --chunk 4k
+check_is "from its base" "$(byte $vol 4096)" 142
+check_is "and listed" "$(lparctl snap list | awk 'NR > 1 { print $1, $2, $5, $6, $7 }')" "vol 1M 0 - no"
+check_is "for programs, too" "$(lparctl -j snap list | python3 -c "import json, sys; v, = json.load(sys.stdin); print(v['name'], v['bytes'], v['chunk_bytes'], v['used_chunks'], v['condition'])")" "vol 1048576 4096 0 "
+check_fails "no second one of its disks" lparctl snap create other "$base" "$store"
+check_fails "nor one of its name" lparctl snap create vol "$base" "$store"
+dmsetup remove another
 check "take" lparctl snap take vol one note "after the installation"
 fill $vol 101 0 64
 check "take, abbreviated" lparctl sn t vol two
@@ -77,5 +84,20 @@ dmsetup rename new vol
 check_is "and so again" "$(dmsetup status view | cut -d ' ' -f 4)" /dev/mapper/vol
 dmsetup remove view
 check_fails "no merge without leave" lparctl snap merge vol one
+dmsetup remove vol
+check_fails "of another chunk it is refused" lparctl snap create vol "$base" "$store" --chunk 8k
+check_is "and nothing is left" "$(dmsetup ls --target snapsync | grep -c vol)" 0
+check "it goes on" lparctl snap create vol "$base" "$store" --writable-base
+check_is "from where it was" "$(lparctl -j snap list | grep -o '"states":[0-9]*')" '"states":21'
+dmsetup remove vol
+mkdir -p "$scratch/etc/lparkit"
+printf '%s\n' "# of a storage network" "lost /dev/nowhere /dev/none" "" "vol $base $store --writable-base # ours" \
+	>"$scratch/etc/lparkit/volumes"
+check_fails "of two that are listed one has no disk" lparctl --root "$scratch" snap create --all 2>"$scratch/err"
+check "says so" says "line 2"
+check_is "the other is there" "$(lparctl -j snap list | grep -o '"states":[0-9]*')" '"states":21'
+sed -i 2d "$scratch/etc/lparkit/volumes"
+check "what is there already stays" lparctl --root "$scratch" snap create --all
+check_is "it may be merged into" "$(dmsetup table vol | grep -o writable_base)" writable_base
 dmsetup remove vol
 data check "check" lparctl snap check "$store"

@@ -32,7 +32,7 @@ receive() {
 	lparctl snap receive other "$@"
 }
 
-plan 25
+plan 29
 fill "$base" 130 0 8192	# X
 fill "$(disk 3)" 131 0 8192	# Y
 volume vol chunk 4
@@ -75,6 +75,22 @@ exec {fd}<$other
 lparctl snap take vol three
 check_fails "nor while anybody has it open" eval "send three --from two | receive"
 exec {fd}<&-
+lparctl snap restore other two
+three=$scratch/three
+send three --from two >"$three"
+# Somebody comes when half of it is here, and goes.
+interrupted() {
+	{
+		head -c 1500000 "$three"
+		fill $other 146 4096 4	# f
+		tail -c +1500001 "$three"
+	} | receive
+}
+check_fails "what somebody writes in the middle is not taken for the sender's" interrupted
+check_is "there is no such state" "$(uuid other three)" ""
+lparctl snap restore other two
+check "without that it goes on" eval "send three --from two --at \$(receive --at) | receive"
+data check_is "and is the same" "$(sum_of other three)" "$(sum_of vol three)"
 # Nobody reads: it ends, and so does its view.
 check_fails "a pipe that nobody reads" eval "(send three | true; exit \${PIPESTATUS[0]})"
 check "leaves no view" wait_until 20 no_view_is_left

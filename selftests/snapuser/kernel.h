@@ -385,6 +385,7 @@ typedef struct {
 #define this_cpu_ptr(p) (p)
 #define this_cpu_inc(x) ((x)++)
 #define this_cpu_dec(x) ((x)--)
+#define this_cpu_add(x, n) ((x) += (n))
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < 1; (cpu)++)
 
 /* Lists */

@@ -29,6 +29,7 @@ struct side {
 	bool is_reaping;
 	bool has_other_base;
 	bool is_silent; /* for once */
+	bool is_broken; /* each write fails, and some of it is done */
 	unsigned int n_restores;
 	unsigned int writes;
 	void (*at_write)(struct side *side);
@@ -197,6 +198,10 @@ static int write_target(void *disk, uint64_t sector, const void *data, size_t se
 	side->writes++;
 	if (side->at_write)
 		side->at_write(side);
+	if (side->is_broken) {
+		volume_io(&side->vol, REQ_OP_WRITE, sector, (void *)data, 8);
+		return -EIO;
+	}
 	return volume_io(&side->vol, REQ_OP_WRITE, sector, (void *)data, sectors);
 }
 
@@ -549,7 +554,8 @@ static void base_shines_through(void)
 	snap_format_uuid(uuid, header->to);
 	fill(&copy, 'a', 0, 2047);
 	snap_format_uuid(origin, header->to_origin);
-	tap_check(!volume_message(&copy.vol, "receive one - 0 %s %s 1", uuid, origin),
+	tap_check(!volume_message(&copy.vol, "receive one - 0 %llu %s %s 1",
+				  ss_written(copy.vol.volume), uuid, origin),
 		  "a state of that take");
 	tap_check(receive_all(&copy, &later) == -ECANCELED, "of which a sector is that of BASE");
 	free_side(&copy);
@@ -591,6 +597,74 @@ static void other_member(void)
 	free_side(&copy);
 	free_side(&wal);
 	free_side(&data);
+}
+
+/* The newest record of the states is lost, and the one before counts. */
+static void salvage(struct side *side)
+{
+	unsigned int slot = test_bit(0, side->vol.volume->current_slot[SS_KIND_LAYER]);
+
+	volume_close(&side->vol);
+	side->store->now[(SS_LAYER_BLOCK + slot) * SS_BLOCK_SIZE + 100] ^= 1;
+	assert(checker_check(side->store->fd) == LOST);
+	assert(!checker_repair(side->store->fd, true) && !open_side(side));
+}
+
+/* What is made of a damaged store may be older than it was: it is not taken for what it was. */
+static void salvaged(void)
+{
+	struct side copy = { .snap.name = "copy", .chunk = 8 };
+	struct side third = { .snap.name = "third", .chunk = 8 };
+	u8 *mine = malloc(sizeof(shown));
+	static struct sent sent;
+
+	new_side(&copy, 'C');
+	new_side(&third, '3');
+	assert(!receive_all(&copy, &full));
+	fill(&copy, 'm', 500, 100);
+	assert(!volume_message(&copy.vol, "take mine") && shows(&copy, shown));
+	memcpy(mine, shown, sizeof(shown));
+	assert(!send_of(&copy, &sent, NULL, "mine", mine, 0) && !receive_all(&third, &sent));
+	assert(!volume_message(&copy.vol, "take lost"));
+	salvage(&copy);
+	assert(has(&copy, "one") && has(&copy, "mine"));
+	fill(&copy, 'n', 700, 10);
+	assert(!volume_message(&copy.vol, "take next") && shows(&copy, shown));
+	assert(!send_of(&copy, &sent, "mine", "next", shown, 0));
+	tap_check(receive_all(&third, &sent) == -ECANCELED && !has(&third, "next"),
+		  "nothing builds upon what was salvaged where it was taken");
+	assert(!volume_message(&copy.vol, "restore one"));
+	tap_check(receive_all(&copy, &later) == -ECANCELED && !has(&copy, "two"),
+		  "nor where it was received");
+	assert(!volume_message(&copy.vol, "restore next"));
+	assert(shows(&copy, shown) && !send_of(&copy, &sent, NULL, "next", shown, 0));
+	assert(!volume_message(&third.vol, "restore mine"));
+	tap_check(!receive_all(&third, &sent), "what is taken since is whole");
+	fill(&copy, 'p', 800, 10);
+	assert(!volume_message(&copy.vol, "take later") && shows(&copy, shown));
+	memcpy(mine, shown, sizeof(shown));
+	assert(!send_of(&copy, &sent, "next", "later", mine, 0));
+	tap_check(!receive_all(&third, &sent) && has_state(&third, "later", mine),
+		  "and more builds upon it");
+	free(mine);
+	free_side(&third);
+	free_side(&copy);
+}
+
+/* A part that was salvaged is not gone on with, by any name, and still is one. */
+static void salvaged_part(void)
+{
+	struct side copy = { .snap.name = "copy", .chunk = 8 };
+
+	new_side(&copy, 'C');
+	assert(receive(&copy, &full, full.record[full.n_records - 1]) == -EPIPE);
+	assert(!volume_message(&copy.vol, "take lost"));
+	salvage(&copy);
+	assert(has(&copy, STREAM_RECEIVING));
+	tap_check(receive_all(&copy, &full) == -ECANCELED && !has(&copy, "one"),
+		  "a part that was salvaged is of nothing");
+	tap_check(snap_runs_part(&copy.snap) == 1, "and is a part");
+	free_side(&copy);
 }
 
 /* From hand to hand it is the same state, unless it shows what is not the sender's. */
@@ -738,6 +812,70 @@ static void restored_between_marks(void)
 	give_up();
 }
 
+/* Who comes and goes in the middle of it, and what is done then. */
+static struct {
+	blk_opf_t opf;
+	sector_t sector;
+	unsigned int step;  /* the one before which it is done, 0 = never */
+	unsigned int steps; /* so far */
+} other;
+
+static void write_at_step(struct side *side)
+{
+	u8 data[8 * 512];
+
+	if (++other.steps != other.step)
+		return;
+	memset(data, 'o', sizeof(data));
+	assert(!volume_io(&side->vol, other.opf, other.sector, data, 8));
+}
+
+/* Once for each step: what was received is what was sent, or nothing. */
+static unsigned int count_mixed(bool goes_on)
+{
+	unsigned int mixed = 0, refused = 0, last = 0;
+
+	for (other.step = 0; other.step <= last; other.step++) {
+		int ret;
+
+		give_up();
+		if (goes_on)
+			receive(&target, &later, later.record[later.n_records / 2]);
+		other.steps = 0;
+		target.at_write = target.at_message = write_at_step;
+		ret = receive_all(&target, &later);
+		target.at_write = target.at_message = NULL;
+		refused += !!ret;
+		mixed += ret ? has(&target, "two") : !has_state(&target, "two", two);
+		mixed += !has_state(&target, "one", one);
+		if (!other.step)
+			last = ret ? 0 : other.steps;
+	}
+	return mixed + (last < 20 || !refused);
+}
+
+static void written_meanwhile(void)
+{
+	static const struct {
+		blk_opf_t opf;
+		sector_t sector;
+		const char *what;
+	} ways[] = {
+		{ REQ_OP_WRITE, 72, "writes" },
+		{ REQ_OP_WRITE_ZEROES, 72, "writes zeroes" },
+		{ REQ_OP_DISCARD, 0, "discards what came" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		other.opf = ways[i].opf;
+		other.sector = ways[i].sector;
+		tap_check(!count_mixed(false), "somebody %s in the middle", ways[i].what);
+		tap_check(!count_mixed(true), "or when it goes on");
+	}
+	give_up();
+}
+
 static void take_nightly(struct side *side)
 {
 	if (side->writes == 2)
@@ -802,6 +940,24 @@ static void end_fails(void)
 	assert(!send_state(&changed, "one", "two", two, at));
 	tap_check(!receive_all(&target, &changed) && has_state(&target, "two", two),
 		  "and is the state then");
+	give_up();
+}
+
+static void break_disk(struct side *side)
+{
+	side->is_broken = side->writes == 3;
+}
+
+/* A write fails: that some of it is done is no sign of another who writes. */
+static void write_fails(void)
+{
+	give_up();
+	target.writes = 0;
+	target.at_write = break_disk;
+	tap_check(receive_all(&target, &later) == -EIO && shows(&target, one),
+		  "a write fails, what ran runs again");
+	target.at_write = NULL;
+	target.is_broken = false;
 	give_up();
 }
 
@@ -909,8 +1065,9 @@ static void nothing_came(void)
 
 static int become(const char *name, const char *replaced, const char *uuid)
 {
-	return volume_message(&target.vol, "receive %s %s %llu %s %s 5 a note", name, replaced,
-			      target.vol.volume->restores, uuid, uuid);
+	return volume_message(&target.vol, "receive %s %s %llu %llu %s %s 5 a note", name, replaced,
+			      target.vol.volume->restores, ss_written(target.vol.volume), uuid,
+			      uuid);
 }
 
 /* What the message itself refuses. */
@@ -926,14 +1083,21 @@ static void the_message(void)
 			  become("m", "-", uuid + 1) == -EINVAL &&
 			  become("m", "-", "0011223344556677x899aabbccddeeff") == -EINVAL,
 		  "what makes no sense");
-	tap_check(volume_message(&target.vol, "receive m - %llu %s - 5",
+	tap_check(volume_message(&target.vol, "receive m - %llu 0 %s - 5",
 				 target.vol.volume->restores, uuid) == -EINVAL &&
-			  volume_message(&target.vol, "receive m - x %s %s 5", uuid, uuid) ==
+			  volume_message(&target.vol, "receive m - x 0 %s %s 5", uuid, uuid) ==
+				  -EINVAL &&
+			  volume_message(&target.vol, "receive m - 0 x %s %s 5", uuid, uuid) ==
 				  -EINVAL,
 		  "or is not whole");
-	tap_check(volume_message(&target.vol, "receive m - %llu %s %s 5",
-				 target.vol.volume->restores + 1, uuid, uuid) == -ESTALE,
+	tap_check(volume_message(&target.vol, "receive m - %llu %llu %s %s 5",
+				 target.vol.volume->restores + 1, ss_written(target.vol.volume),
+				 uuid, uuid) == -ESTALE,
 		  "or is about what ran before");
+	tap_check(volume_message(&target.vol, "receive m - %llu %llu %s %s 5",
+				 target.vol.volume->restores, ss_written(target.vol.volume) - 8,
+				 uuid, uuid) == -ETXTBSY,
+		  "or about less than what was written");
 	tap_check(become("one", "-", uuid) == -EEXIST, "a name that is in use");
 	tap_check(become("m", "nothing", uuid) == -ENOENT, "in place of none");
 	tap_check(!become("m", "-", uuid), "is refused, but no more");
@@ -954,7 +1118,7 @@ static void the_message(void)
 
 int main(void)
 {
-	tap_plan(73);
+	tap_plan(87);
 	make_source();
 	new_side(&target, 'T');
 	whole();
@@ -965,13 +1129,17 @@ int main(void)
 	refused();
 	base_shines_through();
 	other_member();
+	salvaged();
+	salvaged_part();
 	sent_on();
 	renamed_part();
 	runs_a_part();
 	restored_meanwhile();
 	restored_between_marks();
+	written_meanwhile();
 	taken_meanwhile();
 	end_fails();
+	write_fails();
 	begin_fails();
 	cut_meanwhile();
 	nothing_came();

@@ -85,6 +85,7 @@ struct ss_head {
  *	transaction of the slot that counts; mix() is the last step of splitmix64
  * @features: SS_FEATURE_...; unknown ones do no harm
  * @sample: CRC-32C of each sample, 1 in place of 0; 0 = not known
+ * @origin: what states that are taken here are known by elsewhere; zero = @uuid
  * @reserved: zero
  */
 struct ss_super {
@@ -100,7 +101,8 @@ struct ss_super {
 	__le64 digest;
 	__le32 features;
 	__le32 sample[SS_SAMPLES];
-	__u8 reserved[164];
+	__u8 origin[SS_UUID_SIZE];
+	__u8 reserved[148];
 };
 
 /**
@@ -129,7 +131,7 @@ struct ss_disk_version {
  * @name: of the state, NUL-terminated; empty when it is none
  * @note: free text, NUL-terminated
  * @txn: names the take on all members of its group
- * @coordinator: store whose record of @txn decides; of what was received, the store of the volume
+ * @coordinator: store whose record of @txn decides; of what was received, the origin of the volume
  *	that was taken
  * @time: of the take, ns since 1970
  * @gen: larger than the parent's
