@@ -526,10 +526,16 @@ static int doom(const struct cluster *cluster)
 	char *path = manifest_path(cluster), *deleting = deleting_path(cluster);
 	int ret = 0;
 
-	if (rename(path, deleting) && errno != ENOENT) {
+	if (rename(path, deleting) && errno != ENOENT)
 		ret = -errno;
-		err("%s: %s", path, strerror(errno));
-	}
+	/* Also if it is half deleted: who has renamed it may have failed in this. */
+	if (!ret)
+		ret = sync_parent(deleting);
+	/* Of what a save that was lost has left, nothing may be here. */
+	if (ret == -ENOENT)
+		ret = 0;
+	if (ret)
+		err("%s: %s", path, strerror(-ret));
 	free(deleting);
 	free(path);
 	return ret;
