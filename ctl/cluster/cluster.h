@@ -338,6 +338,7 @@ int remove_dir(const char *path);
 int saved_write(const char *path, const char *text);
 int saved_store(const char *path, struct json_object *json);
 struct json_object *saved_load(const char *path);
+struct json_object *saved_load_as(const char *path, const char *digest);
 int saved_verify_rest(const struct session *session, struct json_object *description);
 request_fn saved_delete;
 
