@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 65
+plan 67
 dir=$scratch/states
 mkdir -p "$dir"
 
@@ -93,6 +93,11 @@ check "lost when it has stopped" says 5 "connection is lost" cluster save two --
 check "lost when it has ended all" exits 0 cluster save two --hosts a,b "$(via leaves discard)"
 check "lost when it has continued" exits 0 cluster save three --hosts a,b "$(via leaves resume)" --continue
 rm -r "${dir:?}"/{two,three}
+
+# What a host says to the request before is no word of whether it has undone
+check "undone, but on one host" says 1 "^lparctl: host b: undoing: its guest cannot go on" \
+	cluster save two --hosts a,b "$(via stuck disks)"
+check_fails "the other one is not named for that" grep -q "host a: undoing" "$scratch/err"
 
 # Who gives up
 # gives_up COMMAND...: SIGINT to a save after the command succeeds, and once more when it
