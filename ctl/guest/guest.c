@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
@@ -229,6 +230,11 @@ static void exec_qemu(const struct launch *launch, int report)
 	struct qemu_files files = { 0 };
 	char **argv;
 
+	/* What whoever calls us has open, as a lock or a pipe, he would not get rid of. */
+	if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC)) {
+		dprintf(report, "close_range: %s", strerror(errno));
+		return;
+	}
 	if (config->guest.user &&
 	    (user_open(config, &files, report) || user_become(&config->guest, report)))
 		return;
