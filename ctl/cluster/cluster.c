@@ -488,6 +488,20 @@ static int restore(struct cluster *cluster)
 	return EXIT_OK;
 }
 
+/* Whoever deletes what is damaged must not do so because a host was lost, or he had enough. */
+static bool is_damaged(const struct channels *channels)
+{
+	bool damaged = false;
+	size_t i;
+
+	for (i = 0; i < channels->n; i++) {
+		if (channels->channel[i].dead)
+			return false;
+		damaged |= channels->channel[i].error != NULL;
+	}
+	return damaged;
+}
+
 static int verify(struct cluster *cluster)
 {
 	int ret = connect_hosts(cluster);
@@ -496,7 +510,7 @@ static int verify(struct cluster *cluster)
 		return not_begun(ret);
 	ret = ask_each(cluster, "check");
 	if (ret)
-		return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_CHECK;
+		return is_damaged(&cluster->channels) ? EXIT_CHECK : not_begun(ret);
 	say("%s: whole", cluster->name);
 	return EXIT_OK;
 }

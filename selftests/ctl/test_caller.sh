@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 67
+plan 71
 dir=$scratch/states
 mkdir -p "$dir"
 
@@ -127,6 +127,18 @@ check_is "again, while hosts undo: that is no roll-back" \
 	"$(took_less 10 gives_up test -e "$scratch/armed"; echo $?)" 1
 check "each is named" test "$(grep -c "host [ab] cannot be reached" "$scratch/err")" = 2
 check "nobody is left" nobody_left
+
+# Damage is what a host has found, and nothing else
+verify_given_up() {
+	lparctl cluster verify one --dir "$dir" "$(via deaf check "$scratch/checks")" 2>"$scratch/err" &
+	wait_until 20 test -e "$scratch/checks"
+	kill -INT $!
+	wait $!
+}
+check "verify: a host finds something" says 3 "host a: check: no" cluster verify one "$(via stuck check)"
+check "verify: a host is lost" says 1 "host a: check: the connection is lost" cluster verify one "$(via leaves check)"
+check_is "verify: somebody gives up" "$(verify_given_up; echo $?)" 1
+check "it says so" grep -q "check: interrupted" "$scratch/err"
 
 # By ssh, and without it on this host
 mkdir "$scratch/bin"
