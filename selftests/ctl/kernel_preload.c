@@ -11,12 +11,16 @@
  * $PLAYED_KERNEL/claims. Whoever asks for the N-th of them is killed when
  * it is done, if $PLAYED_KERNEL/killer has the number N.
  *
+ * Who listens to events is told of a violation after the other, without end, by a process with
+ * the name that is in $PLAYED_KERNEL/intruder; of nothing if it is not there.
+ *
  * An execd that lparctl starts on its own host is $PLAYED_EXECD, if there is one: what is
  * between the two can be cut as it can to another host.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
@@ -45,6 +49,7 @@
 struct mnl_socket {
 	char answer[ANSWER_BYTES];
 	size_t len;
+	int events; /* what can be read for ever, of one that listens; else -1 */
 };
 
 /* The attributes of a request, and where the answer goes. */
@@ -752,9 +757,13 @@ int execv(const char *path, char *const argv[])
 
 struct mnl_socket *mnl_socket_open2(int bus, int flags)
 {
+	struct mnl_socket *socket = calloc(1, sizeof(*socket));
+
 	(void)bus;
 	(void)flags;
-	return calloc(1, sizeof(struct mnl_socket));
+	if (socket)
+		socket->events = -1;
+	return socket;
 }
 
 int mnl_socket_bind(struct mnl_socket *socket, unsigned int groups, pid_t pid)
@@ -767,11 +776,17 @@ int mnl_socket_bind(struct mnl_socket *socket, unsigned int groups, pid_t pid)
 
 int mnl_socket_setsockopt(const struct mnl_socket *socket, int type, void *buf, socklen_t len)
 {
-	(void)socket;
-	(void)type;
 	(void)buf;
 	(void)len;
+	if (type == NETLINK_ADD_MEMBERSHIP && exists("intruder"))
+		((struct mnl_socket *)socket)->events = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	return 0;
+}
+
+/* Of interest to who waits for events. */
+int mnl_socket_get_fd(const struct mnl_socket *socket)
+{
+	return socket->events;
 }
 
 unsigned int mnl_socket_get_portid(const struct mnl_socket *socket)
@@ -792,11 +807,30 @@ ssize_t mnl_socket_sendto(const struct mnl_socket *socket, const void *buf, size
 	return len;
 }
 
+static void put_violation(struct mnl_socket *socket)
+{
+	static uint64_t seq;
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(socket->answer);
+	struct genlmsghdr *genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+
+	nlh->nlmsg_type = FAMILY_LPAR;
+	genl->cmd = LPAR_CMD_EVENT;
+	mnl_attr_put_u32(nlh, LPAR_A_EVENT, LPAR_EVENT_VIOLATION);
+	mnl_attr_put_u64(nlh, LPAR_A_EVENT_SEQ, ++seq);
+	mnl_attr_put_u64(nlh, LPAR_A_EVENT_TIME_NS, now_ns());
+	mnl_attr_put_strz(nlh, LPAR_A_NAME, "g");
+	mnl_attr_put_strz(nlh, LPAR_A_COMM, get("intruder", ""));
+	socket->len = nlh->nlmsg_len;
+}
+
 ssize_t mnl_socket_recvfrom(const struct mnl_socket *socket, void *buf, size_t size)
 {
 	struct mnl_socket *from = (struct mnl_socket *)socket;
-	size_t len = from->len < size ? from->len : size;
+	size_t len;
 
+	if (from->events >= 0)
+		put_violation(from);
+	len = from->len < size ? from->len : size;
 	memcpy(buf, from->answer, len);
 	from->len = 0;
 	return len;
@@ -804,6 +838,8 @@ ssize_t mnl_socket_recvfrom(const struct mnl_socket *socket, void *buf, size_t s
 
 int mnl_socket_close(struct mnl_socket *socket)
 {
+	if (socket->events >= 0)
+		close(socket->events);
 	free(socket);
 	return 0;
 }
