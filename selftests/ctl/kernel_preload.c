@@ -48,7 +48,7 @@
 
 struct mnl_socket {
 	char answer[ANSWER_BYTES];
-	size_t len;
+	size_t len, read;
 	int events; /* what can be read for ever, of one that listens; else -1 */
 };
 
@@ -320,6 +320,12 @@ static void set_disks(struct request *request)
 static int set(struct request *request)
 {
 	set_disks(request);
+	if (request->tb[LPAR_A_CPUS])
+		put(request->name, "cpus", "w", mnl_attr_get_str(request->tb[LPAR_A_CPUS]));
+	if (request->tb[LPAR_A_MEMORY])
+		put_number(request->name, "memory", mnl_attr_get_u64(request->tb[LPAR_A_MEMORY]));
+	if (request->tb[LPAR_A_NODE])
+		put_number(request->name, "node", mnl_attr_get_u32(request->tb[LPAR_A_NODE]));
 	return set_owner(request);
 }
 
@@ -327,14 +333,7 @@ static int create(struct request *request)
 {
 	if (mkdir(path_of(request->name, ""), 0755))
 		return -errno;
-	set(request);
-	if (request->tb[LPAR_A_CPUS])
-		put(request->name, "cpus", "w", mnl_attr_get_str(request->tb[LPAR_A_CPUS]));
-	if (request->tb[LPAR_A_MEMORY])
-		put_number(request->name, "memory", mnl_attr_get_u64(request->tb[LPAR_A_MEMORY]));
-	if (request->tb[LPAR_A_NODE])
-		put_number(request->name, "node", mnl_attr_get_u32(request->tb[LPAR_A_NODE]));
-	return 0;
+	return set(request);
 }
 
 static int delete (struct request *request)
@@ -799,7 +798,9 @@ ssize_t mnl_socket_sendto(const struct mnl_socket *socket, const void *buf, size
 {
 	struct request request = { .socket = (struct mnl_socket *)socket, .nlh = buf };
 
-	request.socket->len = 0;
+	/* What nobody has read of the answer before comes first. */
+	if (request.socket->read == request.socket->len)
+		request.socket->read = request.socket->len = 0;
 	mnl_attr_parse(buf, sizeof(struct genlmsghdr), keep, request.tb);
 	noted = false;
 	finish(&request, act(&request));
@@ -820,19 +821,27 @@ static void put_violation(struct mnl_socket *socket)
 	mnl_attr_put_u64(nlh, LPAR_A_EVENT_TIME_NS, now_ns());
 	mnl_attr_put_strz(nlh, LPAR_A_NAME, "g");
 	mnl_attr_put_strz(nlh, LPAR_A_COMM, get("intruder", ""));
+	socket->read = 0;
 	socket->len = nlh->nlmsg_len;
 }
 
+/* Each message comes by itself, as the end of a dump does. */
 ssize_t mnl_socket_recvfrom(const struct mnl_socket *socket, void *buf, size_t size)
 {
 	struct mnl_socket *from = (struct mnl_socket *)socket;
+	const struct nlmsghdr *nlh;
 	size_t len;
 
 	if (from->events >= 0)
 		put_violation(from);
-	len = from->len < size ? from->len : size;
-	memcpy(buf, from->answer, len);
-	from->len = 0;
+	if (from->read == from->len)
+		return 0;
+	nlh = (const struct nlmsghdr *)(from->answer + from->read);
+	len = nlh->nlmsg_len < size ? nlh->nlmsg_len : size;
+	memcpy(buf, nlh, len);
+	from->read += MNL_ALIGN(nlh->nlmsg_len);
+	if (from->read > from->len)
+		from->read = from->len;
 	return len;
 }
 
