@@ -102,6 +102,8 @@ static void print_verb(const struct object *object, const struct verb *verb)
 	fputs(head, stdout);
 	print_usage(stdout, object, verb, strlen(head));
 	printf("\n%s\n", verb->help);
+	if (verb->whole)
+		puts("It must be written in full.");
 	if (object->notes && (strstr(verb->usage, "SETTING") || strstr(verb->usage, "KEY") ||
 			      strstr(verb->usage, "INSTANT")))
 		printf("\n%s", object->notes);

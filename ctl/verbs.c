@@ -88,7 +88,7 @@ static const struct verb pool_verbs[] = {
 static const struct verb cut_verbs[] = {
 	{ "list", cut_list_verb, "", "The cuts that the kernel remembers." },
 	{ "show", cut_show_verb, "ID", "What each participant of a cut did, and when." },
-	{ "cancel", cut_cancel_verb, "ID", "Cancel a cut that is armed." },
+	{ "cancel", cut_cancel_verb, "ID", "Cancel a cut that is armed.", true },
 	{ "arm", cut_arm_verb,
 	  "--at INSTANT --lpar NAME[,NAME]... [--action close|open] [--no-wait]",
 	  "Close, or open, the gates of these LPARs at one instant." },
@@ -122,7 +122,7 @@ static const struct verb throttle_verbs[] = {
 	{ "attach", throttle_attach_verb, "PID|LPAR [SETTING]...",
 	  "Throttle a guest from now on, or only count what it dirties." },
 	{ "set", throttle_set_verb, "PID|LPAR SETTING...", "Change settings." },
-	{ "detach", throttle_detach_verb, "PID|LPAR...", "Let the guest go at once." },
+	{ "detach", throttle_detach_verb, "PID|LPAR...", "Let the guest go at once.", true },
 	{ "follow", throttle_follow_verb,
 	  "QMP-SOCKET|--libvirt DOMAIN [--target PID|LPAR] [--share PERCENT]\n"
 	  "[--watchdog TIME] [--wait TIME]",
@@ -158,7 +158,7 @@ static const struct verb fc_verbs[] = {
 	{ "confirm", fc_confirm_verb,
 	  "LPAR io|gone|switched | confirm LPAR returned [--receipt RECEIPT] [--force]",
 	  "Say that what the move waits for was done; returned: --receipt or --force is needed." },
-	{ "abort", fc_abort_verb, "LPAR", "Go back to where the move began." },
+	{ "abort", fc_abort_verb, "LPAR", "Go back to where the move began.", true },
 	{ "wait", fc_wait_verb, "LPAR STEP [--timeout TIME]",
 	  "Wait until the move waits in a step, or has ended (idle)." },
 	{ "monitor", fc_monitor_verb, "[--count N] [--timeout TIME]",
@@ -217,7 +217,7 @@ static const struct verb relocate_verbs[] = {
 	{ "send", relocate_send_verb, "VOLUME hot|used [--end]",
 	  "Send ranges from standard input; --end: the lists are complete." },
 	{ "finish", relocate_finish_verb, "VOLUME",
-	  "When all is here, the guest goes over to DEST itself while it runs." },
+	  "When all is here, the guest goes over to DEST itself while it runs.", true },
 	{ "abort", relocate_abort_verb, "VOLUME [--discard-writes]",
 	  "Remove the volume and forget what was copied.", true },
 	{ NULL },
@@ -229,7 +229,7 @@ static const struct verb cluster_verbs[] = {
 	{ "save", cluster_save_verb,
 	  "NAME --hosts HOST[,HOST]... [--lpar NAME[,NAME]...] [--continue]\n"
 	  "[--qmp LPAR=PATH[,...]] [--wait TIME] [--max-skew TIME] [--via COMMAND] [--dir DIR] [--timeout TIME]",
-	  "Save the guests that run on these hosts at one instant; they end, or go on together." },
+	  "Save the guests that run on these hosts at one instant; they end, or go on together.", true },
 	{ "restore", cluster_restore_verb,
 	  "NAME [--hosts HOST[,HOST]...] [--max-skew TIME]\n"
 	  "[--via COMMAND] [--dir DIR] [--timeout TIME]",

@@ -213,6 +213,14 @@ int channels_open(struct channels *channels, const char *const *hosts, size_t n)
 	return ret ? ret : channels_ask(channels, "hello", new_hello());
 }
 
+static void forget_answer(struct channel *channel)
+{
+	json_object_put(channel->answer);
+	channel->answer = NULL;
+	free(channel->error);
+	channel->error = NULL;
+}
+
 /* Those that were opened, if any. */
 void channels_close(struct channels *channels)
 {
@@ -225,8 +233,7 @@ void channels_close(struct channels *channels)
 		struct channel *channel = &channels->channel[i];
 
 		end_command(channels, channel, deadline_ns);
-		json_object_put(channel->answer);
-		free(channel->error);
+		forget_answer(channel);
 		free(channel->line);
 	}
 	free(channels->channel);
@@ -240,7 +247,7 @@ static void lose(struct channel *channel, const char *why)
 {
 	channel->dead = true;
 	channel->pending = 0;
-	free(channel->error);
+	forget_answer(channel);
 	channel->error = xstrdup(why);
 }
 
@@ -250,10 +257,7 @@ void channel_send(struct channel *channel, struct json_object *request)
 	const char *text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
 	char *line = xprintf("%s\n", text);
 
-	json_object_put(channel->answer);
-	channel->answer = NULL;
-	free(channel->error);
-	channel->error = NULL;
+	forget_answer(channel);
 	channel->pending++;
 	errno = 0;
 	if (channel->dead || write(channel->to, line, strlen(line)) != (ssize_t)strlen(line))
@@ -289,12 +293,12 @@ static void take_answer(struct channels *channels, struct channel *channel, cons
 	}
 	if (channel->pending)
 		channel->pending--;
+	/* The last one counts: who is told to undo may have had another request under way. */
+	forget_answer(channel);
 	if (json_object_object_get_ex(json, "result", &value) &&
 	    json_object_is_type(value, json_type_object)) {
-		json_object_put(channel->answer);
 		channel->answer = json_object_get(value);
 	} else {
-		free(channel->error);
 		channel->error = json_object_object_get_ex(json, "error", &value)
 					 ? json_printable(value)
 					 : xstrdup("what answers there is not lparctl execd");
@@ -503,7 +507,7 @@ static bool is_undone(const struct channel *channel)
 	if (channel->pending || channel->dead)
 		err("host %s cannot be reached: it undoes what is left there by itself, or by 'lparctl cluster recover' on it",
 		    channel->host);
-	else if (channel->error && !channel->answer)
+	else if (channel->error)
 		err("host %s: undoing: %s", channel->host, channel->error);
 	else
 		return true;

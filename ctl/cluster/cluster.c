@@ -488,6 +488,20 @@ static int restore(struct cluster *cluster)
 	return EXIT_OK;
 }
 
+/* Whoever deletes what is damaged must not do so because a host was lost, or he had enough. */
+static bool is_damaged(const struct channels *channels)
+{
+	bool damaged = false;
+	size_t i;
+
+	for (i = 0; i < channels->n; i++) {
+		if (channels->channel[i].dead)
+			return false;
+		damaged |= channels->channel[i].error != NULL;
+	}
+	return damaged;
+}
+
 static int verify(struct cluster *cluster)
 {
 	int ret = connect_hosts(cluster);
@@ -496,7 +510,7 @@ static int verify(struct cluster *cluster)
 		return not_begun(ret);
 	ret = ask_each(cluster, "check");
 	if (ret)
-		return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_CHECK;
+		return is_damaged(&cluster->channels) ? EXIT_CHECK : not_begun(ret);
 	say("%s: whole", cluster->name);
 	return EXIT_OK;
 }
@@ -526,10 +540,16 @@ static int doom(const struct cluster *cluster)
 	char *path = manifest_path(cluster), *deleting = deleting_path(cluster);
 	int ret = 0;
 
-	if (rename(path, deleting) && errno != ENOENT) {
+	if (rename(path, deleting) && errno != ENOENT)
 		ret = -errno;
-		err("%s: %s", path, strerror(errno));
-	}
+	/* Also if it is half deleted: who has renamed it may have failed in this. */
+	if (!ret)
+		ret = sync_parent(deleting);
+	/* Of what a save that was lost has left, nothing may be here. */
+	if (ret == -ENOENT)
+		ret = 0;
+	if (ret)
+		err("%s: %s", path, strerror(-ret));
 	free(deleting);
 	free(path);
 	return ret;

@@ -33,8 +33,8 @@ struct channel {
 	unsigned int pending; /* requests without an answer */
 	char *line; /* what was read of the next answer */
 	size_t len;
-	struct json_object *answer; /* to the last request */
-	char *error; /* or why it failed */
+	struct json_object *answer; /* the last one, if it was a result; else NULL */
+	char *error; /* or if it was an error, or the host was lost; else NULL */
 	int64_t offset_ns; /* its clock minus ours */
 	int64_t error_ns; /* bound of that */
 	int64_t best_trip_ns, worst_trip_ns; /* of the clocks' round trips */
@@ -338,6 +338,7 @@ int remove_dir(const char *path);
 int saved_write(const char *path, const char *text);
 int saved_store(const char *path, struct json_object *json);
 struct json_object *saved_load(const char *path);
+struct json_object *saved_load_as(const char *path, const char *digest);
 int saved_verify_rest(const struct session *session, struct json_object *description);
 request_fn saved_delete;
 

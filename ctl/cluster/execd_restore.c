@@ -65,17 +65,13 @@ static int check_volumes(const struct session *session)
 /* The description whose digest the manifest has, or NULL. */
 static struct json_object *load_description(const char *dir, const char *digest)
 {
-	char *path = xprintf("%s/description.json", dir), hex[DIGEST_CHARS + 1];
+	char *path = xprintf("%s/description.json", dir);
 	struct json_object *json = NULL;
 
 	if (access(path, F_OK))
 		err("%s is not there: saved on another host? Copy or share its directory", path);
-	else if (digest_file(path, hex))
-		json = NULL; /* what cannot be read is not what was saved */
-	else if (strcmp(hex, digest))
-		err(DAMAGED, path);
 	else
-		json = saved_load(path);
+		json = saved_load_as(path, digest);
 	free(path);
 	return json;
 }

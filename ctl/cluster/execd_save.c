@@ -451,8 +451,8 @@ static int pin_machine(const struct guest *guest, const char *path)
 		options_at = strchr(config.guest.machine ? config.guest.machine : "", ',');
 		fprintf(file, "\n# When it was saved, with QEMU %s\n[guest]\nmachine=%s%s\n",
 			guest->qemu, guest->machine, options_at ? options_at : "");
-		if (fclose(file))
-			ret = -errno;
+		/* It was on the disk without these lines. */
+		ret = close_synced(file, ferror(file) ? -EIO : 0);
 	} else if (!ret) {
 		ret = -errno;
 	}

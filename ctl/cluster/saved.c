@@ -144,6 +144,19 @@ struct json_object *saved_load(const char *path)
 	return NULL;
 }
 
+/* The same of one whose digest is known; what cannot be read is not what was saved. */
+struct json_object *saved_load_as(const char *path, const char *digest)
+{
+	char hex[DIGEST_CHARS + 1];
+
+	if (digest_file(path, hex))
+		return NULL;
+	if (!strcmp(hex, digest))
+		return saved_load(path);
+	err(DAMAGED, path);
+	return NULL;
+}
+
 static bool is_state(const struct session *session, const char *file)
 {
 	size_t i, len;
@@ -203,26 +216,44 @@ static int delete_states(const struct session *session, struct json_object *volu
 	return ret;
 }
 
-/* delete: {name, dir, host}: the directory and the states of the volumes */
+/*
+ * What is to be deleted, NULL where nothing is described; the digest is "" if no manifest has
+ * it. Only a description that is not there at all is that of nothing: one that cannot be read
+ * alone names the states of the volumes, which nobody would find any more.
+ */
+static int load_doomed(const char *dir, const char *digest, struct json_object **description)
+{
+	char *path = xprintf("%s/description.json", dir);
+	int ret = 0;
+
+	*description = NULL;
+	if (!access(path, F_OK)) {
+		*description = *digest ? saved_load_as(path, digest) : saved_load(path);
+		ret = *description ? 0 : -EBADMSG;
+	} else if (errno != ENOENT) {
+		ret = file_error(path);
+	}
+	free(path);
+	return ret;
+}
+
+/* delete: {name, dir, host, sha256}: the directory and the states of the volumes */
 int saved_delete(struct session *session, struct json_object *request, struct json_object **result)
 {
 	struct json_object *description, *guests;
-	char *path;
 	size_t i;
 	int ret = session_begin(session, SESSION_NONE, request);
 
 	(void)result;
 	if (ret)
 		return ret;
-	path = xprintf("%s/description.json", session->dir);
-	description = access(path, F_OK) ? NULL : saved_load(path);
+	ret = load_doomed(session->dir, json_text(request, "sha256"), &description);
 	guests = json_object_object_get(description, "guests");
 	for (i = 0; !ret && i < json_count(guests); i++)
 		ret = delete_states(session, json_object_object_get(json_at(guests, i), "volumes"));
 	json_object_put(description);
 	if (!ret)
 		ret = remove_dir(session->dir);
-	free(path);
 	session_end(session);
 	return ret;
 }

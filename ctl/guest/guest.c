@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -41,9 +42,11 @@ struct launch {
 	const char *name;
 	struct lpar_config config;
 	struct lpar lpar;
+	struct lpar before; /* as it was before it was defined anew */
 	bool incoming; /* QEMU waits for a migration */
 	bool wait; /* until the guest has ended */
 	bool created;
+	bool redefined;
 	bool activated;
 	bool irqs;
 	pid_t pid; /* QEMU, our child */
@@ -152,18 +155,37 @@ static int claims_check(const struct launch *launch)
 /* The INI file is the truth as long as the LPAR holds nothing. */
 static int define(struct launch *launch)
 {
-	int ret = lpar_get(launch->name, &launch->lpar);
+	int ret = lpar_get(launch->name, &launch->before);
 
 	if (ret == -ENOENT) {
 		ret = config_apply(LPAR_CMD_CREATE, &launch->config, launch->config.given);
 		launch->created = !ret;
-	} else if (!ret && !lpar_is_fenced(&launch->lpar)) {
+	} else if (!ret && !lpar_is_fenced(&launch->before)) {
 		ret = config_apply(LPAR_CMD_SET, &launch->config, KEY_ALL);
+		launch->redefined = !ret;
 	}
-	lpar_free(&launch->lpar);
 	if (!ret)
 		ret = lpar_get(launch->name, &launch->lpar);
 	return ret ? lpar_fail(launch->name, ret) : EXIT_OK;
+}
+
+/* By whatever it was defined. */
+static int define_as_before(const struct lpar *lpar)
+{
+	struct lpar_config config = {
+		.memory = lpar->memory,
+		.node = lpar->node,
+		.pages = lpar->pages,
+		.owner_uid = lpar->owner_uid,
+		.owner_gid = lpar->owner_gid,
+		.gate_timeout_ms = lpar->gate_timeout_ms,
+		.n_disks = lpar->n_disks,
+	};
+
+	snprintf(config.name, sizeof(config.name), "%s", lpar->name);
+	snprintf(config.cpus, sizeof(config.cpus), "%s", lpar->cpus);
+	memcpy(config.disk, lpar->disk, sizeof(config.disk));
+	return config_apply(LPAR_CMD_SET, &config, KEY_ALL);
 }
 
 static int fence(struct launch *launch)
@@ -231,6 +253,11 @@ static void exec_qemu(const struct launch *launch, int report)
 	struct qemu_files files = { 0 };
 	char **argv;
 
+	/* What whoever calls us has open, as a lock or a pipe, he would not get rid of. */
+	if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC)) {
+		dprintf(report, "close_range: %s", strerror(errno));
+		return;
+	}
 	if (config->guest.user &&
 	    (user_open(config, &files, report) || user_become(&config->guest, report)))
 		return;
@@ -400,10 +427,12 @@ static int undo(struct launch *launch, int code)
 	}
 	if (launch->activated)
 		ret = deactivate(launch->name, true);
-	if (ret)
-		lpar_fail(launch->name, ret);
 	if (launch->created && !ret)
 		ret = nl_simple(LPAR_CMD_DELETE, launch->name);
+	else if (launch->redefined && !ret)
+		ret = define_as_before(&launch->before);
+	if (ret)
+		lpar_fail(launch->name, ret);
 	if (!undone || ret)
 		return code;
 	err("LPAR %s: not started, everything is as it was", launch->name);
@@ -551,6 +580,7 @@ out:
 	if (!ret && launch.wait)
 		ret = guest_supervise(launch.name, launch.pid);
 	lpar_free(&launch.lpar);
+	lpar_free(&launch.before);
 	config_free(&launch.config);
 	return ret;
 }

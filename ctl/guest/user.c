@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -127,7 +126,6 @@ int user_open(const struct lpar_config *config, struct qemu_files *files, int re
 	const struct guest_config *guest = &config->guest;
 	size_t i;
 
-	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	files->nic = xalloc((guest->n_nics + 1) * sizeof(*files->nic));
 	for (i = 0; i < QEMU_MONITORS; i++) {
 		files->monitor[i] = listen_at(config->name, qemu_monitors[i], report);

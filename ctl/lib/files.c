@@ -63,6 +63,14 @@ int write_text(const char *path, const char *text)
 	return ret;
 }
 
+/* Its name is on the disk, if it was not there. */
+static int make_one(const char *path, mode_t mode)
+{
+	if (!mkdir(path, mode))
+		return sync_parent(path);
+	return errno == EEXIST ? 0 : -errno;
+}
+
 static int make_path(const char *path, mode_t mode)
 {
 	char *copy = xstrdup(path), *end;
@@ -70,11 +78,10 @@ static int make_path(const char *path, mode_t mode)
 
 	for (end = copy + 1; !ret && (end = strchr(end, '/')); *end++ = '/') {
 		*end = 0;
-		if (mkdir(copy, mode) && errno != EEXIST)
-			ret = -errno;
+		ret = make_one(copy, mode);
 	}
-	if (!ret && mkdir(copy, mode) && errno != EEXIST)
-		ret = -errno;
+	if (!ret)
+		ret = make_one(copy, mode);
 	free(copy);
 	return ret;
 }

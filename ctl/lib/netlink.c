@@ -116,9 +116,33 @@ static mnl_cb_t control[NLMSG_MIN_TYPE] = {
 	[NLMSG_DONE] = on_done,
 };
 
-/* Send one request and hand each answer to reply() until the last. */
+/* What is still to come of an answer of which nobody wants more. */
+struct answer {
+	mnl_cb_t reply; /* NULL: nobody wants any of it */
+	void *data;
+	int error;
+};
+
+/* All is read, or the next request would be given the rest of it for its own. */
+static int on_reply(const struct nlmsghdr *nlh, void *data)
+{
+	struct answer *answer = data;
+	int ret = answer->reply ? answer->reply(nlh, answer->data) : MNL_CB_OK;
+
+	if (ret < 0)
+		answer->error = -errno;
+	if (ret <= MNL_CB_STOP)
+		answer->reply = NULL;
+	return MNL_CB_OK;
+}
+
+/*
+ * Send one request and hand each answer to reply() until the last, or until it has enough. The
+ * error is reply()'s, if it has one.
+ */
 static int transact(struct nlmsghdr *nlh, mnl_cb_t reply, void *data)
 {
+	struct answer answer = { reply, data, 0 };
 	unsigned int port = mnl_socket_get_portid(nl.sock);
 	ssize_t len;
 	int ret;
@@ -131,9 +155,11 @@ static int transact(struct nlmsghdr *nlh, mnl_cb_t reply, void *data)
 		len = mnl_socket_recvfrom(nl.sock, reply_buf, sizeof(reply_buf));
 		if (len < 0)
 			return -errno;
-		ret = mnl_cb_run2(reply_buf, len, nl.seq, port, reply, data, control,
+		ret = mnl_cb_run2(reply_buf, len, nl.seq, port, on_reply, &answer, control,
 				  ARRAY_SIZE(control));
 	} while (ret > MNL_CB_STOP);
+	if (answer.error)
+		return answer.error;
 	return ret < 0 ? -errno : 0;
 }
 

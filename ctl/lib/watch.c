@@ -47,7 +47,7 @@ static int on_event(const struct nlmsghdr *nlh, void *data)
 	return ++watch->seen == watch->count ? MNL_CB_STOP : MNL_CB_OK;
 }
 
-/* How long to wait for the next event, in milliseconds; -1 for ever. */
+/* How long to wait for the next event, in milliseconds; 0: the time is over, -1: for ever. */
 static int wait_ms(const struct watch *watch, uint64_t start_ns)
 {
 	int64_t left = start_ns + watch->timeout_ns - now_ns(CLOCK_MONOTONIC);
@@ -72,13 +72,14 @@ int watch_events(struct watch *watch)
 		ms = wait_ms(watch, start_ns);
 		ret = nl_receive(sock, ms, on_event, watch);
 		/* What was lost shows in the next sequence number. */
-		if (ret == -ENOBUFS || ret == -EINTR || (ret == -ETIMEDOUT && ms))
+		if (ret == -ENOBUFS || ret == -EINTR || ret == -ETIMEDOUT)
 			ret = 0;
-	} while (!ret);
+		/* Events that come faster than they can be shown must not outwit the time. */
+	} while (!ret && ms);
 	mnl_socket_close(sock);
 	if (ret > 0)
 		return EXIT_OK;
-	if (ret == -ETIMEDOUT)
+	if (!ret)
 		return watch->count ? EXIT_TIMEOUT : EXIT_OK;
 	err("monitor: %s", strerror(-ret));
 	return EXIT_FAILED;

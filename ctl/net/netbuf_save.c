@@ -126,9 +126,9 @@ static int save_netdevs(FILE *file, char *const *names, int n, uint64_t *frames)
 	return error ? nl_fail("save", error) : EXIT_OK;
 }
 
-static int file_fail(const char *path)
+static int file_fail(const char *path, int error)
 {
-	err("%s: %s", path, strerror(errno));
+	err("%s: %s", path, strerror(-error));
 	return EXIT_FAILED;
 }
 
@@ -136,17 +136,19 @@ static int write_file(const char *path, const char *part, char *const *names, in
 		      uint64_t *frames)
 {
 	FILE *file = fopen(part, "we");
-	int ret;
+	int ret, error;
 
 	if (!file)
-		return file_fail(part);
+		return file_fail(part, -errno);
 	ret = save_netdevs(file, names, n, frames);
-	if (!ret && (fflush(file) || fsync(fileno(file))))
-		ret = file_fail(part);
-	if (fclose(file) && !ret)
-		ret = file_fail(part);
+	error = close_synced(file, 0);
+	if (!ret && error)
+		ret = file_fail(part, error);
 	if (!ret && rename(part, path))
-		ret = file_fail(path);
+		ret = file_fail(path, -errno);
+	error = ret ? 0 : sync_parent(path);
+	if (error)
+		ret = file_fail(path, error);
 	if (ret)
 		unlink(part);
 	return ret;

@@ -11,12 +11,16 @@
  * $PLAYED_KERNEL/claims. Whoever asks for the N-th of them is killed when
  * it is done, if $PLAYED_KERNEL/killer has the number N.
  *
+ * Who listens to events is told of a violation after the other, without end, by a process with
+ * the name that is in $PLAYED_KERNEL/intruder; of nothing if it is not there.
+ *
  * An execd that lparctl starts on its own host is $PLAYED_EXECD, if there is one: what is
  * between the two can be cut as it can to another host.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
@@ -44,7 +48,8 @@
 
 struct mnl_socket {
 	char answer[ANSWER_BYTES];
-	size_t len;
+	size_t len, read;
+	int events; /* what can be read for ever, of one that listens; else -1 */
 };
 
 /* The attributes of a request, and where the answer goes. */
@@ -315,6 +320,12 @@ static void set_disks(struct request *request)
 static int set(struct request *request)
 {
 	set_disks(request);
+	if (request->tb[LPAR_A_CPUS])
+		put(request->name, "cpus", "w", mnl_attr_get_str(request->tb[LPAR_A_CPUS]));
+	if (request->tb[LPAR_A_MEMORY])
+		put_number(request->name, "memory", mnl_attr_get_u64(request->tb[LPAR_A_MEMORY]));
+	if (request->tb[LPAR_A_NODE])
+		put_number(request->name, "node", mnl_attr_get_u32(request->tb[LPAR_A_NODE]));
 	return set_owner(request);
 }
 
@@ -322,14 +333,7 @@ static int create(struct request *request)
 {
 	if (mkdir(path_of(request->name, ""), 0755))
 		return -errno;
-	set(request);
-	if (request->tb[LPAR_A_CPUS])
-		put(request->name, "cpus", "w", mnl_attr_get_str(request->tb[LPAR_A_CPUS]));
-	if (request->tb[LPAR_A_MEMORY])
-		put_number(request->name, "memory", mnl_attr_get_u64(request->tb[LPAR_A_MEMORY]));
-	if (request->tb[LPAR_A_NODE])
-		put_number(request->name, "node", mnl_attr_get_u32(request->tb[LPAR_A_NODE]));
-	return 0;
+	return set(request);
 }
 
 static int delete (struct request *request)
@@ -752,9 +756,13 @@ int execv(const char *path, char *const argv[])
 
 struct mnl_socket *mnl_socket_open2(int bus, int flags)
 {
+	struct mnl_socket *socket = calloc(1, sizeof(*socket));
+
 	(void)bus;
 	(void)flags;
-	return calloc(1, sizeof(struct mnl_socket));
+	if (socket)
+		socket->events = -1;
+	return socket;
 }
 
 int mnl_socket_bind(struct mnl_socket *socket, unsigned int groups, pid_t pid)
@@ -767,11 +775,17 @@ int mnl_socket_bind(struct mnl_socket *socket, unsigned int groups, pid_t pid)
 
 int mnl_socket_setsockopt(const struct mnl_socket *socket, int type, void *buf, socklen_t len)
 {
-	(void)socket;
-	(void)type;
 	(void)buf;
 	(void)len;
+	if (type == NETLINK_ADD_MEMBERSHIP && exists("intruder"))
+		((struct mnl_socket *)socket)->events = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	return 0;
+}
+
+/* Of interest to who waits for events. */
+int mnl_socket_get_fd(const struct mnl_socket *socket)
+{
+	return socket->events;
 }
 
 unsigned int mnl_socket_get_portid(const struct mnl_socket *socket)
@@ -784,7 +798,9 @@ ssize_t mnl_socket_sendto(const struct mnl_socket *socket, const void *buf, size
 {
 	struct request request = { .socket = (struct mnl_socket *)socket, .nlh = buf };
 
-	request.socket->len = 0;
+	/* What nobody has read of the answer before comes first. */
+	if (request.socket->read == request.socket->len)
+		request.socket->read = request.socket->len = 0;
 	mnl_attr_parse(buf, sizeof(struct genlmsghdr), keep, request.tb);
 	noted = false;
 	finish(&request, act(&request));
@@ -792,18 +808,47 @@ ssize_t mnl_socket_sendto(const struct mnl_socket *socket, const void *buf, size
 	return len;
 }
 
+static void put_violation(struct mnl_socket *socket)
+{
+	static uint64_t seq;
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(socket->answer);
+	struct genlmsghdr *genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+
+	nlh->nlmsg_type = FAMILY_LPAR;
+	genl->cmd = LPAR_CMD_EVENT;
+	mnl_attr_put_u32(nlh, LPAR_A_EVENT, LPAR_EVENT_VIOLATION);
+	mnl_attr_put_u64(nlh, LPAR_A_EVENT_SEQ, ++seq);
+	mnl_attr_put_u64(nlh, LPAR_A_EVENT_TIME_NS, now_ns());
+	mnl_attr_put_strz(nlh, LPAR_A_NAME, "g");
+	mnl_attr_put_strz(nlh, LPAR_A_COMM, get("intruder", ""));
+	socket->read = 0;
+	socket->len = nlh->nlmsg_len;
+}
+
+/* Each message comes by itself, as the end of a dump does. */
 ssize_t mnl_socket_recvfrom(const struct mnl_socket *socket, void *buf, size_t size)
 {
 	struct mnl_socket *from = (struct mnl_socket *)socket;
-	size_t len = from->len < size ? from->len : size;
+	const struct nlmsghdr *nlh;
+	size_t len;
 
-	memcpy(buf, from->answer, len);
-	from->len = 0;
+	if (from->events >= 0)
+		put_violation(from);
+	if (from->read == from->len)
+		return 0;
+	nlh = (const struct nlmsghdr *)(from->answer + from->read);
+	len = nlh->nlmsg_len < size ? nlh->nlmsg_len : size;
+	memcpy(buf, nlh, len);
+	from->read += MNL_ALIGN(nlh->nlmsg_len);
+	if (from->read > from->len)
+		from->read = from->len;
 	return len;
 }
 
 int mnl_socket_close(struct mnl_socket *socket)
 {
+	if (socket->events >= 0)
+		close(socket->events);
 	free(socket);
 	return 0;
 }

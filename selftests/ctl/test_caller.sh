@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 65
+plan 71
 dir=$scratch/states
 mkdir -p "$dir"
 
@@ -94,6 +94,11 @@ check "lost when it has ended all" exits 0 cluster save two --hosts a,b "$(via l
 check "lost when it has continued" exits 0 cluster save three --hosts a,b "$(via leaves resume)" --continue
 rm -r "${dir:?}"/{two,three}
 
+# What a host says to the request before is no word of whether it has undone
+check "undone, but on one host" says 1 "^lparctl: host b: undoing: its guest cannot go on" \
+	cluster save two --hosts a,b "$(via stuck disks)"
+check_fails "the other one is not named for that" grep -q "host a: undoing" "$scratch/err"
+
 # Who gives up
 # gives_up COMMAND...: SIGINT to a save after the command succeeds, and once more when it
 # has been heard; the exit code of the save
@@ -122,6 +127,18 @@ check_is "again, while hosts undo: that is no roll-back" \
 	"$(took_less 10 gives_up test -e "$scratch/armed"; echo $?)" 1
 check "each is named" test "$(grep -c "host [ab] cannot be reached" "$scratch/err")" = 2
 check "nobody is left" nobody_left
+
+# Damage is what a host has found, and nothing else
+verify_given_up() {
+	lparctl cluster verify one --dir "$dir" "$(via deaf check "$scratch/checks")" 2>"$scratch/err" &
+	wait_until 20 test -e "$scratch/checks"
+	kill -INT $!
+	wait $!
+}
+check "verify: a host finds something" says 3 "host a: check: no" cluster verify one "$(via stuck check)"
+check "verify: a host is lost" says 1 "host a: check: the connection is lost" cluster verify one "$(via leaves check)"
+check_is "verify: somebody gives up" "$(verify_given_up; echo $?)" 1
+check "it says so" grep -q "check: interrupted" "$scratch/err"
 
 # By ssh, and without it on this host
 mkdir "$scratch/bin"

@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Who may open a file may lock it for ever, so what lparctl locks is root's alone: another user
-# who locks all that he can keeps nobody from anything.
+# who locks all that he can keeps nobody from anything. Nor does a guest hold a lock of who has
+# started it.
 # vm: none timeout=400
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 [ "$(id -u)" = 0 ] || skip_all "needs root"
 
-plan 12
+plan 15
 host_up h
 describe h g console=yes
 # Not the way to what is below keeps him out.
@@ -65,3 +66,18 @@ unlock_all
 check "nobody may open a lock" same \
 	"$(find "$root" -name '*lock' -type f -perm /077 -printf '%P ')" ""
 check "there are some" test "$(find "$root" -name '*lock' -type f | wc -l)" -ge 3
+
+# started_with_lock: whoever starts the guest has a lock meanwhile, and a pipe
+started_with_lock() {
+	local status
+
+	exec 7> >(cat >/dev/null; touch "$scratch/closed") 9>"$scratch/own"
+	flock 9
+	on h start g >/dev/null
+	status=$?
+	exec 9>&- 7>&-
+	return $status
+}
+check "a guest is started by who holds a lock" started_with_lock
+check "it does not hold it" flock -n "$scratch/own" true
+check "nor keeps a pipe open" wait_until 20 test -e "$scratch/closed"

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 44
+plan 46
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
@@ -59,6 +59,40 @@ has_help() {
 	same "$missing" ""
 }
 
+# What takes something away says so in one of these words.
+taking='^(Forget|Remove|Cancel|Drop|Throw|Undo|Go back|Take .* away|Give .* (back|up)|Let .* (at once|no more))'
+taking+='|they end|names end|goes over to'
+
+# each_verb COMMAND...: of all objects, as "OBJECT VERB"
+each_verb() {
+	local object verb
+
+	for object in $(objects); do
+		for verb in $(lparctl __complete "$object"); do
+			"$@" "$object" "$verb"
+		done
+	done
+}
+
+must_be_whole() {
+	lparctl help "$1" "$2" | grep -qx "It must be written in full."
+}
+
+# Those that take something away and may be abbreviated
+short_one() {
+	lparctl help "$1" "$2" | grep -qE "$taking" && ! must_be_whole "$1" "$2" && echo "$1 $2"
+}
+
+whole_one() {
+	must_be_whole "$1" "$2" && echo "$1 $2"
+}
+
+# Those that the manual names for it, one a line
+in_manual() {
+	tr '\n' ' ' <"$scratch/page" | grep -o "must be written in full:[^.]*" |
+		sed 's/.*full: *//; s/ and /, /; s/, */\n/g' | sed 's/  */ /g; s/^[a-z]*$/lpar &/'
+}
+
 # Every key of the source is in the manual.
 keys_documented() {
 	local key missing=""
@@ -94,6 +128,8 @@ for object in lpar pool cut netbuf throttle fc snap relocate cluster migrate; do
 	check "every verb of $object has a help" has_help $object
 done
 check "every key is documented" keys_documented
+check "what takes something away is not to be abbreviated" same "$(each_verb short_one)" ""
+check "the manual names what is not" same "$(in_manual | sort)" "$(each_verb whole_one | sort)"
 
 # shellcheck source=ctl/lparctl.bash
 . "$ctl/lparctl.bash"

@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 144
+plan 149
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -75,7 +75,7 @@ check "help of a verb" same "$(lparctl help cluster save)" "$(lparctl cluster sa
 check "help of what is not there" says 2 "'frobnicate' is unknown" lparctl help frobnicate
 check "help of no verb" says 2 "'frobnicate' is unknown" lparctl help snap frobnicate
 for words in "de a" "dea a" "sto a" "snap r a b" "snap d a b" "snap m a b" "cluster r a" "cluster d a" \
-	"netbuf f a" "netbuf det a"; do
+	"netbuf f a" "netbuf det a" "c c 5" "throttle d a" "relocate f a" "fc a a" "cluster sa a"; do
 	# shellcheck disable=SC2086 # words are meant
 	check "no abbreviation: $words" says 2 "not to be abbreviated" lparctl $words
 done

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 97
+plan 103
 states=$scratch/states
 bandwidth=1000000
 
@@ -92,6 +92,28 @@ rm "$states/lost/manifest.json"
 check "a state without a manifest" says 1 "No such file" cluster delete lost
 check "is deleted where it is said to be" exits 0 cluster delete lost --hosts a,b
 check "nothing is left of it" nothing_of lost
+
+# Where a description cannot be read, nobody else knows which states of disks go with it
+description=$states/hurt/a/description.json
+cluster save hurt --hosts a,b --continue >/dev/null 2>&1
+cp "$description" "$scratch/whole"
+
+# hurt PATTERN [WORD]...: a delete that fails on a, and leaves what is there
+hurt() {
+	says 1 "host a: delete: $description$1" cluster delete hurt "${@:2}" && [ -d "$states/hurt/a" ]
+}
+sed 's/"volumes": *\[/&"his"/' "$scratch/whole" >"$description"
+check "volumes of a description that was changed are not deleted" hurt " is damaged"
+rm "$states/hurt/manifest.deleting"
+echo "{" >"$description"
+check "nor is one that is no JSON, without a manifest" hurt ": damaged" --hosts a,b
+sed 's/"version": 1/"version": 2/' "$scratch/whole" >"$description"
+check "nor one of a later version" hurt ": version 2" --hosts a,b
+ln -sf description.json "$description"
+check "nor one that cannot be reached" hurt ": Too many levels" --hosts a,b
+rm "$description"
+check "one that is gone is" exits 0 cluster delete hurt --hosts a,b
+check "nothing is left of it" nothing_of hurt
 
 # What is not to be saved, or is another's
 qmp a a1 migrate-set-parameters max-bandwidth=1000 >/dev/null

@@ -12,7 +12,7 @@ fi
 ip tuntap add t0 mode tap || skip_all "needs taps"
 id nobody daemon >/dev/null || skip_all "needs users"
 
-plan 80
+plan 84
 states=$scratch/states
 host_up h
 boot_disk echo
@@ -212,6 +212,16 @@ mkdir -p "$root/dev"
 mknod "$root/dev/kvm" c 1 3 && chmod 600 "$root/dev/kvm"
 sed -i '/^accel=/d' "$root/etc/lparkit/g.lpar"
 check "a /dev/kvm for root alone" says 1 "chgrp kvm /dev/kvm" on h start g
+
+# What was defined by other means is defined so again
+describe h by-hand "binary=/bin/false"
+on h create by-hand memory 32M cpus 1 owner daemon >/dev/null
+as_defined=$(on h -j show by-hand)
+check "a start that fails" says 5 "everything is as it was" on h start by-hand
+check "has changed nothing of its LPAR" same "$(on h -j show by-hand)" "$as_defined"
+describe h by-hand user=daemon
+check "one that fails before its LPAR is active" says 1 "user=daemon is that of LPAR" on h start by-hand
+check "has changed nothing of it, either" same "$(on h -j show by-hand)" "$as_defined"
 
 # owner= alone: what a later line does not say, it does not keep from an earlier one
 describe h owned
