@@ -45,8 +45,21 @@ struct qemu_files {
 	int *nic;
 };
 
+const char *qemu_binary(const struct lpar_config *config);
 char **qemu_command(const struct lpar_config *config, const struct qemu_files *files,
 		    bool incoming);
+
+/* qemu_kind.c: which QEMU it is */
+struct qemu_kind {
+	char *binary;
+	char version[32];
+	char *machines; /* as it lists them */
+};
+
+int qemu_kind_read(struct qemu_kind *kind, const char *binary);
+void qemu_kind_free(struct qemu_kind *kind);
+bool qemu_kind_has(const struct qemu_kind *kind, const char *machine);
+bool qemu_is_older(const char *version, const char *than);
 
 /* place.c: where QEMU may write */
 void place_clear(const char *name);
