@@ -332,6 +332,19 @@ void guest_show_log(const char *name)
 			err("%s: %s", path, line);
 }
 
+/* The same in one line, of which there is room for the end. */
+void guest_last_words(const char *name, char *buf, size_t size)
+{
+	char path[PATH_MAX], *at;
+	ssize_t len = read_log(run_path(path, sizeof(path), name, "qemu.log"), buf, size - 1);
+
+	while (len > 0 && buf[len - 1] == '\n')
+		len--;
+	buf[len > 0 ? len : 0] = 0;
+	for (at = buf; (at = strchr(at, '\n')); at++)
+		*at = ';';
+}
+
 /* Ready is who answers on QMP. */
 static int wait_ready(struct launch *launch, uint64_t timeout_ns)
 {

@@ -16,6 +16,7 @@ int guest_locked(const char *name, int (*act)(const struct lpar *lpar, void *dat
 int guest_find_process(const struct lpar *lpar, struct process *process);
 int guest_stop(const struct lpar *lpar, uint64_t timeout_ns); /* exit code */
 void guest_show_log(const char *name);
+void guest_last_words(const char *name, char *buf, size_t size);
 
 /* pin.c: vCPUs on CPUs of their own */
 int pin_guest(const struct lpar *lpar, const struct pin_config *config); /* exit code */

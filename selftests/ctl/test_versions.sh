@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# A saved guest on a host whose QEMU cannot be that guest: restore says so before any guest ends.
+# A saved guest on a host whose QEMU cannot be that guest: restore says so before any guest ends,
+# or, where only the saved state tells, leaves nothing behind.
 # vm: none timeout=120
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 19
+plan 22
 states=$scratch/states
 qemu=$scratch/qemu
 
@@ -29,7 +30,9 @@ cat >"$qemu" <<-EOT
 	[ "\$1" != --version ] || touch "$qemu.asked"
 	[ "\$1" != --version ] || [ ! -e "$qemu.version" ] || exec cat "$qemu.version"
 	[ "\$1 \$2" != "-machine help" ] || [ ! -e "$qemu.machines" ] || exec cat "$qemu.machines"
-	exec qemu-system-x86_64 "\$@"
+	device=virtio-balloon-pci
+	[ ! -e "$qemu.other" ] || device=virtio-rng-pci
+	exec qemu-system-x86_64 "\$@" -device \$device,addr=0x1c
 EOT
 chmod +x "$qemu"
 version=$("$qemu" --version | sed -n 's/.* version \([0-9.]*\).*/\1/p')
@@ -68,6 +71,12 @@ check "what is saved is whole" exits 0 cluster verify one
 mv "$qemu.gone" "$qemu"
 check "what is saved is whole" exits 0 cluster verify one
 check "to say so, nothing of it is run" test ! -e "$qemu.asked"
+touch "$qemu.other"
+check "one with another device ends, and says why" \
+	says 1 "guest g: loading: QEMU has ended: .*virtio-balloon" cluster restore one
+check "the LPAR is given back" same "$(cat "$scratch/h/kernel/g/state")" 0
+check "nothing else is left" only_log h g
+rm "$qemu.other"
 check "restore" exits 0 cluster restore one
 check "QEMU was asked" test -e "$qemu.asked"
 check "the guest runs" same "$(status h g)" running
