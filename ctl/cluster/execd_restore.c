@@ -82,7 +82,21 @@ static struct json_object *load_description(const char *dir, const char *digest)
 	return json;
 }
 
-/* A guest that somebody else has started is not for us to end, and would be in the way. */
+/* What other lparctls do to it now, or a migration, is said. */
+static int try_lock(const char *name)
+{
+	int lock = lpar_lock(name);
+
+	if (lock < 0)
+		return -EBUSY;
+	close(lock);
+	return 0;
+}
+
+/*
+ * A guest that somebody else has started is not for us to end, and would be in the way. Nor can
+ * one be ended that is in use; found later, it would be when others have ended.
+ */
 static int check_replaceable(const struct session *session)
 {
 	struct lpar lpar;
@@ -97,6 +111,8 @@ static int check_replaceable(const struct session *session)
 			ret = -EBUSY;
 		}
 		lpar_free(&lpar);
+		if (!ret)
+			ret = try_lock(session->guest[i].name);
 	}
 	return ret;
 }
@@ -116,7 +132,7 @@ static int check_kind(const struct guest *guest, const struct qemu_kind *kind)
 	return -EPROTO;
 }
 
-/* Which QEMU is to be the guest; *kind may have been read of the same one. */
+/* Which QEMU is to be the guest, and with which netdevs; *kind may have been read of the same one. */
 static int read_kind(const struct session *session, const struct guest *guest,
 		     struct qemu_kind *kind)
 {
@@ -124,6 +140,8 @@ static int read_kind(const struct session *session, const struct guest *guest,
 	struct lpar_config config = { 0 };
 	int ret = config_load(&config, file, guest->name);
 
+	if (!ret)
+		ret = guest_check_netdevs(&config);
 	if (!ret && (!kind->binary || strcmp(kind->binary, qemu_binary(&config)))) {
 		qemu_kind_free(kind);
 		ret = qemu_kind_read(kind, qemu_binary(&config));

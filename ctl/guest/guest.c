@@ -88,7 +88,7 @@ static int wait_left(const char *name, pid_t pid)
 }
 
 /* QEMU would make one, which is down and in no bridge, and nobody would hear of it. */
-static int nics_check(const struct lpar_config *config)
+int guest_check_netdevs(const struct lpar_config *config)
 {
 	size_t i;
 
@@ -534,7 +534,7 @@ int start_verb(struct args *args)
 		err("LPAR %s: a guest needs memory= in %s", launch.name, launch.config.file);
 		goto out;
 	}
-	if (nics_complete(&launch.config) || nics_check(&launch.config) ||
+	if (nics_complete(&launch.config) || guest_check_netdevs(&launch.config) ||
 	    disks_check(&launch.config))
 		goto out;
 	/* Requests to the kernel are finished first: their result is needed to undo them. */

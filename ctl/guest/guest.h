@@ -15,6 +15,7 @@ int guest_locked(const char *name, int (*act)(const struct lpar *lpar, void *dat
 		 void *data); /* exit code */
 int guest_find_process(const struct lpar *lpar, struct process *process);
 int guest_stop(const struct lpar *lpar, uint64_t timeout_ns); /* exit code */
+int guest_check_netdevs(const struct lpar_config *config);
 void guest_show_log(const char *name);
 void guest_last_words(const char *name, char *buf, size_t size);
 

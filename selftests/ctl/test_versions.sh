@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# A saved guest on a host whose QEMU cannot be that guest: restore says so before any guest ends,
-# or, where only the saved state tells, leaves nothing behind.
+# A saved guest on a host whose QEMU cannot be that guest, or where it is in use: restore says so
+# before any guest ends, or, where only the saved state tells, leaves nothing behind.
 # vm: none timeout=120
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 22
+plan 27
 states=$scratch/states
 qemu=$scratch/qemu
+moves=$scratch/h/root/var/lib/lparkit/migrate
 
 cluster() {
 	lparctl cluster "$1" --dir "$states" --via "$scratch/via" "${@:2}"
@@ -63,6 +64,19 @@ check "the guest still runs" untouched
 echo "${machine}1 Longer" >"$qemu.machines"
 check "nor is one by a part of a name" says 5 "guest g: it is a $machine" cluster restore one
 rm "$qemu.machines" "$qemu.asked"
+
+mkdir -p "$moves"
+echo '{"version": 1, "id": "0123456789abcdef", "name": "g"}' >"$moves/g.json"
+check "a guest that migrates" says 5 "its guest migrates" cluster restore one
+check "it still runs" untouched
+check "what is saved is whole" exits 0 cluster verify one
+rm "$moves/g.json"
+(
+	flock 9
+	says 5 "another lparctl starts, stops or saves it" cluster restore one
+) 9<"$(run_of h g)/lock"
+check "one that another lparctl has" same $? 0
+check "it still runs" untouched
 
 mv "$qemu" "$qemu.gone"
 check "none at all" says 5 "$qemu: No such file" cluster restore one
