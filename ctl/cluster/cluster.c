@@ -465,6 +465,58 @@ static void forget_stops(const struct cluster *cluster)
 		json_object_object_del(json_at(hosts, i), "stop");
 }
 
+static bool is_among(struct json_object *names, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < json_count(names); i++)
+		if (!strcmp(json_text_at(names, i), name))
+			return true;
+	return false;
+}
+
+/* Those of a host that it says are there, though all was to be undone; true if any is. */
+static bool tell_running(struct cluster *cluster, size_t i)
+{
+	struct json_object *hosts = json_object_object_get(cluster->manifest, "hosts");
+	struct json_object *guests = cluster_saved_guests(json_at(hosts, i));
+	const struct channel *channel = &cluster->channels.channel[i];
+	struct json_object *running = json_object_object_get(channel->answer, "running");
+	char *names = xstrdup(""), *more;
+	bool any;
+	size_t j;
+
+	for (j = 0; j < json_count(guests); j++) {
+		const char *name = json_text(json_at(guests, j), "name");
+
+		if (!name_is_valid(name) || !is_among(running, name))
+			continue;
+		more = xprintf("%s%s%s", names, *names ? ", " : "", name);
+		free(names);
+		names = more;
+	}
+	any = *names;
+	if (any)
+		err("host %s: its guests %s are there, those of other hosts may not be: restore again, or stop them",
+		    channel->host, names);
+	free(names);
+	return any;
+}
+
+/* What has come of the guests is for their hosts to say. */
+static int not_restored(struct cluster *cluster, int ret)
+{
+	bool any = false;
+	size_t i;
+
+	give_up(cluster, ret, "");
+	for (i = 0; i < cluster->channels.n; i++)
+		any |= tell_running(cluster, i);
+	err("%s is not restored%s: its state is whole, try again", cluster->name,
+	    any ? "" : ", and the guests that ran are gone");
+	return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
+}
+
 static int restore(struct cluster *cluster)
 {
 	int ret = synchronise_hosts(cluster);
@@ -476,12 +528,8 @@ static int restore(struct cluster *cluster)
 	if (ret)
 		return give_up(cluster, ret, "");
 	ret = load_guests(cluster);
-	if (ret) {
-		give_up(cluster, ret, "");
-		err("%s is not restored, and the guests that ran are gone: its state is whole, try again",
-		    cluster->name);
-		return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
-	}
+	if (ret)
+		return not_restored(cluster, ret);
 	end_progress(cluster);
 	forget_stops(cluster);
 	cluster_report(cluster, "resume", "restored");

@@ -135,6 +135,7 @@ struct guest {
 	struct session *session;
 	char name[LPAR_NAME_MAX + 1];
 	pid_t pid; /* of its QEMU as long as that is there; 0 = none that is ours to touch */
+	bool ended; /* its QEMU has, by itself, and its LPAR is still to be given back */
 	char *monitor; /* its QMP socket, when it was not started by lparctl; else NULL */
 	struct process process; /* the QEMU that the operation is about, once that is known */
 	int lock; /* of its LPAR: no other lparctl starts, stops or talks to it; -1 = not held */
@@ -162,7 +163,7 @@ struct guest {
 	uint64_t halted_ns; /* CLOCK_REALTIME at which QEMU stopped it, or had it go on */
 	uint64_t step_ns; /* that the last step took */
 	int ret; /* of a step that runs in a thread */
-	char why[256];
+	char why[512];
 };
 
 /* Gates that wait for a cut stay closed that much longer, in case it does not come. */

@@ -153,6 +153,23 @@ static void note_unwanted(struct session *session, struct json_object *request)
 	snprintf(session->unwanted, sizeof(session->unwanted), "%s", json_text(request, "remove"));
 }
 
+static int add_running(const struct lpar *lpar, void *data)
+{
+	if (lpar_guest_pid(lpar))
+		json_object_array_add(data, json_object_new_string(lpar->name));
+	return 0;
+}
+
+/* Of what was undone: the guests that are there now. One that went on has no way back. */
+static struct json_object *running(void)
+{
+	struct json_object *names = json_object_new_array();
+
+	/* What is not known is not told. */
+	lpar_for_each(add_running, names);
+	return names;
+}
+
 static int hello(struct session *session, struct json_object *request, struct json_object **result)
 {
 	struct utsname uts;
@@ -175,6 +192,7 @@ static int hello(struct session *session, struct json_object *request, struct js
 	note_unwanted(session, request);
 	ret = session_recover(session);
 	session->unwanted[0] = 0;
+	json_object_object_add(*result, "running", running());
 	return ret;
 }
 
@@ -191,10 +209,14 @@ static int clock_request(struct session *session, struct json_object *request,
 static int abort_request(struct session *session, struct json_object *request,
 			 struct json_object **result)
 {
-	(void)result;
+	int ret;
+
 	describe_undo();
 	note_unwanted(session, request);
-	return session_abort(session);
+	ret = session_abort(session);
+	*result = json_object_new_object();
+	json_object_object_add(*result, "running", running());
+	return ret;
 }
 
 /* --- dispatch --- */

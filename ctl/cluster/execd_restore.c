@@ -34,6 +34,8 @@ static int add_guests(struct session *session, struct json_object *description)
 		snprintf(guest->digest, sizeof(guest->digest), "%s",
 			 json_text(json, "state_sha256"));
 		guest->size = json_number(json, "state_bytes");
+		snprintf(guest->qemu, sizeof(guest->qemu), "%s", json_text(json, "qemu"));
+		snprintf(guest->machine, sizeof(guest->machine), "%s", json_text(json, "machine"));
 		/* What was saved before that was known did. */
 		guest->ran = !json_object_object_get_ex(json, "ran", &ran) ||
 			     json_object_get_boolean(ran);
@@ -76,7 +78,21 @@ static struct json_object *load_description(const char *dir, const char *digest)
 	return json;
 }
 
-/* A guest that somebody else has started is not for us to end, and would be in the way. */
+/* What other lparctls do to it now, or a migration, is said. */
+static int try_lock(const char *name)
+{
+	int lock = lpar_lock(name);
+
+	if (lock < 0)
+		return -EBUSY;
+	close(lock);
+	return 0;
+}
+
+/*
+ * A guest that somebody else has started is not for us to end, and would be in the way. Nor can
+ * one be ended that is in use; found later, it would be when others have ended.
+ */
 static int check_replaceable(const struct session *session)
 {
 	struct lpar lpar;
@@ -91,7 +107,60 @@ static int check_replaceable(const struct session *session)
 			ret = -EBUSY;
 		}
 		lpar_free(&lpar);
+		if (!ret)
+			ret = try_lock(session->guest[i].name);
 	}
+	return ret;
+}
+
+/* What was saved before these were known says neither. */
+static int check_kind(const struct guest *guest, const struct qemu_kind *kind)
+{
+	if (qemu_is_older(kind->version, guest->qemu)) {
+		err("guest %s: it was saved by QEMU %s, and %s here is %s, which may not understand that: update it",
+		    guest->name, guest->qemu, kind->binary, kind->version);
+		return -EPROTO;
+	}
+	if (!*guest->machine || qemu_kind_has(kind, guest->machine))
+		return 0;
+	err("guest %s: it is a %s, and %s here, QEMU %s, is none: restore it by a QEMU that is, see '%s -machine help'",
+	    guest->name, guest->machine, kind->binary, kind->version, kind->binary);
+	return -EPROTO;
+}
+
+/* Which QEMU is to be the guest, and with which netdevs; *kind may have been read of the same one. */
+static int read_kind(const struct session *session, const struct guest *guest,
+		     struct qemu_kind *kind)
+{
+	char *name = xprintf("%s.lpar", guest->name), *file = session_file(session, name);
+	struct lpar_config config = { 0 };
+	int ret = config_load(&config, file, guest->name);
+
+	if (!ret)
+		ret = guest_check_netdevs(&config);
+	if (!ret && (!kind->binary || strcmp(kind->binary, qemu_binary(&config)))) {
+		qemu_kind_free(kind);
+		ret = qemu_kind_read(kind, qemu_binary(&config));
+	}
+	config_free(&config);
+	free(file);
+	free(name);
+	return ret;
+}
+
+/* Found later, it would be when those that ran are gone. Their QEMUs are run: not by verify. */
+static int check_kinds(const struct session *session)
+{
+	struct qemu_kind kind = { 0 };
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < session->n_guests; i++) {
+		ret = read_kind(session, &session->guest[i], &kind);
+		if (!ret)
+			ret = check_kind(&session->guest[i], &kind);
+	}
+	qemu_kind_free(&kind);
 	return ret;
 }
 
@@ -114,6 +183,8 @@ int restore_check(struct session *session, struct json_object *request, struct j
 		ret = check_volumes(session);
 	if (!ret && json_flag(request, "replaces"))
 		ret = check_replaceable(session);
+	if (!ret && json_flag(request, "replaces"))
+		ret = check_kinds(session);
 	/* The long one last; many CPUs find the digests of many guests' states at once. */
 	if (!ret)
 		ret = session_each(session, migrate_check, STAGE_HIDDEN, "verifying");

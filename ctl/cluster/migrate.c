@@ -17,6 +17,8 @@
 #define POLL_MS 100
 /* From the end of the stream until QEMU says so. */
 #define SETTLE_NS (30 * NSEC_PER_SEC)
+/* For a QEMU to end that has closed its end of the pipe. */
+#define END_MS 1000
 /* QEMU's default of 128 MiB/s is for links that others use too. */
 #define BANDWIDTH INT64_MAX
 
@@ -224,6 +226,20 @@ int migrate_check(struct guest *guest)
 	return ret;
 }
 
+/* A QEMU that does not take a stream says why, and ends. */
+static void note_last_words(struct guest *guest)
+{
+	struct pollfd pfd = { .fd = process_open(&guest->process), .events = POLLIN };
+	char words[sizeof(guest->why) - 32];
+
+	if (pfd.fd == -ESRCH || (pfd.fd >= 0 && poll(&pfd, 1, END_MS) == 1)) {
+		guest_last_words(guest->name, words, sizeof(words));
+		snprintf(guest->why, sizeof(guest->why), "QEMU has ended: %s", words);
+	}
+	if (pfd.fd >= 0)
+		close(pfd.fd);
+}
+
 /* And back, to a QEMU that waits for it. */
 int migrate_in(struct guest *guest)
 {
@@ -241,6 +257,8 @@ int migrate_in(struct guest *guest)
 	}
 	if (!ret)
 		ret = settle(guest);
+	if (ret && ret != -ECANCELED && ret != -EBADMSG)
+		note_last_words(guest);
 	free(path);
 	return ret;
 }

@@ -149,7 +149,7 @@ static int check_versions(struct guest *guest, struct json_object *request)
 
 	if (ret)
 		return ret;
-	if (strverscmp(guest->qemu, json_text(request, "qemu")) < 0) {
+	if (qemu_is_older(guest->qemu, json_text(request, "qemu"))) {
 		err("guest %s: QEMU %s here is older than QEMU %.32s at the source", guest->name,
 		    guest->qemu, json_text(request, "qemu"));
 		return -EPROTO;

@@ -22,6 +22,8 @@
 /* Between looks at the caller while threads work. */
 #define IDLE_MS 50
 #define LOCK_TIMEOUT_NS (30 * (uint64_t)NSEC_PER_SEC)
+/* For guests to be started by children of a process that was killed. */
+#define START_NS (10 * (uint64_t)NSEC_PER_SEC)
 
 static const char *const kind_names[] = {
 	[SESSION_NONE] = "none",   [SESSION_SAVE] = "save",   [SESSION_RESTORE] = "restore",
@@ -705,6 +707,40 @@ int session_discard(struct session *session)
 	return ret;
 }
 
+static int await_start(struct guest *guest, uint64_t deadline_ns)
+{
+	int lock;
+
+	while ((lock = lpar_try_lock(guest->name)) == -EWOULDBLOCK &&
+	       now_ns(CLOCK_MONOTONIC) < deadline_ns)
+		sleep_ms(50);
+	if (lock == -EWOULDBLOCK) {
+		err("LPAR %s: it is being started still: run 'lparctl cluster recover' on this host later",
+		    guest->name);
+		return -EBUSY;
+	}
+	if (lock >= 0)
+		close(lock);
+	guest_look(guest);
+	guest_find_netdevs(guest);
+	return 0;
+}
+
+/* Whom a killed process was starting may be there only later, and then on no record. */
+static int await_starts(struct session *session)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + START_NS;
+	size_t i;
+	int ret = 0;
+
+	if (session->kind != SESSION_RESTORE && session->kind != SESSION_ENTER)
+		return 0;
+	for (i = 0; !ret && i < session->n_guests; i++)
+		if (!session->guest[i].process.start && name_is_valid(session->guest[i].name))
+			ret = await_start(&session->guest[i], deadline_ns);
+	return ret;
+}
+
 /* Undo what a killed process has left behind on this host, if anything. */
 int session_recover(struct session *session)
 {
@@ -726,5 +762,9 @@ int session_recover(struct session *session)
 	}
 	session_restore(session, json);
 	json_object_put(json);
-	return session_undo(session);
+	ret = await_starts(session);
+	if (!ret)
+		return session_undo(session);
+	clear_session(session);
+	return ret;
 }

@@ -109,16 +109,29 @@ static bool is_marked(const struct guest *guest)
 	       *session->id && process_has_variable(guest->pid, SESSION_VARIABLE, session->id);
 }
 
+/* Nobody else has taken it since its QEMU was there. */
+static bool is_deserted(const char *name)
+{
+	struct lpar lpar;
+	bool deserted = !lpar_get(name, &lpar) && lpar_is_fenced(&lpar) && !lpar.n_members;
+
+	lpar_free(&lpar);
+	return deserted;
+}
+
 /*
  * Is the guest there that the operation is about? One that has been started under its
  * name since, by somebody else, is none of ours.
  */
 void guest_look(struct guest *guest)
 {
-	if (guest->process.start)
+	guest->ended = false;
+	if (guest->process.start) {
 		guest->pid = process_lives(&guest->process) ? guest->process.pid : 0;
-	else if (guest_find(guest) || !is_marked(guest))
+		guest->ended = !guest->pid && is_deserted(guest->name);
+	} else if (guest_find(guest) || !is_marked(guest)) {
 		guest->pid = 0;
+	}
 }
 
 int guest_lock(struct guest *guest)
@@ -458,14 +471,14 @@ int guest_give_back(struct guest *guest)
 	return guest_run_lparctl(guest, words);
 }
 
-/* Its QEMU ends, and its LPAR is given back. */
+/* Its QEMU ends, if it has not, and its LPAR is given back. */
 int guest_end(struct guest *guest)
 {
-	if (!guest->pid)
+	if (!guest->pid && !guest->ended)
 		return 0;
 	guest_disconnect(guest);
 	guest_unlock(guest);
-	if (guest->monitor && end_process(&guest->process)) {
+	if (guest->pid && guest->monitor && end_process(&guest->process)) {
 		snprintf(guest->why, sizeof(guest->why), "QEMU, pid %d, does not go", guest->pid);
 		return -ETIMEDOUT;
 	}

@@ -92,7 +92,7 @@ static int wait_left(const char *name, pid_t pid)
 }
 
 /* QEMU would make one, which is down and in no bridge, and nobody would hear of it. */
-static int nics_check(const struct lpar_config *config)
+int guest_check_netdevs(const struct lpar_config *config)
 {
 	size_t i;
 
@@ -375,6 +375,19 @@ void guest_show_log(const char *name)
 			err("%s: %s", path, line);
 }
 
+/* The same in one line, of which there is room for the end. */
+void guest_last_words(const char *name, char *buf, size_t size)
+{
+	char path[PATH_MAX], *at;
+	ssize_t len = read_log(run_path(path, sizeof(path), name, "qemu.log"), buf, size - 1);
+
+	while (len > 0 && buf[len - 1] == '\n')
+		len--;
+	buf[len > 0 ? len : 0] = 0;
+	for (at = buf; (at = strchr(at, '\n')); at++)
+		*at = ';';
+}
+
 /* Ready is who answers on QMP. */
 static int wait_ready(struct launch *launch, uint64_t timeout_ns)
 {
@@ -566,7 +579,7 @@ int start_verb(struct args *args)
 		err("LPAR %s: a guest needs memory= in %s", launch.name, launch.config.file);
 		goto out;
 	}
-	if (nics_complete(&launch.config) || nics_check(&launch.config) ||
+	if (nics_complete(&launch.config) || guest_check_netdevs(&launch.config) ||
 	    disks_check(&launch.config))
 		goto out;
 	/* Requests to the kernel are finished first: their result is needed to undo them. */

@@ -15,7 +15,9 @@ int guest_locked(const char *name, int (*act)(const struct lpar *lpar, void *dat
 		 void *data); /* exit code */
 int guest_find_process(const struct lpar *lpar, struct process *process);
 int guest_stop(const struct lpar *lpar, uint64_t timeout_ns); /* exit code */
+int guest_check_netdevs(const struct lpar_config *config);
 void guest_show_log(const char *name);
+void guest_last_words(const char *name, char *buf, size_t size);
 
 /* pin.c: vCPUs on CPUs of their own */
 int pin_guest(const struct lpar *lpar, const struct pin_config *config); /* exit code */
@@ -45,8 +47,21 @@ struct qemu_files {
 	int *nic;
 };
 
+const char *qemu_binary(const struct lpar_config *config);
 char **qemu_command(const struct lpar_config *config, const struct qemu_files *files,
 		    bool incoming);
+
+/* qemu_kind.c: which QEMU it is */
+struct qemu_kind {
+	char *binary;
+	char version[32];
+	char *machines; /* as it lists them */
+};
+
+int qemu_kind_read(struct qemu_kind *kind, const char *binary);
+void qemu_kind_free(struct qemu_kind *kind);
+bool qemu_kind_has(const struct qemu_kind *kind, const char *machine);
+bool qemu_is_older(const char *version, const char *than);
 
 /* place.c: where QEMU may write */
 void place_clear(const char *name);

@@ -206,6 +206,11 @@ static void add_sandbox(struct words *words)
 		   "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 }
 
+const char *qemu_binary(const struct lpar_config *config)
+{
+	return or_default(config->guest.binary, "qemu-system-x86_64");
+}
+
 /*
  * An argv for execvp(). With files QEMU is a user of its own. Incoming: it waits for a migration,
  * and then stays paused.
@@ -216,7 +221,7 @@ char **qemu_command(const struct lpar_config *config, const struct qemu_files *f
 	char path[PATH_MAX];
 	size_t i;
 
-	add(&words, or_default(config->guest.binary, "qemu-system-x86_64"));
+	add(&words, qemu_binary(config));
 	add_machine(&words, config);
 	if (files)
 		add_sandbox(&words);

@@ -186,6 +186,9 @@ int process_open(const struct process *process);
 const char *boot_id(char *buf, size_t size);
 bool process_has_variable(pid_t pid, const char *name, const char *value);
 
+/* command.c: other programs */
+int command_output(char *const words[], char *buf, size_t size, unsigned int timeout_ms);
+
 /* output.c: tables and JSON */
 void table_row(const char *const *cell, size_t n);
 void table_print(void);

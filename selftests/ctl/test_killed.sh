@@ -11,7 +11,7 @@ fi
 . "$(dirname "$0")/played.sh"
 [ -n "$IN_NAMESPACE" ] || skip_all "needs taps, and so root"
 
-plan 6
+plan 13
 states=$scratch/states
 kernel=$scratch/a/kernel
 
@@ -79,6 +79,12 @@ restores() {
 	done
 }
 
+# Interrupt 1 of a host is a pipe: whoever starts a guest waits for what it says.
+starting() {
+	[ "$(cat "$scratch/b/kernel/b1/state")" != 0 ] &&
+		pgrep -f "^lparctl --root $scratch/b/root start b1" >/dev/null
+}
+
 host_up a
 ip tuntap add ta mode tap
 ip link set ta up
@@ -90,3 +96,29 @@ check "they were many" test "$rounds" -gt 8
 check "killed after each thing that a restore asks for" restores
 check "they were many" test "$rounds" -gt 8
 check "the guest runs" same "$(status a a1)" running
+
+# Killed as it starts a guest, whose QEMU comes only later
+host_up b
+irqs=$scratch/b/root/proc/irq/1
+mkdir -p "$irqs" "$scratch/b/root/sys/devices/system/cpu"
+echo 0-3 >"$scratch/b/root/sys/devices/system/cpu/online"
+describe b b1
+sed -i 's/^memory=/cpus=2-3\nmemory=/' "$scratch/b/root/etc/lparkit/b1.lpar"
+on b start b1 >/dev/null || bail "no guest"
+check "saved" exits 0 cluster save other --hosts b
+mkfifo "$irqs/smp_affinity_list"
+start cluster restore other 2>"$scratch/err"
+caller=$pid
+check "its guest is being started" wait_until 30 starting
+pkill -9 -f "root $scratch/b/root execd"
+wait "$caller"
+check "restore fails" test $? = 1
+check "and says what is left" grep -q "b1: it is being started still" "$scratch/err"
+exec 8<>"$irqs/smp_affinity_list"
+echo 0-3 >&8
+rm "$irqs/smp_affinity_list"
+echo 0-3 >"$irqs/smp_affinity_list"
+exec 8>&-
+check "the guest has come" wait_until 30 test -S "$(run_of b b1)/lparctl.sock"
+check "recover" exits 0 on b cluster recover
+check "ends it, and its LPAR is given back" same "$(cat "$scratch/b/kernel/b1/state")" 0

@@ -11,7 +11,7 @@ fi
 . "$(dirname "$0")/played.sh"
 [ -n "$IN_NAMESPACE" ] || skip_all "needs taps, and so root"
 
-plan 31
+plan 34
 states=$scratch/states
 kernel=$scratch/a/kernel
 
@@ -125,6 +125,14 @@ check "is not saved" says 5 "a1: it has a tap of another network namespace" clus
 check "who has its name here is not touched" same "$(asked)" ""
 
 # Whom a tap is open to
+ip tuntap add to mode tap user root
+on a stop a1 --timeout 0 >/dev/null
+describe a a1 "net=to,mac=02:00:00:00:00:01"
+on a start a1 >/dev/null
+check "save" exits 0 cluster save seven --hosts a --continue
+ip link del to
+check "restore where its tap is not" says 5 "net to: no such netdev" cluster restore seven
+check "the guest still runs" same "$(status a a1)" running
 ip tuntap add to mode tap user root
 printf '%s\n' "[lpar]" "memory=16M" "[guest]" "net=tb" "net=to" >"$scratch/t.lpar"
 check "check tells of a tap without an owner" says 0 "^t: net tb: a tap without an owner" lparctl check "$scratch/t.lpar"

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 103
+plan 108
 states=$scratch/states
 bandwidth=1000000
 
@@ -55,8 +55,22 @@ check "the guests are gone" same "$(cat "$scratch"/*/root/run/lparkit/*/qemu.pid
 check "restore" exits 0 cluster restore two
 check "what ran runs, what was paused stands" are running paused running
 check "all is at rest" at_rest
+# One host fails when another one's guests go on already.
+cat >"$scratch/mixed" <<-EOT
+	#!/bin/bash
+	[ "\$1" != b ] || exec "$here/odd-host" fails resume "\$@"
+	exec "$scratch/via" "\$@"
+EOT
+chmod +x "$scratch/mixed"
+via=$scratch/mixed
+check "a host that fails at the end" says 1 "host b: resume: no resume" cluster restore one
+check "the other's guests are named" grep -q "host a: its guests a1, a2 are there" "$scratch/err"
+check_fails "nobody says that they are gone" grep -q "are gone" "$scratch/err"
+check "and are there" are running paused running
+via=
 check "restore over those that run" exits 0 cluster restore one
 check "what ran runs, what was paused stands" are running paused running
+check "all is at rest" at_rest
 qmp a a1 migrate-set-parameters max-bandwidth=$bandwidth >/dev/null
 
 # fails_at OP SIGNAL: a save, of which host b's execd does not hear

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 83
+plan 86
 load lpar
 disk=$(disk 1)
 fake=$(readlink -f "$(dirname "$0")/fake-qemu")
@@ -95,6 +95,18 @@ mkfs.ext4 -q "$disk"
 mount "$disk" "$scratch/mnt"
 check "mounted disk" says 5 "^lparctl: LPAR \"*web\"*[: ]" lparctl start web
 umount "$scratch/mnt"
+check "nothing is left of it" nothing_left
+
+# Without room in /run nothing can be remembered of the interrupts.
+all_irqs() {
+	cat /proc/irq/*/smp_affinity_list | xargs
+}
+before=$(all_irqs)
+mount -t tmpfs -o size=64k none /run/lparkit
+dd if=/dev/zero of=/run/lparkit/full bs=1k 2>/dev/null
+check "/run is full" says 5 "No space left on device" lparctl start web
+check "all interrupts are where they were" same "$(all_irqs)" "$before"
+umount /run/lparkit
 check "nothing is left of it" nothing_left
 
 # Start

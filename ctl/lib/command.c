@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Other programs on this host: what they print.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/lib.h"
+
+/* Without an input; what it complains of goes where our own errors do. */
+static int spawn(char *const words[], int output, pid_t *pid)
+{
+	posix_spawn_file_actions_t actions;
+	int ret = posix_spawn_file_actions_init(&actions);
+
+	if (ret)
+		return -ret;
+	ret = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (!ret)
+		ret = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+	if (!ret)
+		ret = posix_spawnp(pid, words[0], &actions, NULL, words, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (ret)
+		err("%s: %s", words[0], strerror(ret));
+	return -ret;
+}
+
+/* All that comes until the end, as text. */
+static int read_all(int fd, char *buf, size_t size, uint64_t deadline_ns)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	size_t len = 0;
+	int64_t left;
+	int ready;
+	ssize_t got;
+
+	for (;;) {
+		left = deadline_ns - now_ns(CLOCK_MONOTONIC);
+		ready = left > 0 ? poll(&pfd, 1, left / NSEC_PER_MSEC + 1) : 0;
+		if (!ready)
+			return -ETIMEDOUT;
+		/* A signal: there may be nothing to read for ever. */
+		if (ready < 0)
+			continue;
+		got = read(fd, buf + len, size - 1 - len);
+		if (got < 0 && errno != EINTR)
+			return -errno;
+		if (!got)
+			break;
+		if (got > 0)
+			len += got;
+		if (len == size - 1)
+			return -EMSGSIZE;
+	}
+	buf[len] = 0;
+	return 0;
+}
+
+/*
+ * What a program prints, as text. -EIO: it has failed, and said itself what went wrong; -EMSGSIZE
+ * and -ETIMEDOUT: it was killed, as that was too much or too late. One that is not there is
+ * told of here.
+ */
+int command_output(char *const words[], char *buf, size_t size, unsigned int timeout_ms)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + timeout_ms * NSEC_PER_MSEC;
+	int ends[2], status, ret;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	ret = spawn(words, ends[1], &pid);
+	close(ends[1]);
+	if (ret) {
+		close(ends[0]);
+		return ret;
+	}
+	ret = read_all(ends[0], buf, size, deadline_ns);
+	close(ends[0]);
+	if (ret)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (!ret && (!WIFEXITED(status) || WEXITSTATUS(status)))
+		ret = -EIO;
+	return ret;
+}
