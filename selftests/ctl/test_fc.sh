@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# lparctl fc check: what it finds before an identity is to move, on hosts that are played.
+# lparctl fc check and recover: what is found before an identity is to move, and what becomes of
+# a move whose caller is gone, on hosts that are played.
 # vm: none timeout=120
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 34
+plan 66
 host_up a
 host_up b
 here=$scratch/a/kernel/fc\ web
@@ -36,6 +37,15 @@ identity() {
 # logged_in STATE HOST MATCHES [LINE]...: the original of web
 logged_in() {
 	printf '%s\n' "$1 $2 $3" "${@:4}" >"$here/original"
+}
+
+# numbers DIRECTORY OPERATION STEP STATE RESULT GOES_BACK: of an operation, as in the ABI
+numbers() {
+	echo "$2" >"$1/operation"
+	echo "$3" >"$1/step"
+	echo "$4" >"$1/state"
+	echo "$5" >"$1/result"
+	echo "$6" >"$1/goes_back"
 }
 
 # usual: as it is when it can move
@@ -151,3 +161,102 @@ if [ -b "$device" ]; then
 else
 	skip "no block device here"
 fi
+
+# recover: web has left for b, and its caller is gone
+receipt=0123456789abcdef
+moved() {
+	usual
+	rm -f "$scratch"/[ab]/kernel/log
+	numbers "$here" 3 6 2 0 0
+	echo "0 0 0" >"$here/original"
+	echo "2 4 1" >"$here/maintenance"
+	printf %s $receipt >"$here/receipt"
+	identity "$away"
+	printf %s $receipt >"$away/receipt"
+	rm "$scratch/a/root/sys/class/fc_host/host3"
+}
+
+# armed: b could be told of the switch-over any time
+armed() {
+	moved
+	numbers "$away" 4 11 2 0 0
+	echo "2 7 1" >"$away/original"
+	port b pci0000:00/host1/vport-1:0-0 host7 2001000000000001
+}
+
+recover() {
+	on a fc recover web --peer b --via "$scratch/via" "$@"
+}
+
+log() {
+	[ -e "$scratch/$1/kernel/log" ] || : >"$scratch/$1/kernel/log"
+	same "$(xargs <"$scratch/$1/kernel/log")" "$2"
+}
+
+# untouched: what was asked for changes nothing
+untouched() {
+	[ ! -e "$scratch/a/kernel/log" ] && [ ! -e "$scratch/b/kernel/log" ]
+}
+
+usual
+check "recover without a name" exits 2 on a fc recover
+check "nothing is under way" says 0 "nothing is under way" recover
+numbers "$here" 3 8 1 0 0
+check "what goes on by itself" says 0 "goes on by itself: o-login" recover
+numbers "$here" 3 3 2 0 0
+check "paths are the operator's" says 0 "paths to change over to the maintenance" recover
+numbers "$here" 3 14 2 0 1
+check "also on the way back" says 0 "paths to change over to the original" recover
+numbers "$here" 4 11 2 0 0
+check "a destination decides nothing" says 0 "recover it where it comes from" recover
+check "nothing was done" untouched
+
+moved
+check "a host has to be said" says 2 "--peer HOST" on a fc recover web
+numbers "$away" 4 0 0 1 0
+echo "2 7 1" >"$away/original"
+check "it lives there" says 0 "^web: lives at b" recover
+check "the source is told of the switch-over" log a "switched web"
+moved
+numbers "$away" 4 12 1 0 0
+echo "2 7 1" >"$away/original"
+check "its disks are just let go there" says 0 "^web: lives at b" recover
+moved
+numbers "$away" 4 0 0 1 0
+check "a former move proves nothing" says 1 "b has no receipt" recover
+check "and nothing is done for it" untouched
+armed
+rm -r "$scratch/b/root/sys/class/fc_host/host7"
+check "undecided, it goes back" says 0 "paths to change over to the original" recover
+check "there first" log b "abort web"
+check "then here, with the receipt" log a "abort web returned web"
+check "the original has left there" same "$(cat "$away/original")" "0 0 0"
+check "twice is once" says 0 "paths to change over to the original" recover
+armed
+check "the original may not be there by whatever" says 1 "is logged in there: host7" recover
+check "then it stays as it is here" log a ""
+armed
+numbers "$here" 3 13 2 0 1
+rm -r "$scratch/b/root/sys/class/fc_host/host7"
+check "one that goes back already is ended" says 0 "paths to change over to the original" recover
+check "with the receipt" log a "returned web"
+moved
+numbers "$here" 3 13 2 0 1
+numbers "$away" 4 0 0 1 0
+echo "2 7 1" >"$away/original"
+check "one that lives on both is nobody's to mend" says 1 "it lives at b, and this host goes back" recover
+check "and is left alone" untouched
+armed
+rm -r "$scratch/b/root/sys/class/fc_host/host7"
+printf %s fedcba9876543210 >"$away/receipt"
+check "a receipt for another token is none" exits 1 recover
+moved
+check "one that never began" says 1 "if it never had that" recover
+check "is left alone" untouched
+check "unless that is sure" says 0 "paths to change over to the original" recover --force
+check "without a receipt" log a "abort web forced web"
+moved
+check "a host that does not answer" says 1 "nobody but b knows" on a fc recover web --peer b --via false
+check "is not guessed at" untouched
+check "unless it is fenced" says 0 "paths to change over to the original" \
+	on a fc recover web --peer b --via false --force
