@@ -66,7 +66,7 @@ _lparctl_value() {
 	snap,send,--from)
 		dmsetup message "${COMP_WORDS[COMP_CWORD - 2]}" 0 list 2>/dev/null | cut -d ' ' -f 1 | grep -vx -e -
 		;;
-	*,--exact | *,--end | *,--discard-writes | *,--maintenance | *,--new | migrate,*,--check | migrate,*,--abandon | migrate,*,--source-gone) return 1 ;;
+	*,--exact | *,--end | *,--discard-writes | *,--maintenance | *,--new | fc,list,--all | migrate,*,--check | migrate,*,--abandon | migrate,*,--source-gone) return 1 ;;
 	throttle,attach,--count | throttle,set,--count | lpar,export,--all | lpar,import,--check) return 1 ;;
 	*,--lpar | throttle,*,--target) _lparctl_lpars ;;
 	*,--file | *,-f | *,--counter | *,--luns | lpar,*,disk) compgen -f -- "$cur" ;;
@@ -111,7 +111,7 @@ _lparctl_things() {
 	lpar,schedule,0) _lparctl_files ;;
 	lpar,schedule,1) echo start stop ;;
 	lpar,schedule,*) echo off ;;
-	lpar,define,*) echo disk= net= kernel= initrd= append= console= args= owner= pages= ;;
+	lpar,define,*) echo disk= net= kernel= initrd= append= console= args= owner= pages= fc-parent= ;;
 	lpar,member,0) echo add del ;;
 	lpar,stage,[1-9]*) echo number text progress transfer-rate dirty state ;;
 	lpar,list,* | pool,* | cut,* | cluster,save,*) ;;

@@ -139,7 +139,8 @@ static const struct verb throttle_verbs[] = {
 static const struct verb fc_verbs[] = {
 	{ "show", fc_show_verb, "[LPAR]...",
 	  "Operation, step and ports of identities; with names, also world wide names and paths." },
-	{ "list", fc_list_verb, "", "The adapters of this host, and how many ports they have room for." },
+	{ "list", fc_list_verb, "[--all]",
+	  "The adapters of this host, and how many ports they have room for; --all: virtual ports, too." },
 	{ "generate", fc_generate_verb, "LPAR [--new]",
 	  "Names for an LPAR that no adapter has, the same ones each time; --new: others." },
 	{ "define", fc_define_verb,
@@ -159,6 +160,11 @@ static const struct verb fc_verbs[] = {
 	  "LPAR io|gone|switched | confirm LPAR returned [--receipt RECEIPT] [--force]",
 	  "Say that what the move waits for was done; returned: --receipt or --force is needed." },
 	{ "abort", fc_abort_verb, "LPAR", "Go back to where the move began.", true },
+	{ "check", fc_check_verb, "LPAR [--peer HOST [--via COMMAND]]",
+	  "Find what would keep an identity from moving, to that host; nothing is changed." },
+	{ "recover", fc_recover_verb, "LPAR --peer HOST [--via COMMAND] [--force]",
+	  "End or undo a move from this host whose caller is gone; --force: that host is dead or fenced,\n"
+	  "or never had the token." },
 	{ "wait", fc_wait_verb, "LPAR STEP [--timeout TIME]",
 	  "Wait until the move waits in a step, or has ended (idle)." },
 	{ "monitor", fc_monitor_verb, "[--count N] [--timeout TIME]",

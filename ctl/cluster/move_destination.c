@@ -88,6 +88,10 @@ static int check_config(const char *path, struct json_object *request)
 	} else if (config.n_disks) {
 		err("LPAR %s: guests with disks cannot be moved yet", json_text(request, "name"));
 		ret = -EOPNOTSUPP;
+	} else if (config.guest.fc.parent) {
+		err("LPAR %s: fc-parent=: it would be logged in on two hosts",
+		    json_text(request, "name"));
+		ret = -EOPNOTSUPP;
 	}
 	config_free(&config);
 	return ret;

@@ -11,6 +11,8 @@
 _Static_assert((int)FCN_A_MAX <= NL_ATTRS_MAX, "nl_attrs() has room");
 extern struct nl_family nl_fcnpiv;
 
+struct lpar_config;
+
 /* fc.c: what the kernel says about an identity */
 int fc_show_verb(struct args *args);
 int fc_monitor_verb(struct args *args);
@@ -19,15 +21,15 @@ int fc_get(const char *lpar, struct json_object **identity);
 int fc_fail(const char *lpar, int error); /* exit code */
 struct json_object *fc_decode(const struct nlmsghdr *nlh);
 
-/* fc_name.c: world wide names, tokens, the hosts that have ports */
-int wwn_parse(const char *text, uint64_t *wwn);
-const char *wwn_format(char *buf, size_t size, uint64_t wwn);
+/* fc_name.c: tokens, the hosts that have ports */
 int token_parse(const char *text, uint8_t *token);
 const char *token_format(char *buf, size_t size, const uint8_t *token, size_t len);
 int fc_parent(const char *word, uint64_t *wwpn);
+struct json_object *fc_hosts(bool all);
+int64_t fc_room(struct json_object *host);
+struct json_object *fc_best_host(struct json_object *hosts);
+int fc_find_parent(uint64_t *wwpn);
 int fc_list_verb(struct args *args);
-
-/* fc_registry.c: names that this host has given to LPARs */
 int fc_generate_verb(struct args *args);
 
 /* fc_change.c: define, set, delete, login, logout, start, confirm, abort, wait */
@@ -40,5 +42,35 @@ int fc_start_verb(struct args *args);
 int fc_confirm_verb(struct args *args);
 int fc_abort_verb(struct args *args);
 int fc_wait_verb(struct args *args);
+int fc_wait(const char *lpar, const char *step); /* exit code */
+
+/* fc_peer.c: the other host of a move */
+struct fc_peer {
+	const char *host; /* NULL: there is none */
+	const char *via; /* NULL: ssh */
+};
+
+bool fc_peer_option(struct fc_peer *peer, struct args *args, int *ret);
+int fc_peer_run(const struct fc_peer *peer, const char *verb, const char *word);
+struct json_object *fc_peer_ask(const struct fc_peer *peer, const char *verb, const char *word);
+
+/* fc_check.c */
+int fc_check_verb(struct args *args);
+
+/* fc_recover.c */
+int fc_recover_verb(struct args *args);
+
+/* fc_guest.c: the port of an LPAR whose guest starts or has ended */
+
+/* What start has done, and a failure has to undo. */
+struct fc_launch {
+	bool defined;
+	bool noted;
+	bool logged_in;
+};
+
+int fc_guest_login(const struct lpar_config *config, struct fc_launch *launch); /* exit code */
+int fc_guest_undo(const char *lpar, const struct fc_launch *launch);
+int fc_guest_logout(const char *lpar); /* exit code */
 
 #endif /* FC_H */

@@ -262,11 +262,13 @@ int fc_delete_verb(struct args *args)
  * @lpar: of this LPAR
  * @step: "idle", or a step in which the operation waits
  * @end_ns: until then; 0 = for ever
+ * @interruptions: so often we had been told to end before
  */
 struct wait {
 	const char *lpar;
 	const char *step;
 	uint64_t end_ns;
+	unsigned int interruptions;
 };
 
 /* An operation that has ended went well, or went back. */
@@ -331,8 +333,23 @@ static int wait_for(const struct wait *wait, struct mnl_socket *sock)
 			return EXIT_TIMEOUT;
 		}
 		nl_receive(sock, pause_ms(wait), on_event, NULL);
+		if (interruptions() > wait->interruptions) {
+			err("LPAR %s: interrupted", wait->lpar);
+			return EXIT_FAILED;
+		}
 		ret = look(wait);
 	}
+	return ret;
+}
+
+/* As "fc wait", unless somebody who catches signals is told to end. Exit code. */
+int fc_wait(const char *lpar, const char *step)
+{
+	const struct wait wait = { .lpar = lpar, .step = step, .interruptions = interruptions() };
+	struct mnl_socket *sock = nl_subscribe(&nl_fcnpiv);
+	int ret = wait_for(&wait, sock);
+
+	mnl_socket_close(sock);
 	return ret;
 }
 

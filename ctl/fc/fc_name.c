@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * World wide names and tokens as text, and the fc_hosts of this host.
+ * Tokens as text, and the fc_hosts of this host.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -9,63 +9,11 @@
 #include <string.h>
 
 #include "fc/fc.h"
-
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-/* Bytes as hex digits, all of them, with or without colons between them. */
-static int parse_bytes(const char *text, uint8_t *bytes, size_t n)
-{
-	bool colons = strlen(text) == 3 * n - 1;
-	size_t i;
-
-	if (!colons && strlen(text) != 2 * n)
-		return -EINVAL;
-	for (i = 0; i < n; i++, text += 2) {
-		if (colons && i && *text++ != ':')
-			return -EINVAL;
-		if (hex_digit(text[0]) < 0 || hex_digit(text[1]) < 0)
-			return -EINVAL;
-		bytes[i] = hex_digit(text[0]) << 4 | hex_digit(text[1]);
-	}
-	return 0;
-}
-
-/* 20:01:00:00:00:00:00:01, 2001000000000001, or with 0x as in sysfs. */
-int wwn_parse(const char *text, uint64_t *wwn)
-{
-	uint8_t bytes[sizeof(*wwn)];
-	size_t i;
-
-	if (!strncmp(text, "0x", 2))
-		text += 2;
-	if (parse_bytes(text, bytes, sizeof(bytes)))
-		return -EINVAL;
-	*wwn = 0;
-	for (i = 0; i < sizeof(bytes); i++)
-		*wwn = *wwn << 8 | bytes[i];
-	return *wwn && *wwn != UINT64_MAX ? 0 : -EINVAL;
-}
-
-const char *wwn_format(char *buf, size_t size, uint64_t wwn)
-{
-	char *at = buf;
-	int i;
-
-	for (i = 7; i >= 0; i--)
-		at += snprintf(at, size - (at - buf), "%02x%s",
-			       (unsigned int)(wwn >> (8 * i) & 0xff), i ? ":" : "");
-	return buf;
-}
+#include "lpar/lpar.h"
 
 int token_parse(const char *text, uint8_t *token)
 {
-	return parse_bytes(text, token, FCNPIV_TOKEN_SIZE);
+	return parse_hex(text, token, FCNPIV_TOKEN_SIZE);
 }
 
 const char *token_format(char *buf, size_t size, const uint8_t *token, size_t len)
@@ -133,6 +81,7 @@ static void add_host(struct json_object *hosts, const char *host)
 	uint64_t wwpn;
 
 	json_put(json, "host", host);
+	json_put_flag(json, "virtual", is_virtual(host));
 	if (!read_wwpn(host, &wwpn))
 		json_put(json, "wwpn", wwn_format(text, sizeof(text), wwpn));
 	put_file(json, "state", host, "port_state");
@@ -144,16 +93,22 @@ static void add_host(struct json_object *hosts, const char *host)
 
 static int is_host(const struct dirent *entry)
 {
-	return !strncmp(entry->d_name, "host", 4) && !is_virtual(entry->d_name);
+	return !strncmp(entry->d_name, "host", 4);
 }
 
-static struct json_object *read_hosts(void)
+static int is_adapter(const struct dirent *entry)
+{
+	return is_host(entry) && !is_virtual(entry->d_name);
+}
+
+/* The adapters, or all ports, as "fc list" shows them. */
+struct json_object *fc_hosts(bool all)
 {
 	struct json_object *hosts = json_object_new_array();
 	struct dirent **entry;
 	char path[256];
-	int i, n = scandir(rooted(path, sizeof(path), "/sys/class/fc_host"), &entry, is_host,
-			   versionsort);
+	int i, n = scandir(rooted(path, sizeof(path), "/sys/class/fc_host"), &entry,
+			   all ? is_host : is_adapter, versionsort);
 
 	for (i = 0; i < n; i++) {
 		add_host(hosts, entry[i]->d_name);
@@ -164,17 +119,50 @@ static struct json_object *read_hosts(void)
 	return hosts;
 }
 
-/* list: adapters, and how many ports they have room for */
+/* For so many more ports, if it has a link. */
+int64_t fc_room(struct json_object *host)
+{
+	if (json_flag(host, "virtual") || strcmp(json_text(host, "state"), "Online"))
+		return 0;
+	return json_number(host, "npiv_max") - json_number(host, "npiv_in_use");
+}
+
+/* That which has room for most ports; NULL: none has. */
+struct json_object *fc_best_host(struct json_object *hosts)
+{
+	struct json_object *best = NULL, *host;
+	size_t i;
+
+	for (i = 0; i < json_count(hosts); i++) {
+		host = json_at(hosts, i);
+		if (fc_room(host) > (best ? fc_room(best) : 0))
+			best = host;
+	}
+	return best;
+}
+
+/* The adapter that has a link and room for most ports; -ENODEV: none has. */
+int fc_find_parent(uint64_t *wwpn)
+{
+	struct json_object *hosts = fc_hosts(false), *best = fc_best_host(hosts);
+	int ret = best ? wwn_parse(json_text(best, "wwpn"), wwpn) : -ENODEV;
+
+	json_object_put(hosts);
+	return ret;
+}
+
+/* list [--all]: adapters, and how many ports they have room for; also virtual ports */
 int fc_list_verb(struct args *args)
 {
 	static const char *const head[] = { "HOST",  "WWPN",	  "STATE",
 					    "SPEED", "NPIV USED", "NPIV MAX" };
+	bool all = next_flag(args, "--all");
 	struct json_object *hosts, *json;
 	size_t i;
 
 	if (args->argc)
 		return usage("'%s' is unknown to fc list", next_arg(args));
-	hosts = read_hosts();
+	hosts = fc_hosts(all);
 	if (options.json) {
 		json_print(hosts);
 		return EXIT_OK;
@@ -190,5 +178,46 @@ int fc_list_verb(struct args *args)
 	}
 	table_print();
 	json_object_put(hosts);
+	return EXIT_OK;
+}
+
+/* --- names for LPARs --- */
+
+static void print_names(const char *lpar, const uint64_t *wwn)
+{
+	static const char *const keys[] = { "wwnn", "wwpn", "wwpn_maintenance" };
+	static const char *const words[] = { "--wwnn", "--wwpn", "--wwpn-maintenance" };
+	struct json_object *json = json_object_new_object();
+	char text[WWN_CHARS + 1];
+	int i;
+
+	json_put(json, "lpar", lpar);
+	for (i = 0; i < WWN_NAMES; i++)
+		json_put(json, keys[i], wwn_format(text, sizeof(text), wwn[i]));
+	if (options.json) {
+		json_print(json);
+		return;
+	}
+	for (i = 0; i < WWN_NAMES; i++)
+		printf("%s %s%s", words[i], json_text(json, keys[i]),
+		       i + 1 < WWN_NAMES ? " " : "\n");
+	json_object_put(json);
+}
+
+/* generate LPAR [--new]: names of its own, the same ones each time */
+int fc_generate_verb(struct args *args)
+{
+	const char *lpar = next_arg(args);
+	uint64_t wwn[WWN_NAMES];
+	bool new;
+
+	if (!lpar || !name_is_valid(lpar))
+		return usage("the name of an LPAR is missing");
+	new = next_flag(args, "--new");
+	if (args->argc)
+		return usage("'%s' is unknown to fc generate", next_arg(args));
+	if (wwns_give(lpar, new, wwn))
+		return EXIT_FAILED;
+	print_names(lpar, wwn);
 	return EXIT_OK;
 }

@@ -2,11 +2,11 @@
 /*
  * start and stop: an LPAR together with its QEMU.
  *
- * start: define, activate, move interrupts, run QEMU, wait for its QMP socket,
- * pin its vCPUs. What fails undoes what came before, in reverse order.
+ * start: log the Fibre Channel port in, define, activate, move interrupts, run QEMU, wait for
+ * its QMP socket, pin its vCPUs. What fails undoes what came before, in reverse order.
  *
  * /run/lparkit/NAME holds qemu.pid, qmp.sock, lparctl.sock, console.sock, qemu.log, irqs,
- * watched and qemu/alive (see supervisor.c), and lpar.conf, the description that the guest was
+ * watched and qemu/alive (see supervisor.c), fc (see fc_guest.c), and lpar.conf, the description that the guest was
  * started with; lock, when locked, keeps a second start or stop of the same LPAR away, and the
  * monitor of lparctl's own is for its holder.
  */
@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fc/fc.h"
 #include "guest/guest.h"
 #include "snap/snap.h"
 
@@ -45,6 +46,7 @@ struct launch {
 	struct lpar before; /* as it was before it was defined anew */
 	bool incoming; /* QEMU waits for a migration */
 	bool wait; /* until the guest has ended */
+	struct fc_launch fc;
 	bool created;
 	bool redefined;
 	bool activated;
@@ -313,7 +315,7 @@ static int run_qemu(struct launch *launch)
 	fflush(stdout);
 	forget_run(launch->name);
 	run_path(path, sizeof(path), launch->name, "lpar.conf");
-	if (config_copy(launch->config.file, path) || nics_record(&launch->config, path) ||
+	if (config_copy(launch->config.file, path) || config_record(&launch->config, path) ||
 	    place_make(&launch->config))
 		return EXIT_FAILED;
 	/* From here on: whoever kills us kills no guest. Before there is one, it counts as ended. */
@@ -429,7 +431,9 @@ static void kill_child(struct launch *launch)
 /* Undo what was done, last things first; returns the exit code of start. */
 static int undo(struct launch *launch, int code)
 {
-	bool undone = launch->created || launch->activated || launch->irqs;
+	const struct fc_launch *fc = &launch->fc;
+	bool undone = launch->created || launch->activated || launch->irqs || fc->defined ||
+		      fc->logged_in;
 	int ret = 0;
 
 	kill_child(launch);
@@ -446,6 +450,9 @@ static int undo(struct launch *launch, int code)
 		ret = define_as_before(&launch->before);
 	if (ret)
 		lpar_fail(launch->name, ret);
+	/* Its disks are nobody's any more. */
+	if (!ret)
+		ret = fc_guest_undo(launch->name, fc);
 	if (!undone || ret)
 		return code;
 	err("LPAR %s: not started, everything is as it was", launch->name);
@@ -491,12 +498,29 @@ static void report(const struct launch *launch)
 	json_print(json);
 }
 
+/* A guest that runs already has its disks. */
+static int log_in(struct launch *launch)
+{
+	struct lpar lpar;
+	bool runs;
+
+	if (!launch->config.guest.fc.parent)
+		return EXIT_OK;
+	runs = !lpar_get(launch->name, &lpar) && lpar_guest_pid(&lpar);
+	lpar_free(&lpar);
+	return runs ? EXIT_OK : fc_guest_login(&launch->config, &launch->fc);
+}
+
 /* With --wait one that runs already is as good, or one that has ended and is given back. */
 static int start(struct launch *launch, uint64_t timeout_ns)
 {
-	int ret = define(launch);
+	int ret = log_in(launch);
 	pid_t pid;
 
+	if (!ret && disks_check(&launch->config))
+		ret = EXIT_FAILED;
+	if (!ret)
+		ret = define(launch);
 	if (ret)
 		return undo(launch, ret);
 	pid = lpar_guest_pid(&launch->lpar);
@@ -580,7 +604,7 @@ int start_verb(struct args *args)
 		goto out;
 	}
 	if (nics_complete(&launch.config) || guest_check_netdevs(&launch.config) ||
-	    disks_check(&launch.config))
+	    wwns_complete(&launch.config))
 		goto out;
 	/* Requests to the kernel are finished first: their result is needed to undo them. */
 	interrupt_catch(SA_RESTART);
@@ -713,7 +737,7 @@ int guest_stop(const struct lpar *lpar, uint64_t timeout_ns)
 		say("%s: deactivated", lpar->name);
 	}
 	irqs_restore(lpar->name, lpar->cpus);
-	return EXIT_OK;
+	return fc_guest_logout(lpar->name);
 }
 
 /* One that lparctl has started; if there is none, that is said. */

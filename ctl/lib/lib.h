@@ -85,6 +85,12 @@ void *xrealloc(void *memory, size_t size);
 char *xstrdup(const char *text);
 char *xprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* wwn.c: world wide names, and other bytes, as text */
+#define WWN_CHARS 23
+int parse_hex(const char *text, uint8_t *bytes, size_t n);
+int wwn_parse(const char *text, uint64_t *wwn);
+const char *wwn_format(char *buf, size_t size, uint64_t wwn);
+
 /* files.c: small files, and directories */
 const char *rooted(char *buf, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -154,6 +154,19 @@ static void check_nics(struct report *report, const struct lpar_config *config)
 	}
 }
 
+/* Names that an LPAR had, though it is gone, are how the storage knows it. */
+static void check_wwns(struct report *report, const struct lpar_config *config)
+{
+	const struct fc_config *fc = &config->guest.fc;
+	char text[WWN_CHARS + 1], owner[LPAR_NAME_MAX + 1];
+
+	if (fc->parent && fc->parent != FC_PARENT_ANY && !wwn_is_here(fc->parent))
+		problem(report, "fc-parent %s: this host has no such adapter",
+			wwn_format(text, sizeof(text), fc->parent));
+	if (wwns_were_given(config, owner, sizeof(owner)))
+		problem(report, "its world wide names were given to LPAR %s", owner);
+}
+
 /* The same node under another name is the same disk. */
 bool same_disk(const char *a, const char *b)
 {
@@ -197,6 +210,17 @@ static void check_nic_overlap(struct report *report, const struct lpar_config *a
 	}
 }
 
+static void check_wwn_overlap(struct report *report, const struct lpar_config *a,
+			      const struct lpar_config *b)
+{
+	uint64_t wwn = wwn_shared(&a->guest.fc, &b->guest.fc);
+	char text[WWN_CHARS + 1];
+
+	if (wwn)
+		problem(report, "port name %s is also in LPAR %s (%s)",
+			wwn_format(text, sizeof(text), wwn), b->name, b->file);
+}
+
 /* Two QEMUs of one user may trace each other. */
 static void check_user_overlap(struct report *report, const struct lpar_config *a,
 			       const struct lpar_config *b)
@@ -221,6 +245,7 @@ static void check_overlap(struct report *report, const struct lpar_config *a,
 	}
 	check_disk_overlap(report, a, b);
 	check_nic_overlap(report, a, b);
+	check_wwn_overlap(report, a, b);
 	check_user_overlap(report, a, b);
 }
 
@@ -234,6 +259,7 @@ static void check_config(struct report *report, const struct lpar_config *config
 	check_memory(report, config);
 	check_disks(report, config);
 	check_nics(report, config);
+	check_wwns(report, config);
 	check_file(report, "kernel", config->guest.kernel);
 	check_file(report, "initrd", config->guest.initrd);
 	for (i = 0; i < site->n; i++)

@@ -286,6 +286,26 @@ static const char *set_args(struct lpar_config *config, const char *value)
 	return NULL;
 }
 
+static const char *set_wwnn(struct lpar_config *config, const char *value)
+{
+	return wwn_set(&config->guest.fc, WWN_NODE, value);
+}
+
+static const char *set_wwpn(struct lpar_config *config, const char *value)
+{
+	return wwn_set(&config->guest.fc, WWN_ORIGINAL, value);
+}
+
+static const char *set_maintenance(struct lpar_config *config, const char *value)
+{
+	return wwn_set(&config->guest.fc, WWN_MAINTENANCE, value);
+}
+
+static const char *set_fc_parent(struct lpar_config *config, const char *value)
+{
+	return fc_parent_set(&config->guest.fc, value);
+}
+
 static const char *set_net(struct lpar_config *config, const char *value)
 {
 	return nic_add(&config->guest, value);
@@ -333,6 +353,10 @@ static const struct key keys[] = {
 	{ "guest", "initrd", set_initrd },
 	{ "guest", "append", set_append },
 	{ "guest", "net", set_net, true },
+	{ "guest", "wwnn", set_wwnn },
+	{ "guest", "wwpn", set_wwpn },
+	{ "guest", "wwpn-maintenance", set_maintenance },
+	{ "guest", "fc-parent", set_fc_parent },
 	{ "guest", "disk-error", set_disk_error },
 	{ "guest", "console", set_console },
 	{ "guest", "user", set_user },
@@ -650,8 +674,8 @@ int config_refuse_drop_ins(const char *name)
 	return for_each_drop_in(config_path(path, sizeof(path), name), refuse_drop_in, &name);
 }
 
-/* Who QEMU runs as has the LPAR's memory. What is wrong is said. */
-int config_complete(struct lpar_config *config)
+/* Who QEMU runs as has the LPAR's memory. */
+static int complete_owner(struct lpar_config *config)
 {
 	const struct guest_config *guest = &config->guest;
 
@@ -665,6 +689,14 @@ int config_complete(struct lpar_config *config)
 	err("LPAR %s: owner= is not user=%s: QEMU could not open its memory", config->name,
 	    guest->user);
 	return -EINVAL;
+}
+
+/* What one key says of another. What is wrong is said. */
+int config_complete(struct lpar_config *config)
+{
+	int ret = complete_owner(config);
+
+	return ret ? ret : wwns_check(config);
 }
 
 /*

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Descriptions as one text, for another host: drop-ins are part of it, as are the MAC
- * addresses that this host would have made. import.c reads it.
+ * addresses and world wide names that this host would have made. import.c reads it.
  *
  *	[export]
  *	version=1
@@ -30,6 +30,26 @@ static void write_nics(FILE *to, const struct guest_config *guest)
 			guest->nic[i].has_mac ? mac_format(mac, guest->nic[i].mac) : "");
 }
 
+/* A copy of a description says what it was given, too: on another host it stays that. */
+int config_record(const struct lpar_config *config, const char *file)
+{
+	FILE *copy = fopen(file, "ae");
+	int ret = copy ? 0 : -errno;
+
+	if (copy) {
+		fprintf(copy, "[guest]\nnet=\n");
+		write_nics(copy, &config->guest);
+		wwns_write(copy, config);
+	}
+	if (copy && ferror(copy))
+		ret = -errno;
+	if (copy && fclose(copy) && !ret)
+		ret = -errno;
+	if (ret)
+		err("%s: %s", file, strerror(-ret));
+	return ret;
+}
+
 static void write_section(FILE *to, const struct lpar_config *config, const char *section)
 {
 	const struct config_line *line = config->line;
@@ -48,6 +68,7 @@ int config_write(FILE *to, const struct lpar_config *config)
 	fputc('\n', to);
 	write_section(to, config, "guest");
 	write_nics(to, &config->guest);
+	wwns_write(to, config);
 	return ferror(to) ? -EIO : 0;
 }
 
@@ -63,6 +84,14 @@ static void write_export(FILE *to, const struct lpar_config *config, size_t n)
 	fprintf(to, "[end]\nlpars=%zu\n", n);
 }
 
+/* What this host would make of its own accord goes along. */
+static int complete(struct lpar_config *config)
+{
+	int ret = nics_complete(config);
+
+	return ret ? ret : wwns_complete(config);
+}
+
 /* A text that describes this one alone, to be freed; NULL: it cannot be written, which is said. */
 char *export_one(struct lpar_config *config)
 {
@@ -70,7 +99,7 @@ char *export_one(struct lpar_config *config)
 	size_t size;
 	FILE *to;
 
-	if (nics_complete(config))
+	if (complete(config))
 		return NULL;
 	to = open_memstream(&text, &size);
 	if (to)
@@ -89,7 +118,7 @@ static int export_all(struct lpar_config *config, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (nics_complete(&config[i]))
+		if (complete(&config[i]))
 			return EXIT_FAILED;
 	write_export(stdout, config, n);
 	return EXIT_OK;

@@ -44,6 +44,16 @@ struct nic {
 	bool has_mac; /* that is given, or made */
 };
 
+enum wwn { WWN_NODE, WWN_ORIGINAL, WWN_MAINTENANCE, WWN_NAMES };
+
+#define FC_PARENT_ANY UINT64_MAX /* one that has room */
+
+/* wwnn=, wwpn=, wwpn-maintenance=, fc-parent= */
+struct fc_config {
+	uint64_t parent; /* port name of the adapter; 0 = there are no virtual ports */
+	uint64_t wwn[WWN_NAMES]; /* all of them, or 0: those that the registry gives */
+};
+
 /* How QEMU is to be started; section [guest] of the INI file. */
 struct guest_config {
 	char *kernel;
@@ -62,6 +72,7 @@ struct guest_config {
 	struct pin_config pin;
 	struct nic *nic;
 	size_t n_nics;
+	struct fc_config fc;
 	char **args; /* more arguments, already split */
 	size_t n_args;
 };
@@ -272,7 +283,18 @@ int define_verb(struct args *args);
 const char *mac_format(char *buf, const uint8_t *mac);
 const char *nic_add(struct guest_config *guest, const char *value);
 int nics_complete(struct lpar_config *config);
-int nics_record(const struct lpar_config *config, const char *file);
+
+/* wwn.c: world wide names, and who has been given which */
+const char *wwn_set(struct fc_config *fc, enum wwn which, const char *value);
+const char *fc_parent_set(struct fc_config *fc, const char *value);
+int wwns_check(const struct lpar_config *config);
+uint64_t wwn_shared(const struct fc_config *a, const struct fc_config *b);
+bool wwn_is_here(uint64_t wwn);
+void wwns_write(FILE *to, const struct lpar_config *config);
+int wwns_give(const char *lpar, bool new, uint64_t *wwn);
+int wwns_complete(struct lpar_config *config);
+int wwns_claim(const struct lpar_config *config);
+bool wwns_were_given(const struct lpar_config *config, char *owner, size_t size);
 
 /* status.c: the guest, as QEMU tells of it */
 #define GUEST_IO_ERROR "io-error"
@@ -293,6 +315,7 @@ int check_comers_aloud(struct lpar_config *config, size_t n); /* exit code */
 int export_verb(struct args *args);
 int import_verb(struct args *args);
 int config_write(FILE *to, const struct lpar_config *config);
+int config_record(const struct lpar_config *config, const char *file);
 int export_load(struct site *site, struct args *args); /* exit code */
 char *export_one(struct lpar_config *config);
 int comers_add(struct site *comers, FILE *stream, const char *file);

@@ -136,28 +136,3 @@ int nics_complete(struct lpar_config *config)
 	}
 	return 0;
 }
-
-/* A copy of the description says them, too: on another host they stay what they are. */
-int nics_record(const struct lpar_config *config, const char *file)
-{
-	const struct guest_config *guest = &config->guest;
-	char mac[MAC_CHARS + 1];
-	FILE *copy;
-	size_t i;
-	int ret;
-
-	if (!guest->n_nics)
-		return 0;
-	copy = fopen(file, "ae");
-	if (copy)
-		fprintf(copy, "[guest]\nnet=\n");
-	for (i = 0; copy && i < guest->n_nics; i++)
-		fprintf(copy, "net=%s,mac=%s\n", guest->nic[i].netdev,
-			mac_format(mac, guest->nic[i].mac));
-	ret = copy && !ferror(copy) ? 0 : -errno;
-	if (copy && fclose(copy) && !ret)
-		ret = -errno;
-	if (ret)
-		err("%s: %s", file, strerror(-ret));
-	return ret;
-}

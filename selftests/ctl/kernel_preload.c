@@ -36,12 +36,14 @@
 #include <linux/genetlink.h>
 
 #include <lparkit/dirtythrottle.h>
+#include <lparkit/fcnpiv.h>
 #include <lparkit/lpar.h>
 #include <lparkit/netbuf.h>
 
 #define FAMILY_LPAR 0x20
 #define FAMILY_NETBUF 0x21
 #define FAMILY_THROTTLE 0x22
+#define FAMILY_FC 0x23
 #define PORT 1
 #define ANSWER_BYTES 65536
 #define TEXT_BYTES 4096
@@ -690,11 +692,15 @@ static int throttle_command(struct request *request, uint8_t cmd)
 	return 0;
 }
 
+/* ---- Fibre Channel ---- */
+
+#include "played_fc.h"
+
 /* ---- families ---- */
 
 static int find_family(struct request *request)
 {
-	static const char *const names[] = { "lpar", "netbuf", "dirtythrottle" };
+	static const char *const names[] = { "lpar", "netbuf", "dirtythrottle", "fcnpiv" };
 	const char *name = mnl_attr_get_str(request->tb[CTRL_ATTR_FAMILY_NAME]);
 	struct nlmsghdr *nlh;
 	size_t i;
@@ -720,6 +726,8 @@ static int act(struct request *request)
 		return netbuf_command(request, genl->cmd);
 	if (request->nlh->nlmsg_type == FAMILY_THROTTLE)
 		return throttle_command(request, genl->cmd);
+	if (request->nlh->nlmsg_type == FAMILY_FC)
+		return fc_command(request, genl->cmd);
 	if (request->nlh->nlmsg_type != FAMILY_LPAR)
 		return -ENOENT;
 	if (request->tb[LPAR_A_NAME])

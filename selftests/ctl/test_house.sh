@@ -32,7 +32,7 @@ check "lpar knows lib" knows lpar lib
 for room in fc net snap throttle; do
 	check "$room knows lib and lpar" knows $room lib lpar
 done
-check "guest knows snap, too" knows guest lib lpar snap
+check "guest knows fc and snap, too" knows guest lib lpar fc snap
 check "relocate knows lib and snap" knows relocate lib snap
 check "cluster knows those of guests" knows cluster lib lpar guest net snap throttle
 check "these are all" all_rooms

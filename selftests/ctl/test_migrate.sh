@@ -45,6 +45,10 @@ meanwhile
 check "who starts it as it is released is too late" starts_too_late
 check "it can move" exits 0 move --check
 check "and has not" lives_on a
+echo fc-parent=any >>"$(run_of a g)/lpar.conf"
+check "not with a Fibre Channel port of its own" says 5 "logged in on two hosts" move
+check "it lives as before" lives_on a
+sed -i '$d' "$(run_of a g)/lpar.conf"
 memory=$(qmp a g human-monitor-command "command-line=xp /16xb 0xf0000")
 drop_ins=$scratch/a/root/etc/lparkit/g.lpar.d
 mkdir "$drop_ins" "$scratch/b/root/etc/lparkit/g.lpar.d"

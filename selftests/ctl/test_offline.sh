@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 149
+plan 163
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -150,8 +150,47 @@ check "others for another LPAR" test "$(names db)" != "$web"
 check "new ones" test "$(names web --new)" != "$web"
 check "which are the same from then on" same "$(names web)" "$(names web)"
 check "no name is forgotten" same "$(wc -l <"$root/var/lib/lparkit/wwn")" 3
+
+# exported LPAR: its lines that are about Fibre Channel
+exported() {
+	ctl export "$1" | grep -e "^wwnn=" -e "^wwpn" -e "^fc-parent="
+}
+
+ini web.lpar "[lpar]" "memory=2M" "[guest]" "fc-parent=any"
+check "an LPAR has the names that it was given" same "$(ctl export web | sed -n 's/^ww[np]n.*=//p' | xargs)" "$(names web)"
+ini new.lpar "[lpar]" "memory=2M" "[guest]" "fc-parent=21:00:00:24:ff:00:00:0a"
+new=$(exported new)
+check "or is given some, when it is exported" test "$(wc -l <<<"$new")" = 4
+check "which stay its own" same "$(exported new)" "$new"
+mkdir -p "$scratch/there/etc/lparkit"
+there() {
+	lparctl --root "$scratch/there" "$@"
+}
+ctl export web >"$scratch/web.export"
+check "another host takes them over" exits 0 there import "$scratch/web.export"
+check "as they are" same "$(there export web | grep '^wwpn')" "$(exported web | grep '^wwpn')"
+check "but not under another name" says 3 "port name 20:01:.* is also in LPAR web" \
+	there import --rename web=other "$scratch/web.export"
+ctl export new >"$scratch/new.export"
+check "nor where the adapter is not" says 3 "no such adapter" there import "$scratch/new.export"
+rm "$conf/web.lpar" "$conf/new.lpar"
+ini heir.lpar "[guest]" "fc-parent=any" "$(sed -n '/^ww/p' "$scratch/web.export")"
+check "names outlive their LPAR" says 3 "were given to LPAR web" ctl check heir
+ini heir.lpar "[guest]" "fc-parent=host2"
+check "an adapter has a name" says 3 "fc-parent 'host2' is not a world wide" ctl check heir
+ini heir.lpar "[guest]" "fc-parent=any" "wwpn=2001000000000001"
+check "names belong together" says 3 "belong together" ctl check heir
+ini heir.lpar "[guest]" "wwnn=2000000000000001" "wwpn=2001000000000001" "wwpn-maintenance=2001000000000002"
+check "and need an adapter" says 3 "need fc-parent=" ctl check heir
+ini heir.lpar "[guest]" "wwnn=2000000000000001" "wwpn=2001000000000001" "wwpn-maintenance=2001000000000001" \
+	"fc-parent=any"
+check "two are not one" says 3 "are the same" ctl check heir
+ini heir.lpar "[guest]" "wwnn=2000000000000001" "wwpn=2001000000000001" \
+	"wwpn-maintenance=21000024ff00000a" "fc-parent=21000024ff00000a"
+check "nor the adapter's" says 3 "is that of fc-parent" ctl check heir
+rm "$conf/heir.lpar"
 echo "web 2000" >>"$root/var/lib/lparkit/wwn"
-check "a registry that is damaged gives none" says 1 "not understood" ctl fc generate new
+check "a registry that is damaged gives none" says 1 "not understood" ctl fc generate lost
 check "start with a bad name" exits 2 lparctl start ../a
 check "start with a stray word" exits 2 lparctl start a b
 

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The other host of a move: its own lparctl is run, by ssh or what the operator has for it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fc/fc.h"
+
+#define TIMEOUT_MS 30000
+#define ANSWER_BYTES (4 << 20)
+
+/* Takes --peer HOST or --via COMMAND; *ret is the exit code of what is wrong with it. */
+bool fc_peer_option(struct fc_peer *peer, struct args *args, int *ret)
+{
+	*ret = EXIT_OK;
+	if (next_option(args, "--peer", &peer->host)) {
+		if (!peer->host || !host_is_valid(peer->host))
+			*ret = usage("--peer needs a host");
+		return true;
+	}
+	if (!next_option(args, "--via", &peer->via))
+		return false;
+	if (!peer->via)
+		*ret = usage("--via needs a command");
+	return true;
+}
+
+static int run(const struct fc_peer *peer, const char *const *command, char *answer)
+{
+	char **words = host_words(peer->via, peer->host, command);
+	int ret = words ? command_output(words, answer, ANSWER_BYTES, TIMEOUT_MS) : -EINVAL;
+
+	host_words_free(words);
+	return ret;
+}
+
+/* "lparctl fc VERB WORD" there; it says itself what goes wrong. */
+int fc_peer_run(const struct fc_peer *peer, const char *verb, const char *word)
+{
+	char *answer = xalloc(ANSWER_BYTES);
+	int ret = run(peer, (const char *const[]){ "lparctl", "fc", verb, word, NULL }, answer);
+
+	free(answer);
+	return ret;
+}
+
+/*
+ * What "lparctl -j fc VERB [WORD]" prints there, an array; NULL, and it is said: it could not
+ * be asked.
+ */
+struct json_object *fc_peer_ask(const struct fc_peer *peer, const char *verb, const char *word)
+{
+	char *answer = xalloc(ANSWER_BYTES);
+	struct json_object *json = NULL;
+	int ret =
+		run(peer, (const char *const[]){ "lparctl", "-j", "fc", verb, word, NULL }, answer);
+
+	if (!ret)
+		json = json_tokener_parse(answer);
+	if (!json_object_is_type(json, json_type_array)) {
+		json_object_put(json);
+		json = NULL;
+		err("%s: 'lparctl fc %s': %s", peer->host, verb,
+		    ret == -EIO ? "failed"
+		    : ret	? strerror(-ret)
+				: "its answer is no JSON");
+	}
+	free(answer);
+	return json;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * fcnpiv.ko, as far as it tells of identities, and ends moves.
+ *
+ * An identity is a directory "fc LPAR": names, one a line (node, original, maintenance,
+ * adapter), operation, step, state, result, goes_back and away, all as numbers of the ABI, the
+ * receipt that it gives, or wants, as 16 letters, and a file for each port: "STATE HOST
+ * MATCHES", then a line "ID SECTORS DISK" for each LUN.
+ */
+#define RECEIPT_BYTES 16
+
+static void put_fc_lun(struct nlmsghdr *nlh, const char *line)
+{
+	char id[128], disk[64];
+	struct nlattr *nest;
+	uint64_t sectors;
+
+	if (sscanf(line, "%127s %" SCNu64 " %63s", id, &sectors, disk) != 3)
+		return;
+	nest = mnl_attr_nest_start(nlh, FCN_A_VIEW_LUN);
+	mnl_attr_put_strz(nlh, FCN_A_LUN_ID, id);
+	mnl_attr_put_u64(nlh, FCN_A_LUN_SECTORS, sectors);
+	mnl_attr_put_u32(nlh, FCN_A_LUN_BLOCK_SIZE, 512);
+	mnl_attr_put_strz(nlh, FCN_A_LUN_DISK, disk);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static void put_fc_view(struct nlmsghdr *nlh, const char *identity, const char *file, uint32_t port)
+{
+	char *text = strdup(get(identity, file)), *rest = text, *line;
+	struct nlattr *nest = mnl_attr_nest_start(nlh, FCN_A_VIEW);
+	unsigned int state = FCN_PORT_STATE_ABSENT, host = 0, matches = 0;
+
+	line = strsep(&rest, "\n");
+	sscanf(line, "%u %u %u", &state, &host, &matches);
+	mnl_attr_put_u32(nlh, FCN_A_VIEW_PORT, port);
+	mnl_attr_put_u32(nlh, FCN_A_VIEW_STATE, state);
+	mnl_attr_put_u32(nlh, FCN_A_VIEW_MATCHES, matches);
+	if (host)
+		mnl_attr_put_u32(nlh, FCN_A_VIEW_HOST, host);
+	while ((line = strsep(&rest, "\n")))
+		put_fc_lun(nlh, line);
+	mnl_attr_nest_end(nlh, nest);
+	free(text);
+}
+
+static const struct {
+	const char *file;
+	uint16_t attr;
+} fc_numbers[] = {
+	{ "operation", FCN_A_OPERATION }, { "step", FCN_A_STEP },
+	{ "state", FCN_A_STATE },	  { "result", FCN_A_RESULT },
+	{ "goes_back", FCN_A_GOES_BACK }, { "away", FCN_A_AWAY },
+};
+
+static void describe_fc(struct request *request, const char *identity)
+{
+	static const uint16_t names[] = { FCN_A_WWNN, FCN_A_WWPN_ORIGINAL, FCN_A_WWPN_MAINTENANCE,
+					  FCN_A_PARENT };
+	struct nlmsghdr *nlh = begin_answer(request);
+	const char *text = get(identity, "names");
+	char *next;
+	size_t i;
+
+	mnl_attr_put_strz(nlh, FCN_A_LPAR, identity + 3);
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++, text = next)
+		mnl_attr_put_u64(nlh, names[i], strtoull(text, &next, 16));
+	for (i = 0; i < sizeof(fc_numbers) / sizeof(*fc_numbers); i++)
+		mnl_attr_put_u32(nlh, fc_numbers[i].attr, get_number(identity, fc_numbers[i].file));
+	if (get_number(identity, "result") == FCN_RESULT_BACK &&
+	    strlen(get(identity, "receipt")) == RECEIPT_BYTES)
+		mnl_attr_put(nlh, FCN_A_RECEIPT, RECEIPT_BYTES, get(identity, "receipt"));
+	put_fc_view(nlh, identity, "original", FCN_PORT_ORIGINAL);
+	put_fc_view(nlh, identity, "maintenance", FCN_PORT_MAINTENANCE);
+	end(request, nlh);
+}
+
+static int is_fc(const struct dirent *entry)
+{
+	return !strncmp(entry->d_name, "fc ", 3);
+}
+
+static int describe_all_fc(struct request *request)
+{
+	struct dirent **entry;
+	int i, n = scandir(getenv("PLAYED_KERNEL"), &entry, is_fc, alphasort);
+
+	for (i = 0; i < n; i++) {
+		describe_fc(request, entry[i]->d_name);
+		free(entry[i]);
+	}
+	if (n >= 0)
+		free(entry);
+	return 0;
+}
+
+static void enter_fc(const char *identity, uint32_t step, uint32_t state)
+{
+	put_number(identity, "step", step);
+	put_number(identity, "state", state);
+}
+
+static void finish_fc(const char *identity, uint32_t result, bool away)
+{
+	enter_fc(identity, FCN_STEP_IDLE, FCN_STATE_IDLE);
+	put_number(identity, "result", result);
+	put_number(identity, "away", away);
+}
+
+/* A destination has logged the original out at once. */
+static int abort_fc(const char *identity)
+{
+	uint32_t step = get_number(identity, "step");
+
+	note("abort", identity + 3);
+	if (step == FCN_STEP_IDLE)
+		return -ENOENT;
+	put_number(identity, "goes_back", 1);
+	if (step == FCN_STEP_ON_M) {
+		enter_fc(identity, FCN_STEP_O_RETURN, FCN_STATE_WAITING);
+		return 0;
+	}
+	put(identity, "original", "w", "0 0 0");
+	finish_fc(identity, FCN_RESULT_BACK, true);
+	return 0;
+}
+
+static bool is_returned(struct request *request, const char *identity)
+{
+	const struct nlattr *receipt = request->tb[FCN_A_RECEIPT];
+
+	if (!receipt)
+		return request->tb[FCN_A_FORCE];
+	return mnl_attr_get_payload_len(receipt) == RECEIPT_BYTES &&
+	       !memcmp(mnl_attr_get_payload(receipt), get(identity, "receipt"), RECEIPT_BYTES);
+}
+
+static int confirm_fc(struct request *request, const char *identity)
+{
+	uint32_t what = mnl_attr_get_u32(request->tb[FCN_A_CONFIRM]);
+	uint32_t step = get_number(identity, "step");
+
+	if (what == FCN_CONFIRM_SWITCHED && step == FCN_STEP_ON_M) {
+		note("switched", identity + 3);
+		finish_fc(identity, FCN_RESULT_DONE, true);
+		return 0;
+	}
+	if (what != FCN_CONFIRM_RETURNED || step != FCN_STEP_O_RETURN)
+		return -EINVAL;
+	if (!is_returned(request, identity))
+		return -EPERM;
+	note(request->tb[FCN_A_RECEIPT] ? "returned" : "forced", identity + 3);
+	enter_fc(identity, FCN_STEP_IO_TO_O, FCN_STATE_WAITING);
+	return 0;
+}
+
+static int fc_command(struct request *request, uint8_t cmd)
+{
+	char identity[FCNPIV_LPAR_MAX + 4] = "";
+
+	if (cmd == FCN_CMD_GET && request->nlh->nlmsg_flags & NLM_F_DUMP)
+		return describe_all_fc(request);
+	if (request->tb[FCN_A_LPAR])
+		snprintf(identity, sizeof(identity), "fc %s",
+			 mnl_attr_get_str(request->tb[FCN_A_LPAR]));
+	if (!exists(identity))
+		return -ENOENT;
+	switch (cmd) {
+	case FCN_CMD_GET:
+		describe_fc(request, identity);
+		return 0;
+	case FCN_CMD_ABORT:
+		return abort_fc(identity);
+	case FCN_CMD_CONFIRM:
+		return confirm_fc(request, identity);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
