@@ -844,7 +844,7 @@ static int check_pin(const struct lpar *lpar, const struct lpar_pin *pin,
 /**
  * lpar_fence_pin() - give threads of an LPAR a CPU each
  * @lpar: from lpar_lock(), active
- * @pins: list of struct lpar_pin, which replaces what there was; on success it has that
+ * @pins: list of struct lpar_pin, which replaces what there was; empty on success
  * @report: for the refusal
  *
  * The other members run on the CPUs that are left, or on all when none is.
