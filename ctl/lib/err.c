@@ -2,7 +2,6 @@
 /*
  * What is said to people.
  */
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,14 +28,11 @@ const char *err_captured(void)
 /* Much of it is others' words, as QEMU's log: no terminal is to obey them. */
 static void print(FILE *to, const char *fmt, va_list ap)
 {
-	char *text, *c;
+	char *text;
 
 	if (vasprintf(&text, fmt, ap) < 0)
 		return;
-	for (c = text; *c; c++)
-		if (iscntrl((unsigned char)*c) && *c != '\n' && *c != '\t')
-			*c = '?';
-	fputs(text, to);
+	fputs(make_printable(text, "\n\t"), to);
 	free(text);
 }
 

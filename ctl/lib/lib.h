@@ -202,6 +202,7 @@ void json_put(struct json_object *object, const char *key, const char *value);
 void json_put_u64(struct json_object *object, const char *key, uint64_t value);
 void json_put_s64(struct json_object *object, const char *key, int64_t value);
 void json_put_flag(struct json_object *object, const char *key, bool value);
+char *make_printable(char *text, const char *kept);
 char *json_printable(struct json_object *value);
 void json_print(struct json_object *json);
 

@@ -15,7 +15,27 @@ static struct {
 	size_t n_columns;
 } table;
 
-/* Add a row; every row of a table has the same number of cells. */
+/*
+ * What comes from outside may end up on a terminal, which is not to obey it: control characters
+ * become '?', but for those that are kept.
+ */
+char *make_printable(char *text, const char *kept)
+{
+	unsigned char *c;
+
+	for (c = (unsigned char *)text; *c; c++) {
+		/* Some are of two bytes in UTF-8. */
+		if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) {
+			*c++ = '?';
+			*c = '?';
+		} else if (iscntrl(*c) && !strchr(kept, *c)) {
+			*c = '?';
+		}
+	}
+	return text;
+}
+
+/* Add a row; every row of a table has the same number of cells. Whose words they are is no matter. */
 void table_row(const char *const *cell, size_t n)
 {
 	size_t i;
@@ -23,7 +43,7 @@ void table_row(const char *const *cell, size_t n)
 	table.cell = xrealloc(table.cell, (table.n_cells + n) * sizeof(*table.cell));
 	table.n_columns = n;
 	for (i = 0; i < n; i++)
-		table.cell[table.n_cells++] = xstrdup(*cell[i] ? cell[i] : "-");
+		table.cell[table.n_cells++] = make_printable(xstrdup(*cell[i] ? cell[i] : "-"), "");
 }
 
 static int column_width(size_t column)
@@ -76,15 +96,10 @@ void json_put_flag(struct json_object *object, const char *key, bool value)
 	json_object_object_add(object, key, json_object_new_boolean(value));
 }
 
-/* What comes from outside may end up on a terminal. To be freed. */
+/* To be freed. */
 char *json_printable(struct json_object *value)
 {
-	char *text = xstrdup(value ? json_object_get_string(value) : ""), *c;
-
-	for (c = text; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = '?';
-	return text;
+	return make_printable(xstrdup(value ? json_object_get_string(value) : ""), "");
 }
 
 /* Print and free. A reader of a pipe gets it at once. */

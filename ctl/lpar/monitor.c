@@ -89,6 +89,15 @@ static struct json_object *decode(const struct nlmsghdr *nlh, const struct nlatt
 	return json;
 }
 
+/* The name of a process is whatever its user likes. */
+static void print_text(const char *key, struct json_object *value)
+{
+	char *text = json_printable(value);
+
+	printf(" %s=\"%s\"", key, text);
+	free(text);
+}
+
 /* " key=value" for each key behind the first three; nests are flattened. */
 static void print_values(struct json_object *json, int skip)
 {
@@ -98,7 +107,7 @@ static void print_values(struct json_object *json, int skip)
 		if (json_object_is_type(value, json_type_object))
 			print_values(value, 0);
 		else if (json_object_is_type(value, json_type_string))
-			printf(" %s=\"%s\"", key, json_object_get_string(value));
+			print_text(key, value);
 		else
 			printf(" %s=%s", key, json_object_get_string(value));
 	}

@@ -30,7 +30,7 @@ static void print_list(const char *path, struct json_object *list, const char *r
 	size_t n = json_count(list), i;
 
 	for (i = 0; i < n; i++)
-		printf("%s: %s%s\n", path, json_text_at(list, i), remark);
+		say("%s: %s%s", path, json_text_at(list, i), remark);
 }
 
 static void print_text(const struct store *store, const char *path)

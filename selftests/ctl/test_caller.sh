@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 71
+plan 74
 dir=$scratch/states
 mkdir -p "$dir"
 
@@ -69,6 +69,14 @@ done
 manifest bad '{"version": 1, "hosts": [{"host": 7, "description": {"guests": [null, []]}}]}'
 check "list of damaged ones" says 0 "^one " cluster list
 rm -r "$dir/bad"
+
+# What a terminal would obey, also as one character of two bytes
+manifest red '{"version": 1, "hosts": [{"host": "a\u001b[31m"}]}'
+check "list of words that color" says 0 "^red .* a?\[31m" cluster list
+check_fails "they do not" grep -q $'\e' "$scratch/out"
+manifest red '{"version": 1, "hosts": [{"host": "a", "description": {"guests": [{"name": "g\u009b2J"}]}}]}'
+check "show of a guest that clears" says 0 "^g??2J  *a " cluster show red
+rm -r "$dir/red"
 
 touch "$scratch/file"
 check "a directory that cannot be read" says 1 "Not a directory" lparctl cluster list --dir "$scratch/file"
