@@ -237,21 +237,29 @@ static void stop(struct netbuf *buf)
 	cancel_work_sync(&buf->event_work);
 }
 
-/*
- * It passes, so it does no harm that its files are there already. That hooks cannot be
- * registered, for one reason or another, shows here, and not only when it is to hold.
- */
-static int try_hooks(struct netbuf *buf)
+/* Nothing passes unseen: who is to hold has hooks before. */
+static int see_frames(struct netbuf *buf, struct netlink_ext_ack *extack)
+{
+	int err = netbuf_hook_add(buf);
+
+	if (err)
+		netbuf_say(extack, "its netfilter hooks cannot be registered: no memory, or too many are there");
+	return err;
+}
+
+/* That it cannot shows now, and not only when it is to hold. */
+static int try_hooks(struct netbuf *buf, struct netlink_ext_ack *extack)
 {
 	int err;
 
 	mutex_lock(&buf->op);
-	err = netbuf_hook_add(buf);
+	err = see_frames(buf, extack);
 	mutex_unlock(&buf->op);
 	return err;
 }
 
-static int attach(struct net_device *dev)
+/* In pass, so it does no harm that its files are there before its hooks. */
+static int attach(struct net_device *dev, struct netlink_ext_ack *extack)
 {
 	struct netbuf *buf = new_buffer(dev);
 	int err;
@@ -261,7 +269,7 @@ static int attach(struct net_device *dev)
 	err = kobject_init_and_add(&buf->kobj, &netbuf_ktype, &dev->dev.kobj, "netbuf");
 	err = err ?: alloc_flights(buf);
 	err = err ?: netbuf_sysfs_add(buf);
-	err = err ?: try_hooks(buf);
+	err = err ?: try_hooks(buf, extack);
 	if (err) {
 		/* Somebody who was quick may have let it hold by its files. */
 		stop(buf);
@@ -284,7 +292,7 @@ static int attach(struct net_device *dev)
  * @extack: for the refusal, or for a warning
  *
  * Context: process; takes rtnl and netbuf_mutex.
- * Return: 0, -ENODEV, -EEXIST, -EOPNOTSUPP, -EBUSY, -ENOMEM.
+ * Return: 0, -ENODEV, -EEXIST, -EOPNOTSUPP, -EBUSY, -ENOMEM, -E2BIG.
  */
 int netbuf_attach(struct net *net, const char *ifname, struct netlink_ext_ack *extack)
 {
@@ -302,7 +310,7 @@ int netbuf_attach(struct net *net, const char *ifname, struct netlink_ext_ack *e
 		err = -EEXIST;
 	} else {
 		err = check_device(dev, extack);
-		err = err ?: attach(dev);
+		err = err ?: attach(dev, extack);
 		warning = err ? NULL : netbuf_blind_spot(dev);
 		if (warning)
 			netbuf_say(extack, warning);
@@ -439,16 +447,6 @@ static int refuse_state(struct netlink_ext_ack *extack)
 {
 	netbuf_say(extack, "hold or drain; pass is reached by drain, when all is sent on");
 	return -EINVAL;
-}
-
-/* Nothing passes unseen: who is to hold has hooks before. */
-static int see_frames(struct netbuf *buf, struct netlink_ext_ack *extack)
-{
-	int err = netbuf_hook_add(buf);
-
-	if (err)
-		netbuf_say(extack, "its netfilter hooks cannot be registered: no memory, or too many are there");
-	return err;
 }
 
 /**
