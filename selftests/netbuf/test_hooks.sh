@@ -3,7 +3,7 @@
 # The hooks of a netdev come when it is to hold, and go when it passes, while frames go
 # both ways: none is lost, none twice, none unseen, all in order. Who cannot have them
 # does not hold in name only.
-# vm: cpus=2 mem=1024 timeout=300 speed=full long=6.1,7.2
+# vm: cpus=2 mem=1024 timeout=600 speed=full long=6.1,7.2,debug
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 
