@@ -113,11 +113,13 @@ static struct netbuf *new_buffer(struct net_device *dev)
 	if (!buf)
 		return NULL;
 	buf->dev = dev;
+	buf->net = dev_net(dev);
 	buf->is_tap = is_kind(dev, "tun");
 	mutex_init(&buf->op);
 	raw_spin_lock_init(&buf->cut_lock);
 	INIT_LIST_HEAD(&buf->list);
 	netbuf_drain_init(buf);
+	netbuf_hook_init(buf);
 	INIT_WORK(&buf->event_work, netbuf_event_work);
 	for (i = 0; i < NETBUF_DIRECTIONS; i++) {
 		netbuf_queue_init(&buf->queue[i], buf, i);
@@ -203,8 +205,61 @@ static int alloc_flights(struct netbuf *buf)
 	return 0;
 }
 
+static void drop_frames(struct netbuf *buf)
+{
+	unsigned int i;
+
+	for (i = 0; i < NETBUF_DIRECTIONS; i++)
+		netbuf_queue_flush(&buf->queue[i]);
+	netbuf_load_abandon(buf);
+}
+
+/*
+ * Nothing comes in or goes out any more. Once @gone is seen by all, which takes
+ * synchronize_net() for cuts in hard-irq context, for frames in the hooks and for
+ * those that land, and the mutexes for the others, nobody starts the works again.
+ */
+static void stop(struct netbuf *buf)
+{
+	unsigned int i;
+
+	mutex_lock(&buf->op);
+	WRITE_ONCE(buf->gone, true);
+	netbuf_hook_remove(buf);
+	mutex_unlock(&buf->op);
+	kobject_del(&buf->kobj);
+	for (i = 0; i < NETBUF_DIRECTIONS; i++)
+		if (buf->queue[i].flight)
+			netbuf_flight_detach(buf->queue[i].flight);
+	synchronize_net();
+	cancel_delayed_work_sync(&buf->drain);
+	cancel_delayed_work_sync(&buf->unhook);
+	cancel_work_sync(&buf->event_work);
+}
+
+/* Nothing passes unseen: who is to hold has hooks before. */
+static int see_frames(struct netbuf *buf, struct netlink_ext_ack *extack)
+{
+	int err = netbuf_hook_add(buf);
+
+	if (err)
+		netbuf_say(extack, "its netfilter hooks cannot be registered: no memory, or too many are there");
+	return err;
+}
+
+/* That it cannot shows now, and not only when it is to hold. */
+static int try_hooks(struct netbuf *buf, struct netlink_ext_ack *extack)
+{
+	int err;
+
+	mutex_lock(&buf->op);
+	err = see_frames(buf, extack);
+	mutex_unlock(&buf->op);
+	return err;
+}
+
 /* In pass, so it does no harm that its files are there before its hooks. */
-static int attach(struct net_device *dev)
+static int attach(struct net_device *dev, struct netlink_ext_ack *extack)
 {
 	struct netbuf *buf = new_buffer(dev);
 	int err;
@@ -214,11 +269,15 @@ static int attach(struct net_device *dev)
 	err = kobject_init_and_add(&buf->kobj, &netbuf_ktype, &dev->dev.kobj, "netbuf");
 	err = err ?: alloc_flights(buf);
 	err = err ?: netbuf_sysfs_add(buf);
-	err = err ?: netbuf_hook_register(buf, dev_net(dev));
+	err = err ?: try_hooks(buf, extack);
 	if (err) {
-		kobject_put(&buf->kobj);
+		/* Somebody who was quick may have let it hold by its files. */
+		stop(buf);
+		drop_frames(buf);
+		netbuf_put(buf);
 		return err;
 	}
+	netbuf_hook_rest(buf);
 	netdev_hold(dev, &buf->tracker, GFP_KERNEL);
 	__module_get(THIS_MODULE);
 	list_add_tail(&buf->list, &netbuf_list);
@@ -233,7 +292,7 @@ static int attach(struct net_device *dev)
  * @extack: for the refusal, or for a warning
  *
  * Context: process; takes rtnl and netbuf_mutex.
- * Return: 0, -ENODEV, -EEXIST, -EOPNOTSUPP, -EBUSY, -ENOMEM.
+ * Return: 0, -ENODEV, -EEXIST, -EOPNOTSUPP, -EBUSY, -ENOMEM, -E2BIG.
  */
 int netbuf_attach(struct net *net, const char *ifname, struct netlink_ext_ack *extack)
 {
@@ -251,7 +310,7 @@ int netbuf_attach(struct net *net, const char *ifname, struct netlink_ext_ack *e
 		err = -EEXIST;
 	} else {
 		err = check_device(dev, extack);
-		err = err ?: attach(dev);
+		err = err ?: attach(dev, extack);
 		warning = err ? NULL : netbuf_blind_spot(dev);
 		if (warning)
 			netbuf_say(extack, warning);
@@ -261,38 +320,15 @@ int netbuf_attach(struct net *net, const char *ifname, struct netlink_ext_ack *e
 	return err;
 }
 
-static void drop_frames(struct netbuf *buf)
-{
-	unsigned int i;
-
-	for (i = 0; i < NETBUF_DIRECTIONS; i++)
-		netbuf_queue_flush(&buf->queue[i]);
-	netbuf_load_abandon(buf);
-}
-
-/*
- * Takes everything apart; what is held is dropped. Once @gone is seen by all,
- * which takes synchronize_net() for cuts in hard-irq context and for frames
- * that land, and the mutex for the others, nobody starts the drain again.
- */
+/* What is held is dropped. */
 static void detach(struct netbuf *buf)
 {
 	struct bpf_prog *filter;
-	unsigned int i;
 
 	ASSERT_RTNL();
 	lockdep_assert_held(&netbuf_mutex);
 	list_del(&buf->list);
-	mutex_lock(&buf->op);
-	WRITE_ONCE(buf->gone, true);
-	mutex_unlock(&buf->op);
-	kobject_del(&buf->kobj);
-	netbuf_hook_unregister(buf);
-	for (i = 0; i < NETBUF_DIRECTIONS; i++)
-		netbuf_flight_detach(buf->queue[i].flight);
-	synchronize_net();
-	cancel_delayed_work_sync(&buf->drain);
-	cancel_work_sync(&buf->event_work);
+	stop(buf);
 	netbuf_event_send(NETBUF_EVENT_DETACHED, buf);
 	drop_frames(buf);
 	filter = rcu_dereference_protected(buf->filter, true);
@@ -420,7 +456,8 @@ static int refuse_state(struct netlink_ext_ack *extack)
  * @extack: for the refusal, or NULL
  *
  * Context: process.
- * Return: 0, -EINVAL for pass, -ENODEV when the netdev is gone.
+ * Return: 0, -EINVAL for pass, -ENODEV when the netdev is gone, -ENOMEM or -E2BIG when
+ * frames would not be seen; nothing has changed then.
  */
 int netbuf_set_state(struct netbuf *buf, enum netbuf_state state, struct netlink_ext_ack *extack)
 {
@@ -434,6 +471,10 @@ int netbuf_set_state(struct netbuf *buf, enum netbuf_state state, struct netlink
 		err = -ENODEV;
 		goto out;
 	}
+	if (state == NETBUF_STATE_HOLD)
+		err = see_frames(buf, extack);
+	if (err)
+		goto out;
 	/* Whatever a cut did, it is as its user says now. */
 	raw_spin_lock_irq(&buf->cut_lock);
 	buf->held_by_cut = 0;
@@ -453,7 +494,7 @@ out:
 /* The netdev leaves its network namespace, and keeps its buffer. */
 static void leave(struct netbuf *buf)
 {
-	netbuf_hook_unregister(buf);
+	netbuf_hook_leave(buf);
 	/* The loader's socket is not known in the new one. */
 	netbuf_load_abandon(buf);
 }
@@ -463,7 +504,7 @@ static void arrive(struct netbuf *buf)
 {
 	if (buf->net)
 		return;
-	if (netbuf_hook_register(buf, dev_net(buf->dev))) {
+	if (netbuf_hook_enter(buf, dev_net(buf->dev))) {
 		netdev_warn(buf->dev, "netbuf: no memory for its hooks in the new network namespace\n");
 		detach(buf);
 		return;

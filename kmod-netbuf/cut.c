@@ -13,11 +13,13 @@
  * @point: for lpar.ko
  * @buf: holds a reference
  * @cut: number of the cut
+ * @arms: it closes: the hooks are registered for it
  */
 struct netbuf_cut_point {
 	struct lpar_cut_point point;
 	struct netbuf *buf;
 	u32 cut;
+	bool arms;
 };
 
 static struct netbuf_cut_point *to_netbuf_point(struct lpar_cut_point *point)
@@ -25,30 +27,44 @@ static struct netbuf_cut_point *to_netbuf_point(struct lpar_cut_point *point)
 	return container_of(point, struct netbuf_cut_point, point);
 }
 
+/* Hooks that cannot be registered refuse the cut, before it is armed. */
+static int add_point(struct lpar_cut *cut, struct netbuf *buf)
+{
+	struct netbuf_cut_point *mine = kzalloc(sizeof(*mine), GFP_KERNEL);
+	int err = 0;
+
+	lockdep_assert_held(&buf->op);
+	if (!mine)
+		return -ENOMEM;
+	mine->arms = lpar_cut_action(cut) == LPAR_CUT_CLOSE;
+	if (mine->arms)
+		err = netbuf_hook_arm(buf);
+	if (err) {
+		netdev_warn(buf->dev, "netbuf: no hooks for a cut (error %d)\n", err);
+		kfree(mine);
+		return err;
+	}
+	kobject_get(&buf->kobj);
+	mine->buf = buf;
+	mine->cut = lpar_cut_id(cut);
+	strscpy(mine->point.name, buf->dev->name, sizeof(mine->point.name));
+	lpar_cut_add(cut, &netbuf_cut_class, &mine->point);
+	return 0;
+}
+
 static int collect(struct lpar_cut *cut, const char *lpar_name)
 {
-	struct netbuf_cut_point *mine;
 	struct netbuf *buf;
 	int err = 0;
 
 	mutex_lock(&netbuf_mutex);
 	list_for_each_entry(buf, &netbuf_list, list) {
 		mutex_lock(&buf->op);
-		if (strcmp(buf->settings.lpar, lpar_name)) {
-			mutex_unlock(&buf->op);
-			continue;
-		}
+		if (!strcmp(buf->settings.lpar, lpar_name))
+			err = add_point(cut, buf);
 		mutex_unlock(&buf->op);
-		mine = kzalloc(sizeof(*mine), GFP_KERNEL);
-		if (!mine) {
-			err = -ENOMEM;
+		if (err)
 			break;
-		}
-		kobject_get(&buf->kobj);
-		mine->buf = buf;
-		mine->cut = lpar_cut_id(cut);
-		strscpy(mine->point.name, buf->dev->name, sizeof(mine->point.name));
-		lpar_cut_add(cut, &netbuf_cut_class, &mine->point);
 	}
 	mutex_unlock(&netbuf_mutex);
 	return err;
@@ -132,6 +148,8 @@ static void release(struct lpar_cut_point *point)
 {
 	struct netbuf_cut_point *mine = to_netbuf_point(point);
 
+	if (mine->arms)
+		netbuf_hook_disarm(mine->buf);
 	netbuf_put(mine->buf);
 	kfree(mine);
 }

@@ -364,6 +364,7 @@ static void drain_work(struct work_struct *work)
 	} while (progress && time_is_after_jiffies(end));
 	if (!more) {
 		netbuf_announce_state(buf);
+		netbuf_hook_rest(buf);
 		return;
 	}
 	if (progress)
@@ -405,6 +406,19 @@ void netbuf_drain_wake(struct netbuf *buf)
 	/* It seldom sleeps, and a netdev may be done with each frame at once. */
 	if (wq_has_sleeper(&buf->idle))
 		wake_up(&buf->idle);
+}
+
+/**
+ * netbuf_drain_cpu() - where is work to be done for a buffer?
+ * @buf: buffer
+ *
+ * Context: any, also hard irq.
+ * Return: a CPU that is for the host's work.
+ */
+unsigned int netbuf_drain_cpu(struct netbuf *buf)
+{
+	choose_cpu(buf);
+	return READ_ONCE(buf->drain_cpu);
 }
 
 /**

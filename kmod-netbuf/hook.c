@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The netfilter hooks of a netdev, registered from attach to detach. They come
- * last, so that all rules have been applied to a frame when it is held, and
- * need not be when it goes on.
+ * The netfilter hooks of a netdev. They come last, so that all rules have been
+ * applied to a frame when it is held, and need not be when it goes on.
+ *
+ * They are registered while the buffer holds or drains, or a cut is armed that
+ * will make it hold, and for a while after, as each time costs the kernel a change of
+ * its code. A buffer that passes has none, so frames that pass cost nothing.
  */
 #include <linux/filter.h>
-#include <net/net_namespace.h>
+#include <linux/moduleparam.h>
 #include "netbuf.h"
+
+static unsigned int hook_linger_ms = 1000;
+module_param(hook_linger_ms, uint, 0644);
+MODULE_PARM_DESC(hook_linger_ms, "how long hooks stay when nothing needs them any more (1000)");
 
 /* The filter sees the frame from its MAC header on. */
 static bool is_chosen(struct netbuf *buf, struct sk_buff *skb)
@@ -105,22 +112,34 @@ static unsigned int netbuf_hook(void *priv, struct sk_buff *skb,
 	return hold(queue, skb);
 }
 
+static bool is_needed(const struct netbuf *buf)
+{
+	lockdep_assert_held(&buf->op);
+	return buf->armed || netbuf_state(buf) != NETBUF_STATE_PASS;
+}
+
+/* A cut that is not armed makes nobody hold; so who needs none now needs them first under op. */
+static void unhook(struct work_struct *work)
+{
+	struct netbuf *buf = container_of(to_delayed_work(work), struct netbuf, unhook);
+
+	mutex_lock(&buf->op);
+	if (!is_needed(buf))
+		netbuf_hook_remove(buf);
+	mutex_unlock(&buf->op);
+}
+
 /**
- * netbuf_hook_register() - see the frames of the netdev
- * @buf: buffer
- * @net: network namespace in which the netdev is
- *
- * Context: process, under rtnl.
- * Return: 0 or a negative errno.
+ * netbuf_hook_init() - none is registered
+ * @buf: new buffer
  */
-int netbuf_hook_register(struct netbuf *buf, struct net *net)
+void netbuf_hook_init(struct netbuf *buf)
 {
 	static const u8 hooknum[NETBUF_DIRECTIONS] = {
 		[NETBUF_INGRESS] = NF_NETDEV_INGRESS,
 		[NETBUF_EGRESS] = NF_NETDEV_EGRESS,
 	};
 	unsigned int i;
-	int err;
 
 	for (i = 0; i < NETBUF_DIRECTIONS; i++)
 		buf->ops[i] = (struct nf_hook_ops) {
@@ -131,23 +150,117 @@ int netbuf_hook_register(struct netbuf *buf, struct net *net)
 			.hooknum = hooknum[i],
 			.priority = INT_MAX,
 		};
-	err = nf_register_net_hooks(net, buf->ops, NETBUF_DIRECTIONS);
-	if (!err)
-		buf->net = net;
+	INIT_DELAYED_WORK(&buf->unhook, unhook);
+}
+
+/**
+ * netbuf_hook_add() - see the frames of the netdev
+ * @buf: buffer that is about to hold; if its netdev is between two network namespaces,
+ *	where it has no frames, netbuf_hook_enter() does it
+ *
+ * Context: process, under buf->op.
+ * Return: 0 or a negative errno; then the buffer must not hold.
+ */
+int netbuf_hook_add(struct netbuf *buf)
+{
+	int err;
+
+	lockdep_assert_held(&buf->op);
+	if (buf->hooked || !buf->net)
+		return 0;
+	err = nf_register_net_hooks(buf->net, buf->ops, NETBUF_DIRECTIONS);
+	buf->hooked = !err;
 	return err;
 }
 
 /**
- * netbuf_hook_unregister() - the reverse; no hook runs on return
- * @buf: buffer
+ * netbuf_hook_remove() - the reverse
+ * @buf: buffer; frames may be in its hooks until the end of an RCU grace period
  *
- * Context: process, under rtnl.
+ * Context: process, under buf->op.
  */
-void netbuf_hook_unregister(struct netbuf *buf)
+void netbuf_hook_remove(struct netbuf *buf)
 {
-	if (!buf->net)
-		return;
-	nf_unregister_net_hooks(buf->net, buf->ops, NETBUF_DIRECTIONS);
-	synchronize_net();
+	lockdep_assert_held(&buf->op);
+	if (buf->hooked)
+		nf_unregister_net_hooks(buf->net, buf->ops, NETBUF_DIRECTIONS);
+	buf->hooked = false;
+}
+
+/**
+ * netbuf_hook_rest() - something that needed the hooks is over
+ * @buf: buffer that is not detached, nor will be before this returns
+ *
+ * If nothing needs them for a while, they go.
+ *
+ * Context: process.
+ */
+void netbuf_hook_rest(struct netbuf *buf)
+{
+	mod_delayed_work_on(netbuf_drain_cpu(buf), netbuf_wq, &buf->unhook,
+			    msecs_to_jiffies(READ_ONCE(hook_linger_ms)));
+}
+
+/**
+ * netbuf_hook_arm() - a cut is going to make the buffer hold
+ * @buf: buffer that is not detached
+ *
+ * Context: process, under buf->op.
+ * Return: 0, and netbuf_hook_disarm() is to follow; or a negative errno.
+ */
+int netbuf_hook_arm(struct netbuf *buf)
+{
+	int err = netbuf_hook_add(buf);
+
+	if (!err)
+		buf->armed++;
+	return err;
+}
+
+/**
+ * netbuf_hook_disarm() - that cut has acted, or never will
+ * @buf: buffer, may be detached
+ *
+ * Context: process, takes buf->op.
+ */
+void netbuf_hook_disarm(struct netbuf *buf)
+{
+	mutex_lock(&buf->op);
+	buf->armed--;
+	if (!buf->gone)
+		netbuf_hook_rest(buf);
+	mutex_unlock(&buf->op);
+}
+
+/**
+ * netbuf_hook_enter() - the netdev is in a new network namespace
+ * @buf: buffer
+ * @net: network namespace
+ *
+ * Context: process, under rtnl; takes buf->op.
+ * Return: 0 or a negative errno: the hooks are needed, and cannot be registered.
+ */
+int netbuf_hook_enter(struct netbuf *buf, struct net *net)
+{
+	int err;
+
+	mutex_lock(&buf->op);
+	buf->net = net;
+	err = is_needed(buf) ? netbuf_hook_add(buf) : 0;
+	mutex_unlock(&buf->op);
+	return err;
+}
+
+/**
+ * netbuf_hook_leave() - it leaves that one
+ * @buf: buffer, of whose netdev no frames are under way
+ *
+ * Context: process, under rtnl; takes buf->op.
+ */
+void netbuf_hook_leave(struct netbuf *buf)
+{
+	mutex_lock(&buf->op);
+	netbuf_hook_remove(buf);
 	buf->net = NULL;
+	mutex_unlock(&buf->op);
 }

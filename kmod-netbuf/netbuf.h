@@ -224,8 +224,11 @@ struct netbuf_load {
  * @tracker: of that reference
  * @gone: detached; under netbuf_mutex
  * @ops: hooks of both directions
- * @net: network namespace in which they are registered, NULL = not registered; under rtnl
- * @op: one change of state or settings at a time; not needed in cuts
+ * @net: network namespace of the netdev, NULL = it is between two; written under rtnl and @op
+ * @hooked: the hooks are registered; under @op
+ * @armed: armed cuts that will make it hold; under @op
+ * @unhook: unregisters the hooks when nothing has needed them for a while
+ * @op: one change of state, settings or hooks at a time; not needed when cuts act
  * @settings: written under @op
  * @filter: chooses the frames to be held, or NULL for all; written under @op
  * @filter_text: what it was compiled from, or NULL; under @op
@@ -254,6 +257,9 @@ struct netbuf {
 	bool gone;
 	struct nf_hook_ops ops[NETBUF_DIRECTIONS];
 	struct net *net;
+	bool hooked;
+	unsigned int armed;
+	struct delayed_work unhook;
 	struct mutex op;	/* one change at a time */
 	struct netbuf_settings settings;
 	struct bpf_prog __rcu *filter;
@@ -297,8 +303,14 @@ int netbuf_buffer_init(void);
 void netbuf_buffer_exit(void);
 
 /* hook.c */
-int netbuf_hook_register(struct netbuf *buf, struct net *net);
-void netbuf_hook_unregister(struct netbuf *buf);
+void netbuf_hook_init(struct netbuf *buf);
+int netbuf_hook_add(struct netbuf *buf);
+void netbuf_hook_remove(struct netbuf *buf);
+void netbuf_hook_rest(struct netbuf *buf);
+int netbuf_hook_arm(struct netbuf *buf);
+void netbuf_hook_disarm(struct netbuf *buf);
+int netbuf_hook_enter(struct netbuf *buf, struct net *net);
+void netbuf_hook_leave(struct netbuf *buf);
 
 /* frame.c */
 enum netbuf_way {
@@ -419,6 +431,7 @@ void netbuf_flight_exit(void);
 /* drain.c */
 void netbuf_drain_init(struct netbuf *buf);
 void netbuf_drain_start(struct netbuf *buf);
+unsigned int netbuf_drain_cpu(struct netbuf *buf);
 void netbuf_drain_wait(struct netbuf *buf);
 void netbuf_drain_wake(struct netbuf *buf);
 s64 netbuf_ring_room(struct netbuf_ring *ring, u64 taken, u32 size);

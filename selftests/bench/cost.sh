@@ -113,15 +113,29 @@ hold_by_netbuf() {
 	wait_until 10 grep -q pass /sys/class/net/d0/netbuf/state || die "no pass"
 }
 
+# no_hooks: a netbuf that passes has none, soon.
+no_hooks() {
+	! nft list hooks netdev device d0 | grep -q netbuf_hook
+}
+
 cost_netbuf() {
-	local count round n what
+	local count round n what linger=/sys/module/netbuf/parameters/hook_linger_ms
 
 	count=$(times 5000)
 	load netbuf
 	make_netdev
 	measure detached "$count" costbench send 10.8.0.2
+	modprobe nfnetlink_hook
+	echo 0 >$linger
 	lparctl netbuf attach d0 || die "no buffer"
+	wait_until 10 no_hooks || die "hooks stay"
 	measure netbuf_pass "$count" costbench send 10.8.0.2
+	# As while a cut is armed
+	echo 3600000 >$linger
+	lparctl netbuf hold d0
+	lparctl netbuf drain d0
+	no_hooks && die "no hooks"
+	measure netbuf_hooked "$count" costbench send 10.8.0.2
 	for ((round = 0; round < rounds; round++)); do
 		for n in "$count" $((2 * count)); do
 			hold_by_netbuf "$n"
@@ -430,6 +444,7 @@ ratios() {
 	local depth what peer vcpus
 
 	versus netbuf_pass_vs_detached netbuf_pass detached
+	versus netbuf_hooked_vs_detached netbuf_hooked detached
 	for what in pass hold drain; do
 		versus netbuf_${what}_vs_plug netbuf_$what plug_$what
 	done
@@ -443,7 +458,7 @@ ratios() {
 		done
 	done
 	# What is ours of it: where most is the same for both, a ratio says little.
-	extra netbuf_pass netbuf_pass detached
+	extra netbuf_hooked netbuf_hooked detached
 	extra netbuf_hold netbuf_hold detached
 	for depth in 1 64 256; do
 		for what in write rewrite read; do

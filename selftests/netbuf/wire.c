@@ -3,6 +3,7 @@
  * Numbered UDP datagrams, whose loss, repetition, reordering or damage shows.
  *
  *	wire send ADDRESS FIRST COUNT BYTES [MARK PRIORITY]
+ *	wire stream ADDRESS FIRST COUNT		some thousands a second
  *	wire cycle ADDRESS FIRST COUNT STATE	each between hold and drain in file STATE
  *	wire receive COUNT			exits 0 if 0..COUNT-1 came in order
  *	wire tap IFNAME				is the guest of a tap; commands on stdin:
@@ -121,6 +122,20 @@ static int send_datagrams(int fd, uint32_t first, uint32_t count, size_t bytes)
 		fill(data, i, bytes);
 		if (send(fd, data, bytes, 0) != (ssize_t)bytes)
 			return die("send");
+	}
+	return 0;
+}
+
+/* Slow enough for a drain to end meanwhile. */
+static int stream(const char *address, uint32_t first, uint32_t count)
+{
+	static const uint32_t burst = 8;
+	int fd = connect_to(address);
+
+	for (uint32_t i = 0; i < count; i += burst) {
+		if (send_datagrams(fd, first + i, count - i < burst ? count - i : burst, 64))
+			return 1;
+		usleep(500);
 	}
 	return 0;
 }
@@ -343,6 +358,8 @@ int main(int argc, char **argv)
 			return 1;
 		return send_datagrams(fd, atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
 	}
+	if (argc == 5 && !strcmp(argv[1], "stream"))
+		return stream(argv[2], atoi(argv[3]), atoi(argv[4]));
 	if (argc == 6 && !strcmp(argv[1], "cycle"))
 		return cycle(argv[2], atoi(argv[3]), atoi(argv[4]), argv[5]);
 	if (argc == 3 && !strcmp(argv[1], "receive"))
@@ -350,7 +367,8 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "tap"))
 		return be_guest(argv[2]);
 	fputs("usage: wire send ADDRESS FIRST COUNT BYTES [MARK PRIORITY] |\n"
-	      "            cycle ADDRESS FIRST COUNT STATE | receive COUNT | tap IFNAME\n",
+	      "            stream ADDRESS FIRST COUNT | cycle ADDRESS FIRST COUNT STATE |\n"
+	      "            receive COUNT | tap IFNAME\n",
 	      stderr);
 	return 2;
 }

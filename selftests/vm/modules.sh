@@ -18,9 +18,10 @@ out=${LPARKIT_BUILD:-$top/build}/modules/$name
 mkdir -p "$out"/{ko,vm,test}
 exec 9>"$out/lock"
 flock 9
-# Objects stay, vanished sources go.
+# Objects stay, vanished sources go. A source that differs is new, whatever its time says: one
+# that is older than its object again, as after a change that was taken back, would not be built.
 cd "$top"
-rsync -aR --delete --exclude='*.o' --exclude='*.o.d' --exclude='*.ko' \
+rsync -rlpR --checksum --delete --exclude='*.o' --exclude='*.o.d' --exclude='*.ko' \
 	--exclude='*.mod' --exclude='*.mod.c' --exclude='.*.cmd' --exclude='.*.d' \
 	--exclude=Module.symvers --exclude=modules.order \
 	Kbuild include kmod-* selftests/vm/stale_int3 selftests/dirtythrottle/logbatch "$out/"
