@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # lparctl start and stop of an LPAR with a port of its own: the switch is the witness of when
 # it is logged in, and the target of what it sees. The QEMU is a fake one.
-# vm: cpus=4 threads=2 mem=1536 timeout=300 kernels=6.12
+# vm: cpus=4 threads=2 mem=1536 timeout=300 kernels=6.12 speed=long
 # shellcheck source=selftests/fcnpiv/fcnpiv.sh
 . "$(dirname "$0")/fcnpiv.sh"
 
