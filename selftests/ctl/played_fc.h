@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * fcnpiv.ko, as far as it tells of identities, and ends moves.
+ * fcnpiv.ko, as far as it tells of identities, logs them in, and ends moves.
  *
  * An identity is a directory "fc LPAR": names, one a line (node, original, maintenance,
  * adapter), operation, step, state, result, goes_back and away, all as numbers of the ABI, the
@@ -154,6 +154,40 @@ static int confirm_fc(struct request *request, const char *identity)
 	return 0;
 }
 
+/* Logins and logouts, which are over at once; "busy" refuses a logout. */
+static int start_fc(struct request *request, const char *identity)
+{
+	uint32_t operation = mnl_attr_get_u32(request->tb[FCN_A_OPERATION]);
+	bool login = operation == FCN_OPERATION_LOGIN;
+
+	if (!login && get_number(identity, "busy"))
+		return -EBUSY;
+	note(login ? "login" : "logout", identity + 3);
+	put_number(identity, "operation", operation);
+	put(identity, "original", "w", login ? "2 3 1\nnaa.1 8 sdb\n" : "0 0 0");
+	finish_fc(identity, FCN_RESULT_DONE, false);
+	return 0;
+}
+
+static int define_fc(struct request *request, const char *identity)
+{
+	static const uint16_t names[] = { FCN_A_WWNN, FCN_A_WWPN_ORIGINAL, FCN_A_WWPN_MAINTENANCE,
+					  FCN_A_PARENT };
+	char line[32];
+	size_t i;
+
+	if (mkdir(path_of(identity, ""), 0755))
+		return -errno;
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(line, sizeof(line), "%016" PRIx64 "\n",
+			 mnl_attr_get_u64(request->tb[names[i]]));
+		put(identity, "names", "a", line);
+	}
+	put(identity, "original", "w", "0 0 0");
+	put(identity, "maintenance", "w", "0 0 0");
+	return 0;
+}
+
 static int fc_command(struct request *request, uint8_t cmd)
 {
 	char identity[FCNPIV_LPAR_MAX + 4] = "";
@@ -163,9 +197,13 @@ static int fc_command(struct request *request, uint8_t cmd)
 	if (request->tb[FCN_A_LPAR])
 		snprintf(identity, sizeof(identity), "fc %s",
 			 mnl_attr_get_str(request->tb[FCN_A_LPAR]));
+	if (cmd == FCN_CMD_DEFINE)
+		return define_fc(request, identity);
 	if (!exists(identity))
 		return -ENOENT;
 	switch (cmd) {
+	case FCN_CMD_START:
+		return start_fc(request, identity);
 	case FCN_CMD_GET:
 		describe_fc(request, identity);
 		return 0;

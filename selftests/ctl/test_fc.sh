@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 66
+plan 77
 host_up a
 host_up b
 here=$scratch/a/kernel/fc\ web
@@ -260,3 +260,31 @@ check "a host that does not answer" says 1 "nobody but b knows" on a fc recover 
 check "is not guessed at" untouched
 check "unless it is fenced" says 0 "paths to change over to the original" \
 	on a fc recover web --peer b --via false --force
+
+# start and stop of a guest with a port of its own
+usual
+rm -rf "$here" "$scratch/a/kernel/log" "$scratch/a/kernel/web" "$scratch/a/root/etc/lparkit/web.lpar"
+note=$(run_of a web)/fc
+describe a web fc-parent=any
+check "a guest starts" says 0 "port 20:01:.* is logged in at host3" on a start web
+check "its port has been logged in" grep -qx "login web" "$scratch/a/kernel/log"
+check "at the adapter that is there" grep -qx 21000024ff000001 "$here/names"
+check "it stops" says 0 "port is logged out" on a stop web --timeout 0s
+check "its port, too" grep -qx "logout web" "$scratch/a/kernel/log"
+check "and nothing is left but the identity" test ! -e "$note" -a -d "$here"
+on a start web >/dev/null
+echo 1 >"$here/busy"
+mkdir -p "$scratch/a/root/sys/class/block/sdb/holders/dm-0"
+check "a map keeps the port" says 0 "stays logged in" on a stop web --timeout 0s
+check "which is known" test -e "$note"
+echo 0 >"$here/busy"
+check "the next stop logs it out" says 0 "port is logged out" on a stop web --timeout 0s
+on a fc login web
+on a start web >/dev/null
+on a stop web --timeout 0s >/dev/null
+check "what an operator has logged in stays so" same "$(head -c 1 "$here/original")" 2
+on a fc logout web
+echo 1 >"$scratch/a/root/sys/class/fc_host/host2/max_npiv_vports"
+echo "20000000000000aa" | cat - "$here/names" >"$scratch/names"
+mv "$scratch/names" "$here/names"
+check "another identity is not overwritten" says 1 "other names than its description" on a start web

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # lparctl start and stop of an LPAR with a port of its own: the switch is the witness of when
 # it is logged in, and the target of what it sees. The QEMU is a fake one.
-# vm: cpus=4 threads=2 mem=1536 timeout=300 kernels=6.12
+# vm: cpus=4 threads=2 mem=1536 timeout=300 kernels=6.12 speed=long
 # shellcheck source=selftests/fcnpiv/fcnpiv.sh
 . "$(dirname "$0")/fcnpiv.sh"
 
 load lpar
 load fcnpiv
-plan 26
+plan 19
 make_fabric
 fake=$(readlink -f "$(dirname "$0")/../ctl/fake-qemu")
 note=/run/lparkit/web/fc
@@ -23,12 +23,10 @@ ini() {
 }
 
 # What udev does: a name for the LUN, by what the LUN says of itself, some time after it came.
-# With $scratch/maps multipath does it, too: it makes a map.
 name_disks() {
 	local path
 
 	while sleep 0.3; do
-		[ ! -e "$scratch/maps" ] || [ -e $mapped ] || map_to original 2>/dev/null
 		for path in /sys/block/sd*; do
 			grep -qsa abc0000 "$path/device/vpd_pg80" && ln -sfn "/dev/${path##*/}" $disk
 		done
@@ -71,8 +69,7 @@ ini no "${names[@]}" fc-parent=any
 fcswd -c reject $original
 lparctl start web 2>"$scratch/said" &
 starter=$!
-wait_until 20 test -e $note
-sleep 1
+wait_until 20 grep -qs o-login /sys/class/fcnpiv/web/step
 kill -TERM $starter
 wait $starter
 check_is "a login that takes long can be given up" $? 5
@@ -92,26 +89,10 @@ check "it is still logged in" logged_in $original
 check "it stops" tells 0 "port is logged out" lparctl stop web
 check "nothing is left of it" nothing_left
 check "but its identity" is original absent
-touch "$scratch/maps"
-disk=$mapped
-ini no "${names[@]}" fc-parent=any
-check "it starts again, with a map" tells 0 "is logged in" lparctl start web
-check "which keeps it logged in" tells 0 "stays logged in: disk sd. is open" lparctl stop web
-check "the guest is gone all the same" no_guest
-check "and its port is not" logged_in $original
-rm "$scratch/maps"
-dmsetup remove --retry fcnpiv-test
-disk=/dev/web-disk
-check "the next stop logs it out" tells 0 "port is logged out" lparctl stop web
-check "nothing is left of it" nothing_left
 lparctl fc login web
 ini exit "${names[@]}" fc-parent=any
 check "a start that fails" tells 5 "QEMU ended at once" lparctl start web
 check "leaves what an operator has logged in" logged_in $original
-ini no "${names[@]}" fc-parent=any
-lparctl start web
-lparctl stop web
-check "so does a stop" logged_in $original
 lparctl fc logout web
 ini no wwnn=$wwnn wwpn=2001000000000011 wwpn-maintenance=2001000000000012 fc-parent=any
 check "another identity is not overwritten" tells 1 "other names than its description" lparctl start web
