@@ -77,6 +77,7 @@ _lparctl_value() {
 	*,--event) _lparctl_events ;;
 	*,--action) echo close open ;;
 	*,--at) echo now +1s ;;
+	lpar,stop,--keep) return 1 ;;
 	lpar,define,--check | lpar,distribute,--check | lpar,distribute,--all) return 1 ;;
 	lpar,import,--rename) ;;
 	*,--libvirt) virsh -q list --name 2>/dev/null ;;

@@ -191,6 +191,17 @@ int nl_dump(enum lpar_cmd cmd, mnl_cb_t reply, void *data);
 int nl_simple(enum lpar_cmd cmd, const char *name);
 int stage_set(const char *name, const struct stage *stage, int state, bool transient);
 
+/* running.c: which of them run, on record, whatever becomes of their host */
+int running_load(const char *name, struct json_object **record);
+int running_store(const char *name, struct json_object *record);
+int running_note(const char *name, const char *file, bool incoming);
+int running_arrived(const char *name);
+int running_keep(const char *name);
+bool running_is_kept(const char *name);
+bool running_is_noted(const char *name);
+int running_forget(const char *name);
+int running_for_each(int (*visit)(const char *name, void *data), void *data);
+
 /* names.c: of the ABI's numbers */
 const char *state_name(uint32_t state);
 const char *pages_name(uint32_t pages);
