@@ -81,6 +81,18 @@ static const struct verb lpar_verbs[] = {
 	{ NULL },
 };
 
+static const struct verb boot_verbs[] = {
+	{ "show", boot_show_verb, "",
+	  "Which LPARs run, or ran when their host crashed or went down, and what a boot would do." },
+	{ "restore", boot_restore_verb, "[--units]",
+	  "Start those that ran, and those that are always to run, in their order;\n"
+	  "--units: by lparkit@NAME.service." },
+	{ "shutdown", boot_shutdown_verb, "[--timeout TIME]",
+	  "Stop all guests in the reverse order (100 s); they run again with the next boot.", true },
+	{ "forget", boot_forget_verb, "NAME...", "Start those no more that ran.", true },
+	{ NULL },
+};
+
 static const struct verb pool_verbs[] = {
 	{ "show", pool_show_verb, "", "What LPARs may have of each NUMA node, and what is free." },
 	{ NULL },
@@ -263,6 +275,7 @@ const struct object objects[] = {
 	  .notes = "KEY := cpus LIST | memory SIZE | node N|any | pages any|large |\n"
 		   "       owner USER[:GROUP] | disk PATH | gate-timeout TIME\n" },
 	{ "pool", "The pool: what LPARs may have of this host", pool_verbs, .bare = "show" },
+	{ "boot", "Boot: LPARs that ran run again", boot_verbs, .bare = "show" },
 	{ "cut", "Cuts: gates of several LPARs close, or open, at one instant", cut_verbs,
 	  .bare = "list", .left_out = "arm",
 	  .notes = "INSTANT := now | +TIME | @SECONDS | YYYY-MM-DD HH:MM:SS[.FRACTION][Z]\n" },

@@ -39,6 +39,12 @@ int guest_note_watched(const char *name);
 bool guest_ended_itself(const struct lpar *lpar);
 bool guest_ended_unseen(const struct lpar *lpar);
 
+/* boot.c: all that are to run again with their host */
+int boot_show_verb(struct args *args);
+int boot_restore_verb(struct args *args);
+int boot_shutdown_verb(struct args *args);
+int boot_forget_verb(struct args *args);
+
 /* console.c */
 int console_verb(struct args *args);
 

@@ -34,6 +34,13 @@ enum disk_error {
 	DISK_ERROR_REPORT, /* nothing: it is told */
 };
 
+/* activation=: at boot */
+enum activation {
+	ACTIVATION_IF_RUNNING, /* when it ran before */
+	ACTIVATION_ALWAYS,
+	ACTIVATION_NEVER,
+};
+
 #define MAC_BYTES 6
 #define MAC_CHARS 17
 
@@ -62,6 +69,10 @@ struct guest_config {
 	struct pin_config pin;
 	struct nic *nic;
 	size_t n_nics;
+	enum activation activation;
+	char **after; /* LPARs that are started before it at boot */
+	size_t n_after;
+	uint64_t delay_ns; /* since then */
 	char **args; /* more arguments, already split */
 	size_t n_args;
 };
@@ -227,6 +238,14 @@ bool config_exists(const char *name);
 int config_refuse_drop_ins(const char *name);
 void config_free(struct lpar_config *config);
 int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned int keys);
+
+/* activation.c: keys of what is started at boot, and when */
+const char *activation_name(enum activation activation);
+const char *activation_set(struct lpar_config *config, const char *value);
+const char *activation_add_after(struct lpar_config *config, const char *value);
+const char *activation_set_delay(struct lpar_config *config, const char *value);
+void activation_free(struct guest_config *guest);
+bool activation_follows(const struct lpar_config *config, const char *name);
 
 /* site.c: all of them */
 int site_load(struct site *site);

@@ -179,5 +179,5 @@ check "in many places" test "$rounds" -gt 15
 check "it ran at last" noted "j['since_ns']"
 on h stop g >/dev/null
 check "stop is killed" killed stop g
-check "in many places" test "$rounds" -gt 15
+check "in many places" test "$rounds" -gt 10
 check "and at last it did not" no_record
