@@ -77,6 +77,7 @@ _lparctl_value() {
 	*,--event) _lparctl_events ;;
 	*,--action) echo close open ;;
 	*,--at) echo now +1s ;;
+	lpar,stop,--keep | boot,restore,--units) return 1 ;;
 	lpar,define,--check | lpar,distribute,--check | lpar,distribute,--all) return 1 ;;
 	lpar,import,--rename) ;;
 	*,--libvirt) virsh -q list --name 2>/dev/null ;;
@@ -112,6 +113,8 @@ _lparctl_things() {
 	lpar,schedule,1) echo start stop ;;
 	lpar,schedule,*) echo off ;;
 	lpar,define,*) echo disk= net= kernel= initrd= append= console= args= owner= pages= fc-parent= ;;
+	boot,forget,*) _lparctl_files ;;
+	boot,*) ;;
 	lpar,member,0) echo add del ;;
 	lpar,stage,[1-9]*) echo number text progress transfer-rate dirty state ;;
 	lpar,list,* | pool,* | cut,* | cluster,save,*) ;;

@@ -41,8 +41,9 @@ static const struct verb lpar_verbs[] = {
 	{ "start", start_verb, "NAME [--timeout TIME] [--file FILE] [--incoming] [--wait]",
 	  "Run the guest that /etc/lparkit/NAME.lpar, or FILE, describes; --incoming: it waits for a migration;\n"
 	  "--wait: until it has ended, and then undo what start did." },
-	{ "stop", stop_verb, "NAME [--timeout TIME]",
-	  "Ask the guest to power down (60 s), tell QEMU to end, kill it; undo what start did.",
+	{ "stop", stop_verb, "NAME [--timeout TIME] [--keep]",
+	  "Ask the guest to power down (60 s), tell QEMU to end, kill it; undo what start did;\n"
+	  "--keep: it is to run again at the next boot.",
 	  true },
 	{ "freeze", freeze_verb, "NAME... [--timeout TIME]",
 	  "Close the gates: no vCPU executes another instruction." },
@@ -77,6 +78,18 @@ static const struct verb lpar_verbs[] = {
 	  "Start or stop an LPAR at times as in systemd.time(7); without, say which there are." },
 	{ "metrics", metrics_verb, "[--file PATH]",
 	  "LPARs, guests and the pool in numbers, for Prometheus' textfile collector." },
+	{ NULL },
+};
+
+static const struct verb boot_verbs[] = {
+	{ "show", boot_show_verb, "",
+	  "Which LPARs run, or ran when their host crashed or went down, and what a boot would do." },
+	{ "restore", boot_restore_verb, "[--units]",
+	  "Start those that ran, and those that are always to run, in their order;\n"
+	  "--units: by lparkit@NAME.service." },
+	{ "shutdown", boot_shutdown_verb, "[--timeout TIME]",
+	  "Stop all guests in the reverse order (100 s); they run again with the next boot.", true },
+	{ "forget", boot_forget_verb, "NAME...", "Start those no more that ran.", true },
 	{ NULL },
 };
 
@@ -273,6 +286,7 @@ const struct object objects[] = {
 	  .notes = "KEY := cpus LIST | memory SIZE | node N|any | pages any|large |\n"
 		   "       owner USER[:GROUP] | disk PATH | gate-timeout TIME\n" },
 	{ "pool", "The pool: what LPARs may have of this host", pool_verbs, .bare = "show" },
+	{ "boot", "Boot: LPARs that ran run again", boot_verbs, .bare = "show" },
 	{ "cut", "Cuts: gates of several LPARs close, or open, at one instant", cut_verbs,
 	  .bare = "list", .left_out = "arm",
 	  .notes = "INSTANT := now | +TIME | @SECONDS | YYYY-MM-DD HH:MM:SS[.FRACTION][Z]\n" },

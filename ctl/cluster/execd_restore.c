@@ -329,6 +329,9 @@ int restore_load(struct session *session, struct json_object *request, struct js
 		ret = session_each(session, migrate_in, STAGE_LOAD, "loading");
 	if (!ret)
 		ret = load_frames(session);
+	/* They run again as soon as they are told to: that is no time to wait for disks. */
+	for (i = 0; !ret && i < session->n_guests; i++)
+		ret = running_arrived(session->guest[i].name);
 	for (i = 0; !ret && i < session->n_guests; i++)
 		json_put_u64(guests, session->guest[i].name, session->guest[i].step_ns);
 	return ret;

@@ -389,7 +389,9 @@ int enter_run(struct session *session, struct json_object *request, struct json_
 	if (ret)
 		return ret;
 	guest = move_guest(session);
-	ret = guest_failed(guest, "cannot run", guest_connect(guest));
+	ret = running_arrived(guest->name);
+	if (!ret)
+		ret = guest_failed(guest, "cannot run", guest_connect(guest));
 	if (!ret && guest->ran)
 		ret = guest_failed(guest, "cannot run", guest_halt(guest, "cont", "RESUME"));
 	if (ret)

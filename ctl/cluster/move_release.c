@@ -147,6 +147,9 @@ int leave_release(struct session *session, struct json_object *request, struct j
 		open_gate(move_guest(session));
 	if (!ret)
 		ret = retire_config(session->name);
+	/* After a crash of this host there was no guest to end. */
+	if (!ret && !move_runs_here(session->name))
+		ret = running_forget(session->name);
 	if (!ret)
 		ret = move_forget(session->name);
 	if (!ret)

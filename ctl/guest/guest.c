@@ -8,7 +8,8 @@
  * /run/lparkit/NAME holds qemu.pid, qmp.sock, lparctl.sock, console.sock, qemu.log, irqs,
  * watched and qemu/alive (see supervisor.c), fc (see fc_guest.c), and lpar.conf, the description that the guest was
  * started with; lock, when locked, keeps a second start or stop of the same LPAR away, and the
- * monitor of lparctl's own is for its holder.
+ * monitor of lparctl's own is for its holder. That it runs is on record elsewhere, too, see
+ * running.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,11 +35,8 @@
 #define STOP_TIMEOUT_NS (60 * NSEC_PER_SEC) /* for the guest's own shutdown */
 #define QUIT_TIMEOUT_NS (10 * NSEC_PER_SEC) /* for QEMU to quit, or to die */
 #define QMP_TIMEOUT_MS 2000
-/* Of QEMU's log that is shown */
-#define LOG_BYTES 16384
-#define LOG_LINES 40
 
-/* What start has done so far, and stop or a failure has to undo. */
+/* What is asked of start and stop; what start has done so far, and a failure has to undo. */
 struct launch {
 	const char *name;
 	struct lpar_config config;
@@ -47,10 +45,14 @@ struct launch {
 	bool incoming; /* QEMU waits for a migration */
 	bool wait; /* until the guest has ended */
 	struct fc_launch fc;
+	bool keep; /* on record as running, as its host goes down */
+	uint64_t timeout_ns;
 	bool created;
 	bool redefined;
 	bool activated;
 	bool irqs;
+	bool noted; /* on record as running */
+	struct json_object *former; /* what was on record, or NULL */
 	pid_t pid; /* QEMU, our child */
 };
 
@@ -305,6 +307,34 @@ static void become_qemu(const struct launch *launch, int report)
 	_exit(EXIT_FAILED);
 }
 
+/* A description that comes from elsewhere with a guest is worth nothing without that. */
+static int note_running(struct launch *launch)
+{
+	char path[PATH_MAX], *file = NULL;
+	int ret;
+
+	config_path(path, sizeof(path), launch->name);
+	if (!launch->incoming && strcmp(launch->config.file, path))
+		file = realpath(launch->config.file, NULL);
+	/* What cannot be read is replaced. */
+	err_capture(true);
+	running_load(launch->name, &launch->former);
+	err_capture(false);
+	launch->noted = true;
+	ret = running_note(launch->name, file, launch->incoming);
+	free(file);
+	return ret;
+}
+
+/* One that ran when its host crashed, or whose QEMU did, is still to run again. */
+static void undo_record(struct launch *launch)
+{
+	if (launch->former)
+		running_store(launch->name, launch->former);
+	else
+		running_forget(launch->name);
+}
+
 /* The pipe closes by itself at exec: no word in it means success. */
 static int run_qemu(struct launch *launch)
 {
@@ -320,6 +350,8 @@ static int run_qemu(struct launch *launch)
 		return EXIT_FAILED;
 	/* From here on: whoever kills us kills no guest. Before there is one, it counts as ended. */
 	if (launch->wait && guest_note_watched(launch->name))
+		return EXIT_FAILED;
+	if (note_running(launch))
 		return EXIT_FAILED;
 	if (pipe2(fd, O_CLOEXEC)) {
 		err("LPAR %s: pipe: %s", launch->name, strerror(errno));
@@ -338,62 +370,10 @@ static int run_qemu(struct launch *launch)
 	return EXIT_FAILED;
 }
 
-/* The end of QEMU's log, which may be as long as a file can be. Its length, or -errno. */
-static ssize_t read_log(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len = -errno;
-	struct stat st;
-
-	if (fd >= 0 && !fstat(fd, &st))
-		len = pread(fd, text, size, st.st_size > (off_t)size ? st.st_size - size : 0);
-	if (fd >= 0)
-		close(fd);
-	return len;
-}
-
-/* The last lines of a text, of LOG_LINES at most. */
-static char *last_lines(char *text, size_t len)
-{
-	size_t at = text[len - 1] == '\n' ? len - 1 : len, n = 0;
-
-	while (at && (text[at - 1] != '\n' || ++n < LOG_LINES))
-		at--;
-	return text + at;
-}
-
-/* QEMU's last words. */
-void guest_show_log(const char *name)
-{
-	char path[PATH_MAX], text[LOG_BYTES + 1], *rest, *line;
-	ssize_t len = read_log(run_path(path, sizeof(path), name, "qemu.log"), text, LOG_BYTES);
-
-	if (len <= 0)
-		return;
-	text[len] = 0;
-	rest = last_lines(text, len);
-	while ((line = strsep(&rest, "\n")))
-		if (*line || rest)
-			err("%s: %s", path, line);
-}
-
-/* The same in one line, of which there is room for the end. */
-void guest_last_words(const char *name, char *buf, size_t size)
-{
-	char path[PATH_MAX], *at;
-	ssize_t len = read_log(run_path(path, sizeof(path), name, "qemu.log"), buf, size - 1);
-
-	while (len > 0 && buf[len - 1] == '\n')
-		len--;
-	buf[len > 0 ? len : 0] = 0;
-	for (at = buf; (at = strchr(at, '\n')); at++)
-		*at = ';';
-}
-
 /* Ready is who answers on QMP. */
-static int wait_ready(struct launch *launch, uint64_t timeout_ns)
+static int wait_ready(struct launch *launch)
 {
-	uint64_t deadline = now_ns(CLOCK_MONOTONIC) + timeout_ns;
+	uint64_t deadline = now_ns(CLOCK_MONOTONIC) + launch->timeout_ns;
 	char path[PATH_MAX];
 	struct qmp *qmp;
 
@@ -437,6 +417,8 @@ static int undo(struct launch *launch, int code)
 	int ret = 0;
 
 	kill_child(launch);
+	if (launch->noted)
+		undo_record(launch);
 	if (launch->irqs) {
 		/* Or it would be taken for the run of a guest that has ended. */
 		forget_run(launch->name);
@@ -512,7 +494,7 @@ static int log_in(struct launch *launch)
 }
 
 /* With --wait one that runs already is as good, or one that has ended and is given back. */
-static int start(struct launch *launch, uint64_t timeout_ns)
+static int start(struct launch *launch)
 {
 	int ret = log_in(launch);
 	pid_t pid;
@@ -545,7 +527,7 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 	if (!ret)
 		ret = run_qemu(launch);
 	if (!ret)
-		ret = wait_ready(launch, timeout_ns);
+		ret = wait_ready(launch);
 	if (!ret)
 		ret = pin_guest(&launch->lpar, &launch->config.guest.pin);
 	if (ret)
@@ -556,7 +538,7 @@ static int start(struct launch *launch, uint64_t timeout_ns)
 
 /* NAME [OPTION]... of start and stop; file is NULL for stop. */
 static int parse_words(struct args *args, const char *verb, struct launch *launch,
-		       uint64_t *timeout_ns, const char **file)
+		       const char **file)
 {
 	const char **name = &launch->name;
 	const char *value = NULL;
@@ -564,7 +546,7 @@ static int parse_words(struct args *args, const char *verb, struct launch *launc
 	*name = next_arg(args);
 	while (*name && args->argc) {
 		if (next_option(args, "--timeout", &value)) {
-			if (!value || parse_time(value, timeout_ns))
+			if (!value || parse_time(value, &launch->timeout_ns))
 				return usage("--timeout needs a time such as 30s");
 		} else if (file && next_option(args, "--file", file)) {
 			if (!*file)
@@ -573,13 +555,15 @@ static int parse_words(struct args *args, const char *verb, struct launch *launc
 			launch->incoming = true;
 		} else if (file && next_flag(args, "--wait")) {
 			launch->wait = true;
+		} else if (!file && next_flag(args, "--keep")) {
+			launch->keep = true;
 		} else {
 			return usage("'%s' is unknown to %s", next_arg(args), verb);
 		}
 	}
 	if (!*name)
 		return usage("%s NAME [--timeout TIME]%s", verb,
-			     file ? " [--file FILE] [--incoming] [--wait]" : "");
+			     file ? " [--file FILE] [--incoming] [--wait]" : " [--keep]");
 	if (!name_is_valid(*name))
 		return usage("'%s' is no name for an LPAR: 1-31 of a-z 0-9 . _ -", *name);
 	return EXIT_OK;
@@ -587,13 +571,12 @@ static int parse_words(struct args *args, const char *verb, struct launch *launc
 
 int start_verb(struct args *args)
 {
-	uint64_t timeout_ns = START_TIMEOUT_NS;
-	struct launch launch = { 0 };
+	struct launch launch = { .timeout_ns = START_TIMEOUT_NS };
 	const char *file = NULL;
 	int lock = -1;
 	int ret;
 
-	ret = parse_words(args, "start", &launch, &timeout_ns, &file);
+	ret = parse_words(args, "start", &launch, &file);
 	if (ret)
 		return ret;
 	ret = EXIT_FAILED;
@@ -610,12 +593,13 @@ int start_verb(struct args *args)
 	interrupt_catch(SA_RESTART);
 	lock = lpar_lock(launch.name);
 	if (lock >= 0)
-		ret = start(&launch, timeout_ns);
+		ret = start(&launch);
 out:
 	if (lock >= 0)
 		close(lock);
 	if (!ret && launch.wait)
 		ret = guest_supervise(launch.name, launch.pid);
+	json_object_put(launch.former);
 	lpar_free(&launch.lpar);
 	lpar_free(&launch.before);
 	config_free(&launch.config);
@@ -713,12 +697,29 @@ int guest_find_process(const struct lpar *lpar, struct process *process)
 	return ret;
 }
 
-int guest_stop(const struct lpar *lpar, uint64_t timeout_ns)
+/*
+ * Before anything is given back: whoever starts it somewhere else then finds that it does not
+ * run here, not even after a crash. One that has ended with its host is stopped once more by
+ * its unit, which is no wish of anybody's.
+ */
+static int record_end(const struct lpar *lpar, enum guest_end end, bool had_guest)
+{
+	if (end == GUEST_LOST)
+		return 0;
+	if (end == GUEST_STOPPED)
+		return had_guest || !running_is_kept(lpar->name) ? running_forget(lpar->name) : 0;
+	if (had_guest)
+		return running_keep(lpar->name);
+	return guest_ended_itself(lpar) ? running_forget(lpar->name) : 0;
+}
+
+int guest_stop(const struct lpar *lpar, uint64_t timeout_ns, enum guest_end end)
 {
 	struct process process;
-	int ret = 0;
+	bool had_guest = !guest_find_process(lpar, &process);
+	int ret = 0, recorded;
 
-	if (!guest_find_process(lpar, &process)) {
+	if (had_guest) {
 		thaw(lpar);
 		ret = end_guest(lpar->name, &process, timeout_ns);
 	} else {
@@ -729,6 +730,7 @@ int guest_stop(const struct lpar *lpar, uint64_t timeout_ns)
 		    strerror(-ret));
 		return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
 	}
+	recorded = record_end(lpar, end, had_guest);
 	forget_run(lpar->name);
 	if (lpar_is_fenced(lpar)) {
 		ret = deactivate(lpar->name, false);
@@ -737,7 +739,8 @@ int guest_stop(const struct lpar *lpar, uint64_t timeout_ns)
 		say("%s: deactivated", lpar->name);
 	}
 	irqs_restore(lpar->name, lpar->cpus);
-	return fc_guest_logout(lpar->name);
+	ret = fc_guest_logout(lpar->name);
+	return recorded ? EXIT_FAILED : ret;
 }
 
 /* One that lparctl has started; if there is none, that is said. */
@@ -773,16 +776,15 @@ int guest_locked(const char *name, int (*act)(const struct lpar *lpar, void *dat
 
 static int stop(const struct lpar *lpar, void *data)
 {
-	const uint64_t *timeout_ns = data;
+	const struct launch *launch = data;
 
-	return guest_stop(lpar, *timeout_ns);
+	return guest_stop(lpar, launch->timeout_ns, launch->keep ? GUEST_HALTED : GUEST_STOPPED);
 }
 
 int stop_verb(struct args *args)
 {
-	uint64_t timeout_ns = STOP_TIMEOUT_NS;
-	struct launch launch = { 0 };
-	int ret = parse_words(args, "stop", &launch, &timeout_ns, NULL);
+	struct launch launch = { .timeout_ns = STOP_TIMEOUT_NS };
+	int ret = parse_words(args, "stop", &launch, NULL);
 
-	return ret ? ret : guest_locked(launch.name, stop, &timeout_ns);
+	return ret ? ret : guest_locked(launch.name, stop, &launch);
 }

@@ -14,8 +14,18 @@ bool guest_runs(const struct lpar *lpar);
 int guest_locked(const char *name, int (*act)(const struct lpar *lpar, void *data),
 		 void *data); /* exit code */
 int guest_find_process(const struct lpar *lpar, struct process *process);
-int guest_stop(const struct lpar *lpar, uint64_t timeout_ns); /* exit code */
+
+/* Why a guest has no QEMU any more: whether it is to run again with its host */
+enum guest_end {
+	GUEST_STOPPED, /* somebody wants it so, or it has powered down: it is not */
+	GUEST_HALTED, /* its host goes down */
+	GUEST_LOST, /* QEMU has failed, or was killed */
+};
+
+int guest_stop(const struct lpar *lpar, uint64_t timeout_ns, enum guest_end end); /* exit code */
 int guest_check_netdevs(const struct lpar_config *config);
+
+/* log.c: what QEMU has said */
 void guest_show_log(const char *name);
 void guest_last_words(const char *name, char *buf, size_t size);
 
@@ -30,7 +40,14 @@ void guest_try_again(const struct lpar *lpar);
 /* supervisor.c: start --wait */
 int guest_supervise(const char *name, pid_t child);
 int guest_note_watched(const char *name);
+bool guest_ended_itself(const struct lpar *lpar);
 bool guest_ended_unseen(const struct lpar *lpar);
+
+/* boot.c: all that are to run again with their host */
+int boot_show_verb(struct args *args);
+int boot_restore_verb(struct args *args);
+int boot_shutdown_verb(struct args *args);
+int boot_forget_verb(struct args *args);
 
 /* console.c */
 int console_verb(struct args *args);

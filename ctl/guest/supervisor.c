@@ -153,13 +153,19 @@ static void forget_watched(const char *name)
 }
 
 /*
- * Its supervisor was killed, and then it has ended of itself: QEMU takes its pidfile away, and
- * a QEMU that was killed does not. What it had was not given back. Whoever asks has the lock.
+ * One without QEMU has ended of itself: QEMU takes its pidfile away, and a QEMU that was killed
+ * does not. What it had was not given back. Whoever asks has the lock.
  */
-bool guest_ended_unseen(const struct lpar *lpar)
+bool guest_ended_itself(const struct lpar *lpar)
 {
 	return lpar_is_fenced(lpar) && has_file(lpar->name, "lpar.conf") &&
-	       has_file(lpar->name, "watched") && !has_pidfile(lpar->name);
+	       !has_pidfile(lpar->name);
+}
+
+/* The same, and its supervisor was killed before. */
+bool guest_ended_unseen(const struct lpar *lpar)
+{
+	return has_file(lpar->name, "watched") && guest_ended_itself(lpar);
 }
 
 /* Until it has ended, or we are to end. */
@@ -195,7 +201,8 @@ static int give_back(const struct supervisor *supervisor, const struct lpar *lpa
 	} else {
 		say("%s: guest has powered down", lpar->name);
 	}
-	return guest_stop(lpar, 0) || failed ? EXIT_FAILED : EXIT_OK;
+	return guest_stop(lpar, 0, failed ? GUEST_LOST : GUEST_STOPPED) || failed ? EXIT_FAILED
+										  : EXIT_OK;
 }
 
 /* Unless there is a guest again; *code is the exit code then. */

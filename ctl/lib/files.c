@@ -151,3 +151,25 @@ int sync_parent(const char *path)
 	free(parent);
 	return ret;
 }
+
+/*
+ * A small file in place of the one that is there, or of none: whoever looks, and whatever becomes
+ * of this host, finds one of them, and after the return the new one.
+ */
+int store_text(const char *path, const char *text)
+{
+	char *new = xprintf("%s.new", path);
+	FILE *file = create_file(new);
+	int ret = file ? 0 : -errno;
+
+	if (file)
+		ret = close_synced(file, fputs(text, file) < 0 ? -EIO : 0);
+	if (!ret && rename(new, path))
+		ret = -errno;
+	if (!ret)
+		ret = sync_parent(path);
+	if (ret)
+		unlink(new);
+	free(new);
+	return ret;
+}

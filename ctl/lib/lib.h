@@ -101,6 +101,7 @@ int lock_file(const char *path, int operation);
 FILE *create_file(const char *path);
 int close_synced(FILE *file, int ret);
 int sync_parent(const char *path);
+int store_text(const char *path, const char *text);
 
 /* host.c: commands on other hosts */
 bool host_is_valid(const char *host);

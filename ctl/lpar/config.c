@@ -106,6 +106,7 @@ void config_free(struct lpar_config *config)
 
 	clear_disks(config);
 	clear_args(guest);
+	activation_free(guest);
 	while (config->n_lines)
 		free(config->line[--config->n_lines].value);
 	free(config->line);
@@ -361,6 +362,9 @@ static const struct key keys[] = {
 	{ "guest", "console", set_console },
 	{ "guest", "user", set_user },
 	{ "guest", "args", set_args, true },
+	{ "guest", "activation", activation_set },
+	{ "guest", "after", activation_add_after, true },
+	{ "guest", "delay", activation_set_delay },
 	{ "guest", "vcpus", set_vcpus },
 	{ "guest", "vcpu-pin", set_vcpu_pin },
 	{ "guest", "accel", set_accel },

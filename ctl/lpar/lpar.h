@@ -34,6 +34,13 @@ enum disk_error {
 	DISK_ERROR_REPORT, /* nothing: it is told */
 };
 
+/* activation=: at boot */
+enum activation {
+	ACTIVATION_IF_RUNNING, /* when it ran before */
+	ACTIVATION_ALWAYS,
+	ACTIVATION_NEVER,
+};
+
 #define MAC_BYTES 6
 #define MAC_CHARS 17
 
@@ -73,6 +80,10 @@ struct guest_config {
 	struct nic *nic;
 	size_t n_nics;
 	struct fc_config fc;
+	enum activation activation;
+	char **after; /* LPARs that are started before it at boot */
+	size_t n_after;
+	uint64_t delay_ns; /* since then */
 	char **args; /* more arguments, already split */
 	size_t n_args;
 };
@@ -202,6 +213,17 @@ int nl_dump(enum lpar_cmd cmd, mnl_cb_t reply, void *data);
 int nl_simple(enum lpar_cmd cmd, const char *name);
 int stage_set(const char *name, const struct stage *stage, int state, bool transient);
 
+/* running.c: which of them run, on record, whatever becomes of their host */
+int running_load(const char *name, struct json_object **record);
+int running_store(const char *name, struct json_object *record);
+int running_note(const char *name, const char *file, bool incoming);
+int running_arrived(const char *name);
+int running_keep(const char *name);
+bool running_is_kept(const char *name);
+bool running_is_noted(const char *name);
+int running_forget(const char *name);
+int running_for_each(int (*visit)(const char *name, void *data), void *data);
+
 /* names.c: of the ABI's numbers */
 const char *state_name(uint32_t state);
 const char *pages_name(uint32_t pages);
@@ -227,6 +249,14 @@ bool config_exists(const char *name);
 int config_refuse_drop_ins(const char *name);
 void config_free(struct lpar_config *config);
 int config_apply(enum lpar_cmd cmd, const struct lpar_config *config, unsigned int keys);
+
+/* activation.c: keys of what is started at boot, and when */
+const char *activation_name(enum activation activation);
+const char *activation_set(struct lpar_config *config, const char *value);
+const char *activation_add_after(struct lpar_config *config, const char *value);
+const char *activation_set_delay(struct lpar_config *config, const char *value);
+void activation_free(struct guest_config *guest);
+bool activation_follows(const struct lpar_config *config, const char *name);
 
 /* site.c: all of them */
 int site_load(struct site *site);

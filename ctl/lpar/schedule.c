@@ -76,24 +76,13 @@ static bool is_calendar(const char *text)
 
 static int write_schedule(const char *path, const char *calendar)
 {
-	char *new = xprintf("%s.new", path);
-	FILE *file = fopen(new, "we");
-	int ret = file ? 0 : -errno;
+	/* The empty one takes back what the instance has from elsewhere. */
+	char *text = xprintf("# of lparctl schedule\n[Timer]\n" KEY "\n" KEY "%s\n", calendar);
+	int ret = store_text(path, text);
 
-	if (file) {
-		/* The empty one takes back what the instance has from elsewhere. */
-		fprintf(file, "# of lparctl schedule\n[Timer]\n" KEY "\n" KEY "%s\n", calendar);
-		ret = close_synced(file, ferror(file) ? -EIO : 0);
-	}
-	if (!ret && rename(new, path))
-		ret = -errno;
-	if (!ret)
-		ret = sync_parent(path);
-	if (ret) {
+	if (ret)
 		err("%s: %s", path, strerror(-ret));
-		unlink(new);
-	}
-	free(new);
+	free(text);
 	return ret;
 }
 

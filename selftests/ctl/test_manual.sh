@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 46
+plan 51
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
@@ -116,14 +116,14 @@ complete_offers() {
 
 # As it would be if installed for good.
 unit_is_valid() {
-	sed "s|/usr/local|$scratch&|" "$scratch/lib/systemd/system/lparkit$1.service" >"$scratch/lparkit$1.service"
-	same "$(systemd-analyze verify --man=no "$scratch/lparkit$1$2.service" 2>&1)" ""
+	sed "s|/usr/local|$scratch&|" "$scratch/lib/systemd/system/$1" >"$scratch/$1"
+	same "$(systemd-analyze verify --man=no "$scratch/${1/@/@web}" 2>&1)" ""
 }
 
 check "lparctl(8)" clean "$page"
 check "lpar.conf(5)" clean "$ctl/lpar.conf.5"
 check "every object is in the synopsis" in_synopsis
-for object in lpar pool cut netbuf throttle fc snap relocate cluster migrate; do
+for object in lpar boot pool cut netbuf throttle fc snap relocate cluster migrate; do
 	check "every verb of $object is documented" documented $object
 	check "every verb of $object has a help" has_help $object
 done
@@ -146,6 +146,7 @@ check "completion of what is confirmed" complete_offers switched fc confirm web 
 check "completion of a verb of relocate" complete_offers abort relocate ab
 check "completion of a line of a file" complete_offers net= define web --cpus 2 ne
 check "completion of a schedule" complete_offers stop schedule web st
+check "completion of a verb of boot" complete_offers restore boot re
 check "completion of an event" complete_offers gate-timeout monitor --event gate-t
 check_fails "no completion of nonsense" complete_offers . frobnicate ""
 
@@ -153,5 +154,6 @@ check "install" make -s -C "$ctl" install BUILD="$(readlink -f "$build")/ctl" DE
 check "the installed command runs" "$scratch/usr/local/sbin/lparctl" -V
 check "the unit names it" grep -q "ExecStart=/usr/local/sbin/lparctl" \
 	"$scratch/lib/systemd/system/lparkit@.service"
-check "systemd takes the unit" unit_is_valid @ web
-check "and that of volumes" unit_is_valid -volumes ""
+for unit in lparkit@.service lparkit-restore.service lparkit-shutdown.service lparkit-volumes.service; do
+	check "systemd takes $unit" unit_is_valid $unit
+done

@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 163
+plan 162
 root=$scratch/root
 conf=$root/etc/lparkit
 

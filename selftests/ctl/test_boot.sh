@@ -1,0 +1,200 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# lparctl boot: after the crash of a host the LPARs that ran run again, in order, and no others;
+# before it goes down they end in the reverse one. Their guests are fake ones.
+# vm: none timeout=200
+# shellcheck source=selftests/ctl/played.sh
+. "$(dirname "$0")/played.sh"
+
+plan 49
+host_up h
+root=$scratch/h/root
+fake=$here/fake-qemu
+log=$scratch/log
+
+mode=no
+# lpar NAME LINE...: its description; its QEMU is as $mode says
+lpar() {
+	describe h "$1" "binary=$fake" "args=-fake $mode" "${@:2}"
+}
+
+# Those that run, in the order of their names
+running() {
+	local file
+
+	for file in "$root"/run/lparkit/*/qemu.pid; do
+		[ ! -e "$file" ] || basename "$(dirname "$file")"
+	done | xargs
+}
+
+# In the order in which they were started
+started() {
+	# shellcheck disable=SC2012 # names of LPARs
+	ls -tr "$root"/run/lparkit/*/qemu.pid 2>/dev/null |
+		sed 's|/qemu.pid$||; s|.*/||' | xargs
+}
+
+# What a crash of the host leaves: no process, nothing of /run, no LPAR.
+crash() {
+	local one
+
+	for one in $(pgrep -f -- "${root}[/ ]"); do
+		kill -9 "$one"
+	done
+	wait_until 60 eval "! pgrep -f -- '${root}[/ ]' >/dev/null"
+	rm -rf "$root/run" "$scratch/h/kernel"
+	mkdir "$root/run" "$scratch/h/kernel"
+}
+
+# results VERB...: of those that are not left alone
+results() {
+	on h boot "$@" -j 2>/dev/null |
+		json "' '.join(r['name'] + ':' + r['result'] for r in j if r['result'] != 'left')"
+}
+
+# plan_of NAME
+plan_of() {
+	on h boot show -j 2>/dev/null | json "[r['plan'] for r in j if r['name'] == '$1'][0]"
+}
+
+check "no LPAR" same "$(on h boot show -j)" "[]"
+check "nothing to be restored" exits 0 on h boot restore
+
+# A crash
+for name in a b c d e; do
+	lpar $name
+done
+lpar b after=d
+lpar c activation=never
+lpar d after=e
+lpar e activation=always
+for name in a b c d; do
+	on h start $name >/dev/null || bail "no guest"
+done
+on h stop a >/dev/null
+check "some run" same "$(running)" "b c d"
+check "they would run on" same "$(plan_of b)" runs
+crash
+check "none does after a crash" same "$(running)" ""
+check "those to be started are told first, in order" same \
+	"$(on h boot show -j | json "' '.join(r['name'] for r in j)")" "e d b a c"
+check "one that did not run" same "$(plan_of a)" "did not run"
+check "one that is never started" same "$(plan_of c)" "activation=never"
+check "one that did run" same "$(plan_of b)" "to be started"
+check "the same as a table" says 0 "^b *if-running *yes *d *- *to be started$" on h boot show
+check "nothing was started by that" same "$(running)" ""
+check "restored" same "$(results restore)" "b:done d:done e:done"
+check "those that ran run, and those that are always to" same "$(running)" "b d e"
+check "in their order" same "$(started)" "e d b"
+check "once more" exits 0 on h boot restore
+check "nobody is started twice" same "$(started)" "e d b"
+
+# Crash after crash
+crash
+check "restored" exits 0 on h boot restore
+check "they run once more" same "$(running)" "b d e"
+
+# What is in the way
+crash
+mode="exit" lpar d after=e
+check "one fails" same "$(results restore)" "b:failed d:failed e:done"
+check "and keeps those that come after it" same "$(running)" e
+check "its reason is told" says 1 "d: not started: LPAR d: QEMU ended at once" on h boot restore
+check "so is theirs" says 1 "b: not started: after=d, which does not run" on h boot restore
+check "they still ran" same "$(plan_of b)" "to be started"
+lpar d after=e
+check "when it is mended" exits 0 on h boot restore
+check "they run" same "$(running)" "b d e"
+crash
+rm "$root/etc/lparkit/b.lpar"
+check "a description that is gone" says 1 "b: not started: .*b.lpar: No such file" on h boot restore
+check "keeps no others" same "$(running)" "d e"
+check "nobody wants it any more" exits 0 on h boot forget b
+check "then it is not missed" exits 0 on h boot restore
+check "one that runs is not forgotten" says 1 "its guest runs" on h boot forget d
+check "nor one that did not" says 1 "no record that it ran" on h boot forget a
+lpar b after=d
+lpar a after=b
+lpar d after=a
+on h start a >/dev/null
+on h start b >/dev/null
+crash
+check "a circle" says 1 "goes round in a circle" on h boot restore
+check "keeps no others" same "$(running)" e
+lpar a
+lpar d
+echo "nonsense" >"$root/etc/lparkit/x.lpar"
+check "a description that cannot be read" says 1 "x: not started: .*x.lpar:1: " on h boot restore
+check "keeps no others" same "$(running)" "a b d e"
+rm "$root/etc/lparkit/x.lpar"
+
+# One that was on its way
+on h stop a >/dev/null
+on h start a --incoming >/dev/null
+crash
+check "who was on his way" says 1 "a: not started: it was on its way" on h boot restore
+check "is not here" same "$(running)" "b d e"
+on h boot forget a
+
+# Another description
+mv "$root/etc/lparkit/b.lpar" "$scratch/b.lpar"
+on h stop b >/dev/null
+on h start b --file "$scratch/b.lpar" >/dev/null
+crash
+check "one of another description" exits 0 on h boot restore
+check "has it again" grep -q "$fake" "$(run_of h b)/lpar.conf"
+on h stop b >/dev/null
+mv "$scratch/b.lpar" "$root/etc/lparkit"
+on h start b >/dev/null
+
+# Later
+on h stop b >/dev/null
+on h stop d >/dev/null
+lpar b
+lpar d after=e delay=2s
+on h start b >/dev/null
+on h start d >/dev/null
+crash
+on h boot restore >/dev/null
+# apart NAME OTHER SECONDS: so much later it was started
+apart() {
+	[ $(($(stat -c %Y "$(run_of h "$1")/qemu.pid") - $(stat -c %Y "$(run_of h "$2")/qemu.pid"))) -ge "$3" ]
+}
+check "one that is to be late is" apart d e 1
+check "others do not wait for it" same "$(started)" "b e d"
+
+# The host goes down
+mode="deaf" lpar d after=e
+on h stop d >/dev/null
+on h start d >/dev/null
+stops_in_order() {
+	took_less 60 on h boot shutdown --timeout 2s >"$scratch/said" || return 1
+	sed 's/^/# /' "$scratch/said"
+	same "$(grep -n "^[de]: stopped" "$scratch/said" | cut -d : -f 2 | xargs)" "d e"
+}
+check "all end, in the reverse order, within the time" stops_in_order
+check "none runs" same "$(running)" ""
+check "all of it is given back" same "$(cat "$scratch"/h/kernel/[bde]/state | xargs)" "0 0 0"
+crash
+check "and they run with the next boot" same "$(results restore)" "b:done d:done e:done"
+on h stop b >/dev/null
+on h boot shutdown --timeout 1s >/dev/null
+crash
+check "but not one that somebody has stopped" same "$(results restore)" "d:done e:done"
+
+# With systemd, which is played
+on h boot shutdown --timeout 1s >/dev/null
+cat >"$scratch/systemctl" <<-END
+	#!/bin/bash
+	echo "\$*" >>"$log"
+	[[ \$2 == lparkit@e.service ]] && exec "$scratch/via" h lparctl start e
+	echo "Job for \$2 failed." >&2
+	exit 1
+END
+chmod +x "$scratch/systemctl"
+: >"$log"
+check "by their units" same "$(PATH=$scratch:$PATH results restore --units)" "d:failed e:done"
+check "which were asked for in order" same "$(xargs -d '\n' printf '%s;' <"$log")" \
+	"start lparkit@e.service;start lparkit@d.service;"
+check "what systemd says is told" says 1 "d: not started: Job for lparkit@d.service failed" \
+	env PATH="$scratch:$PATH" "$scratch/via" h lparctl boot restore --units
