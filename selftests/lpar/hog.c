@@ -8,8 +8,6 @@
  *	hog storm LIST		forks children as fast as it can, all on LIST
  *	hog back LIST		goes to LIST again and again, whoever takes it off
  *	hog sleep LIST [N]	N sleeping threads, their affinity is LIST
- *	hog masks LIST [N]	the same, each with another affinity: to LIST come CPUs from
- *				FIRST_BIT on, one for each bit of the thread's number
  *	hog intrude CPU MS	goes to CPU and prints the microseconds until it was
  *				evicted; fails if it still runs there after MS
  *	hog swarm CPU N		N processes, one after another, which go to CPU, are
@@ -23,7 +21,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,8 +32,6 @@
 
 /* More than an eviction takes on the slowest machine. */
 #define SWARM_LIMIT_MS 20000
-
-#define FIRST_BIT 8
 
 static void parse_list(const char *list, cpu_set_t *set)
 {
@@ -95,28 +90,14 @@ static void *rest(void *unused)
 	return NULL;
 }
 
-static void *rest_apart(void *list)
-{
-	static atomic_int numbers;
-	int bits = atomic_fetch_add(&numbers, 1);
-	cpu_set_t set;
-
-	parse_list(list, &set);
-	for (int cpu = FIRST_BIT; bits; cpu++, bits >>= 1)
-		if (bits & 1)
-			CPU_SET(cpu, &set);
-	settle(&set);
-	return rest(NULL);
-}
-
-static void threads(int count, void *(*body)(void *), void *data)
+static void threads(int count, void *(*body)(void *))
 {
 	pthread_t thread;
 
 	while (--count > 0)
-		if (pthread_create(&thread, NULL, body, data))
+		if (pthread_create(&thread, NULL, body, NULL))
 			perror("pthread_create");
-	body(data);
+	body(NULL);
 }
 
 /* Three generations; the two below end with the first. */
@@ -234,7 +215,7 @@ int main(int argc, char **argv)
 		settle(&set);
 	}
 	if (!strcmp(verb, "spin"))
-		threads(argc > 3 ? atoi(argv[3]) : 1, spin, NULL);
+		threads(argc > 3 ? atoi(argv[3]) : 1, spin);
 	if (!strcmp(verb, "later"))
 		wait_for_usr1();
 	if (!strcmp(verb, "fork") || !strcmp(verb, "later"))
@@ -244,9 +225,7 @@ int main(int argc, char **argv)
 	if (!strcmp(verb, "storm"))
 		fork_storm();
 	if (!strcmp(verb, "sleep"))
-		threads(argc > 3 ? atoi(argv[3]) : 1, rest, NULL);
-	if (!strcmp(verb, "masks"))
-		threads(argc > 3 ? atoi(argv[3]) : 1, rest_apart, argv[2]);
+		threads(argc > 3 ? atoi(argv[3]) : 1, rest);
 	fputs("usage: see the top of hog.c\n", stderr);
 	return 2;
 }

@@ -124,7 +124,7 @@ back() {
 	below $(($1 - $(free_kib any))) $NOISE_KIB
 }
 
-plan 60
+plan 61
 load lpar
 events=$scratch/events
 listen "$events"
@@ -225,3 +225,4 @@ check "the memory is back, whose files it keeps" wait_until 30 back "$free"
 memtool dirty 400
 check "nothing came back to it, nor what others have there now" clean
 stop "$taker"
+check "all is given back when it has ended" wait_until 30 back "$free"
