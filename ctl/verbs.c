@@ -177,7 +177,8 @@ static const struct verb fc_verbs[] = {
 	  "Find what would keep an identity from moving, to that host; nothing is changed." },
 	{ "recover", fc_recover_verb, "LPAR --peer HOST [--via COMMAND] [--force]",
 	  "End or undo a move from this host whose caller is gone; --force: that host is dead or fenced,\n"
-	  "or never had the token." },
+	  "or never had the token.",
+	  true },
 	{ "wait", fc_wait_verb, "LPAR STEP [--timeout TIME]",
 	  "Wait until the move waits in a step, or has ended (idle)." },
 	{ "monitor", fc_monitor_verb, "[--count N] [--timeout TIME]",

@@ -63,10 +63,11 @@ static enum theirs judge(struct json_object *identity)
 	return json_flag(identity, "goes_back") ? LEAVES : UNDECIDED;
 }
 
-/* *receipt: that of the other host, "" if it has none. */
+/* *receipt: that of the other host, "" if it has none, or what it says is no receipt. */
 static enum theirs look_there(const struct recovery *recovery, char *receipt, size_t size)
 {
 	struct json_object *identities = fc_peer_ask(&recovery->peer, "show", NULL), *identity;
+	uint8_t bytes[FCNPIV_TOKEN_SIZE];
 	enum theirs theirs;
 
 	*receipt = 0;
@@ -74,7 +75,8 @@ static enum theirs look_there(const struct recovery *recovery, char *receipt, si
 		return SILENT;
 	identity = find_lpar(identities, recovery->lpar);
 	theirs = judge(identity);
-	snprintf(receipt, size, "%s", json_text(identity, "receipt"));
+	if (!token_parse(json_text(identity, "receipt"), bytes))
+		snprintf(receipt, size, "%s", json_text(identity, "receipt"));
 	json_object_put(identities);
 	return theirs;
 }
@@ -118,19 +120,34 @@ static enum theirs undo_there(const struct recovery *recovery, char *receipt, si
 
 /* --- this host --- */
 
+/* -errno. Without a receipt only by force, which is for the operator to say. */
 static int confirm(const struct recovery *recovery, enum fcn_confirm what, const char *receipt)
 {
 	struct nlmsghdr *nlh = fc_request(FCN_CMD_CONFIRM, recovery->lpar);
 	uint8_t bytes[FCNPIV_TOKEN_SIZE];
-	int ret;
 
 	mnl_attr_put_u32(nlh, FCN_A_CONFIRM, what);
-	if (*receipt && !token_parse(receipt, bytes))
+	if (!token_parse(receipt, bytes))
 		mnl_attr_put(nlh, FCN_A_RECEIPT, sizeof(bytes), bytes);
-	else if (what == FCN_CONFIRM_RETURNED)
+	else if (recovery->force)
 		mnl_attr_put_u32(nlh, FCN_A_FORCE, 1);
-	ret = nl_send(nlh, NULL, NULL);
-	return ret ? fc_fail(recovery->lpar, ret) : EXIT_OK;
+	return nl_send(nlh, NULL, NULL);
+}
+
+/* A receipt that is refused is for the token of a former move: that host never had this one. */
+static int confirm_returned(const struct recovery *recovery, const char *receipt)
+{
+	int ret = confirm(recovery, FCN_CONFIRM_RETURNED, receipt);
+
+	if (ret == -EPERM && recovery->force)
+		ret = confirm(recovery, FCN_CONFIRM_RETURNED, "");
+	if (!ret)
+		return EXIT_OK;
+	fc_fail(recovery->lpar, ret);
+	if (ret == -EPERM && !recovery->force)
+		err("LPAR %s: if %s never had the token, and nobody gives it to it, --force goes back",
+		    recovery->lpar, recovery->peer.host);
+	return EXIT_FAILED;
 }
 
 static int go_on(const struct recovery *recovery, struct json_object *identity)
@@ -143,8 +160,7 @@ static int go_on(const struct recovery *recovery, struct json_object *identity)
 		return EXIT_FAILED;
 	}
 	ret = confirm(recovery, FCN_CONFIRM_SWITCHED, "");
-	if (!ret)
-		ret = fc_wait(recovery->lpar, "idle");
+	ret = ret ? fc_fail(recovery->lpar, ret) : fc_wait(recovery->lpar, "idle");
 	if (!ret)
 		say("%s: lives at %s", recovery->lpar, recovery->peer.host);
 	return ret;
@@ -167,7 +183,7 @@ static int go_back(const struct recovery *recovery, struct json_object *identity
 		ret = error ? fc_fail(recovery->lpar, error) : fc_wait(recovery->lpar, "o-return");
 	}
 	if (!ret)
-		ret = confirm(recovery, FCN_CONFIRM_RETURNED, receipt);
+		ret = confirm_returned(recovery, receipt);
 	if (!ret)
 		ret = fc_wait(recovery->lpar, "io-to-o");
 	return ret ? ret : say_paths(recovery, "original");

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 77
+plan 81
 host_up a
 host_up b
 here=$scratch/a/kernel/fc\ web
@@ -193,6 +193,19 @@ log() {
 	same "$(xargs <"$scratch/$1/kernel/log")" "$2"
 }
 
+# A host that speaks of receipts in another way
+cat >"$scratch/odd" <<-EOT
+	#!/bin/bash
+	set -o pipefail
+	"$scratch/via" "\$@" | sed -E 's/("receipt":) *"[^"]*"/\1"of 2027"/'
+EOT
+chmod +x "$scratch/odd"
+
+# untouched_here: nothing was asked for at the source
+untouched_here() {
+	[ ! -e "$scratch/a/kernel/log" ]
+}
+
 # untouched: what was asked for changes nothing
 untouched() {
 	[ ! -e "$scratch/a/kernel/log" ] && [ ! -e "$scratch/b/kernel/log" ]
@@ -249,7 +262,14 @@ check "and is left alone" untouched
 armed
 rm -r "$scratch/b/root/sys/class/fc_host/host7"
 printf %s fedcba9876543210 >"$away/receipt"
-check "a receipt for another token is none" exits 1 recover
+check "a receipt for another token is none" says 1 "never had the token" recover
+check "it goes back with force only" says 0 "paths to change over to the original" recover --force
+check "which is used then" log a "abort web forced web"
+armed
+rm -r "$scratch/b/root/sys/class/fc_host/host7"
+check "what is no receipt is none" says 1 "b has no receipt" \
+	on a fc recover web --peer b --via "$scratch/odd"
+check "and is not taken for force" untouched_here
 moved
 check "one that never began" says 1 "if it never had that" recover
 check "is left alone" untouched

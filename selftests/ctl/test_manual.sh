@@ -14,7 +14,7 @@ clean() {
 }
 
 # What the page says, as it is read.
-MANWIDTH=400 groff -man -t -Tascii -rLL=400n -P-cbou "$page" 2>/dev/null >"$scratch/page"
+MANWIDTH=400 groff -man -t -Tascii -rLL=400n -rHY=0 -P-cbou "$page" 2>/dev/null >"$scratch/page"
 
 # objects: those that are documented; their verbs come from the same table
 objects() {
