@@ -72,5 +72,6 @@ struct fc_launch {
 int fc_guest_login(const struct lpar_config *config, struct fc_launch *launch); /* exit code */
 int fc_guest_undo(const char *lpar, const struct fc_launch *launch);
 int fc_guest_logout(const char *lpar); /* exit code */
+bool fc_guest_is_noted(const char *lpar);
 
 #endif /* FC_H */

@@ -52,7 +52,8 @@ static void remove_note(const char *lpar)
 	unlink(note_path(path, sizeof(path), lpar));
 }
 
-static bool has_note(const char *lpar)
+/* Has a start logged its port in, and no stop logged it out? */
+bool fc_guest_is_noted(const char *lpar)
 {
 	char path[PATH_MAX];
 
@@ -285,16 +286,53 @@ static int ask_logout(const char *lpar, struct json_object *identity)
 	return ret;
 }
 
+static bool is_under_way(struct json_object *identity, const char *operation)
+{
+	return strcmp(json_text(identity, "step"), "idle") &&
+	       !strcmp(json_text(identity, "operation"), operation);
+}
+
+/*
+ * Whoever began a login or a logout may have been killed, or was told to end: the login of the
+ * original goes back, and what is not ours to end is waited for. Moves are not. Exit code.
+ */
+static int end_operation(const char *lpar, struct json_object *identity)
+{
+	bool login = is_under_way(identity, "login");
+	int ret;
+
+	if (!login && !is_under_way(identity, "logout"))
+		return EXIT_OK;
+	/* Refused if it has ended, or goes back already. */
+	if (login && strcmp(json_text(identity, "port"), "maintenance"))
+		nl_send(fc_request(FCN_CMD_ABORT, lpar), NULL, NULL);
+	ret = fc_wait(lpar, "idle");
+	return ret == EXIT_ROLLED_BACK ? EXIT_OK : ret;
+}
+
+/* As end_operation() has left it; 0 when there is none, or -errno. To be put. */
+static int get_ended(const char *lpar, struct json_object **identity, int *code)
+{
+	int ret = fc_get(lpar, identity);
+
+	if (ret)
+		return ret;
+	*code = end_operation(lpar, *identity);
+	json_object_put(*identity);
+	return fc_get(lpar, identity);
+}
+
 /* 0 when there is none, or -errno; exit code of the logout in *code. */
 static int log_out(const char *lpar, int *code)
 {
 	struct json_object *identity;
-	int ret = fc_get(lpar, &identity);
+	int ret;
 
 	*code = EXIT_OK;
+	ret = get_ended(lpar, &identity, code);
 	if (ret)
 		return ret;
-	if (!is_absent(identity)) {
+	if (!*code && !is_absent(identity)) {
 		ret = ask_logout(lpar, identity);
 		*code = ret ? EXIT_FAILED : fc_wait(lpar, "idle");
 	}
@@ -307,9 +345,6 @@ int fc_guest_undo(const char *lpar, const struct fc_launch *launch)
 {
 	int code = EXIT_OK, ret = 0;
 
-	/* Refused if nothing is under way. */
-	if (launch->logged_in && !nl_send(fc_request(FCN_CMD_ABORT, lpar), NULL, NULL))
-		fc_wait(lpar, "idle");
 	if (launch->logged_in)
 		ret = log_out(lpar, &code);
 	if (ret)
@@ -332,7 +367,7 @@ int fc_guest_logout(const char *lpar)
 {
 	int code, ret;
 
-	if (!has_note(lpar))
+	if (!fc_guest_is_noted(lpar))
 		return EXIT_OK;
 	if (!nl_available(&nl_fcnpiv)) {
 		err("LPAR %s: fcnpiv is not loaded: if its port is logged in, it stays so", lpar);

@@ -781,10 +781,37 @@ static int stop(const struct lpar *lpar, void *data)
 	return guest_stop(lpar, launch->timeout_ns, launch->keep ? GUEST_HALTED : GUEST_STOPPED);
 }
 
+/* A start that was killed before it has defined the LPAR has left its port. Exit code. */
+static int stop_undefined(struct launch *launch)
+{
+	struct lpar lpar;
+	int lock, ret;
+
+	lock = lpar_lock(launch->name);
+	if (lock < 0)
+		return EXIT_FAILED;
+	/* Another start may have had the lock. */
+	ret = lpar_get(launch->name, &lpar);
+	if (!ret)
+		ret = stop(&lpar, launch);
+	else
+		ret = ret == -ENOENT ? fc_guest_logout(launch->name) : lpar_fail(launch->name, ret);
+	lpar_free(&lpar);
+	close(lock);
+	return ret;
+}
+
 int stop_verb(struct args *args)
 {
 	struct launch launch = { .timeout_ns = STOP_TIMEOUT_NS };
 	int ret = parse_words(args, "stop", &launch, NULL);
+	struct lpar lpar;
 
-	return ret ? ret : guest_locked(launch.name, stop, &launch);
+	if (ret)
+		return ret;
+	ret = lpar_get(launch.name, &lpar);
+	lpar_free(&lpar);
+	if (ret == -ENOENT && fc_guest_is_noted(launch.name))
+		return stop_undefined(&launch);
+	return guest_locked(launch.name, stop, &launch);
 }

@@ -121,7 +121,8 @@ static int abort_fc(const char *identity)
 		return 0;
 	}
 	put(identity, "original", "w", "0 0 0");
-	finish_fc(identity, FCN_RESULT_BACK, true);
+	finish_fc(identity, FCN_RESULT_BACK,
+		  get_number(identity, "operation") != FCN_OPERATION_LOGIN);
 	return 0;
 }
 
@@ -154,16 +155,21 @@ static int confirm_fc(struct request *request, const char *identity)
 	return 0;
 }
 
-/* Logins and logouts, which are over at once; "busy" refuses a logout. */
+/* Logins and logouts, which are over at once, unless "slow"; "busy" refuses a logout. */
 static int start_fc(struct request *request, const char *identity)
 {
 	uint32_t operation = mnl_attr_get_u32(request->tb[FCN_A_OPERATION]);
 	bool login = operation == FCN_OPERATION_LOGIN;
 
-	if (!login && get_number(identity, "busy"))
+	if ((!login && get_number(identity, "busy")) || get_number(identity, "step"))
 		return -EBUSY;
 	note(login ? "login" : "logout", identity + 3);
 	put_number(identity, "operation", operation);
+	put_number(identity, "goes_back", 0);
+	if (get_number(identity, "slow")) {
+		enter_fc(identity, login ? FCN_STEP_O_LOGIN : FCN_STEP_O_LOGOUT, FCN_STATE_BUSY);
+		return 0;
+	}
 	put(identity, "original", "w", login ? "2 3 1\nnaa.1 8 sdb\n" : "0 0 0");
 	finish_fc(identity, FCN_RESULT_DONE, false);
 	return 0;

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 81
+plan 87
 host_up a
 host_up b
 here=$scratch/a/kernel/fc\ web
@@ -304,6 +304,19 @@ on a start web >/dev/null
 on a stop web --timeout 0s >/dev/null
 check "what an operator has logged in stays so" same "$(head -c 1 "$here/original")" 2
 on a fc logout web
+rm -rf "$scratch/a/kernel/web" "$scratch/a/kernel/log"
+echo 1 >"$scratch/a/kernel/killer"
+check "a start is killed as its port is logged in" exits 137 on a start web
+check "the port of an LPAR that nobody knows" says 1 "No such file" on a show web
+check "is logged out by its stop" says 0 "port is logged out" on a stop web
+check "it is" log a "login web logout web"
+rm "$scratch/a/kernel/log"
+echo 1 >"$here/slow"
+echo 1 >"$scratch/a/kernel/killer"
+on a start web >/dev/null 2>&1
+check "one whose port was still logging in" says 0 "port is logged out" on a stop web
+check "goes back" log a "login web abort web"
+echo 0 >"$here/slow"
 echo 1 >"$scratch/a/root/sys/class/fc_host/host2/max_npiv_vports"
 echo "20000000000000aa" | cat - "$here/names" >"$scratch/names"
 mv "$scratch/names" "$here/names"
