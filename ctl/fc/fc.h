@@ -43,6 +43,7 @@ int fc_confirm_verb(struct args *args);
 int fc_abort_verb(struct args *args);
 int fc_wait_verb(struct args *args);
 int fc_wait(const char *lpar, const char *step); /* exit code */
+int fc_wait_until(const char *lpar, const char *step, uint64_t end_ns); /* exit code */
 
 /* fc_peer.c: the other host of a move */
 struct fc_peer {

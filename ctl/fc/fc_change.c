@@ -342,15 +342,25 @@ static int wait_for(const struct wait *wait, struct mnl_socket *sock)
 	return ret;
 }
 
-/* As "fc wait", unless somebody who catches signals is told to end. Exit code. */
-int fc_wait(const char *lpar, const char *step)
+/*
+ * As "fc wait", unless somebody who catches signals is told to end. Until end_ns of
+ * CLOCK_MONOTONIC, 0 is for ever. Exit code.
+ */
+int fc_wait_until(const char *lpar, const char *step, uint64_t end_ns)
 {
-	const struct wait wait = { .lpar = lpar, .step = step, .interruptions = interruptions() };
+	const struct wait wait = {
+		.lpar = lpar, .step = step, .end_ns = end_ns, .interruptions = interruptions()
+	};
 	struct mnl_socket *sock = nl_subscribe(&nl_fcnpiv);
 	int ret = wait_for(&wait, sock);
 
 	mnl_socket_close(sock);
 	return ret;
+}
+
+int fc_wait(const char *lpar, const char *step)
+{
+	return fc_wait_until(lpar, step, 0);
 }
 
 /* Sends a request that begins an operation, and waits until that has ended. */

@@ -22,6 +22,9 @@
 /* So long a disk that was just closed may be open again: udev looks at what was written. */
 #define CLOSE_TIMEOUT_NS (10 * NSEC_PER_SEC)
 
+/* So long after its deadline a logout is given up: it has no way back, and may never end. */
+#define LOGOUT_SLACK_NS (5 * NSEC_PER_SEC)
+
 /* --- the note --- */
 
 static const char *note_path(char *buf, size_t size, const char *lpar)
@@ -286,6 +289,14 @@ static int ask_logout(const char *lpar, struct json_object *identity)
 	return ret;
 }
 
+/* A driver or a fabric that does not answer keeps nobody else waiting. Exit code. */
+static int wait_idle(const char *lpar, struct json_object *identity)
+{
+	uint64_t timeout_ns = json_number(identity, "logout_ms") * NSEC_PER_MSEC + LOGOUT_SLACK_NS;
+
+	return fc_wait_until(lpar, "idle", now_ns(CLOCK_MONOTONIC) + timeout_ns);
+}
+
 static bool is_under_way(struct json_object *identity, const char *operation)
 {
 	return strcmp(json_text(identity, "step"), "idle") &&
@@ -306,7 +317,7 @@ static int end_operation(const char *lpar, struct json_object *identity)
 	/* Refused if it has ended, or goes back already. */
 	if (login && strcmp(json_text(identity, "port"), "maintenance"))
 		nl_send(fc_request(FCN_CMD_ABORT, lpar), NULL, NULL);
-	ret = fc_wait(lpar, "idle");
+	ret = wait_idle(lpar, identity);
 	return ret == EXIT_ROLLED_BACK ? EXIT_OK : ret;
 }
 
@@ -334,8 +345,11 @@ static int log_out(const char *lpar, int *code)
 		return ret;
 	if (!*code && !is_absent(identity)) {
 		ret = ask_logout(lpar, identity);
-		*code = ret ? EXIT_FAILED : fc_wait(lpar, "idle");
+		*code = ret ? EXIT_FAILED : wait_idle(lpar, identity);
 	}
+	if (*code == EXIT_TIMEOUT)
+		err("LPAR %s: its port is not logged out yet: the next stop waits for it again",
+		    lpar);
 	json_object_put(identity);
 	return ret;
 }

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 87
+plan 92
 host_up a
 host_up b
 here=$scratch/a/kernel/fc\ web
@@ -316,6 +316,21 @@ echo 1 >"$scratch/a/kernel/killer"
 on a start web >/dev/null 2>&1
 check "one whose port was still logging in" says 0 "port is logged out" on a stop web
 check "goes back" log a "login web abort web"
+echo 0 >"$here/slow"
+on a start web >/dev/null
+rm "$scratch/a/kernel/log"
+echo 1 >"$here/slow"
+check "a logout that does not end is not waited for" says 4 "the next stop waits" \
+	timeout 60 "$scratch/via" a lparctl stop web --timeout 0s
+check "only the port is left" says 1 "no guest" on a console web
+check "which is known" test -e "$note"
+(
+	sleep 1
+	echo "0 0 0" >"$here/original"
+	echo 0 | tee "$here/step" >"$here/state"
+) &
+check "the next stop sees it end" says 0 "port is logged out" on a stop web
+check "and has asked for it once" same "$(grep -c "logout web" "$scratch/a/kernel/log")" 1
 echo 0 >"$here/slow"
 echo 1 >"$scratch/a/root/sys/class/fc_host/host2/max_npiv_vports"
 echo "20000000000000aa" | cat - "$here/names" >"$scratch/names"
