@@ -68,6 +68,7 @@ struct fc_launch {
 	bool defined;
 	bool noted;
 	bool logged_in;
+	uint64_t parent; /* from which the identity was taken; 0 = it was not */
 };
 
 int fc_guest_login(const struct lpar_config *config, struct fc_launch *launch); /* exit code */

@@ -130,10 +130,12 @@ static int set_parent(const char *lpar, uint64_t parent)
 }
 
 /* One that is there already has to be the described one. */
-static int adopt(const struct lpar_config *config, struct json_object *identity)
+static int adopt(const struct lpar_config *config, struct json_object *identity,
+		 struct fc_launch *launch)
 {
 	const uint64_t *wwn = config->guest.fc.wwn;
-	uint64_t parent;
+	uint64_t former, parent;
+	int ret;
 
 	if (!has_wwn(identity, "wwnn", wwn[WWN_NODE]) ||
 	    !has_wwn(identity, "wwpn_original", wwn[WWN_ORIGINAL]) ||
@@ -144,7 +146,12 @@ static int adopt(const struct lpar_config *config, struct json_object *identity)
 	}
 	if (choose_parent(config, identity, &parent))
 		return EXIT_FAILED;
-	return has_wwn(identity, "parent", parent) ? EXIT_OK : set_parent(config->name, parent);
+	if (has_wwn(identity, "parent", parent))
+		return EXIT_OK;
+	ret = set_parent(config->name, parent);
+	if (!ret && !wwn_parse(json_text(identity, "parent"), &former))
+		launch->parent = former;
+	return ret;
 }
 
 static bool is_absent(struct json_object *identity)
@@ -163,7 +170,7 @@ static int define_or_adopt(const struct lpar_config *config, struct fc_launch *l
 	if (ret)
 		return fc_fail(config->name, ret);
 	*absent = is_absent(identity);
-	ret = adopt(config, identity);
+	ret = adopt(config, identity, launch);
 	json_object_put(identity);
 	return ret;
 }
@@ -354,7 +361,22 @@ static int log_out(const char *lpar, int *code)
 	return ret;
 }
 
-/* As it was before fc_guest_login(), which may have been broken off. What fails is said. */
+/* Has it the adapter that it had, or is it gone as it was? */
+static int undo_identity(const char *lpar, const struct fc_launch *launch)
+{
+	int ret = 0;
+
+	if (launch->defined)
+		ret = nl_send(fc_request(FCN_CMD_DELETE, lpar), NULL, NULL);
+	if (ret && ret != -ENOENT)
+		return fc_fail(lpar, ret);
+	return launch->parent ? set_parent(lpar, launch->parent) : EXIT_OK;
+}
+
+/*
+ * As it was before fc_guest_login(), which may have been broken off; else -EBUSY. What fails
+ * is said.
+ */
 int fc_guest_undo(const char *lpar, const struct fc_launch *launch)
 {
 	int code = EXIT_OK, ret = 0;
@@ -365,11 +387,9 @@ int fc_guest_undo(const char *lpar, const struct fc_launch *launch)
 		fc_fail(lpar, ret);
 	if (ret || code)
 		return -EBUSY;
-	if (launch->defined)
-		nl_send(fc_request(FCN_CMD_DELETE, lpar), NULL, NULL);
 	if (launch->noted)
 		remove_note(lpar);
-	return 0;
+	return undo_identity(lpar, launch) ? -EBUSY : 0;
 }
 
 /*

@@ -327,12 +327,12 @@ static int note_running(struct launch *launch)
 }
 
 /* One that ran when its host crashed, or whose QEMU did, is still to run again. */
-static void undo_record(struct launch *launch)
+static int undo_record(struct launch *launch)
 {
 	if (launch->former)
-		running_store(launch->name, launch->former);
-	else
-		running_forget(launch->name);
+		return running_store(launch->name, launch->former);
+	/* Where none could be written there is none to remove. */
+	return running_forget(launch->name) && running_is_noted(launch->name) ? -EIO : 0;
 }
 
 /* The pipe closes by itself at exec: no word in it means success. */
@@ -413,12 +413,12 @@ static int undo(struct launch *launch, int code)
 {
 	const struct fc_launch *fc = &launch->fc;
 	bool undone = launch->created || launch->activated || launch->irqs || fc->defined ||
-		      fc->logged_in;
-	int ret = 0;
+		      fc->logged_in || fc->parent;
+	int ret = 0, recorded = 0;
 
 	kill_child(launch);
 	if (launch->noted)
-		undo_record(launch);
+		recorded = undo_record(launch);
 	if (launch->irqs) {
 		/* Or it would be taken for the run of a guest that has ended. */
 		forget_run(launch->name);
@@ -435,7 +435,7 @@ static int undo(struct launch *launch, int code)
 	/* Its disks are nobody's any more. */
 	if (!ret)
 		ret = fc_guest_undo(launch->name, fc);
-	if (!undone || ret)
+	if (!undone || ret || recorded)
 		return code;
 	err("LPAR %s: not started, everything is as it was", launch->name);
 	return EXIT_ROLLED_BACK;

@@ -194,6 +194,41 @@ static int define_fc(struct request *request, const char *identity)
 	return 0;
 }
 
+/* Another adapter, which is the last of the names. */
+static int set_fc(struct request *request, const char *identity)
+{
+	uint64_t name[4];
+	char line[32], *next;
+	const char *text = get(identity, "names");
+	size_t i;
+
+	if (!request->tb[FCN_A_PARENT])
+		return -EOPNOTSUPP;
+	for (i = 0; i < 4; i++, text = next)
+		name[i] = strtoull(text, &next, 16);
+	name[3] = mnl_attr_get_u64(request->tb[FCN_A_PARENT]);
+	for (i = 0; i < 4; i++) {
+		snprintf(line, sizeof(line), "%016" PRIx64 "\n", name[i]);
+		put(identity, "names", i ? "a" : "w", line);
+	}
+	return 0;
+}
+
+/* Refused while it is "busy". */
+static int delete_fc(const char *identity)
+{
+	static const char *const files[] = { "names",	    "operation", "step", "state",
+					     "result",	    "goes_back", "away", "original",
+					     "maintenance", "receipt",	 "busy", "slow" };
+	size_t i;
+
+	if (get_number(identity, "busy"))
+		return -EBUSY;
+	for (i = 0; i < sizeof(files) / sizeof(*files); i++)
+		unlink(path_of(identity, files[i]));
+	return rmdir(path_of(identity, "")) ? -errno : 0;
+}
+
 static int fc_command(struct request *request, uint8_t cmd)
 {
 	char identity[FCNPIV_LPAR_MAX + 4] = "";
@@ -210,6 +245,10 @@ static int fc_command(struct request *request, uint8_t cmd)
 	switch (cmd) {
 	case FCN_CMD_START:
 		return start_fc(request, identity);
+	case FCN_CMD_SET:
+		return set_fc(request, identity);
+	case FCN_CMD_DELETE:
+		return delete_fc(identity);
 	case FCN_CMD_GET:
 		describe_fc(request, identity);
 		return 0;

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 92
+plan 98
 host_up a
 host_up b
 here=$scratch/a/kernel/fc\ web
@@ -332,6 +332,29 @@ check "which is known" test -e "$note"
 check "the next stop sees it end" says 0 "port is logged out" on a stop web
 check "and has asked for it once" same "$(grep -c "logout web" "$scratch/a/kernel/log")" 1
 echo 0 >"$here/slow"
+
+# What a start has changed that fails
+rm -rf "$scratch/a/kernel/web"
+sed -i 's/21000024ff000001/21000024ff0000aa/' "$here/names"
+describe a web fc-parent=any binary=/bin/false
+check "a start fails" says 5 "everything is as it was" on a start web
+check "its adapter is the former one" grep -qx 21000024ff0000aa "$here/names"
+rm -r "$here"
+check "one that has defined the identity" says 5 "everything is as it was" on a start web
+check "has deleted it" test ! -e "$here"
+cat >"$scratch/breaker" <<-EOT
+	#!/bin/bash
+	cd "$scratch/a/root/var/lib/lparkit/running" && rm web.json && mkdir web.json
+	exit 1
+EOT
+chmod +x "$scratch/breaker"
+describe a web fc-parent=any binary="$scratch/breaker"
+check "what is on record and cannot be taken back" says 1 "running/web.json" on a start web
+check "is not called as it was" same "$(grep -c "everything is as it was" "$scratch/err")" 0
+rmdir "$scratch/a/root/var/lib/lparkit/running/web.json"
+describe a web fc-parent=any
+on a start web >/dev/null
+on a stop web --timeout 0s >/dev/null
 echo 1 >"$scratch/a/root/sys/class/fc_host/host2/max_npiv_vports"
 echo "20000000000000aa" | cat - "$here/names" >"$scratch/names"
 mv "$scratch/names" "$here/names"
