@@ -503,6 +503,12 @@ static bool tell_running(struct cluster *cluster, size_t i)
 	return any;
 }
 
+/* It was lost, or has not undone: its guests may be there. */
+static bool is_silent(const struct channel *channel)
+{
+	return !json_object_object_get_ex(channel->answer, "running", NULL);
+}
+
 /* What has come of the guests is for their hosts to say. */
 static int not_restored(struct cluster *cluster, int ret)
 {
@@ -511,7 +517,7 @@ static int not_restored(struct cluster *cluster, int ret)
 
 	give_up(cluster, ret, "");
 	for (i = 0; i < cluster->channels.n; i++)
-		any |= tell_running(cluster, i);
+		any |= tell_running(cluster, i) || is_silent(&cluster->channels.channel[i]);
 	err("%s is not restored%s: its state is whole, try again", cluster->name,
 	    any ? "" : ", and the guests that ran are gone");
 	return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;

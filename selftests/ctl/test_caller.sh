@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 74
+plan 80
 dir=$scratch/states
 mkdir -p "$dir"
 
@@ -106,6 +106,15 @@ rm -r "${dir:?}"/{two,three}
 check "undone, but on one host" says 1 "^lparctl: host b: undoing: its guest cannot go on" \
 	cluster save two --hosts a,b "$(via stuck disks)"
 check_fails "the other one is not named for that" grep -q "host a: undoing" "$scratch/err"
+
+# Whether guests are gone that a restore was to replace is for all hosts to say
+check "a restore fails, and no host has a guest" says 1 "the guests that ran are gone" \
+	cluster restore one "$(via fails load)"
+check "where one has not undone" says 1 "one is not restored: its state" cluster restore one "$(via stuck load)"
+check_fails "nobody says that they are gone" grep -q "are gone" "$scratch/err"
+check "which names it" grep -q "host b: undoing: its guest cannot go on" "$scratch/err"
+check "where one does not say" says 1 "one is not restored: its state" cluster restore one "$(via leaves load)"
+check_fails "nobody says that they are gone" grep -q "are gone" "$scratch/err"
 
 # Who gives up
 # gives_up COMMAND...: SIGINT to a save after the command succeeds, and once more when it
