@@ -44,7 +44,7 @@ joins_stopped() {
 	return 1
 }
 
-plan 14
+plan 15
 inject_everywhere || bail "no fault injection in this kernel"
 load lpar
 lparcall create a cpus 2-3 memory $((size_kib >> 10))M disk "$disk"
@@ -69,7 +69,7 @@ lparcall gate-open a
 modprobe kvm_amd
 vm guest
 guest=$pid
-lparcall gate-close a timeout_ms 60000
+check "the gate closes" lparcall gate-close a gate_timeout_ms 600000
 check "a guest runs" watch move guest 1000
 check "who joins while the gate is closed is stopped" joins_stopped "$guest"
 check "the end" remove_all
