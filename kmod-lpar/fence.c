@@ -400,7 +400,8 @@ static struct fence_mask *inherited_mask(struct task_struct *task)
 	struct fence_record *record;
 	unsigned int i;
 
-	if (find_record(task_pid(task)))
+	/* One that is reaped keeps neither its leader nor its parent, whoever has a reference. */
+	if (!pid_alive(task) || find_record(task_pid(task)))
 		return NULL;
 	for (i = 0; i < MAX_ANCESTORS; i++) {
 		/* The leader stands for the threads of its process. */
