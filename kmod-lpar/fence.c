@@ -370,6 +370,12 @@ static bool may_move(const struct task_struct *task)
 	return !READ_ONCE(task->migration_disabled);
 }
 
+/* Nor does it wait for one that may stay where it is. */
+static bool may_have(const struct task_struct *task, const struct cpumask *cpus)
+{
+	return may_move(task) || cpumask_test_cpu(task_cpu(task), cpus);
+}
+
 /* Is @task on the wrong side of a fence? */
 static bool is_outside(struct task_struct *task)
 {
@@ -386,8 +392,10 @@ static bool trespasses(struct task_struct *task, const struct lpar *unused)
 {
 	if (!is_outside(task))
 		return false;
-	put_off |= !may_move(task);
-	return may_move(task);
+	if (may_move(task))
+		return true;
+	put_off = true;
+	return false;
 }
 
 /*
@@ -432,7 +440,10 @@ static bool is_narrowed(struct task_struct *task, const struct lpar *lpar)
 	if (home_of(task) != lpar || cpumask_equal(&task->cpus_mask, &lpar->config.cpus))
 		return false;
 	record = find_record(task_pid(task));
-	return record && cpumask_equal(record->mask->set, &task->cpus_mask) && may_move(task);
+	if (!record || !cpumask_equal(record->mask->set, &task->cpus_mask))
+		return false;
+	member_room(lpar, task, &scratch_room);
+	return may_have(task, &scratch_room);
 }
 
 typedef bool task_test(struct task_struct *task, const struct lpar *lpar);
