@@ -394,7 +394,7 @@ static bool trespasses(struct task_struct *task, const struct lpar *unused)
 		return false;
 	if (may_move(task))
 		return true;
-	put_off = true;
+	WRITE_ONCE(put_off, true);
 	return false;
 }
 
@@ -751,10 +751,36 @@ void lpar_fence_enforce(void)
 }
 
 /**
+ * lpar_fence_is_behind() - were some left where they are, as they could not be moved?
+ *
+ * For the guard, which has lpar_fence_catch_up() called then.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool lpar_fence_is_behind(void)
+{
+	return READ_ONCE(put_off);
+}
+
+/**
+ * lpar_fence_catch_up() - put those on their side of the fences, and every other task
+ *
+ * Context: may sleep; takes fence_mutex.
+ */
+void lpar_fence_catch_up(void)
+{
+	mutex_lock(&fence_mutex);
+	WRITE_ONCE(put_off, false);
+	enforce();
+	mutex_unlock(&fence_mutex);
+}
+
+/**
  * lpar_fence_evict() - put one task on its side of the fences
  * @task: was seen on a fenced CPU
  *
- * One that must not migrate now is left to lpar_fence_call_home().
+ * One that must not migrate now is left to lpar_fence_catch_up().
  *
  * Context: may sleep; takes fence_mutex.
  */
@@ -777,7 +803,8 @@ static unsigned int nr_strays;
 
 static int note_stray(struct lpar *lpar, struct task_struct *task)
 {
-	if (!is_confined(task) || !trespasses(task, lpar))
+	/* Who cannot be moved is looked at in the next census, without a pass over all tasks. */
+	if (!is_confined(task) || !is_outside(task) || !may_move(task))
 		return 0;
 	strays[nr_strays].task = get_task_struct(task);
 	/* While a CPU is missing the scheduler itself may have done it. */
@@ -822,10 +849,6 @@ unsigned int lpar_fence_call_home(struct lpar *lpar, struct lpar_stray *found)
 	mutex_lock(&fence_mutex);
 	/* A change of cpusets moves threads of the kernel, too. */
 	lpar_guard_keep_off(&fenced, &scratch_target);
-	if (put_off) {
-		put_off = false;
-		enforce();
-	}
 	free_dead_pins(lpar);
 	strays = found;
 	nr_strays = 0;

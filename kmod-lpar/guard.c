@@ -111,7 +111,7 @@ static void scan(struct kthread_work *work)
 {
 	unsigned long begin = jiffies;
 
-	lpar_fence_enforce();
+	lpar_fence_catch_up();
 	next_scan = jiffies + SCAN_REST * (jiffies - begin + 1);
 }
 
@@ -214,6 +214,8 @@ static void watch(struct kthread_work *work)
 		lpar_unlock(lpar);
 	}
 	kfree(found);
+	if (lpar_fence_is_behind())
+		scan_soon();
 	/* Who becomes active later starts it again. */
 	if (any)
 		kthread_queue_delayed_work(evictor, &watch_work, WATCH_INTERVAL);

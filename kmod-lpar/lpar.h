@@ -281,6 +281,8 @@ void lpar_fence_target(struct cpumask *target, const struct cpumask *orig,
 int lpar_fence_raise(struct lpar *lpar);
 void lpar_fence_lower(struct lpar *lpar);
 void lpar_fence_enforce(void);
+bool lpar_fence_is_behind(void);
+void lpar_fence_catch_up(void);
 void lpar_fence_evict(struct task_struct *task);
 unsigned int lpar_fence_call_home(struct lpar *lpar, struct lpar_stray *found);
 void lpar_fence_free_pins(struct list_head *pins);
