@@ -87,6 +87,7 @@ static struct cpumask scratch_orig, scratch_target, scratch_room, scratch_was;
 static unsigned int nr_records;
 static unsigned int prune_at = PRUNE_MIN;
 static bool put_off;		/* some could not be moved yet */
+static bool owed;		/* or be given back what they had */
 
 /**
  * lpar_fence_target() - where a task that is no member may run
@@ -642,7 +643,9 @@ static void give_back(struct fence_record *record)
 	}
 	lpar_fence_target(&scratch_target, record->mask->orig, &fenced, cpu_active_mask);
 	cpumask_copy(&scratch_orig, record->mask->orig);
-	if (!set_cpus_allowed_ptr(task, &scratch_target))
+	if (!may_have(task, &scratch_target))
+		WRITE_ONCE(owed, true);
+	else if (!set_cpus_allowed_ptr(task, &scratch_target))
 		note(record->pid, &scratch_orig, &scratch_target, false);
 out:
 	put_task_struct(task);
@@ -664,6 +667,9 @@ static void lower(const struct lpar *lpar)
 	cpumask_andnot(&fenced, &fenced, &lpar->config.cpus);
 	lpar_guard_keep_off(&fenced, &scratch_target);
 	give_back_all();
+	/* It may have been the last fence. */
+	if (owed)
+		lpar_guard_watch();
 }
 
 static void free_pin(struct lpar_pin *pin)
@@ -723,6 +729,8 @@ int lpar_fence_raise(struct lpar *lpar)
  * lpar_fence_lower() - give the CPUs of an LPAR back, and affinities with them
  * @lpar: LPAR that is active no more
  *
+ * One that must not migrate now gets his later, by lpar_fence_catch_up().
+ *
  * Context: may sleep; takes fence_mutex.
  */
 void lpar_fence_lower(struct lpar *lpar)
@@ -751,7 +759,7 @@ void lpar_fence_enforce(void)
 }
 
 /**
- * lpar_fence_is_behind() - were some left where they are, as they could not be moved?
+ * lpar_fence_is_behind() - were some left as they are, as they could not be moved?
  *
  * For the guard, which has lpar_fence_catch_up() called then.
  *
@@ -760,11 +768,13 @@ void lpar_fence_enforce(void)
  */
 bool lpar_fence_is_behind(void)
 {
-	return READ_ONCE(put_off);
+	return READ_ONCE(put_off) || READ_ONCE(owed);
 }
 
 /**
  * lpar_fence_catch_up() - put those on their side of the fences, and every other task
+ *
+ * Gives back what could not be given back when a fence fell.
  *
  * Context: may sleep; takes fence_mutex.
  */
@@ -772,6 +782,10 @@ void lpar_fence_catch_up(void)
 {
 	mutex_lock(&fence_mutex);
 	WRITE_ONCE(put_off, false);
+	if (owed) {
+		WRITE_ONCE(owed, false);
+		give_back_all();
+	}
 	enforce();
 	mutex_unlock(&fence_mutex);
 }
@@ -939,4 +953,21 @@ int lpar_fence_visit_pins(struct lpar *lpar, lpar_pin_visit *visit, void *data)
 	}
 	mutex_unlock(&pins_mutex);
 	return ret;
+}
+
+/**
+ * lpar_fence_exit() - forget who could not be given back what he had, at module exit
+ *
+ * Context: may sleep; the guard has ended.
+ */
+void lpar_fence_exit(void)
+{
+	struct fence_record *record;
+	struct hlist_node *next;
+	int bucket;
+
+	mutex_lock(&fence_mutex);
+	hash_for_each_safe(records, bucket, next, record, node)
+		drop_record(record);
+	mutex_unlock(&fence_mutex);
 }

@@ -289,6 +289,7 @@ void lpar_fence_free_pins(struct list_head *pins);
 int lpar_fence_pin(struct lpar *lpar, struct list_head *pins, struct lpar_report *report);
 typedef int lpar_pin_visit(void *data, u32 vcpu, pid_t pid, unsigned int cpu);
 int lpar_fence_visit_pins(struct lpar *lpar, lpar_pin_visit *visit, void *data);
+void lpar_fence_exit(void);
 
 /* guard.c */
 int lpar_guard_raise(struct lpar *lpar);
