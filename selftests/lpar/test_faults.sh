@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Each allocation of an activation fails once. Whatever the answer, the LPAR is
 # then either active with all it has or defined with nothing.
-# vm: cpus=4 threads=2 mem=1024 disks=64M,64M timeout=600 kernels=debug speed=full
+# vm: cpus=4 threads=2 mem=1024 disks=64M,64M timeout=900 kernels=debug speed=full
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
@@ -67,6 +67,7 @@ check "grants" lparcall --fail-each "revoke a grant $pid" grant a grant "$pid"
 check "gate" lparcall --fail-each 'gate-open a' gate-close a
 check "cut" lparcall --fail-each 'gate-open a' cut deadline_ns 0 lpar a
 lparcall gate-open a
+stop "$pid"
 modprobe kvm_amd
 vm guest
 guest=$pid
