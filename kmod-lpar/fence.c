@@ -87,6 +87,7 @@ static struct cpumask scratch_orig, scratch_target, scratch_room, scratch_was;
 static unsigned int nr_records;
 static unsigned int prune_at = PRUNE_MIN;
 static bool put_off;		/* some could not be moved yet */
+static bool owed;		/* or be given back what they had */
 
 /**
  * lpar_fence_target() - where a task that is no member may run
@@ -370,6 +371,12 @@ static bool may_move(const struct task_struct *task)
 	return !READ_ONCE(task->migration_disabled);
 }
 
+/* Nor does it wait for one that may stay where it is. */
+static bool may_have(const struct task_struct *task, const struct cpumask *cpus)
+{
+	return may_move(task) || cpumask_test_cpu(task_cpu(task), cpus);
+}
+
 /* Is @task on the wrong side of a fence? */
 static bool is_outside(struct task_struct *task)
 {
@@ -386,8 +393,10 @@ static bool trespasses(struct task_struct *task, const struct lpar *unused)
 {
 	if (!is_outside(task))
 		return false;
-	put_off |= !may_move(task);
-	return may_move(task);
+	if (may_move(task))
+		return true;
+	WRITE_ONCE(put_off, true);
+	return false;
 }
 
 /*
@@ -400,7 +409,8 @@ static struct fence_mask *inherited_mask(struct task_struct *task)
 	struct fence_record *record;
 	unsigned int i;
 
-	if (find_record(task_pid(task)))
+	/* One that is reaped keeps neither its leader nor its parent, whoever has a reference. */
+	if (!pid_alive(task) || find_record(task_pid(task)))
 		return NULL;
 	for (i = 0; i < MAX_ANCESTORS; i++) {
 		/* The leader stands for the threads of its process. */
@@ -431,7 +441,10 @@ static bool is_narrowed(struct task_struct *task, const struct lpar *lpar)
 	if (home_of(task) != lpar || cpumask_equal(&task->cpus_mask, &lpar->config.cpus))
 		return false;
 	record = find_record(task_pid(task));
-	return record && cpumask_equal(record->mask->set, &task->cpus_mask) && may_move(task);
+	if (!record || !cpumask_equal(record->mask->set, &task->cpus_mask))
+		return false;
+	member_room(lpar, task, &scratch_room);
+	return may_have(task, &scratch_room);
 }
 
 typedef bool task_test(struct task_struct *task, const struct lpar *lpar);
@@ -630,7 +643,9 @@ static void give_back(struct fence_record *record)
 	}
 	lpar_fence_target(&scratch_target, record->mask->orig, &fenced, cpu_active_mask);
 	cpumask_copy(&scratch_orig, record->mask->orig);
-	if (!set_cpus_allowed_ptr(task, &scratch_target))
+	if (!may_have(task, &scratch_target))
+		WRITE_ONCE(owed, true);
+	else if (!set_cpus_allowed_ptr(task, &scratch_target))
 		note(record->pid, &scratch_orig, &scratch_target, false);
 out:
 	put_task_struct(task);
@@ -652,6 +667,9 @@ static void lower(const struct lpar *lpar)
 	cpumask_andnot(&fenced, &fenced, &lpar->config.cpus);
 	lpar_guard_keep_off(&fenced, &scratch_target);
 	give_back_all();
+	/* It may have been the last fence. */
+	if (owed)
+		lpar_guard_watch();
 }
 
 static void free_pin(struct lpar_pin *pin)
@@ -711,6 +729,8 @@ int lpar_fence_raise(struct lpar *lpar)
  * lpar_fence_lower() - give the CPUs of an LPAR back, and affinities with them
  * @lpar: LPAR that is active no more
  *
+ * One that must not migrate now gets his later, by lpar_fence_catch_up().
+ *
  * Context: may sleep; takes fence_mutex.
  */
 void lpar_fence_lower(struct lpar *lpar)
@@ -739,10 +759,42 @@ void lpar_fence_enforce(void)
 }
 
 /**
+ * lpar_fence_is_behind() - were some left as they are, as they could not be moved?
+ *
+ * For the guard, which has lpar_fence_catch_up() called then.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool lpar_fence_is_behind(void)
+{
+	return READ_ONCE(put_off) || READ_ONCE(owed);
+}
+
+/**
+ * lpar_fence_catch_up() - put those on their side of the fences, and every other task
+ *
+ * Gives back what could not be given back when a fence fell.
+ *
+ * Context: may sleep; takes fence_mutex.
+ */
+void lpar_fence_catch_up(void)
+{
+	mutex_lock(&fence_mutex);
+	WRITE_ONCE(put_off, false);
+	if (owed) {
+		WRITE_ONCE(owed, false);
+		give_back_all();
+	}
+	enforce();
+	mutex_unlock(&fence_mutex);
+}
+
+/**
  * lpar_fence_evict() - put one task on its side of the fences
  * @task: was seen on a fenced CPU
  *
- * One that must not migrate now is left to lpar_fence_call_home().
+ * One that must not migrate now is left to lpar_fence_catch_up().
  *
  * Context: may sleep; takes fence_mutex.
  */
@@ -765,7 +817,8 @@ static unsigned int nr_strays;
 
 static int note_stray(struct lpar *lpar, struct task_struct *task)
 {
-	if (!is_confined(task) || !trespasses(task, lpar))
+	/* Who cannot be moved is looked at in the next census, without a pass over all tasks. */
+	if (!is_confined(task) || !is_outside(task) || !may_move(task))
 		return 0;
 	strays[nr_strays].task = get_task_struct(task);
 	/* While a CPU is missing the scheduler itself may have done it. */
@@ -810,10 +863,6 @@ unsigned int lpar_fence_call_home(struct lpar *lpar, struct lpar_stray *found)
 	mutex_lock(&fence_mutex);
 	/* A change of cpusets moves threads of the kernel, too. */
 	lpar_guard_keep_off(&fenced, &scratch_target);
-	if (put_off) {
-		put_off = false;
-		enforce();
-	}
 	free_dead_pins(lpar);
 	strays = found;
 	nr_strays = 0;
@@ -904,4 +953,21 @@ int lpar_fence_visit_pins(struct lpar *lpar, lpar_pin_visit *visit, void *data)
 	}
 	mutex_unlock(&pins_mutex);
 	return ret;
+}
+
+/**
+ * lpar_fence_exit() - forget who could not be given back what he had, at module exit
+ *
+ * Context: may sleep; the guard has ended.
+ */
+void lpar_fence_exit(void)
+{
+	struct fence_record *record;
+	struct hlist_node *next;
+	int bucket;
+
+	mutex_lock(&fence_mutex);
+	hash_for_each_safe(records, bucket, next, record, node)
+		drop_record(record);
+	mutex_unlock(&fence_mutex);
 }

@@ -111,7 +111,7 @@ static void scan(struct kthread_work *work)
 {
 	unsigned long begin = jiffies;
 
-	lpar_fence_enforce();
+	lpar_fence_catch_up();
 	next_scan = jiffies + SCAN_REST * (jiffies - begin + 1);
 }
 
@@ -214,6 +214,10 @@ static void watch(struct kthread_work *work)
 		lpar_unlock(lpar);
 	}
 	kfree(found);
+	if (lpar_fence_is_behind()) {
+		scan_soon();
+		any = true;
+	}
 	/* Who becomes active later starts it again. */
 	if (any)
 		kthread_queue_delayed_work(evictor, &watch_work, WATCH_INTERVAL);
@@ -281,7 +285,8 @@ void lpar_guard_lower(struct lpar *lpar)
 /**
  * lpar_guard_watch() - look for members that stray, from now on
  *
- * Called when an LPAR has become active. Ends by itself when none is.
+ * Called when an LPAR has become active, and when not all could be given back what they
+ * had. Ends by itself when none is active, and nothing is left to be done.
  *
  * Context: any.
  */

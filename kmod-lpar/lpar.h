@@ -281,12 +281,15 @@ void lpar_fence_target(struct cpumask *target, const struct cpumask *orig,
 int lpar_fence_raise(struct lpar *lpar);
 void lpar_fence_lower(struct lpar *lpar);
 void lpar_fence_enforce(void);
+bool lpar_fence_is_behind(void);
+void lpar_fence_catch_up(void);
 void lpar_fence_evict(struct task_struct *task);
 unsigned int lpar_fence_call_home(struct lpar *lpar, struct lpar_stray *found);
 void lpar_fence_free_pins(struct list_head *pins);
 int lpar_fence_pin(struct lpar *lpar, struct list_head *pins, struct lpar_report *report);
 typedef int lpar_pin_visit(void *data, u32 vcpu, pid_t pid, unsigned int cpu);
 int lpar_fence_visit_pins(struct lpar *lpar, lpar_pin_visit *visit, void *data);
+void lpar_fence_exit(void);
 
 /* guard.c */
 int lpar_guard_raise(struct lpar *lpar);

@@ -82,6 +82,7 @@ static void __exit lpar_exit(void)
 	lpar_poison_exit();
 	lpar_hook_exit();
 	lpar_guard_stop();
+	lpar_fence_exit();
 	lpar_gate_exit();
 	destroy_workqueue(lpar_wq);
 	lpar_sysfs_exit();

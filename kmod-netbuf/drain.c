@@ -324,17 +324,15 @@ static unsigned int next_cpu(unsigned int cpu)
 	return raw_smp_processor_id();
 }
 
-/* Where it is to run from now on; true if that is another CPU than before. */
-static bool choose_cpu(struct netbuf *buf)
+/* Where it is to run from now on. */
+static void choose_cpu(struct netbuf *buf)
 {
-	unsigned int cpu = READ_ONCE(buf->drain_cpu), next = cpu;
+	unsigned int cpu = READ_ONCE(buf->drain_cpu);
 
 	rcu_read_lock();
 	if (!is_for_drains(cpu))
-		next = next_cpu(cpu);
+		WRITE_ONCE(buf->drain_cpu, next_cpu(cpu));
 	rcu_read_unlock();
-	WRITE_ONCE(buf->drain_cpu, next);
-	return next != cpu;
 }
 
 static void queue_drain(struct netbuf *buf, unsigned long delay)
@@ -371,8 +369,9 @@ static void drain_work(struct work_struct *work)
 		buf->idle_us = 0;
 	else
 		idle(buf);
-	/* As long as it runs, a work item is queued where it runs. */
-	queue_drain(buf, choose_cpu(buf));
+	choose_cpu(buf);
+	/* As long as it runs, a work item is queued where it runs: it moves a jiffy later. */
+	queue_drain(buf, READ_ONCE(buf->drain_cpu) != raw_smp_processor_id());
 }
 
 /**

@@ -5,10 +5,13 @@
  *
  * They are registered while the buffer holds or drains, or a cut is armed that
  * will make it hold, and for a while after, as each time costs the kernel a change of
- * its code. A buffer that passes has none, so frames that pass cost nothing.
+ * its code. A buffer that passes has none, so frames that pass cost nothing. Where others
+ * than the host's root might take their places meanwhile, they stay from attach to detach.
  */
 #include <linux/filter.h>
 #include <linux/moduleparam.h>
+#include <linux/user_namespace.h>
+#include <net/net_namespace.h>
 #include "netbuf.h"
 
 static unsigned int hook_linger_ms = 1000;
@@ -118,13 +121,23 @@ static bool is_needed(const struct netbuf *buf)
 	return buf->armed || netbuf_state(buf) != NETBUF_STATE_PASS;
 }
 
+/*
+ * Netfilter has a limited number of places, which are for whoever is root in the netdev's
+ * network namespace: only the host's root may keep a buffer from holding.
+ */
+static bool may_rest(const struct netbuf *buf)
+{
+	lockdep_assert_held(&buf->op);
+	return !buf->net || buf->net->user_ns == &init_user_ns;
+}
+
 /* A cut that is not armed makes nobody hold; so who needs none now needs them first under op. */
 static void unhook(struct work_struct *work)
 {
 	struct netbuf *buf = container_of(to_delayed_work(work), struct netbuf, unhook);
 
 	mutex_lock(&buf->op);
-	if (!is_needed(buf))
+	if (!is_needed(buf) && may_rest(buf))
 		netbuf_hook_remove(buf);
 	mutex_unlock(&buf->op);
 }
@@ -191,7 +204,7 @@ void netbuf_hook_remove(struct netbuf *buf)
  * netbuf_hook_rest() - something that needed the hooks is over
  * @buf: buffer that is not detached, nor will be before this returns
  *
- * If nothing needs them for a while, they go.
+ * If nothing needs them for a while, they go, where they may.
  *
  * Context: process.
  */
@@ -238,7 +251,8 @@ void netbuf_hook_disarm(struct netbuf *buf)
  * @net: network namespace
  *
  * Context: process, under rtnl; takes buf->op.
- * Return: 0 or a negative errno: the hooks are needed, and cannot be registered.
+ * Return: 0 or a negative errno: the hooks are needed, or must not rest there, and cannot
+ * be registered.
  */
 int netbuf_hook_enter(struct netbuf *buf, struct net *net)
 {
@@ -246,7 +260,7 @@ int netbuf_hook_enter(struct netbuf *buf, struct net *net)
 
 	mutex_lock(&buf->op);
 	buf->net = net;
-	err = is_needed(buf) ? netbuf_hook_add(buf) : 0;
+	err = is_needed(buf) || !may_rest(buf) ? netbuf_hook_add(buf) : 0;
 	mutex_unlock(&buf->op);
 	return err;
 }
