@@ -493,12 +493,27 @@ static int log_in(struct launch *launch)
 	return runs ? EXIT_OK : fc_guest_login(&launch->config, &launch->fc);
 }
 
+/*
+ * One that is restored was on record when that began. Somebody may have stopped or forgotten it
+ * since, and it may run on another host by now.
+ */
+static int wish_check(const struct launch *launch)
+{
+	if (running_is_noted(launch->name) || !running_is_claimed(launch->name))
+		return EXIT_OK;
+	err("LPAR %s: it was stopped or forgotten as 'boot restore' was about to start it",
+	    launch->name);
+	return EXIT_FAILED;
+}
+
 /* With --wait one that runs already is as good, or one that has ended and is given back. */
 static int start(struct launch *launch)
 {
-	int ret = log_in(launch);
+	int ret = wish_check(launch);
 	pid_t pid;
 
+	if (!ret)
+		ret = log_in(launch);
 	if (!ret && disks_check(&launch->config))
 		ret = EXIT_FAILED;
 	if (!ret)

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 49
+plan 60
 host_up h
 root=$scratch/h/root
 fake=$here/fake-qemu
@@ -162,6 +162,62 @@ apart() {
 }
 check "one that is to be late is" apart d e 1
 check "others do not wait for it" same "$(started)" "b e d"
+
+# Meanwhile: w is slow to start, and all others wait for it
+cat >"$scratch/slow" <<-END
+	#!/bin/bash
+	until [ -e "$scratch/go" ]; do sleep 0.1; done
+	exec "$fake" "\$@"
+END
+chmod +x "$scratch/slow"
+describe h w "binary=$scratch/slow" "args=-fake no"
+for name in a b d f; do
+	on h stop $name >/dev/null 2>&1
+	lpar $name after=w
+	on h start $name >/dev/null || bail "no guest"
+done
+touch "$scratch/go"
+on h start w >/dev/null || bail "no guest"
+on h stop a >/dev/null
+lpar a after=w activation=always
+crash
+rm "$scratch/go"
+start on h boot restore -j >"$scratch/said" 2>&1
+restore=$pid
+wait_until 100 test -e "$(run_of h w)/qemu.pid"
+check "one is started, and" exits 0 on h start b
+check "stopped again, as others are restored" exits 0 on h stop b
+check "one is forgotten" exits 0 on h boot forget d
+check "one that is always to run, too" exits 0 on h boot forget a
+check "one is started" exits 0 on h start f
+touch "$scratch/go"
+wait $restore
+check "nothing is wrong with that" same $? 0
+check "those that nobody wants any more stay down, on this host" same "$(running)" "e f w"
+check "which is no failure" same \
+	"$(json "' '.join(r['name'] + ':' + r['result'] for r in j)" <"$scratch/said")" \
+	"a:left b:left c:left d:left e:done f:done w:done"
+cat >"$scratch/systemctl" <<-END
+	#!/bin/bash
+	unit=\${2#lparkit@}
+	"$scratch/via" h lparctl boot forget "\${unit%.service}" >&2 || exit 1
+	exec "$scratch/via" h lparctl start "\${unit%.service}" --wait
+END
+chmod +x "$scratch/systemctl"
+crash
+check "forgotten between systemd and its unit" same \
+	"$(PATH=$scratch:$PATH results restore --units)" ""
+check "none is started by that" same "$(running)" ""
+rm "$scratch/systemctl"
+on h boot restore >/dev/null
+check "what is always to run is with the next one" same "$(running)" "a e"
+for name in b d; do
+	lpar $name
+	on h start $name >/dev/null || bail "no guest"
+done
+on h stop a >/dev/null
+lpar a
+rm "$root"/etc/lparkit/[fw].lpar
 
 # The host goes down
 mode="deaf" lpar d after=e
