@@ -10,9 +10,11 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -346,10 +348,14 @@ static void become_child(const char *restored, char **words, int said)
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	dup2(said, STDERR_FILENO);
-	if (!strcmp(words[0], "lparctl"))
+	if (!strcmp(words[0], "lparctl")) {
+		/* A host that goes down ends us: the start is undone, and the LPAR still on record. */
+		if (restored)
+			prctl(PR_SET_PDEATHSIG, SIGTERM);
 		execv("/proc/self/exe", words);
-	else
+	} else {
 		execvp(words[0], words);
+	}
 	dprintf(STDERR_FILENO, "lparctl: %s: %s\n", words[0], strerror(errno));
 	_exit(EXIT_FAILED);
 }

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 60
+plan 63
 host_up h
 root=$scratch/h/root
 fake=$here/fake-qemu
@@ -197,6 +197,16 @@ check "those that nobody wants any more stay down, on this host" same "$(running
 check "which is no failure" same \
 	"$(json "' '.join(r['name'] + ':' + r['result'] for r in j)" <"$scratch/said")" \
 	"a:left b:left c:left d:left e:done f:done w:done"
+crash
+rm "$scratch/go"
+start "$scratch/via" h lparctl boot restore
+wait_until 100 test -e "$(run_of h w)/qemu.pid"
+kill "$pid"
+check "a restore that is ended starts nothing more" \
+	wait_until 40 eval "! pgrep -f -- '${root}[/ ].*lpar/w' >/dev/null"
+check "and no other is started" same "$(running)" e
+check "but it is to run" same "$(plan_of w)" "to be started"
+touch "$scratch/go"
 cat >"$scratch/systemctl" <<-END
 	#!/bin/bash
 	unit=\${2#lparkit@}
