@@ -449,6 +449,17 @@ static void sleep_until(uint64_t time_ns)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
 }
 
+/* At shutdown a circle is no reason to let them run: nobody was asked for it as they were started. */
+static struct entry *break_circle(struct boot *boot)
+{
+	size_t i;
+
+	for (i = 0; boot->down && i < boot->n; i++)
+		if (boot->entry[i].progress == WAITS)
+			return &boot->entry[i];
+	return NULL;
+}
+
 /* One after the other starts, as they want the same host; all that may end do so together. */
 static void act(struct boot *boot)
 {
@@ -466,8 +477,12 @@ static void act(struct boot *boot)
 			begin(boot, entry);
 		if (entry && (boot->down || boot->dry))
 			continue;
-		if (!wait_one(boot) && !entry)
+		if (wait_one(boot) || entry)
+			continue;
+		entry = break_circle(boot);
+		if (!entry)
 			break;
+		begin(boot, entry);
 	}
 	for (i = 0; i < boot->n; i++)
 		if (boot->entry[i].progress == WAITS)

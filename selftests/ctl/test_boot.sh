@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 63
+plan 65
 host_up h
 root=$scratch/h/root
 fake=$here/fake-qemu
@@ -247,6 +247,19 @@ on h stop b >/dev/null
 on h boot shutdown --timeout 1s >/dev/null
 crash
 check "but not one that somebody has stopped" same "$(results restore)" "d:done e:done"
+
+on h stop d --timeout 0 >/dev/null
+lpar b after=d
+mode="no" lpar d after=b
+on h start b >/dev/null
+on h start d >/dev/null
+check "a circle" exits 0 on h boot shutdown --timeout 1s
+check "is no reason for them to stay" same "$(running)" ""
+mode="deaf" lpar d after=e
+lpar b
+on h boot forget b
+on h start d >/dev/null
+on h start e >/dev/null
 
 # With systemd, which is played
 on h boot shutdown --timeout 1s >/dev/null
