@@ -77,7 +77,7 @@ _lparctl_value() {
 	*,--event) _lparctl_events ;;
 	*,--action) echo close open ;;
 	*,--at) echo now +1s ;;
-	lpar,stop,--keep | boot,restore,--units) return 1 ;;
+	lpar,stop,--keep | lpar,stop,--forget | boot,restore,--units) return 1 ;;
 	lpar,define,--check | lpar,distribute,--check | lpar,distribute,--all) return 1 ;;
 	lpar,import,--rename) ;;
 	*,--libvirt) virsh -q list --name 2>/dev/null ;;

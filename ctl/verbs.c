@@ -41,9 +41,9 @@ static const struct verb lpar_verbs[] = {
 	{ "start", start_verb, "NAME [--timeout TIME] [--file FILE] [--incoming] [--wait]",
 	  "Run the guest that /etc/lparkit/NAME.lpar, or FILE, describes; --incoming: it waits for a migration;\n"
 	  "--wait: until it has ended, and then undo what start did." },
-	{ "stop", stop_verb, "NAME [--timeout TIME] [--keep]",
+	{ "stop", stop_verb, "NAME [--timeout TIME] [--keep|--forget]",
 	  "Ask the guest to power down (60 s), tell QEMU to end, kill it; undo what start did;\n"
-	  "--keep: it is to run again at the next boot.",
+	  "--keep: it is to run again at the next boot; --forget: it is not, even as the host goes down.",
 	  true },
 	{ "freeze", freeze_verb, "NAME... [--timeout TIME]",
 	  "Close the gates: no vCPU executes another instruction." },

@@ -389,9 +389,7 @@ int enter_run(struct session *session, struct json_object *request, struct json_
 	if (ret)
 		return ret;
 	guest = move_guest(session);
-	ret = running_arrived(guest->name);
-	if (!ret)
-		ret = guest_failed(guest, "cannot run", guest_connect(guest));
+	ret = guest_failed(guest, "cannot run", guest_connect(guest));
 	if (!ret && guest->ran)
 		ret = guest_failed(guest, "cannot run", guest_halt(guest, "cont", "RESUME"));
 	if (ret)
@@ -401,7 +399,10 @@ int enter_run(struct session *session, struct json_object *request, struct json_
 		announce(guest);
 	*result = json_object_new_object();
 	json_put_u64(*result, "resumed_ns", guest->halted_ns);
-	ret = keep_config(session->name);
+	/* A full disk is no reason for it to stand on both hosts; until then its move is on record. */
+	ret = running_arrived(guest->name);
+	if (!ret)
+		ret = keep_config(session->name);
 	session_detach(session);
 	if (!ret)
 		ret = move_forget(session->name);
@@ -473,6 +474,14 @@ static int check_source(struct session *session, struct json_object *record,
 	return -EPERM;
 }
 
+/* After a crash of this host there is no guest to end, whose stop would do this. */
+static int end_record(const char *name, bool lived)
+{
+	if (lived)
+		return running_arrived(name);
+	return move_runs_here(name) ? 0 : running_forget(name);
+}
+
 /*
  * abandon: {name, id, host_id, keeps_config, source_gone}: the guest lives at the source, which
  * has said so; or here, but its QEMU is gone, and only what describes it is left; or the source
@@ -488,6 +497,8 @@ int enter_abandon(struct session *session, struct json_object *request, struct j
 		ret = check_source(session, record, request);
 	if (!ret && json_flag(request, "keeps_config"))
 		ret = keep_config(session->name);
+	if (!ret)
+		ret = end_record(session->name, json_flag(request, "keeps_config"));
 	if (!ret)
 		ret = give_back(session, json_flag(record, "defined"));
 	json_object_put(record);

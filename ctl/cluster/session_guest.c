@@ -463,10 +463,13 @@ static int end_process(const struct process *process)
 	return pfd.fd < 0 || n == 1 ? 0 : -ETIMEDOUT;
 }
 
-/* Its LPAR is given back, whether its QEMU is there or not. */
+/*
+ * Its LPAR is given back, whether its QEMU is there or not: it runs elsewhere, or is saved, and is
+ * not to run again here, not even if this host goes down just now.
+ */
 int guest_give_back(struct guest *guest)
 {
-	const char *const words[] = { "stop", guest->name, "--timeout", "0s", NULL };
+	const char *const words[] = { "stop", guest->name, "--timeout", "0s", "--forget", NULL };
 
 	return guest_run_lparctl(guest, words);
 }

@@ -10,9 +10,11 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +34,7 @@ struct entry {
 	char name[LPAR_NAME_MAX + 1];
 	struct lpar_config config; /* empty when nobody can read it */
 	struct json_object *record; /* NULL: it did not run */
+	bool noted; /* it is on record, if only by us, and to run as long as that stays so */
 	bool runs;
 	enum progress progress;
 	char *why;
@@ -104,8 +107,10 @@ static void boot_free(struct boot *boot)
 
 static void settle(struct entry *entry, enum progress progress, const char *why)
 {
+	char *copy = why ? xstrdup(why) : NULL;
+
 	free(entry->why);
-	entry->why = why ? xstrdup(why) : NULL;
+	entry->why = copy;
 	entry->progress = progress;
 	entry->done_ns = now_ns(CLOCK_MONOTONIC);
 }
@@ -147,8 +152,41 @@ static void read_entry(struct entry *entry)
 		       "or say 'lparctl boot forget'");
 	else if (entry->config.guest.activation == ACTIVATION_NEVER)
 		settle(entry, LEFT, "activation=never");
+	else if (!entry->record && entry->noted)
+		settle(entry, LEFT, "was stopped or forgotten meanwhile");
 	else if (!entry->record && entry->config.guest.activation != ACTIVATION_ALWAYS)
 		settle(entry, LEFT, "did not run");
+}
+
+/* As it is now, rather than hours ago. */
+static void read_again(struct entry *entry)
+{
+	config_free(&entry->config);
+	json_object_put(entry->record);
+	entry->progress = WAITS;
+	read_entry(entry);
+}
+
+/*
+ * What is to be started is on record until it is: whoever stops or forgets it meanwhile takes
+ * that away. One that is always to run may have none yet.
+ */
+static void note(struct entry *entry)
+{
+	int lock;
+
+	if (entry->progress != WAITS)
+		return;
+	entry->noted = true;
+	if (entry->record)
+		return;
+	err_capture(true);
+	lock = lpar_lock(entry->name);
+	if (lock < 0 || (!guest_is_there(entry->name) && running_note(entry->name, NULL, false)))
+		settle(entry, FAILED, err_captured());
+	err_capture(false);
+	if (lock >= 0)
+		close(lock);
 }
 
 static void add_described(struct boot *boot)
@@ -177,8 +215,11 @@ static int load_up(struct boot *boot)
 
 	add_described(boot);
 	boot_sort(boot);
-	for (i = 0; i < boot->n; i++)
+	for (i = 0; i < boot->n; i++) {
 		read_entry(&boot->entry[i]);
+		if (!boot->dry)
+			note(&boot->entry[i]);
+	}
 	return ret;
 }
 
@@ -295,17 +336,26 @@ static char **child_words(const struct boot *boot, const struct entry *entry)
 	return words;
 }
 
-static void become_child(char **words, int said)
+static void become_child(const char *restored, char **words, int said)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	/* Until it ends, whoever starts that LPAR, as its unit, wants it on record. */
+	if (restored && running_claim(restored)) {
+		dprintf(said, "lparctl: LPAR %s: %s\n", restored, strerror(errno));
+		_exit(EXIT_FAILED);
+	}
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	dup2(said, STDERR_FILENO);
-	if (!strcmp(words[0], "lparctl"))
+	if (!strcmp(words[0], "lparctl")) {
+		/* A host that goes down ends us: the start is undone, and the LPAR still on record. */
+		if (restored)
+			prctl(PR_SET_PDEATHSIG, SIGTERM);
 		execv("/proc/self/exe", words);
-	else
+	} else {
 		execvp(words[0], words);
+	}
 	dprintf(STDERR_FILENO, "lparctl: %s: %s\n", words[0], strerror(errno));
 	_exit(EXIT_FAILED);
 }
@@ -315,6 +365,13 @@ static void begin(struct boot *boot, struct entry *entry)
 	char **words;
 	size_t i;
 
+	if (!boot->down && !boot->dry) {
+		read_again(entry);
+		if (entry->progress == LEFT || entry->progress == DONE)
+			say("%s: %s", entry->name, entry->why);
+		if (entry->progress != WAITS)
+			return;
+	}
 	boot->order[boot->n_begun++] = entry - boot->entry;
 	if (boot->dry) {
 		settle(entry, DONE, boot->down ? "to be stopped" : "to be started");
@@ -326,7 +383,7 @@ static void begin(struct boot *boot, struct entry *entry)
 	entry->said = memfd_create("said", MFD_CLOEXEC);
 	entry->child = entry->said < 0 ? -1 : fork();
 	if (!entry->child)
-		become_child(words, entry->said);
+		become_child(boot->down ? NULL : entry->name, words, entry->said);
 	entry->progress = ACTS;
 	if (entry->child < 0)
 		settle(entry, FAILED, strerror(errno));
@@ -354,12 +411,15 @@ static void end(struct boot *boot, struct entry *entry, int status)
 	char *why = read_said(entry);
 
 	entry->child = 0;
+	/* Whoever was quicker may have started it, or wants it no more. */
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		settle(entry, DONE, boot->down ? "stopped" : "started");
-	else
+	else if (!boot->down)
+		read_again(entry);
+	if (entry->progress == WAITS || entry->progress == ACTS)
 		settle(entry, FAILED, why);
 	free(why);
-	if (entry->progress == DONE)
+	if (entry->progress != FAILED)
 		say("%s: %s", entry->name, entry->why);
 	else
 		err("LPAR %s: %s: %s", entry->name, boot->down ? "not stopped" : "not started",
@@ -389,6 +449,17 @@ static void sleep_until(uint64_t time_ns)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
 }
 
+/* At shutdown a circle is no reason to let them run: nobody was asked for it as they were started. */
+static struct entry *break_circle(struct boot *boot)
+{
+	size_t i;
+
+	for (i = 0; boot->down && i < boot->n; i++)
+		if (boot->entry[i].progress == WAITS)
+			return &boot->entry[i];
+	return NULL;
+}
+
 /* One after the other starts, as they want the same host; all that may end do so together. */
 static void act(struct boot *boot)
 {
@@ -406,8 +477,12 @@ static void act(struct boot *boot)
 			begin(boot, entry);
 		if (entry && (boot->down || boot->dry))
 			continue;
-		if (!wait_one(boot) && !entry)
+		if (wait_one(boot) || entry)
+			continue;
+		entry = break_circle(boot);
+		if (!entry)
 			break;
+		begin(boot, entry);
 	}
 	for (i = 0; i < boot->n; i++)
 		if (boot->entry[i].progress == WAITS)

@@ -45,7 +45,7 @@ struct launch {
 	bool incoming; /* QEMU waits for a migration */
 	bool wait; /* until the guest has ended */
 	struct fc_launch fc;
-	bool keep; /* on record as running, as its host goes down */
+	enum guest_end end; /* of stop */
 	uint64_t timeout_ns;
 	bool created;
 	bool redefined;
@@ -493,12 +493,27 @@ static int log_in(struct launch *launch)
 	return runs ? EXIT_OK : fc_guest_login(&launch->config, &launch->fc);
 }
 
+/*
+ * One that is restored was on record when that began. Somebody may have stopped or forgotten it
+ * since, and it may run on another host by now.
+ */
+static int wish_check(const struct launch *launch)
+{
+	if (running_is_noted(launch->name) || !running_is_claimed(launch->name))
+		return EXIT_OK;
+	err("LPAR %s: it was stopped or forgotten as 'boot restore' was about to start it",
+	    launch->name);
+	return EXIT_FAILED;
+}
+
 /* With --wait one that runs already is as good, or one that has ended and is given back. */
 static int start(struct launch *launch)
 {
-	int ret = log_in(launch);
+	int ret = wish_check(launch);
 	pid_t pid;
 
+	if (!ret)
+		ret = log_in(launch);
 	if (!ret && disks_check(&launch->config))
 		ret = EXIT_FAILED;
 	if (!ret)
@@ -556,14 +571,16 @@ static int parse_words(struct args *args, const char *verb, struct launch *launc
 		} else if (file && next_flag(args, "--wait")) {
 			launch->wait = true;
 		} else if (!file && next_flag(args, "--keep")) {
-			launch->keep = true;
+			launch->end = GUEST_HALTED;
+		} else if (!file && next_flag(args, "--forget")) {
+			launch->end = GUEST_LEFT;
 		} else {
 			return usage("'%s' is unknown to %s", next_arg(args), verb);
 		}
 	}
 	if (!*name)
 		return usage("%s NAME [--timeout TIME]%s", verb,
-			     file ? " [--file FILE] [--incoming] [--wait]" : " [--keep]");
+			     file ? " [--file FILE] [--incoming] [--wait]" : " [--keep|--forget]");
 	if (!name_is_valid(*name))
 		return usage("'%s' is no name for an LPAR: 1-31 of a-z 0-9 . _ -", *name);
 	return EXIT_OK;
@@ -700,12 +717,17 @@ int guest_find_process(const struct lpar *lpar, struct process *process)
 /*
  * Before anything is given back: whoever starts it somewhere else then finds that it does not
  * run here, not even after a crash. One that has ended with its host is stopped once more by
- * its unit, which is no wish of anybody's.
+ * its unit, which is no wish of anybody's. As the host goes down systemd stops units in its own
+ * order, and tells any QEMU to end: then nobody's end is a wish, unless it is said.
  */
-static int record_end(const struct lpar *lpar, enum guest_end end, bool had_guest)
+static int record_end(const struct lpar *lpar, enum guest_end end, bool had_guest, bool host_ends)
 {
 	if (end == GUEST_LOST)
 		return 0;
+	if (end == GUEST_LEFT)
+		return running_forget(lpar->name);
+	if (host_ends)
+		return had_guest ? running_keep(lpar->name) : 0;
 	if (end == GUEST_STOPPED)
 		return had_guest || !running_is_kept(lpar->name) ? running_forget(lpar->name) : 0;
 	if (had_guest)
@@ -716,7 +738,7 @@ static int record_end(const struct lpar *lpar, enum guest_end end, bool had_gues
 int guest_stop(const struct lpar *lpar, uint64_t timeout_ns, enum guest_end end)
 {
 	struct process process;
-	bool had_guest = !guest_find_process(lpar, &process);
+	bool had_guest = !guest_find_process(lpar, &process), host_ends = host_goes_down();
 	int ret = 0, recorded;
 
 	if (had_guest) {
@@ -730,7 +752,7 @@ int guest_stop(const struct lpar *lpar, uint64_t timeout_ns, enum guest_end end)
 		    strerror(-ret));
 		return ret == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
 	}
-	recorded = record_end(lpar, end, had_guest);
+	recorded = record_end(lpar, end, had_guest, host_ends);
 	forget_run(lpar->name);
 	if (lpar_is_fenced(lpar)) {
 		ret = deactivate(lpar->name, false);
@@ -778,7 +800,7 @@ static int stop(const struct lpar *lpar, void *data)
 {
 	const struct launch *launch = data;
 
-	return guest_stop(lpar, launch->timeout_ns, launch->keep ? GUEST_HALTED : GUEST_STOPPED);
+	return guest_stop(lpar, launch->timeout_ns, launch->end);
 }
 
 /* A start that was killed before it has defined the LPAR has left its port. Exit code. */

@@ -18,6 +18,7 @@ int guest_find_process(const struct lpar *lpar, struct process *process);
 /* Why a guest has no QEMU any more: whether it is to run again with its host */
 enum guest_end {
 	GUEST_STOPPED, /* somebody wants it so, or it has powered down: it is not */
+	GUEST_LEFT, /* the same, even if its host goes down meanwhile */
 	GUEST_HALTED, /* its host goes down */
 	GUEST_LOST, /* QEMU has failed, or was killed */
 };

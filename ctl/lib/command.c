@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Other programs on this host: what they print.
+ * Other programs on this host: what they print, and what systemd does with the host.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #include "lib/lib.h"
+
+#define SYSTEMD_MS 5000
 
 /* Without an input; what it complains of goes where our own errors do. */
 static int spawn(char *const words[], int output, pid_t *pid)
@@ -91,4 +94,22 @@ int command_output(char *const words[], char *buf, size_t size, unsigned int tim
 	if (!ret && (!WIFEXITED(status) || WEXITSTATUS(status)))
 		ret = -EIO;
 	return ret;
+}
+
+/*
+ * Is the host going down? systemd says so from the moment on that it was told to. One that does
+ * not answer is not, nor is a host that has none.
+ */
+bool host_goes_down(void)
+{
+	char *const words[] = { "systemctl", "is-system-running", NULL };
+	char path[PATH_MAX], answer[64] = "";
+
+	if (access(rooted(path, sizeof(path), "/run/systemd/system"), F_OK))
+		return false;
+	/* Its exit code is 0 for one that runs alone. */
+	err_capture(true);
+	command_output(words, answer, sizeof(answer), SYSTEMD_MS);
+	err_capture(false);
+	return !strncmp(answer, "stopping", strlen("stopping"));
 }

@@ -194,6 +194,7 @@ const char *boot_id(char *buf, size_t size);
 bool process_has_variable(pid_t pid, const char *name, const char *value);
 
 /* command.c: other programs */
+bool host_goes_down(void);
 int command_output(char *const words[], char *buf, size_t size, unsigned int timeout_ms);
 
 /* output.c: tables and JSON */

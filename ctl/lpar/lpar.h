@@ -222,6 +222,8 @@ int running_keep(const char *name);
 bool running_is_kept(const char *name);
 bool running_is_noted(const char *name);
 int running_forget(const char *name);
+int running_claim(const char *name);
+bool running_is_claimed(const char *name);
 int running_for_each(int (*visit)(const char *name, void *data), void *data);
 
 /* names.c: of the ABI's numbers */

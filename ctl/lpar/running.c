@@ -8,10 +8,12 @@
  * has it on the disk. Until then a crash may find either. It is changed under the LPAR's lock.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "lpar/lpar.h"
@@ -148,6 +150,37 @@ bool running_is_noted(const char *name)
 	char path[PATH_MAX];
 
 	return !access(record_path(path, sizeof(path), name), F_OK);
+}
+
+static int open_run(const char *name, int flags)
+{
+	char path[PATH_MAX];
+
+	return open(run_path(path, sizeof(path), name, "."), O_RDONLY | O_DIRECTORY | flags);
+}
+
+/*
+ * It is restored since it is on record, by us and whatever we become, until that has ended: a
+ * lock of its directory, and so whoever is killed leaves none. Sets errno.
+ */
+int running_claim(const char *name)
+{
+	int ret = run_make(name), fd;
+
+	errno = -ret;
+	fd = ret ? -1 : open_run(name, 0);
+	return fd < 0 || flock(fd, LOCK_SH) ? -errno : 0;
+}
+
+/* By anybody; what is not known is. */
+bool running_is_claimed(const char *name)
+{
+	int fd = open_run(name, O_CLOEXEC);
+	bool claimed = fd < 0 ? errno != ENOENT : flock(fd, LOCK_EX | LOCK_NB) != 0;
+
+	if (fd >= 0)
+		close(fd);
+	return claimed;
 }
 
 /* The name of each that has a record, in their order; what else is there is no LPAR's. */

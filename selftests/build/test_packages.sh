@@ -5,7 +5,7 @@
 # over this machine's root. No modules are built here: test_dkms does that.
 . "$(dirname "$0")/packages.sh"
 in_namespace "$@"
-plan 21
+plan 22
 
 ours=$work/build/deb
 unsupported="5.10.0-1-amd64 6.0.3 6.20.1 7.3.0-rc1 8.1.0-1-amd64"
@@ -73,7 +73,11 @@ check "later ones are installed over them" install later
 check "DKMS has the later ones only" has_dkms "lparkit/$later: added"
 check "no sources of the former are left" test ! -e "$root/usr/src/lparkit-$version"
 
+mkdir -p "$root/var/lib/lparkit/running"
+echo '{"since_ns":1}' >"$root/var/lib/lparkit/running/mine.json"
 check "they are purged" in_root dpkg --purge lparkit lparkit-dkms
 rm -rf "$root/debs"
+check "what ran is not started when they are installed again" test ! -e "$root/var/lib/lparkit/running"
+rm -rf "$root/var/lib/lparkit"
 check_is "the administrator's files stay, nothing else" "$(left_over "$work/a")" "etc/lparkit/mine.lpar"
 check "DKMS has forgotten them" has_dkms ""

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 49
+plan 65
 host_up h
 root=$scratch/h/root
 fake=$here/fake-qemu
@@ -163,6 +163,72 @@ apart() {
 check "one that is to be late is" apart d e 1
 check "others do not wait for it" same "$(started)" "b e d"
 
+# Meanwhile: w is slow to start, and all others wait for it
+cat >"$scratch/slow" <<-END
+	#!/bin/bash
+	until [ -e "$scratch/go" ]; do sleep 0.1; done
+	exec "$fake" "\$@"
+END
+chmod +x "$scratch/slow"
+describe h w "binary=$scratch/slow" "args=-fake no"
+for name in a b d f; do
+	on h stop $name >/dev/null 2>&1
+	lpar $name after=w
+	on h start $name >/dev/null || bail "no guest"
+done
+touch "$scratch/go"
+on h start w >/dev/null || bail "no guest"
+on h stop a >/dev/null
+lpar a after=w activation=always
+crash
+rm "$scratch/go"
+start on h boot restore -j >"$scratch/said" 2>&1
+restore=$pid
+wait_until 100 test -e "$(run_of h w)/qemu.pid"
+check "one is started, and" exits 0 on h start b
+check "stopped again, as others are restored" exits 0 on h stop b
+check "one is forgotten" exits 0 on h boot forget d
+check "one that is always to run, too" exits 0 on h boot forget a
+check "one is started" exits 0 on h start f
+touch "$scratch/go"
+wait $restore
+check "nothing is wrong with that" same $? 0
+check "those that nobody wants any more stay down, on this host" same "$(running)" "e f w"
+check "which is no failure" same \
+	"$(json "' '.join(r['name'] + ':' + r['result'] for r in j)" <"$scratch/said")" \
+	"a:left b:left c:left d:left e:done f:done w:done"
+crash
+rm "$scratch/go"
+start "$scratch/via" h lparctl boot restore
+wait_until 100 test -e "$(run_of h w)/qemu.pid"
+kill "$pid"
+check "a restore that is ended starts nothing more" \
+	wait_until 40 eval "! pgrep -f -- '${root}[/ ].*lpar/w' >/dev/null"
+check "and no other is started" same "$(running)" e
+check "but it is to run" same "$(plan_of w)" "to be started"
+touch "$scratch/go"
+cat >"$scratch/systemctl" <<-END
+	#!/bin/bash
+	unit=\${2#lparkit@}
+	"$scratch/via" h lparctl boot forget "\${unit%.service}" >&2 || exit 1
+	exec "$scratch/via" h lparctl start "\${unit%.service}" --wait
+END
+chmod +x "$scratch/systemctl"
+crash
+check "forgotten between systemd and its unit" same \
+	"$(PATH=$scratch:$PATH results restore --units)" ""
+check "none is started by that" same "$(running)" ""
+rm "$scratch/systemctl"
+on h boot restore >/dev/null
+check "what is always to run is with the next one" same "$(running)" "a e"
+for name in b d; do
+	lpar $name
+	on h start $name >/dev/null || bail "no guest"
+done
+on h stop a >/dev/null
+lpar a
+rm "$root"/etc/lparkit/[fw].lpar
+
 # The host goes down
 mode="deaf" lpar d after=e
 on h stop d >/dev/null
@@ -181,6 +247,19 @@ on h stop b >/dev/null
 on h boot shutdown --timeout 1s >/dev/null
 crash
 check "but not one that somebody has stopped" same "$(results restore)" "d:done e:done"
+
+on h stop d --timeout 0 >/dev/null
+lpar b after=d
+mode="no" lpar d after=b
+on h start b >/dev/null
+on h start d >/dev/null
+check "a circle" exits 0 on h boot shutdown --timeout 1s
+check "is no reason for them to stay" same "$(running)" ""
+mode="deaf" lpar d after=e
+lpar b
+on h boot forget b
+on h start d >/dev/null
+on h start e >/dev/null
 
 # With systemd, which is played
 on h boot shutdown --timeout 1s >/dev/null

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 51
+plan 55
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
@@ -154,6 +154,19 @@ check "install" make -s -C "$ctl" install BUILD="$(readlink -f "$build")/ctl" DE
 check "the installed command runs" "$scratch/usr/local/sbin/lparctl" -V
 check "the unit names it" grep -q "ExecStart=/usr/local/sbin/lparctl" \
 	"$scratch/lib/systemd/system/lparkit@.service"
+# Guests use them, whoever starts, restores or ends these.
+ends_before_disks() {
+	local other
+
+	for other in remote-fs.target iscsi.service open-iscsi.service multipathd.service lparkit-volumes.service; do
+		grep -q "^After=.*\b$other" "$scratch/lib/systemd/system/$1" || return 1
+	done
+}
+for unit in lparkit@.service lparkit-restore.service lparkit-shutdown.service; do
+	check "$unit ends before what guests have disks from" ends_before_disks $unit
+done
+check "and before sessions" grep -qx "Before=lparkit-shutdown.service" \
+	"$scratch/lib/systemd/system/session-.scope.d/lparkit.conf"
 for unit in lparkit@.service lparkit-restore.service lparkit-shutdown.service lparkit-volumes.service; do
 	check "systemd takes $unit" unit_is_valid $unit
 done

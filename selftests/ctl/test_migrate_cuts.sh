@@ -95,6 +95,18 @@ outlives_source() {
 	[ $ret = 0 ] || tell_move outlives_source
 }
 
+# The host that it was on its way to is to start it with no boot.
+crashes_there() {
+	local there=$scratch/$away record=$scratch/$away/root/var/lib/lparkit/running/g.json
+
+	moves_with prepare kill-both
+	[ -e "$record" ] || return 1
+	kill -9 "$(guest_pid "$away" g)"
+	rm -rf "$there"/root/run "$there"/kernel
+	mkdir "$there"/root/run "$there"/kernel
+	recovers && [ ! -e "$record" ]
+}
+
 # What runs is no copy that waits.
 runs_already() {
 	moves_with prepare kill-both
@@ -174,6 +186,8 @@ echo "echo decide kill-before >$scratch/cut" >>"$scratch/end-qemu"
 check "not decided, and its QEMU is gone" asks_another_from_source prepare $away run "$scratch/end-qemu"
 check "the source was installed anew, or is gone" outlives_source
 check "but here it runs" runs_already
+find_home
+check "the host that it is on its way to crashes" crashes_there
 check "recover at the destination, which has no record" recover_there
 check "its QEMU dies before it runs there" dies_before_run
 for op in copy finish; do

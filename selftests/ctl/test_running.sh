@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 42
+plan 58
 host_up h
 fake=$here/fake-qemu
 describe h g "binary=$fake" "args=-fake no"
@@ -119,6 +119,42 @@ check "it ran, still" same "$(noted "j['kept']")" True
 on h start g >/dev/null
 check "when it runs again nothing is left of that" same "$(noted "sorted(j)")" "['since_ns']"
 on h stop g >/dev/null
+
+# systemd says so: what ends now is to run again, whoever ends it
+mkdir -p "$scratch/bin" "$scratch/h/root/run/systemd/system"
+printf '#!/bin/bash\n[ "$*" = is-system-running ] && cat "%s"\nexit 1\n' "$scratch/systemd" >"$scratch/bin/systemctl"
+chmod +x "$scratch/bin/systemctl"
+PATH=$scratch/bin:$PATH
+echo stopping >"$scratch/systemd"
+on h start g >/dev/null
+check "a unit is stopped as the host goes down" exits 0 on h stop g
+check "it ran" same "$(noted "j['kept']")" True
+check "also when that is done once more" exits 0 on h stop g
+check "it ran, still" same "$(noted "j['kept']")" True
+describe h g
+on h start g >/dev/null
+told_to_end() {
+	kill "$(guest_pid h g)"
+	wait_until 100 eval "! grep -q . '$(run_of h g)/qemu/alive' 2>/dev/null"
+}
+check "QEMU ends as all are told to" told_to_end
+check "before it is stopped with its host" exits 0 on h stop g --keep
+check "it ran" noted "j['since_ns']"
+supervise
+check "QEMU ends as all are told to, and somebody watches" told_to_end
+wait "$supervisor"
+check "it ran" noted "j['since_ns']"
+on h start g >/dev/null
+check "who wants it no more can say so" exits 0 on h stop g --forget
+check "it did not" no_record
+check "what was never on record" exits 0 on h stop g
+check "is not for that" no_record
+echo degraded >"$scratch/systemd"
+on h start g >/dev/null
+check "the host goes on, and QEMU ends" told_to_end
+check "it is stopped after that" exits 0 on h stop g
+check "it did not" no_record
+rm -r "$scratch/h/root/run/systemd"
 
 # A guest of QEMU's powers down
 boot_disk echo
