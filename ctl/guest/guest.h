@@ -13,7 +13,12 @@ int stop_verb(struct args *args);
 bool guest_runs(const struct lpar *lpar);
 int guest_locked(const char *name, int (*act)(const struct lpar *lpar, void *data),
 		 void *data); /* exit code */
+int guest_check_netdevs(const struct lpar_config *config);
+
+/* end.c: QEMU is ended, and what it had is given back */
 int guest_find_process(const struct lpar *lpar, struct process *process);
+void guest_forget_run(const char *name);
+int guest_wait_left(const char *name, pid_t pid);
 
 /* Why a guest has no QEMU any more: whether it is to run again with its host */
 enum guest_end {
@@ -24,7 +29,6 @@ enum guest_end {
 };
 
 int guest_stop(const struct lpar *lpar, uint64_t timeout_ns, enum guest_end end); /* exit code */
-int guest_check_netdevs(const struct lpar_config *config);
 
 /* log.c: what QEMU has said */
 void guest_show_log(const char *name);
