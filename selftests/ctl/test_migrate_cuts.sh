@@ -107,6 +107,17 @@ crashes_there() {
 	recovers && [ ! -e "$record" ]
 }
 
+# It is decided that it runs there, whether or not that can be on record.
+runs_unrecorded() {
+	local there=$away
+	local new=$scratch/$there/root/var/lib/lparkit/running/g.json.new
+
+	script full "mkdir -p '$new/in-the-way'"
+	moves_with decide run "$scratch/full"
+	rm -r "$new"
+	same "$(statuses $home "$there" | grep -o "[a-z]*$")" running && recovers && same $home "$there"
+}
+
 # What runs is no copy that waits.
 runs_already() {
 	moves_with prepare kill-both
@@ -188,6 +199,8 @@ check "the source was installed anew, or is gone" outlives_source
 check "but here it runs" runs_already
 find_home
 check "the host that it is on its way to crashes" crashes_there
+check "what runs there cannot be on record" runs_unrecorded
+find_home
 check "recover at the destination, which has no record" recover_there
 check "its QEMU dies before it runs there" dies_before_run
 for op in copy finish; do
