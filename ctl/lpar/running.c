@@ -152,30 +152,26 @@ bool running_is_noted(const char *name)
 	return !access(record_path(path, sizeof(path), name), F_OK);
 }
 
-static int open_run(const char *name, int flags)
-{
-	char path[PATH_MAX];
-
-	return open(run_path(path, sizeof(path), name, "."), O_RDONLY | O_DIRECTORY | flags);
-}
-
 /*
  * It is restored since it is on record, by us and whatever we become, until that has ended: a
- * lock of its directory, and so whoever is killed leaves none. Sets errno.
+ * lock, and so whoever is killed leaves none. Sets errno.
  */
 int running_claim(const char *name)
 {
-	int ret = run_make(name), fd;
+	char path[PATH_MAX];
+	int fd = run_make(name);
 
-	errno = -ret;
-	fd = ret ? -1 : open_run(name, 0);
-	return fd < 0 || flock(fd, LOCK_SH) ? -errno : 0;
+	if (!fd)
+		fd = lock_file(run_path(path, sizeof(path), name, "restored"), LOCK_SH);
+	errno = fd < 0 ? -fd : 0;
+	return fd < 0 || fcntl(fd, F_SETFD, 0) ? -errno : 0;
 }
 
 /* By anybody; what is not known is. */
 bool running_is_claimed(const char *name)
 {
-	int fd = open_run(name, O_CLOEXEC);
+	char path[PATH_MAX];
+	int fd = open(run_path(path, sizeof(path), name, "restored"), O_RDONLY | O_CLOEXEC);
 	bool claimed = fd < 0 ? errno != ENOENT : flock(fd, LOCK_EX | LOCK_NB) != 0;
 
 	if (fd >= 0)
