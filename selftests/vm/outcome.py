@@ -12,7 +12,9 @@ END = re.compile(r"# end: status (\d+)$")
 TIME_OUT, DIED, COMPLAINT = 124, 125, 126
 KILLED = 128 + 9
 LEFT = re.compile(r"^# left: (.*)$", re.M)
-WHY = {TIME_OUT: "time-out", DIED: "the VM died", COMPLAINT: "the kernel complained"}
+# timeout(1) ends with KILLED, too, when its TERM was not enough.
+WHY = {TIME_OUT: "time-out", DIED: "the VM died", COMPLAINT: "the kernel complained",
+       KILLED: "killed, by others or after a time-out"}
 
 # Tests of the machine itself: what they fail for does not pass.
 STEADY = ("lint/", "build/")
@@ -74,7 +76,7 @@ class Part:
 def judge(kernel, name, log, part):
     outcome = Outcome(kernel, name, log, part.text, part.seconds)
     if part.status in (TIME_OUT, KILLED):
-        outcome.results.fail(WHY[TIME_OUT])
+        outcome.results.fail(WHY[part.status])
     elif part.status is None:
         outcome.vm_failed("the VM ended while it ran")
     elif part.status and not outcome.failed:
