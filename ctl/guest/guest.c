@@ -165,7 +165,7 @@ static int fence(struct launch *launch)
 		say("%s: active", launch->name);
 	}
 	say_isolated(launch->name, cpus);
-	irqs_move(launch->name, cpus);
+	irqs_move(launch->name);
 	launch->irqs = true;
 	return EXIT_OK;
 }
@@ -379,13 +379,13 @@ static int undo(struct launch *launch, int code)
 	kill_child(launch);
 	if (launch->noted)
 		recorded = undo_record(launch);
-	if (launch->irqs) {
-		/* Or it would be taken for the run of a guest that has ended. */
+	/* Or it would be taken for the run of a guest that has ended. */
+	if (launch->irqs)
 		guest_forget_run(launch->name);
-		irqs_restore(launch->name, launch->lpar.cpus);
-	}
 	if (launch->activated)
 		ret = deactivate(launch->name, true);
+	if (launch->irqs)
+		irqs_restore(launch->name, launch->lpar.cpus);
 	if (launch->created && !ret)
 		ret = nl_simple(LPAR_CMD_DELETE, launch->name);
 	else if (launch->redefined && !ret)

@@ -5,7 +5,9 @@
  *
  * LPARs come and go in any order, so that the old list cannot simply be written
  * back: it may hold CPUs that are another LPAR's by now. Each LPAR gives back
- * its own CPUs and no others.
+ * its own CPUs and no others. A list is read, changed and written back, and the LPAR
+ * may be somebody else's business at the same time: so one at a time, who looks whether
+ * it is active still, or again, when its turn comes.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -15,6 +17,7 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "lpar/lpar.h"
@@ -134,7 +137,19 @@ static void move_all(struct move *move)
 	closedir(dir);
 }
 
-void irqs_move(const char *name, const char *cpus)
+/* A file descriptor that holds the lock, or -errno, which is said. */
+static int lock_irqs(const char *name)
+{
+	char path[PATH_MAX];
+	/* No name in /run/lparkit: those are LPARs'. */
+	int lock = lock_file(rooted(path, sizeof(path), "/run/lparkit.irqs"), LOCK_EX);
+
+	if (lock < 0)
+		err("LPAR %s: interrupts stay where they are: %s: %s", name, path, strerror(-lock));
+	return lock;
+}
+
+static void move_off(const char *name, const char *cpus)
 {
 	struct move move = { .moved = 0 };
 	char path[PATH_MAX];
@@ -157,6 +172,20 @@ void irqs_move(const char *name, const char *cpus)
 	if (move.stuck)
 		say("%s: %u cannot be moved (per-CPU, or managed by their driver)", name,
 		    move.stuck);
+}
+
+/* Unless it has been deactivated meanwhile. */
+void irqs_move(const char *name)
+{
+	int lock = lock_irqs(name);
+	struct lpar lpar;
+
+	if (lock < 0)
+		return;
+	if (!lpar_get(name, &lpar) && lpar_is_fenced(&lpar))
+		move_off(name, lpar.cpus);
+	lpar_free(&lpar);
+	close(lock);
 }
 
 /* An interrupt that was moved away and may come to these CPUs again; -1 = none. */
@@ -192,8 +221,7 @@ static bool restore_irq(unsigned int irq, const struct cpus *old, const struct c
 	return !write_irq(irq, &back);
 }
 
-/* Nothing happens when none were moved. */
-void irqs_restore(const char *name, const char *cpus)
+static void give_back(const char *name, const char *cpus)
 {
 	char path[PATH_MAX], line[8192 + 16], *list;
 	unsigned int restored = 0;
@@ -212,4 +240,18 @@ void irqs_restore(const char *name, const char *cpus)
 	fclose(memory);
 	unlink(path);
 	say("%s: %u interrupts may use CPUs %s again", name, restored, cpus);
+}
+
+/* Nothing happens when none were moved, or while the LPAR is active, as again it may be. */
+void irqs_restore(const char *name, const char *cpus)
+{
+	int lock = lock_irqs(name);
+	struct lpar lpar;
+
+	if (lock < 0)
+		return;
+	if (lpar_get(name, &lpar) || !lpar_is_fenced(&lpar))
+		give_back(name, cpus);
+	lpar_free(&lpar);
+	close(lock);
 }

@@ -372,7 +372,7 @@ int lpar_activate_verb(struct args *args)
 	else
 		say_isolated(name, lpar.cpus);
 	if (ret == EXIT_OK && host)
-		irqs_move(name, lpar.cpus);
+		irqs_move(name);
 	lpar_free(&lpar);
 	return ret;
 }

@@ -385,7 +385,7 @@ int oom_discount(uint64_t memory);
 int oom_read(pid_t pid, char *buf, size_t size);
 
 /* irq.c: interrupts leave the LPAR's CPUs, and come back */
-void irqs_move(const char *name, const char *cpus);
+void irqs_move(const char *name);
 int irqs_strayed(const char *name, const char *cpus);
 void irqs_restore(const char *name, const char *cpus);
 

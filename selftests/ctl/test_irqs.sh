@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 14
+plan 18
 host_up h
 root=$scratch/h/root
 mkdir -p "$root/sys/devices/system/cpu"
@@ -60,3 +60,21 @@ on h activate g --host >/dev/null
 check "moved again" are 0-1 0-1 0-0
 on h stop g --timeout 0 >/dev/null
 check "what they had at first counts" are 0-3 2-3 0-0
+
+# Whoever has activated it comes to the interrupts when it is deactivated: a FIFO holds him up.
+g_is() {
+	on h list | grep -q "^g .*$1"
+}
+online=$root/sys/devices/system/cpu/online
+rm "$online"
+mkfifo "$online"
+on h activate g --host >/dev/null &
+activation=$!
+check "activate" wait_until 20 g_is active
+on h deactivate g >/dev/null &
+deactivation=$!
+check "deactivate" wait_until 20 g_is defined
+# Waits for no reader
+echo 0-3 1<>"$online"
+check "both end" wait "$activation" "$deactivation"
+check "none is left away" are 0-3 2-3 0-0

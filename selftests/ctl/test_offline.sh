@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 162
+plan 163
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -247,6 +247,7 @@ check "unknown section" wrong 2 "section 'host'" "[host]" "cpus=1"
 check "key before a section" wrong 1 "section ''" "cpus=1"
 check "line without a value" wrong 3 "neither" "[lpar]" "" "cpus"
 check "section that does not end" wrong 1 "neither" "[lpar" "cpus=2"
+check "section in capitals" wrong 3 "section 'LPAR'" "[lpar]" "[LPAR]" "memory=64M"
 check "bad value" wrong 3 "memory 'big'" "[lpar]" "cpus=2-3" "memory=big"
 check "only the first error" same "$(wrong 2 x "[lpar]" "x=1" "y=2"; wc -l <"$scratch/err")" 1
 check "no vCPUs" wrong 2 "vcpus '0'" "[guest]" "vcpus=0"

@@ -13,6 +13,8 @@
  *   memory MIB SEED             fill and check MIB of memory, twice
  *   disk write|verify SEED MIB [AT]  O_DIRECT on /dev/vda, from MiB AT on (0)
  *   churn 0|1                   write to /dev/vda without end
+ *   mount TAG                   virtiofs TAG, at /TAG
+ *   file write|verify PATH SEED MIB  as disk, through the guest's page cache
  *   stream|random MIB MS        measure memory, bytes per second
  *   dirty MIB                   write to each page of MIB of memory, again and again
  *   dirtied                     stop that, and check each page
@@ -333,7 +335,7 @@ static void command_dirtied(void)
 	dirty.memory = NULL;
 }
 
-/* ---- disk ---- */
+/* ---- disk and files ---- */
 
 static bool disk_chunk(int fd, uint64_t *buf, bool write, uint64_t seed, uint64_t at)
 {
@@ -346,9 +348,10 @@ static bool disk_chunk(int fd, uint64_t *buf, bool write, uint64_t seed, uint64_
 	       pattern_check(buf, DISK_CHUNK, seed, at) < 0;
 }
 
-static void command_disk(bool write, uint64_t seed, unsigned long mib, unsigned long from)
+static void command_disk(const char *path, int flags, bool write, uint64_t seed, unsigned long mib,
+			 unsigned long from)
 {
-	int fd = open(DISK, O_RDWR | O_DIRECT | O_CLOEXEC);
+	int fd = open(path, O_RDWR | O_CLOEXEC | flags, 0600);
 	void *buf = map_memory(DISK_CHUNK);
 	uint64_t at = from * MIB, end = at + mib * MIB;
 
@@ -361,6 +364,18 @@ static void command_disk(bool write, uint64_t seed, unsigned long mib, unsigned 
 		answer("ok %lu MiB", mib);
 	munmap(buf, DISK_CHUNK);
 	close(fd);
+}
+
+static void command_mount(const char *tag)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/%s", tag);
+	mkdir(path, 0755);
+	if (mount(tag, path, "virtiofs", 0, NULL))
+		answer("fail %s: %m", path);
+	else
+		answer("ok");
 }
 
 static void *churn(void *arg)
@@ -514,7 +529,7 @@ static void command_off(void)
 static void obey(const char *command)
 {
 	unsigned long a, b, at = 0;
-	char verb[16];
+	char verb[16], path[64];
 
 	if (!strcmp(command, "info"))
 		command_info();
@@ -523,7 +538,11 @@ static void obey(const char *command)
 	else if (sscanf(command, "memory %lu %lu", &a, &b) == 2)
 		command_memory(a, b);
 	else if (sscanf(command, "disk %15s %lu %lu %lu", verb, &a, &b, &at) >= 3)
-		command_disk(!strcmp(verb, "write"), a, b, at);
+		command_disk(DISK, O_DIRECT, !strcmp(verb, "write"), a, b, at);
+	else if (sscanf(command, "file %15s %63s %lu %lu", verb, path, &a, &b) == 4)
+		command_disk(path, O_CREAT, !strcmp(verb, "write"), a, b, 0);
+	else if (sscanf(command, "mount %15s", verb) == 1)
+		command_mount(verb);
 	else if (sscanf(command, "churn %lu", &a) == 1)
 		command_churn(!!a);
 	else if (sscanf(command, "stream %lu %lu", &a, &b) == 2)

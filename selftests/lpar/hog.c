@@ -8,6 +8,8 @@
  *	hog storm LIST		forks children as fast as it can, all on LIST
  *	hog back LIST		goes to LIST again and again, whoever takes it off
  *	hog sleep LIST [N]	N sleeping threads, their affinity is LIST
+ *	hog differ LIST N	the same; upon SIGUSR1 each gets an affinity of its own,
+ *				of which the first two CPUs of LIST are always part
  *	hog intrude CPU MS	goes to CPU and prints the microseconds until it was
  *				evicted; fails if it still runs there after MS
  *	hog swarm CPU N		N processes, one after another, which go to CPU, are
@@ -111,17 +113,64 @@ static void family(void)
 	rest(NULL);
 }
 
-static void wait_for_usr1(void)
+/* Also for the threads to come, which would die of it. */
+static sigset_t block_usr1(void)
 {
 	sigset_t set;
-	int signal;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	return set;
+}
+
+static void wait_for_usr1(void)
+{
+	sigset_t set = block_usr1();
+	int signal;
+
 	puts("waiting");
 	fflush(stdout);
 	sigwait(&set, &signal);
+}
+
+/* The bits of the thread's number say which CPUs beyond the first two are in. */
+static void settle_by_number(const cpu_set_t *all, pid_t thread, int number)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (int cpu = 0, nth = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, all) && (nth++ < 2 || number >> (nth - 3) & 1))
+			CPU_SET(cpu, &set);
+	if (sched_setaffinity(thread, sizeof(set), &set)) {
+		perror("sched_setaffinity");
+		exit(1);
+	}
+}
+
+static void differ(const cpu_set_t *all, int count)
+{
+	pthread_t thread;
+	struct dirent *entry;
+	int number = 0;
+	DIR *dir;
+
+	block_usr1();
+	for (int i = 1; i < count; i++) {
+		if (pthread_create(&thread, NULL, rest, NULL)) {
+			perror("pthread_create");
+			exit(1);
+		}
+	}
+	wait_for_usr1();
+	dir = opendir("/proc/self/task");
+	while (dir && (entry = readdir(dir)))
+		if (isdigit(entry->d_name[0]))
+			settle_by_number(all, atoi(entry->d_name), number++);
+	puts("all differ");
+	fflush(stdout);
+	rest(NULL);
 }
 
 static void fork_storm(void)
@@ -220,6 +269,8 @@ int main(int argc, char **argv)
 		wait_for_usr1();
 	if (!strcmp(verb, "fork") || !strcmp(verb, "later"))
 		family();
+	if (!strcmp(verb, "differ") && argc == 4)
+		differ(&set, atoi(argv[3]));
 	while (!strcmp(verb, "back"))
 		settle(&set);
 	if (!strcmp(verb, "storm"))

@@ -6,75 +6,21 @@
 # vm: cpus=6 threads=2 mem=1024 timeout=600 kernels=6.1,6.12,7.2,debug long=6.1,7.2,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
-
-# Percent of the time that a thread could run. Kernel threads have the rest.
-SHARE=95
+# shellcheck source=selftests/lpar/where.sh
+. "$(dirname "$0")/where.sh"
 
 set_online() {
 	echo "$2" >"/sys/devices/system/cpu/cpu$1/online"
-}
-
-tasks() {
-	ls "/proc/$1/task"
-}
-
-# On which CPUs the threads were last, each once.
-places() {
-	local task
-
-	for task in $(tasks "$1"); do
-		sed 's/.*) //' "/proc/$1/task/$task/stat" | cut -d' ' -f37
-	done | sort -u
-}
-
-are_apart() {
-	[ "$(places "$1" | wc -l)" = "$2" ]
-}
-
-# snapshot PID: thread, nanoseconds that it ran, nanoseconds that it waited for a CPU
-snapshot() {
-	local task
-
-	for task in $(tasks "$1"); do
-		echo "$task $(cat "/proc/$1/task/$task/schedstat")"
-	done
-}
-
-# Every thread of the process has such a share of the time that it wants to run.
-has_share() {
-	local before least
-
-	before=$(snapshot "$1")
-	sleep 5
-	least=$(join <(echo "$before") <(snapshot "$1") | awk '
-		{ run = $5 - $2; wait = $6 - $3; share = 100 * run / (run + wait) }
-		NR == 1 || share < least { least = share }
-		END { print int(least) }')
-	diag "the least of the threads had $least % of the time that it wanted"
-	[ "$least" -ge $SHARE ]
 }
 
 on_cpu() {
 	same "$(taskset -pc "$1" | sed 's/.*: //')" "$2"
 }
 
-# pins PID CPU...: words that pin its threads to these CPUs
-pins() {
-	local pid=$1 vcpu=0 task
-
-	shift
-	for task in $(tasks "$pid"); do
-		[ $# -gt 0 ] || return
-		echo "pin $vcpu:$task:$1"
-		vcpu=$((vcpu + 1))
-		shift
-	done
-}
-
-# A member of which no thread pins anything itself.
+# join_lpar NAME spin|sleep THREADS: a member of which no thread pins anything itself.
 join_lpar() {
-	start hog spin 0-5 "$2"
-	wait_until 10 has_threads "$pid" "$2"
+	start hog "$2" 0-5 "$3"
+	wait_until 10 has_threads "$pid" "$3"
 	lparctl member add "$1" "$pid"
 }
 
@@ -92,7 +38,7 @@ active_objects() {
 	cut -d' ' -f1 "/sys/kernel/slab/$1/objects"
 }
 
-plan 52
+plan 53
 load lpar
 events=$scratch/events
 listen "$events"
@@ -102,7 +48,7 @@ noise=$pid
 # As many busy threads as CPUs
 lparctl create a cpus 2-5
 check "activate with all that the host can do" lparctl activate a --host
-join_lpar a 4
+join_lpar a spin 4
 busy=$pid
 check "each thread is on a CPU of its own" wait_until 20 are_apart "$busy" 4
 check "and has nearly all of it" has_share "$busy"
@@ -119,6 +65,16 @@ check "each has nearly all of its CPU" has_share "$busy"
 taskset -pc 5 "$first" >/dev/null
 check "one that is taken to another's CPU comes back" wait_until 10 on_cpu "$first" 2
 check "which is no stray: the CPU is the LPAR's" is a strays 0
+
+# From here on it does not matter how much they do, and they would slow down all else.
+stop "$busy"
+# shellcheck disable=SC2046 # words
+renice -n 19 $(tasks "$noise") >/dev/null
+join_lpar a sleep 4
+busy=$pid
+read -r first second third fourth <<<"$(tasks "$busy" | xargs)"
+# shellcheck disable=SC2046 # words
+check "pin those of another" lparcall pin a $(pins "$busy" 2 3 4 5)
 # What a thread has chosen among the LPAR's CPUs is its own affair, and newer kernels keep it.
 taskset -pc 2-5 "$first" >/dev/null
 check "one that may run on all of them comes back as well" wait_until 10 on_cpu "$first" 2
@@ -151,18 +107,19 @@ taskset -apc 0-1 "$busy" >/dev/null
 check "all of them come back" wait_until 10 has_affinity "$busy" 2-5
 # shellcheck disable=SC2046 # words
 lparcall pin a $(pins "$busy" 2 3 4)
-join_lpar a 1
+join_lpar a sleep 1
 other=$pid
 check "another has what is left" has_affinity "$other" 5
 stop "$busy"
 check "and all when the pinned ones are dead" wait_until 10 has_affinity "$other" 2-5
 stop "$other"
-join_lpar a 4
+join_lpar a sleep 4
 busy=$pid
 check "who comes then has all CPUs" has_affinity "$busy" 2-5
 stop "$busy"
 deactivate_soon a
 check "the host's are everywhere" has_affinity "$noise" 0-5
+stop "$noise"
 
 # A child of a pinned thread
 start hog later 0-5 >"$scratch/later"
@@ -181,7 +138,7 @@ stop "$pid"
 # No CPU left
 lparcall set a cpus 4-5
 lparcall activate a
-join_lpar a 1
+join_lpar a sleep 1
 set_online 4 0
 set_online 5 0
 check "all CPUs of the LPAR offline" wait_until 5 is a state degraded
