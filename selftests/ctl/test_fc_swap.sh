@@ -78,12 +78,12 @@ exec 9<&-
 
 # A command there is refused, and is undone
 for at in "list 1" "show 1"; do
-	cut_at $at refuse
+	cut_at "$at" refuse
 	check "$at is refused" exits 1 swap
 	check "before it has begun" stays
 done
 for at in "show 2" "list 2" "define 1" "start 1" "confirm 1"; do
-	cut_at $at refuse
+	cut_at "$at" refuse
 	check "$at is refused: it goes back" says 5 "everything is as it was" swap
 	check "and is as before" stays
 done
@@ -101,7 +101,7 @@ check "and it is as before" stays
 
 # The answer is lost, but not what was asked
 for at in "define 1" "start 1"; do
-	cut_at $at lost
+	cut_at "$at" lost
 	check "$at is not answered: it goes back" says 5 "everything is as it was" swap
 	check "and is as before" stays
 done
@@ -111,12 +111,12 @@ check "it is there" moved
 
 # The host is gone
 for at in "define 1" "show 2"; do
-	cut_at $at gone
+	cut_at "$at" gone
 	check "it is gone at $at: it goes back" exits 5 swap
 	check "and is as before" stays
 done
 for at in "start 1 gone" "start 1 gone-after" "show 3 gone-interrupt"; do
-	cut_at $at
+	cut_at "$at"
 	check "it is gone at $at" says 1 "nobody but b knows" swap
 	check "never both" not_both
 	check "the guest goes on here" same "$(head -c 1 "$kernel_a/maintenance")" 2
@@ -132,7 +132,7 @@ check "the original is back" same "$(head -c 1 "$kernel_a/original")" 2
 
 # Somebody interrupts
 for at in "define 1" "start 1" "show 3"; do
-	cut_at $at interrupt
+	cut_at "$at" interrupt
 	check "interrupted at $at: it goes back" says 5 "everything is as it was" swap
 	check "and is as before" stays
 done

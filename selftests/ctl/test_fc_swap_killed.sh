@@ -58,10 +58,10 @@ check "wherever it is killed" killed_anywhere has_been_there "${to_b[@]}"
 check "also where it has never been" killed_anywhere : "${to_b[@]}"
 check "also while it switches over" killed_anywhere prepared --switch
 for at in "list 1" "show 1" "show 2" "list 2" "define 1" "start 1" "show 3" "confirm 1" "show 4"; do
-	cut_at $at killed
+	cut_at "$at" killed
 	swap >/dev/null 2>&1
 	check "killed before $at" ends "before $at"
-	cut_at $at killed-after
+	cut_at "$at" killed-after
 	swap >/dev/null 2>&1
 	check "killed after $at" ends "after $at"
 done
