@@ -110,6 +110,20 @@ static int run_task(struct dm_task *task)
 	return dm_task_get_errno(task) ? -dm_task_get_errno(task) : -EIO;
 }
 
+/* Is it there, and held? It may have been removed, or resumed, by whomever. */
+static bool map_exists(const char *map, bool *suspended)
+{
+	struct dm_task *task = make_task(DM_DEVICE_INFO, map);
+	struct dm_info info = { 0 };
+
+	if (task && dm_task_run(task))
+		dm_task_get_info(task, &info);
+	if (task)
+		dm_task_destroy(task);
+	*suspended = info.exists && info.suspended;
+	return info.exists;
+}
+
 /* A change of which udev hears; the task is consumed. */
 static int change_map(struct dm_task *task, const char *map, const char *what)
 {
@@ -385,16 +399,17 @@ int fc_maps_suspend(struct json_object *names)
 	return ret;
 }
 
-/* Also if only some of them are suspended. */
+/* Those that are suspended. */
 int fc_maps_resume(struct json_object *names)
 {
-	int ret = 0, error;
+	bool suspended;
+	int ret = 0;
 	size_t i;
 
-	for (i = 0; i < json_count(names); i++) {
-		error = resume_map(json_text_at(names, i));
-		ret = ret ? ret : error;
-	}
+	for (i = 0; i < json_count(names); i++)
+		if (map_exists(json_text_at(names, i), &suspended) && suspended &&
+		    resume_map(json_text_at(names, i)))
+			ret = -EIO;
 	return ret;
 }
 
@@ -425,24 +440,27 @@ static int make_fail(const char *map)
 	return ret ? failed(map, "load of a table", ret) : 0;
 }
 
+static void remove_map(const char *map)
+{
+	int ret;
+
+	err_capture(true);
+	ret = change_map(make_task(DM_DEVICE_REMOVE, map), map, "remove");
+	err_capture(false);
+	if (ret == -EBUSY)
+		err("warning: map %s is still open: who has it open gets errors", map);
+}
+
 /* The LPAR lives elsewhere: what is left of its maps here goes, or fails. */
 void fc_maps_drop(struct json_object *names)
 {
-	struct dm_task *task;
 	const char *map;
+	bool suspended;
 	size_t i;
 
 	for (i = 0; i < json_count(names); i++) {
 		map = json_text_at(names, i);
-		if (make_fail(map))
-			continue;
-		resume_map(map);
-		err_capture(true);
-		task = make_task(DM_DEVICE_REMOVE, map);
-		if (change_map(task, map, "remove") == -EBUSY) {
-			err_capture(false);
-			err("warning: map %s is still open: who has it open gets errors", map);
-		}
-		err_capture(false);
+		if (map_exists(map, &suspended) && !make_fail(map) && !resume_map(map))
+			remove_map(map);
 	}
 }

@@ -467,22 +467,19 @@ static int run(struct swap *swap)
 {
 	int ret = swap->prepares ? EXIT_OK : check_stands(swap);
 
+	interrupt_catch(SA_RESTART);
 	if (!ret)
 		ret = swap->switches ? resume(swap) : begin(swap);
 	if (ret)
 		return ret;
-	interrupt_catch(SA_RESTART);
 	if (!swap->switches)
 		ret = prepare(swap);
-	if (!ret && !swap->prepares) {
+	if (!ret && !swap->prepares)
 		ret = switch_over(swap);
-		if (!ret)
-			ret = finish(swap);
-		else
-			ret = fc_go_back(&swap->move);
-	} else if (ret) {
+	if (ret)
 		ret = fc_go_back(&swap->move);
-	}
+	else if (!swap->prepares)
+		ret = finish(swap);
 	end_stage(swap);
 	report(swap, ret);
 	return ret;

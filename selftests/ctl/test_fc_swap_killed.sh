@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # lparctl fc swap is killed: whenever it has asked the kernel for something or changed the disk, and
 # at each command for the other host. Then fc recover ends the move, in one of the two ways.
-# vm: none timeout=900
+# vm: none timeout=900 speed=full
 # shellcheck source=selftests/ctl/swap.sh
 . "$(dirname "$0")/swap.sh"
 
