@@ -9,7 +9,7 @@
 
 here=$(dirname "$0")
 via=$here/via
-plan 59
+plan 55
 
 # there COMMAND...: on host b
 there() {
