@@ -175,9 +175,13 @@ static const struct verb fc_verbs[] = {
 	{ "abort", fc_abort_verb, "LPAR", "Go back to where the move began.", true },
 	{ "check", fc_check_verb, "LPAR [--peer HOST [--via COMMAND]]",
 	  "Find what would keep an identity from moving, to that host; nothing is changed." },
-	{ "recover", fc_recover_verb, "LPAR --peer HOST [--via COMMAND] [--force]",
-	  "End or undo a move from this host whose caller is gone; --force: that host is dead or fenced,\n"
-	  "or never had the token.",
+	{ "swap", fc_swap_verb, "LPAR --to HOST [--via COMMAND] [--prepare] | swap LPAR --switch",
+	  "Move the identity to another host, all steps at both; what fails is undone. --prepare: until\n"
+	  "only the switch-over is left, which --switch does when the guest stands.",
+	  true },
+	{ "recover", fc_recover_verb, "LPAR [--peer HOST [--via COMMAND]] [--force]",
+	  "End or undo a move from this host whose caller is gone, or what fc swap has prepared; --peer:\n"
+	  "if it was none by fc swap; --force: that host is dead or fenced, or never had the token.",
 	  true },
 	{ "wait", fc_wait_verb, "LPAR STEP [--timeout TIME]",
 	  "Wait until the move waits in a step, or has ended (idle)." },

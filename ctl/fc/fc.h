@@ -51,15 +51,57 @@ struct fc_peer {
 	const char *via; /* NULL: ssh */
 };
 
-bool fc_peer_option(struct fc_peer *peer, struct args *args, int *ret);
-int fc_peer_run(const struct fc_peer *peer, const char *verb, const char *word);
+bool fc_peer_option(struct fc_peer *peer, const char *option, struct args *args, int *ret);
+int fc_peer_run(const struct fc_peer *peer, const char *const *words, const char *input);
 struct json_object *fc_peer_ask(const struct fc_peer *peer, const char *verb, const char *word);
 
 /* fc_check.c */
 int fc_check_verb(struct args *args);
+int fc_check_move(const char *lpar, const struct fc_peer *peer); /* exit code */
 
-/* fc_recover.c */
+/* A move to another host, as lparctl at its source knows it. */
+struct fc_move {
+	const char *lpar;
+	struct fc_peer peer;
+	bool force; /* who has no receipt never had the token, or is fenced */
+	struct json_object *journal; /* NULL: it is not by fc swap */
+	unsigned int interruptions; /* so often we had been told to end before it went back */
+};
+
+/* fc_journal.c: what is on disk of a move by fc swap */
+int fc_journal_load(struct fc_move *move);
+int fc_journal_store(const struct fc_move *move);
+int fc_journal_note(const struct fc_move *move, const char *key);
+int fc_journal_forget(struct fc_move *move);
+
+/* fc_map.c: maps of device mapper over the disks of a port */
+int fc_maps_move(struct json_object *identity, const char *from, const char *to);
+struct json_object *fc_maps_of(struct json_object *identity, const char *port);
+int fc_maps_suspend(struct json_object *names);
+int fc_maps_resume(struct json_object *names);
+void fc_maps_drop(struct json_object *names);
+
+/* fc_back.c: a move ends as its destination says */
+
+/* What the other host makes of it. */
+enum fc_theirs {
+	FC_SILENT, /* it could not be asked */
+	FC_LIVES, /* it was told of the switch-over */
+	FC_UNDECIDED, /* it could still be told */
+	FC_LEAVES, /* on its way back */
+	FC_NOTHING, /* is under way there */
+};
+
+bool fc_is(struct json_object *json, const char *key, const char *value);
+struct json_object *fc_find(struct json_object *identities, const char *lpar);
+enum fc_theirs fc_look_there(const struct fc_move *move, char *receipt, size_t size);
+int fc_settle(struct fc_move *move, struct json_object *identity); /* exit code */
+int fc_go_on(struct fc_move *move, struct json_object *identity); /* exit code */
+int fc_go_back(struct fc_move *move); /* exit code */
+
+/* fc_recover.c, fc_swap.c */
 int fc_recover_verb(struct args *args);
+int fc_swap_verb(struct args *args);
 
 /* fc_guest.c: the port of an LPAR whose guest starts or has ended */
 

@@ -283,7 +283,8 @@ static int print_check(struct check *check)
 	return n ? EXIT_CHECK : EXIT_OK;
 }
 
-static int run_check(struct check *check)
+/* Exit code of what could not be looked at. */
+static int find_problems(struct check *check)
 {
 	int ret = fc_get(check->lpar, &check->identity);
 
@@ -294,9 +295,39 @@ static int run_check(struct check *check)
 	check_maintenance(check);
 	check_parent(check);
 	check_disks(check);
-	if (check->peer.host && check_peer(check))
-		return EXIT_FAILED;
-	return print_check(check);
+	return check->peer.host && check_peer(check) ? EXIT_FAILED : EXIT_OK;
+}
+
+static int run_check(struct check *check, int (*print)(struct check *check))
+{
+	int ret;
+
+	check->problems = json_object_new_array();
+	check->unknown = json_object_new_array();
+	ret = find_problems(check);
+	if (!ret)
+		ret = print(check);
+	json_object_put(check->identity);
+	json_object_put(check->problems);
+	json_object_put(check->unknown);
+	return ret;
+}
+
+static int tell_problems(struct check *check)
+{
+	size_t i;
+
+	for (i = 0; i < json_count(check->problems); i++)
+		err("LPAR %s: %s", check->lpar, json_text_at(check->problems, i));
+	return i ? EXIT_CHECK : EXIT_OK;
+}
+
+/* Before a move: only what is in its way is said. */
+int fc_check_move(const char *lpar, const struct fc_peer *peer)
+{
+	struct check check = { .lpar = lpar, .peer = *peer };
+
+	return run_check(&check, tell_problems);
 }
 
 static int parse_words(struct args *args, struct check *check)
@@ -309,7 +340,7 @@ static int parse_words(struct args *args, struct check *check)
 	if (!name_is_valid(check->lpar))
 		return usage("'%s' is no name of an LPAR", check->lpar);
 	while (args->argc)
-		if (!fc_peer_option(&check->peer, args, &ret))
+		if (!fc_peer_option(&check->peer, "--peer", args, &ret))
 			return usage("'%s' is unknown to fc check", next_arg(args));
 		else if (ret)
 			return ret;
@@ -323,13 +354,5 @@ int fc_check_verb(struct args *args)
 	struct check check = { 0 };
 	int ret = parse_words(args, &check);
 
-	if (ret)
-		return ret;
-	check.problems = json_object_new_array();
-	check.unknown = json_object_new_array();
-	ret = run_check(&check);
-	json_object_put(check.identity);
-	json_object_put(check.problems);
-	json_object_put(check.unknown);
-	return ret;
+	return ret ? ret : run_check(&check, print_check);
 }

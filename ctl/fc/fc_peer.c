@@ -10,14 +10,15 @@
 
 #define TIMEOUT_MS 30000
 #define ANSWER_BYTES (4 << 20)
+#define WORDS_MAX 32
 
 /* Takes --peer HOST or --via COMMAND; *ret is the exit code of what is wrong with it. */
-bool fc_peer_option(struct fc_peer *peer, struct args *args, int *ret)
+bool fc_peer_option(struct fc_peer *peer, const char *option, struct args *args, int *ret)
 {
 	*ret = EXIT_OK;
-	if (next_option(args, "--peer", &peer->host)) {
+	if (next_option(args, option, &peer->host)) {
 		if (!peer->host || !host_is_valid(peer->host))
-			*ret = usage("--peer needs a host");
+			*ret = usage("%s needs a host", option);
 		return true;
 	}
 	if (!next_option(args, "--via", &peer->via))
@@ -27,21 +28,34 @@ bool fc_peer_option(struct fc_peer *peer, struct args *args, int *ret)
 	return true;
 }
 
-static int run(const struct fc_peer *peer, const char *const *command, char *answer)
+static int run(const struct fc_peer *peer, const char *const *command, const char *input,
+	       char *answer)
 {
 	char **words = host_words(peer->via, peer->host, command);
-	int ret = words ? command_output(words, answer, ANSWER_BYTES, TIMEOUT_MS) : -EINVAL;
+	int ret = words ? command_answer(words, input, answer, ANSWER_BYTES, TIMEOUT_MS) : -EINVAL;
 
 	host_words_free(words);
 	return ret;
 }
 
-/* "lparctl fc VERB WORD" there; it says itself what goes wrong. */
-int fc_peer_run(const struct fc_peer *peer, const char *verb, const char *word)
+/*
+ * "lparctl fc WORD..." there, with an input or NULL; it says itself what goes wrong. An error
+ * does not say that nothing was done.
+ */
+int fc_peer_run(const struct fc_peer *peer, const char *const *words, const char *input)
 {
+	const char *command[WORDS_MAX] = { "lparctl", "fc" };
 	char *answer = xalloc(ANSWER_BYTES);
-	int ret = run(peer, (const char *const[]){ "lparctl", "fc", verb, word, NULL }, answer);
+	size_t n = 0;
+	int ret;
 
+	while (words[n] && n + 3 < ARRAY_SIZE(command)) {
+		command[n + 2] = words[n];
+		n++;
+	}
+	ret = run(peer, command, input ? input : "", answer);
+	if (ret && ret != -EIO)
+		err("%s: 'lparctl fc %s': %s", peer->host, words[0], strerror(-ret));
 	free(answer);
 	return ret;
 }
@@ -52,10 +66,10 @@ int fc_peer_run(const struct fc_peer *peer, const char *verb, const char *word)
  */
 struct json_object *fc_peer_ask(const struct fc_peer *peer, const char *verb, const char *word)
 {
+	const char *const command[] = { "lparctl", "-j", "fc", verb, word, NULL };
 	char *answer = xalloc(ANSWER_BYTES);
 	struct json_object *json = NULL;
-	int ret =
-		run(peer, (const char *const[]){ "lparctl", "-j", "fc", verb, word, NULL }, answer);
+	int ret = run(peer, command, "", answer);
 
 	if (!ret)
 		json = json_tokener_parse(answer);

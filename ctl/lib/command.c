@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,19 +17,31 @@
 
 #define SYSTEMD_MS 5000
 
-/* Without an input; what it complains of goes where our own errors do. */
-static int spawn(char *const words[], int output, pid_t *pid)
+/*
+ * What it complains of goes where our own errors do. With an input it has a process group of
+ * its own: Ctrl-C is for us to hear, who may have to undo something by another such program.
+ */
+static int spawn(char *const words[], int input, int output, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
 	int ret = posix_spawn_file_actions_init(&actions);
 
 	if (ret)
 		return -ret;
-	ret = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawnattr_init(&attr);
+	if (input >= 0)
+		ret = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+	else
+		ret = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null",
+						       O_RDONLY, 0);
+	if (!ret && input >= 0)
+		ret = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP);
 	if (!ret)
 		ret = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
 	if (!ret)
-		ret = posix_spawnp(pid, words[0], &actions, NULL, words, environ);
+		ret = posix_spawnp(pid, words[0], &actions, &attr, words, environ);
+	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
 	if (ret)
 		err("%s: %s", words[0], strerror(ret));
@@ -66,12 +79,7 @@ static int read_all(int fd, char *buf, size_t size, uint64_t deadline_ns)
 	return 0;
 }
 
-/*
- * What a program prints, as text. -EIO: it has failed, and said itself what went wrong; -EMSGSIZE
- * and -ETIMEDOUT: it was killed, as that was too much or too late. One that is not there is
- * told of here.
- */
-int command_output(char *const words[], char *buf, size_t size, unsigned int timeout_ms)
+static int run(char *const words[], int input, char *buf, size_t size, unsigned int timeout_ms)
 {
 	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + timeout_ms * NSEC_PER_MSEC;
 	int ends[2], status, ret;
@@ -79,7 +87,7 @@ int command_output(char *const words[], char *buf, size_t size, unsigned int tim
 
 	if (pipe2(ends, O_CLOEXEC))
 		return -errno;
-	ret = spawn(words, ends[1], &pid);
+	ret = spawn(words, input, ends[1], &pid);
 	close(ends[1]);
 	if (ret) {
 		close(ends[0]);
@@ -93,6 +101,34 @@ int command_output(char *const words[], char *buf, size_t size, unsigned int tim
 		;
 	if (!ret && (!WIFEXITED(status) || WEXITSTATUS(status)))
 		ret = -EIO;
+	return ret;
+}
+
+/*
+ * What a program prints, as text. -EIO: it has failed, and said itself what went wrong; -EMSGSIZE
+ * and -ETIMEDOUT: it was killed, as that was too much or too late. One that is not there is
+ * told of here.
+ */
+int command_output(char *const words[], char *buf, size_t size, unsigned int timeout_ms)
+{
+	return run(words, -1, buf, size, timeout_ms);
+}
+
+/* The same, of one that is given a text, and does not hear the terminal's Ctrl-C. */
+int command_answer(char *const words[], const char *input, char *buf, size_t size,
+		   unsigned int timeout_ms)
+{
+	int fd = memfd_create("input", MFD_CLOEXEC);
+	size_t len = strlen(input);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, input, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET))
+		ret = -EIO;
+	else
+		ret = run(words, fd, buf, size, timeout_ms);
+	close(fd);
 	return ret;
 }
 

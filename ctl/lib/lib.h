@@ -196,6 +196,8 @@ bool process_has_variable(pid_t pid, const char *name, const char *value);
 /* command.c: other programs */
 bool host_goes_down(void);
 int command_output(char *const words[], char *buf, size_t size, unsigned int timeout_ms);
+int command_answer(char *const words[], const char *input, char *buf, size_t size,
+		   unsigned int timeout_ms);
 
 /* output.c: tables and JSON */
 void table_row(const char *const *cell, size_t n);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * fcnpiv.ko, as far as it tells of identities, logs them in, and ends moves.
+ * fcnpiv.ko, as far as it tells of identities, logs them in, and moves them.
  *
  * An identity is a directory "fc LPAR": names, one a line (node, original, maintenance,
  * adapter), operation, step, state, result, goes_back and away, all as numbers of the ABI, the
  * receipt that it gives, or wants, as 16 letters, and a file for each port: "STATE HOST
- * MATCHES", then a line "ID SECTORS DISK" for each LUN.
+ * MATCHES", then a line "ID SECTORS DISK" for each LUN. The file "luns" has such lines, too: what
+ * is expected in a move. A file "refuse" has the number of a command that is refused.
  */
 #define RECEIPT_BYTES 16
+#define LOGOUT_MS 1000
 
-static void put_fc_lun(struct nlmsghdr *nlh, const char *line)
+static void put_fc_lun(struct nlmsghdr *nlh, uint16_t type, const char *line)
 {
 	char id[128], disk[64];
 	struct nlattr *nest;
@@ -17,7 +19,7 @@ static void put_fc_lun(struct nlmsghdr *nlh, const char *line)
 
 	if (sscanf(line, "%127s %" SCNu64 " %63s", id, &sectors, disk) != 3)
 		return;
-	nest = mnl_attr_nest_start(nlh, FCN_A_VIEW_LUN);
+	nest = mnl_attr_nest_start(nlh, type);
 	mnl_attr_put_strz(nlh, FCN_A_LUN_ID, id);
 	mnl_attr_put_u64(nlh, FCN_A_LUN_SECTORS, sectors);
 	mnl_attr_put_u32(nlh, FCN_A_LUN_BLOCK_SIZE, 512);
@@ -39,8 +41,17 @@ static void put_fc_view(struct nlmsghdr *nlh, const char *identity, const char *
 	if (host)
 		mnl_attr_put_u32(nlh, FCN_A_VIEW_HOST, host);
 	while ((line = strsep(&rest, "\n")))
-		put_fc_lun(nlh, line);
+		put_fc_lun(nlh, FCN_A_VIEW_LUN, line);
 	mnl_attr_nest_end(nlh, nest);
+	free(text);
+}
+
+static void put_expected(struct nlmsghdr *nlh, const char *identity)
+{
+	char *text = strdup(get(identity, "luns")), *rest = text, *line;
+
+	while ((line = strsep(&rest, "\n")))
+		put_fc_lun(nlh, FCN_A_LUN, line);
 	free(text);
 }
 
@@ -67,9 +78,13 @@ static void describe_fc(struct request *request, const char *identity)
 		mnl_attr_put_u64(nlh, names[i], strtoull(text, &next, 16));
 	for (i = 0; i < sizeof(fc_numbers) / sizeof(*fc_numbers); i++)
 		mnl_attr_put_u32(nlh, fc_numbers[i].attr, get_number(identity, fc_numbers[i].file));
+	mnl_attr_put_u32(nlh, FCN_A_LOGOUT_MS, LOGOUT_MS);
+	if (get_number(identity, "step") == FCN_STEP_ON_M)
+		mnl_attr_put(nlh, FCN_A_TOKEN, RECEIPT_BYTES, get(identity, "receipt"));
 	if (get_number(identity, "result") == FCN_RESULT_BACK &&
 	    strlen(get(identity, "receipt")) == RECEIPT_BYTES)
 		mnl_attr_put(nlh, FCN_A_RECEIPT, RECEIPT_BYTES, get(identity, "receipt"));
+	put_expected(nlh, identity);
 	put_fc_view(nlh, identity, "original", FCN_PORT_ORIGINAL);
 	put_fc_view(nlh, identity, "maintenance", FCN_PORT_MAINTENANCE);
 	end(request, nlh);
@@ -107,22 +122,48 @@ static void finish_fc(const char *identity, uint32_t result, bool away)
 	put_number(identity, "away", away);
 }
 
+/* It is logged in, and sees what it should. */
+static void log_in_fc(const char *identity, const char *port, unsigned int host)
+{
+	char *luns = strdup(get(identity, "luns")), line[32];
+
+	snprintf(line, sizeof(line), "2 %u 1\n", host);
+	put(identity, port, "w", line);
+	put(identity, port, "a", luns);
+	free(luns);
+}
+
+/* Until the paths have changed over, or at once if they have not yet. */
+static void abort_source_fc(const char *identity, uint32_t step)
+{
+	if (step == FCN_STEP_ON_M) {
+		enter_fc(identity, FCN_STEP_O_RETURN, FCN_STATE_WAITING);
+	} else if (step == FCN_STEP_IO_TO_M) {
+		enter_fc(identity, FCN_STEP_IO_TO_O, FCN_STATE_WAITING);
+	} else {
+		put(identity, "maintenance", "w", "0 0 0");
+		finish_fc(identity, FCN_RESULT_BACK, false);
+	}
+}
+
 /* A destination has logged the original out at once. */
 static int abort_fc(const char *identity)
 {
+	uint32_t operation = get_number(identity, "operation");
 	uint32_t step = get_number(identity, "step");
 
 	note("abort", identity + 3);
 	if (step == FCN_STEP_IDLE)
 		return -ENOENT;
+	if (get_number(identity, "goes_back"))
+		return 0;
 	put_number(identity, "goes_back", 1);
-	if (step == FCN_STEP_ON_M) {
-		enter_fc(identity, FCN_STEP_O_RETURN, FCN_STATE_WAITING);
+	if (operation == FCN_OPERATION_SOURCE) {
+		abort_source_fc(identity, step);
 		return 0;
 	}
 	put(identity, "original", "w", "0 0 0");
-	finish_fc(identity, FCN_RESULT_BACK,
-		  get_number(identity, "operation") != FCN_OPERATION_LOGIN);
+	finish_fc(identity, FCN_RESULT_BACK, operation != FCN_OPERATION_LOGIN);
 	return 0;
 }
 
@@ -136,14 +177,33 @@ static bool is_returned(struct request *request, const char *identity)
 	       !memcmp(mnl_attr_get_payload(receipt), get(identity, "receipt"), RECEIPT_BYTES);
 }
 
+static int confirm_io_fc(const char *identity, uint32_t step)
+{
+	if (step != FCN_STEP_IO_TO_M && step != FCN_STEP_IO_TO_O)
+		return -EINVAL;
+	note("io", identity + 3);
+	if (step == FCN_STEP_IO_TO_M) {
+		put(identity, "original", "w", "0 0 0");
+		enter_fc(identity, FCN_STEP_ON_M, FCN_STATE_WAITING);
+	} else {
+		log_in_fc(identity, "original", 3);
+		put(identity, "maintenance", "w", "0 0 0");
+		finish_fc(identity, FCN_RESULT_BACK, false);
+	}
+	return 0;
+}
+
 static int confirm_fc(struct request *request, const char *identity)
 {
 	uint32_t what = mnl_attr_get_u32(request->tb[FCN_A_CONFIRM]);
 	uint32_t step = get_number(identity, "step");
 
-	if (what == FCN_CONFIRM_SWITCHED && step == FCN_STEP_ON_M) {
+	if (what == FCN_CONFIRM_IO)
+		return confirm_io_fc(identity, step);
+	if (what == FCN_CONFIRM_SWITCHED && (step == FCN_STEP_ON_M || step == FCN_STEP_ARMED)) {
 		note("switched", identity + 3);
-		finish_fc(identity, FCN_RESULT_DONE, true);
+		put(identity, "maintenance", "w", "0 0 0");
+		finish_fc(identity, FCN_RESULT_DONE, step == FCN_STEP_ON_M);
 		return 0;
 	}
 	if (what != FCN_CONFIRM_RETURNED || step != FCN_STEP_O_RETURN)
@@ -155,7 +215,45 @@ static int confirm_fc(struct request *request, const char *identity)
 	return 0;
 }
 
-/* Logins and logouts, which are over at once, unless "slow"; "busy" refuses a logout. */
+/* The maintenance port sees what the original does; "slow": it does not come. */
+static int start_source_fc(const char *identity)
+{
+	char *original = strdup(get(identity, "original")), *luns = strchr(original, '\n');
+
+	note("source", identity + 3);
+	put(identity, "luns", "w", luns ? luns + 1 : "");
+	put(identity, "receipt", "w", "0123456789abcdef");
+	free(original);
+	if (get_number(identity, "slow")) {
+		put(identity, "maintenance", "w", "1 4 0");
+		enter_fc(identity, FCN_STEP_M_LOGIN, FCN_STATE_BUSY);
+		return 0;
+	}
+	log_in_fc(identity, "maintenance", 4);
+	enter_fc(identity, FCN_STEP_IO_TO_M, FCN_STATE_WAITING);
+	return 0;
+}
+
+static int start_destination_fc(struct request *request, const char *identity)
+{
+	const struct nlattr *token = request->tb[FCN_A_TOKEN];
+
+	note("destination", identity + 3);
+	if (!token || mnl_attr_get_payload_len(token) != RECEIPT_BYTES)
+		return -EPERM;
+	if (!request->tb[FCN_A_LUN])
+		return -EINVAL;
+	put_number(identity, "away", 1);
+	put(identity, "receipt", "w", "0123456789abcdef");
+	put(identity, "original", "w", "2 7 1");
+	if (get_number(identity, "slow"))
+		enter_fc(identity, FCN_STEP_O_LOGIN, FCN_STATE_BUSY);
+	else
+		enter_fc(identity, FCN_STEP_ARMED, FCN_STATE_WAITING);
+	return 0;
+}
+
+/* Logins and logouts are over at once, unless "slow"; "busy" refuses a logout. */
 static int start_fc(struct request *request, const char *identity)
 {
 	uint32_t operation = mnl_attr_get_u32(request->tb[FCN_A_OPERATION]);
@@ -163,6 +261,13 @@ static int start_fc(struct request *request, const char *identity)
 
 	if ((!login && get_number(identity, "busy")) || get_number(identity, "step"))
 		return -EBUSY;
+	if (operation == FCN_OPERATION_SOURCE || operation == FCN_OPERATION_DESTINATION) {
+		put_number(identity, "operation", operation);
+		put_number(identity, "goes_back", 0);
+		put_number(identity, "result", 0);
+		return operation == FCN_OPERATION_SOURCE ? start_source_fc(identity)
+							 : start_destination_fc(request, identity);
+	}
 	note(login ? "login" : "logout", identity + 3);
 	put_number(identity, "operation", operation);
 	put_number(identity, "goes_back", 0);
@@ -203,7 +308,7 @@ static int set_fc(struct request *request, const char *identity)
 	size_t i;
 
 	if (!request->tb[FCN_A_PARENT])
-		return -EOPNOTSUPP;
+		return request->tb[FCN_A_LOGOUT_MS] ? 0 : -EOPNOTSUPP;
 	for (i = 0; i < 4; i++, text = next)
 		name[i] = strtoull(text, &next, 16);
 	name[3] = mnl_attr_get_u64(request->tb[FCN_A_PARENT]);
@@ -219,7 +324,8 @@ static int delete_fc(const char *identity)
 {
 	static const char *const files[] = { "names",	    "operation", "step", "state",
 					     "result",	    "goes_back", "away", "original",
-					     "maintenance", "receipt",	 "busy", "slow" };
+					     "maintenance", "receipt",	 "busy", "slow",
+					     "luns",	    "refuse" };
 	size_t i;
 
 	if (get_number(identity, "busy"))
@@ -242,6 +348,8 @@ static int fc_command(struct request *request, uint8_t cmd)
 		return define_fc(request, identity);
 	if (!exists(identity))
 		return -ENOENT;
+	if (get_number(identity, "refuse") == cmd)
+		return -EBUSY;
 	switch (cmd) {
 	case FCN_CMD_START:
 		return start_fc(request, identity);

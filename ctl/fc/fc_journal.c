@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The journal of fc swap: what neither kernel knows of a move, for whoever comes after a
+ * lparctl that was killed. It is on the disk before what it announces is done.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fc/fc.h"
+
+static const char *journal_path(char *buf, size_t size, const char *lpar)
+{
+	return rooted(buf, size, "/var/lib/lparkit/fc/%s.json", lpar);
+}
+
+static int failed(const char *path, int error)
+{
+	err("%s: %s", path, strerror(-error));
+	return error;
+}
+
+/*
+ * The journal of this LPAR, if there is one, and the other host from it, unless that is
+ * known; -EBADMSG when it cannot be read. What fails is said.
+ */
+int fc_journal_load(struct fc_move *move)
+{
+	struct json_object *journal;
+	char path[PATH_MAX];
+
+	journal_path(path, sizeof(path), move->lpar);
+	if (access(path, F_OK))
+		return errno == ENOENT ? 0 : failed(path, -errno);
+	journal = json_object_from_file(path);
+	if (!*json_text(journal, "peer") || !host_is_valid(json_text(journal, "peer"))) {
+		err("%s: damaged: remove it, then 'lparctl fc recover %s --peer HOST'", path,
+		    move->lpar);
+		json_object_put(journal);
+		return -EBADMSG;
+	}
+	move->journal = journal;
+	if (move->peer.host)
+		return 0;
+	move->peer.host = json_text(journal, "peer");
+	if (!move->peer.via && *json_text(journal, "via"))
+		move->peer.via = json_text(journal, "via");
+	return 0;
+}
+
+/* What fails is said. */
+int fc_journal_store(const struct fc_move *move)
+{
+	char path[PATH_MAX], dir[PATH_MAX];
+	int ret = make_dir(rooted(dir, sizeof(dir), "/var/lib/lparkit/fc"), 0700);
+
+	journal_path(path, sizeof(path), move->lpar);
+	if (!ret)
+		ret = store_text(path, json_object_to_json_string(move->journal));
+	return ret ? failed(path, ret) : 0;
+}
+
+/* From now on it may be so, whatever becomes of us. */
+int fc_journal_note(const struct fc_move *move, const char *key)
+{
+	json_put_flag(move->journal, key, true);
+	return fc_journal_store(move);
+}
+
+/* Nothing is left to do. The journal's memory stays, as others point into it. */
+int fc_journal_forget(struct fc_move *move)
+{
+	char path[PATH_MAX];
+	int ret = 0;
+
+	if (!move->journal)
+		return 0;
+	journal_path(path, sizeof(path), move->lpar);
+	if (unlink(path) && errno != ENOENT)
+		ret = -errno;
+	if (!ret)
+		ret = sync_parent(path);
+	return ret ? failed(path, ret) : 0;
+}
