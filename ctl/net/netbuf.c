@@ -292,15 +292,12 @@ int netbuf_show_verb(struct args *args)
 static const char *put_number(struct nlmsghdr *nlh, uint16_t type, const char *const *names,
 			      size_t n, const char *value)
 {
-	uint32_t i;
+	int number = find_word(names, n, value);
 
-	for (i = 0; i < n; i++) {
-		if (strcmp(names[i], value))
-			continue;
-		mnl_attr_put_u32(nlh, type, i);
-		return NULL;
-	}
-	return "one of the words that 'lparctl help' lists";
+	if (number < 0)
+		return "one of the words that 'lparctl help' lists";
+	mnl_attr_put_u32(nlh, type, number);
+	return NULL;
 }
 
 static const char *put_filter(struct nlmsghdr *nlh, const char *expression)
