@@ -528,6 +528,8 @@ static int parse_words(struct args *args, const char *verb, struct launch *launc
 			launch->incoming = true;
 		} else if (file && next_flag(args, "--wait")) {
 			launch->wait = true;
+		} else if (!file && launch->end) {
+			return usage("'%s' is one too many: --keep or --forget", next_arg(args));
 		} else if (!file && next_flag(args, "--keep")) {
 			launch->end = GUEST_HALTED;
 		} else if (!file && next_flag(args, "--forget")) {

@@ -521,7 +521,7 @@ static int wait_drained(struct mnl_socket *events, const char *name, uint64_t de
 static int parse_drain(struct args *args, uint64_t *timeout_ns, bool *no_wait)
 {
 	struct args rest = *args;
-	const char *value;
+	const char *value = NULL;
 
 	while (rest.argc && *rest.argv[0] != '-')
 		next_arg(&rest);
@@ -536,6 +536,8 @@ static int parse_drain(struct args *args, uint64_t *timeout_ns, bool *no_wait)
 			return usage("'%s' is unknown to netbuf drain", next_arg(&rest));
 		}
 	}
+	if (value && *no_wait)
+		return usage("--no-wait waits for nothing: leave --timeout out");
 	return args->argc ? EXIT_OK : usage("the netdev is missing");
 }
 

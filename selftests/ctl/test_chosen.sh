@@ -21,6 +21,7 @@ saved_are() {
 # chosen NAMES HOSTS: saved, and then forgotten; the guests go on
 chosen() {
 	cluster save some --hosts "$2" --continue --lpar "$1" || return
+	# shellcheck disable=SC2086 # names are words
 	saved_are ${1//,/ } && cluster delete some
 }
 
