@@ -170,6 +170,8 @@ struct guest {
 	char why[512];
 };
 
+/* A cut that did not fire this long after its deadline never will. */
+#define FIRE_GRACE_NS (5 * NSEC_PER_SEC)
 /* Gates that wait for a cut stay closed that much longer, in case it does not come. */
 #define GATE_GRACE_MS 60000
 #define SESSION_ID_CHARS 16

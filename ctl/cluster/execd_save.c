@@ -14,8 +14,6 @@
 
 #include "cluster/cluster.h"
 
-/* A cut that did not fire this long after its deadline never will. */
-#define FIRE_GRACE_NS (5 * NSEC_PER_SEC)
 /* Between looks at whether an operation is given up. */
 #define NAP_NS (50 * NSEC_PER_MSEC)
 /* The cut has the CPUs for itself first. */
@@ -361,20 +359,6 @@ static int check_gates(const struct session *session)
 	return 0;
 }
 
-/* The groups of LPARs that are called as they are have taken part; that state is not wanted. */
-static void forget_cut_states(struct json_object *cut)
-{
-	struct json_object *points = json_object_object_get(cut, "points");
-	size_t i;
-
-	for (i = 0; i < json_count(points); i++) {
-		struct json_object *point = json_at(points, i);
-
-		if (!strcmp(json_text(point, "kind"), "snapsync"))
-			snap_delete_cut(json_text(point, "name"), json_number(cut, "deadline_ns"));
-	}
-}
-
 /*
  * Writing takes longer than a gate stays closed. Guests that are halted do not run on
  * when it opens, but frames that only the cut holds would be sent: they are ours now.
@@ -421,7 +405,7 @@ int save_stop(struct session *session, struct json_object *request, struct json_
 	/* If a gate is closed yet, nothing was sent before. */
 	if (!ret)
 		ret = check_gates(session);
-	forget_cut_states(cut);
+	disks_forget_cut(session);
 	if (ret)
 		return ret;
 	json_object_object_add(*result, "halted", halted(session));

@@ -146,7 +146,7 @@ void disks_forget(const struct session *session)
 
 static int forget_cut(const struct session *session, const char *volume)
 {
-	snap_delete_cut(volume, session->deadline_ns);
+	snap_delete_cuts(volume, session->deadline_ns, session->deadline_ns + FIRE_GRACE_NS);
 	return 0;
 }
 

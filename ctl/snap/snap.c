@@ -502,17 +502,31 @@ int snap_volume_of(const char *disk, char *volume, size_t size)
 	return ret ? ret : snap_read_status(volume, &status);
 }
 
-/* A cut takes a state of the group with the LPAR's name, called after its deadline. */
-void snap_delete_cut(const char *volume, uint64_t deadline_ns)
+static void name_cut(char *name, size_t size, uint64_t ns)
 {
-	time_t seconds = deadline_ns / NSEC_PER_SEC;
-	char state[64], when[32];
+	time_t seconds = ns / NSEC_PER_SEC;
+	char when[32];
 	struct tm tm;
 
 	strftime(when, sizeof(when), "%Y%m%dT%H%M%S", gmtime_r(&seconds, &tm));
-	snprintf(state, sizeof(state), "cut-%s.%06uZ", when,
-		 (unsigned int)(deadline_ns % NSEC_PER_SEC / 1000));
-	snap_change(volume, "delete", state);
+	snprintf(name, size, "cut-%s.%06uZ", when, (unsigned int)(ns % NSEC_PER_SEC / 1000));
+}
+
+/* What cuts that have fired from @first to @last, both in ns, have taken of it, which are names. */
+void snap_delete_cuts(const char *volume, uint64_t first_ns, uint64_t last_ns)
+{
+	char first[64], last[64];
+	struct snap_states states;
+	size_t i;
+
+	name_cut(first, sizeof(first), first_ns);
+	name_cut(last, sizeof(last), last_ns);
+	if (!read_states(volume, &states))
+		for (i = 0; i < states.n; i++)
+			if (strcmp(states.state[i].name, first) >= 0 &&
+			    strcmp(states.state[i].name, last) <= 0)
+				snap_change(volume, "delete", states.state[i].name);
+	free(states.state);
 }
 
 static struct json_object *state_json(const struct snap_state *state, uint64_t chunk)
