@@ -2,6 +2,7 @@
 /*
  * The table of all verbs, and which of them a command line means.
  */
+#include <ctype.h>
 #include <string.h>
 
 #include "cluster/cluster.h"
@@ -25,7 +26,7 @@ static const struct verb lpar_verbs[] = {
 	{ "list", lpar_list_verb, "", "A table of all LPARs." },
 	{ "show", lpar_show_verb, "[NAME]...", "All that the kernel knows about them." },
 	{ "create", lpar_create_verb,
-	  "NAME [KEY VALUE]... | create [NAME] -f FILE | create NAME",
+	  "NAME [KEY VALUE]... | create [NAME] -f|--file FILE | create NAME",
 	  "Describe an LPAR: by keys, by a file, or by /etc/lparkit/NAME.lpar." },
 	{ "set", lpar_set_verb, "NAME KEY VALUE...",
 	  "Change an LPAR that is defined or failed; its gate-timeout at any time." },
@@ -357,6 +358,67 @@ static bool is_name(const struct object *object, const char *word)
 	return object->named && !verb->name;
 }
 
+static bool in_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '-';
+}
+
+/* What comes behind the word, up to its '=', in a usage; NULL when that does not have it. */
+static const char *behind(const char *usage, const char *word)
+{
+	size_t len = strcspn(word, "=");
+	const char *at;
+
+	for (at = usage; *at; at++)
+		if (!strncmp(at, word, len) && (at == usage || !in_word(at[-1])) &&
+		    !in_word(at[len]))
+			return at + len;
+	return NULL;
+}
+
+static const char *behind_known(const struct object *object, const struct verb *verb,
+				const char *word)
+{
+	const char *end = behind(verb->usage, word);
+
+	return end || !object->notes ? end : behind(object->notes, word);
+}
+
+/*
+ * What begins as an option is one, unless it is the value of the word before it. It must be in
+ * the usage: no verb takes it for a name, when it has acted on others already, or ignores it.
+ */
+static int check_options(const struct object *object, const struct verb *verb,
+			 const struct args *args)
+{
+	const char *end = NULL;
+	bool is_value;
+	int i;
+
+	for (i = 0; verb->usage && i < args->argc; i++) {
+		const char *word = args->argv[i];
+
+		is_value = end && end[0] == ' ' && isalnum((unsigned char)end[1]);
+		end = behind_known(object, verb, word);
+		if (word[0] == '-' && word[1] && !is_value && !end)
+			return usage("%s%s%s has no option %.*s",
+				     object == objects ? "" : object->name,
+				     object == objects || !object->verbs ? "" : " ",
+				     object->verbs ? verb->name : "", (int)strcspn(word, "="),
+				     word);
+		if (is_value || strchr(word, '='))
+			end = NULL;
+	}
+	return EXIT_OK;
+}
+
+static int run_verb(const struct object *object, const struct verb *verb, struct args *args)
+{
+	int ret = check_options(object, verb, args);
+
+	return ret ? ret : verb->run(args);
+}
+
 static int run_object(const struct object *object, struct args *args)
 {
 	const char *word = args->argc ? args->argv[0] : object->bare;
@@ -364,7 +426,7 @@ static int run_object(const struct object *object, struct args *args)
 	bool cut_short;
 
 	if (!object->verbs)
-		return object->only.run(args);
+		return run_verb(object, &object->only, args);
 	if (!word)
 		return usage("a verb of %s is missing", object->name);
 	if (args->argc && object->left_out && (*word == '-' || is_name(object, word)))
@@ -376,7 +438,7 @@ static int run_object(const struct object *object, struct args *args)
 		return usage("verb '%s' is unknown to %s", word, object->name);
 	if (cut_short)
 		return usage("'%s' may mean %s, which is not to be abbreviated", word, verb->name);
-	return verb->run(args);
+	return run_verb(object, verb, args);
 }
 
 /* The object lpar may be left out: "lparctl start web". */

@@ -105,6 +105,8 @@ static int ask_each(struct cluster *cluster, const char *op)
 		json_object_object_add(json, "replaces",
 				       json_object_new_boolean(cluster->replaces));
 		json_object_object_add(json, "lpars", json_object_get(cluster->lpars));
+		/* Some of them. */
+		json_put_flag(json, "elsewhere", cluster->channels.n > 1);
 		json_object_object_add(json, "qmp", json_object_get(cluster->monitors));
 		channel_send(&cluster->channels.channel[i], json);
 	}
@@ -286,6 +288,9 @@ static int save_guests(struct cluster *cluster)
 
 	if (ret)
 		return ret;
+	ret = cluster_check_chosen(cluster);
+	if (ret)
+		return ret;
 	warn(cluster);
 	ret = stop_guests(cluster);
 	if (!ret)
@@ -384,6 +389,8 @@ int cluster_save_verb(struct args *args)
 	if (!ret && !cluster.n_hosts)
 		ret = usage("cluster save NAME --hosts HOST[,HOST]...");
 	if (!ret)
+		ret = cluster_check_words(&cluster);
+	if (!ret)
 		ret = check_new(&cluster);
 	if (!ret)
 		ret = save(&cluster);
@@ -465,16 +472,6 @@ static void forget_stops(const struct cluster *cluster)
 		json_object_object_del(json_at(hosts, i), "stop");
 }
 
-static bool is_among(struct json_object *names, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < json_count(names); i++)
-		if (!strcmp(json_text_at(names, i), name))
-			return true;
-	return false;
-}
-
 /* Those of a host that it says are there, though all was to be undone; true if any is. */
 static bool tell_running(struct cluster *cluster, size_t i)
 {
@@ -489,7 +486,7 @@ static bool tell_running(struct cluster *cluster, size_t i)
 	for (j = 0; j < json_count(guests); j++) {
 		const char *name = json_text(json_at(guests, j), "name");
 
-		if (!name_is_valid(name) || !is_among(running, name))
+		if (!name_is_valid(name) || !json_is_among(running, name))
 			continue;
 		more = xprintf("%s%s%s", names, *names ? ", " : "", name);
 		free(names);
@@ -592,16 +589,9 @@ static int load_doomed(struct cluster *cluster)
 static int doom(const struct cluster *cluster)
 {
 	char *path = manifest_path(cluster), *deleting = deleting_path(cluster);
-	int ret = 0;
-
-	if (rename(path, deleting) && errno != ENOENT)
-		ret = -errno;
-	/* Also if it is half deleted: who has renamed it may have failed in this. */
-	if (!ret)
-		ret = sync_parent(deleting);
 	/* Of what a save that was lost has left, nothing may be here. */
-	if (ret == -ENOENT)
-		ret = 0;
+	int ret = rename_synced(path, deleting);
+
 	if (ret)
 		err("%s: %s", path, strerror(-ret));
 	free(deleting);

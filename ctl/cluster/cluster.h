@@ -113,6 +113,10 @@ int cluster_parse(struct args *args, struct cluster *cluster, const char *verb,
 		  unsigned int allowed);
 int cluster_set_hosts(struct cluster *cluster, const char *value); /* exit code */
 
+/* cluster_chosen.c */
+int cluster_check_words(const struct cluster *cluster); /* exit code */
+int cluster_check_chosen(const struct cluster *cluster);
+
 /* cluster_report.c */
 void cluster_keep_answers(struct cluster *cluster, const char *key);
 void cluster_put_skew(struct cluster *cluster, const char *step);
@@ -166,6 +170,8 @@ struct guest {
 	char why[512];
 };
 
+/* A cut that did not fire this long after its deadline never will. */
+#define FIRE_GRACE_NS (5 * NSEC_PER_SEC)
 /* Gates that wait for a cut stay closed that much longer, in case it does not come. */
 #define GATE_GRACE_MS 60000
 #define SESSION_ID_CHARS 16
@@ -190,6 +196,7 @@ struct session {
 	struct guest *guest;
 	size_t n_guests;
 	struct json_object *left_out; /* LPARs with members that no 'lparctl start' has started */
+	struct json_object *others; /* volumes of no guest of ours, in the groups of theirs */
 	bool has_frames; /* there is a file of them: some guest has a netdev */
 	bool gated; /* gates may be closed by us */
 	bool writing; /* guests may migrate by us, with a limit of ours */
@@ -227,7 +234,6 @@ int session_undo(struct session *session);
 int session_abort(struct session *session);
 int session_discard(struct session *session);
 void session_end(struct session *session);
-int session_each(struct session *session, guest_step *step, unsigned int stage, const char *doing);
 char *session_file(const struct session *session, const char *file);
 
 struct json_object *guest_record(const struct guest *guest);
@@ -236,6 +242,11 @@ int session_open(struct session *session, enum session_kind kind, const char *na
 void session_unlock(void);
 int session_end_guests(struct session *session);
 int session_go_on(struct session *session);
+
+/* session_each.c: a step of all guests */
+void session_stage(const struct session *session, unsigned int number, const char *text,
+		   unsigned int progress);
+int session_each(struct session *session, guest_step *step, unsigned int stage, const char *doing);
 
 /* session_guest.c */
 int guest_failed(struct guest *guest, const char *doing, int ret);
@@ -276,7 +287,12 @@ guest_step guest_settle, guest_go_on;
 /* session_inspect.c: before it is stopped */
 guest_step guest_inspect, guest_note_versions;
 
-/* execd_save.c, execd_restore.c: requests; the result is to be put */
+/* session_disks.c: states of its volumes, and of those that are in their groups */
+int disks_find_others(struct session *session);
+void disks_forget(const struct session *session);
+void disks_forget_cut(const struct session *session);
+
+/* execd_save.c, session_disks.c, execd_restore.c: requests; the result is to be put */
 typedef int request_fn(struct session *session, struct json_object *request,
 		       struct json_object **result);
 request_fn save_begin, save_stop, save_write, save_disks, save_frames, save_commit, save_keep,

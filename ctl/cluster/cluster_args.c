@@ -14,6 +14,7 @@
 int cluster_set_hosts(struct cluster *cluster, const char *value)
 {
 	char *rest, *host;
+	size_t i;
 
 	free(cluster->hosts);
 	cluster->hosts = xstrdup(value);
@@ -23,6 +24,10 @@ int cluster_set_hosts(struct cluster *cluster, const char *value)
 			return usage("'%s' is no name of a host", host);
 		if (cluster->n_hosts == CLUSTER_HOSTS_MAX)
 			return usage("at most %d hosts", CLUSTER_HOSTS_MAX);
+		/* It would wait for itself. */
+		for (i = 0; i < cluster->n_hosts; i++)
+			if (!strcmp(cluster->host[i], host))
+				return usage("host %s is named twice", host);
 		cluster->host[cluster->n_hosts++] = host;
 	}
 	return cluster->n_hosts ? EXIT_OK : usage("--hosts needs HOST[,HOST]...");
@@ -34,10 +39,12 @@ static int set_lpar(struct cluster *cluster, const char *value)
 	int ret = EXIT_OK;
 
 	for (name = strtok_r(copy, ",", &rest); !ret && name; name = strtok_r(NULL, ",", &rest)) {
-		if (name_is_valid(name))
-			json_object_array_add(cluster->lpars, json_object_new_string(name));
-		else
+		if (!name_is_valid(name))
 			ret = usage("'%s' is no name for an LPAR", name);
+		else if (json_is_among(cluster->lpars, name))
+			ret = usage("LPAR %s is named twice", name);
+		else
+			json_object_array_add(cluster->lpars, json_object_new_string(name));
 	}
 	free(copy);
 	if (!ret && !json_count(cluster->lpars))
@@ -55,10 +62,12 @@ static int set_qmp(struct cluster *cluster, const char *value)
 		path = strchr(name, '=');
 		if (path)
 			*path++ = 0;
-		if (path && *path == '/' && name_is_valid(name))
-			json_put(cluster->monitors, name, path);
-		else
+		if (!path || *path != '/' || !name_is_valid(name))
 			ret = usage("--qmp needs LPAR=PATH, the absolute path of a QMP socket");
+		else if (json_object_object_get(cluster->monitors, name))
+			ret = usage("LPAR %s is named twice", name);
+		else
+			json_put(cluster->monitors, name, path);
 	}
 	free(copy);
 	return ret;

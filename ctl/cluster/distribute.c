@@ -180,20 +180,6 @@ static int take_options(struct distribution *it, struct args *args)
 	return ret;
 }
 
-/* It would wait for itself. */
-static int check_hosts(const struct cluster *cluster)
-{
-	size_t i, j;
-
-	if (!cluster->n_hosts)
-		return usage("distribute --to HOST[,HOST]... NAME...|--all");
-	for (i = 0; i < cluster->n_hosts; i++)
-		for (j = 0; j < i; j++)
-			if (!strcmp(cluster->host[i], cluster->host[j]))
-				return usage("host %s is named twice", cluster->host[i]);
-	return EXIT_OK;
-}
-
 /* distribute --to HOST,... [--check] [--via COMMAND] [--timeout TIME] NAME...|--all */
 int distribute_verb(struct args *args)
 {
@@ -202,8 +188,8 @@ int distribute_verb(struct args *args)
 
 	cluster_init(&it.cluster);
 	ret = take_options(&it, args);
-	if (ret == EXIT_OK)
-		ret = check_hosts(&it.cluster);
+	if (ret == EXIT_OK && !it.cluster.n_hosts)
+		ret = usage("distribute --to HOST[,HOST]... NAME...|--all");
 	if (ret == EXIT_OK)
 		ret = export_load(&it.site, args);
 	if (ret == EXIT_OK)

@@ -203,22 +203,31 @@ static unsigned int claims_of(const struct guest *guest)
 	return claims;
 }
 
-static int check_closed(const struct session *session, const struct guest *guest,
-			const char *volume)
+/* Of all volumes, so that nobody opens one while others are restored. */
+struct claims {
+	int *fd;
+	size_t n;
+};
+
+static int claim(const struct session *session, const struct guest *guest, const char *volume,
+		 struct claims *claims)
 {
 	(void)session;
-	return snap_check_closed(volume, claims_of(guest));
+	claims->fd = xrealloc(claims->fd, (claims->n + 1) * sizeof(*claims->fd));
+	return snap_claim(volume, claims_of(guest), &claims->fd[claims->n++]);
 }
 
-static int restore_one(const struct session *session, const struct guest *guest, const char *volume)
+static int restore_one(const struct session *session, const struct guest *guest, const char *volume,
+		       struct claims *claims)
 {
 	(void)guest;
+	(void)claims;
 	return snap_restore(volume, session->state);
 }
 
-static int each_volume(const struct session *session,
+static int each_volume(const struct session *session, struct claims *claims,
 		       int (*step)(const struct session *session, const struct guest *guest,
-				   const char *volume))
+				   const char *volume, struct claims *claims))
 {
 	size_t i, j;
 	int ret = 0;
@@ -227,7 +236,7 @@ static int each_volume(const struct session *session,
 		const struct guest *guest = &session->guest[i];
 
 		for (j = 0; !ret && j < guest->n_volumes; j++) {
-			ret = step(session, guest, guest->volume[j]);
+			ret = step(session, guest, guest->volume[j], claims);
 			if (ret)
 				err("guest %s: cannot restore volume %s: %s", guest->name,
 				    guest->volume[j], snap_reason(ret));
@@ -236,12 +245,19 @@ static int each_volume(const struct session *session,
 	return ret;
 }
 
-/* All are looked at before the first is changed. */
+/* All are claimed before the first is changed. */
 static int restore_volumes(const struct session *session)
 {
-	int ret = each_volume(session, check_closed);
+	struct claims claims = { 0 };
+	int ret = each_volume(session, &claims, claim);
 
-	return ret ? ret : each_volume(session, restore_one);
+	if (!ret)
+		ret = each_volume(session, &claims, restore_one);
+	while (claims.n)
+		if (claims.fd[--claims.n] >= 0)
+			close(claims.fd[claims.n]);
+	free(claims.fd);
+	return ret;
 }
 
 static int start_guest(struct guest *guest)

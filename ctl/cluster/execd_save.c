@@ -14,8 +14,6 @@
 
 #include "cluster/cluster.h"
 
-/* A cut that did not fire this long after its deadline never will. */
-#define FIRE_GRACE_NS (5 * NSEC_PER_SEC)
 /* Between looks at whether an operation is given up. */
 #define NAP_NS (50 * NSEC_PER_MSEC)
 /* The cut has the CPUs for itself first. */
@@ -49,6 +47,7 @@ static struct json_object *describe(const struct guest *guest)
 	struct json_object *json = json_object_new_object();
 
 	json_put(json, "name", guest->name);
+	json_put_flag(json, "by_monitor", guest->monitor);
 	json_put_u64(json, "memory", guest->memory);
 	json_object_object_add(json, "netdevs", names_of_netdevs(guest));
 	json_object_object_add(json, "volumes", guest_volumes(guest));
@@ -56,25 +55,36 @@ static struct json_object *describe(const struct guest *guest)
 	return json;
 }
 
-static int check_names(struct session *session, struct json_object *wanted)
+static bool is_found(const struct session *session, const char *name)
 {
-	size_t i, j;
+	size_t i;
 
-	for (i = 0; i < json_count(wanted); i++) {
+	for (i = 0; i < session->n_guests; i++)
+		if (!strcmp(session->guest[i].name, name))
+			return true;
+	return false;
+}
+
+/* Those that are not here may be elsewhere: the caller asks several hosts, and compares. */
+static int check_names(const struct session *session, struct json_object *wanted, bool elsewhere)
+{
+	size_t i;
+
+	for (i = 0; !elsewhere && i < json_count(wanted); i++) {
 		const char *name = json_text_at(wanted, i);
 
-		for (j = 0; j < session->n_guests; j++)
-			if (!strcmp(session->guest[j].name, name))
-				break;
-		if (j == session->n_guests) {
-			err("LPAR %s runs no guest that 'lparctl start' has started: name its QMP socket by --qmp %s=PATH",
-			    name, name);
-			return -ENOENT;
-		}
+		if (is_found(session, name))
+			continue;
+		err("LPAR %s runs no guest that 'lparctl start' has started: name its QMP socket by --qmp %s=PATH",
+		    name, name);
+		return -ENOENT;
 	}
 	if (session->n_guests)
 		return 0;
-	err("no guest runs here that 'lparctl start' has started: name the QMP sockets of others by --qmp LPAR=PATH");
+	if (json_count(wanted))
+		err("no guest of the LPARs of --lpar runs here: leave this host out of --hosts");
+	else
+		err("no guest runs here that 'lparctl start' has started: name the QMP sockets of others by --qmp LPAR=PATH");
 	return -ENOENT;
 }
 
@@ -129,7 +139,7 @@ static int prepare_dir(struct session *session)
 	return ret;
 }
 
-/* begin: {name, dir, host, lpars: [], qmp: {}} -> {guests: [...], left_out: []} */
+/* begin: {name, dir, host, lpars: [], elsewhere, qmp: {}} -> {guests: [...], left_out: []} */
 int save_begin(struct session *session, struct json_object *request, struct json_object **result)
 {
 	struct json_object *names = json_object_object_get(request, "lpars");
@@ -142,11 +152,13 @@ int save_begin(struct session *session, struct json_object *request, struct json
 	if (!ret)
 		ret = session_find_guests(session, names, json_object_object_get(request, "qmp"));
 	if (!ret)
-		ret = check_names(session, names);
+		ret = check_names(session, names, json_flag(request, "elsewhere"));
 	if (!ret)
 		ret = check_described(session);
 	if (!ret)
 		ret = check_thawed(session);
+	if (!ret)
+		ret = disks_find_others(session);
 	if (!ret)
 		ret = prepare_dir(session);
 	if (!ret)
@@ -347,20 +359,6 @@ static int check_gates(const struct session *session)
 	return 0;
 }
 
-/* The groups of LPARs that are called as they are have taken part; that state is not wanted. */
-static void forget_cut_states(struct json_object *cut)
-{
-	struct json_object *points = json_object_object_get(cut, "points");
-	size_t i;
-
-	for (i = 0; i < json_count(points); i++) {
-		struct json_object *point = json_at(points, i);
-
-		if (!strcmp(json_text(point, "kind"), "snapsync"))
-			snap_delete_cut(json_text(point, "name"), json_number(cut, "deadline_ns"));
-	}
-}
-
 /*
  * Writing takes longer than a gate stays closed. Guests that are halted do not run on
  * when it opens, but frames that only the cut holds would be sent: they are ours now.
@@ -407,9 +405,9 @@ int save_stop(struct session *session, struct json_object *request, struct json_
 	/* If a gate is closed yet, nothing was sent before. */
 	if (!ret)
 		ret = check_gates(session);
+	disks_forget_cut(session);
 	if (ret)
 		return ret;
-	forget_cut_states(cut);
 	json_object_object_add(*result, "halted", halted(session));
 	return session_store(session);
 }
@@ -437,7 +435,7 @@ int cut_resume_request(struct session *session, struct json_object *request,
 	return check_points(cut);
 }
 
-/* --- write, disks, frames --- */
+/* --- write, frames --- */
 
 /* By which machine type it is started again: an alias such as q35 means another one later. */
 static int pin_machine(const struct guest *guest, const char *path)
@@ -501,54 +499,6 @@ int save_write(struct session *session, struct json_object *request, struct json
 		ret = copy_config(session, &session->guest[i]);
 	if (!ret)
 		ret = session_each(session, migrate_out, STAGE_STATE, "saving");
-	return ret;
-}
-
-/* Undo would delete a state that was there before. */
-static int check_no_state(const char *volume, const char *state)
-{
-	int ret = snap_has_state(volume, state);
-
-	if (ret > 0)
-		err("volume %s has a state %s already: delete it, or choose another name", volume,
-		    state);
-	else if (ret)
-		err("volume %s: %s", volume, snap_reason(ret));
-	return ret > 0 ? -EEXIST : ret;
-}
-
-/* One take is for all of a group, so that some volumes have the state already. */
-static int take(const char *volume, const char *state)
-{
-	int ret = snap_has_state(volume, state);
-
-	if (ret > 0)
-		return 0;
-	if (!ret)
-		ret = snap_change(volume, "take", state);
-	if (ret)
-		err("volume %s: cannot take %s: %s", volume, state, snap_reason(ret));
-	return ret;
-}
-
-/* disks: a state of each volume */
-int save_disks(struct session *session, struct json_object *request, struct json_object **result)
-{
-	size_t i, j;
-	int ret = 0;
-
-	(void)request;
-	(void)result;
-	for (i = 0; !ret && i < session->n_guests; i++)
-		for (j = 0; !ret && j < session->guest[i].n_volumes; j++)
-			ret = check_no_state(session->guest[i].volume[j], session->state);
-	if (!ret) {
-		session->taken = true;
-		ret = session_store(session);
-	}
-	for (i = 0; !ret && i < session->n_guests; i++)
-		for (j = 0; !ret && j < session->guest[i].n_volumes; j++)
-			ret = take(session->guest[i].volume[j], session->state);
 	return ret;
 }
 

@@ -166,6 +166,8 @@ int move_parse(struct args *args, struct move *move, const char *verb)
 	if (!ret && move->orphaned && !move->abandons)
 		ret = usage(
 			"--source-gone needs --abandon: a copy that nobody can tell to run goes");
+	if (!ret && move->orphaned && (move->to || move->channels.prefix))
+		ret = usage("--source-gone asks nobody: leave --to and --via out");
 	if (!ret && !name_is_valid(move->name))
 		ret = usage("'%s' is no name for an LPAR: 1-31 of a-z 0-9 . _ -", move->name);
 	if (ret)

@@ -109,17 +109,8 @@ int move_store_guest(const struct session *session, struct json_object *record)
 int move_forget(const char *name)
 {
 	char path[PATH_MAX];
-	int ret = 0;
+	int ret = remove_synced(move_path(path, sizeof(path), name));
 
-	move_path(path, sizeof(path), name);
-	if (unlink(path) && errno != ENOENT)
-		ret = -errno;
-	/* Also if it is gone: who has removed it may have failed in this. */
-	if (!ret)
-		ret = sync_parent(path);
-	/* There was never any. */
-	if (ret == -ENOENT)
-		ret = 0;
 	if (ret)
 		err("%s: %s", path, strerror(-ret));
 	return ret;

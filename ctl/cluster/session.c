@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -19,8 +18,6 @@
 
 /* For all netdevs of all guests to send on what they hold. */
 #define DRAIN_TIMEOUT_NS (20 * NSEC_PER_SEC)
-/* Between looks at the caller while threads work. */
-#define IDLE_MS 50
 #define LOCK_TIMEOUT_NS (30 * (uint64_t)NSEC_PER_SEC)
 /* For guests to be started by children of a process that was killed. */
 #define START_NS (10 * (uint64_t)NSEC_PER_SEC)
@@ -133,6 +130,7 @@ int session_store(const struct session *session)
 	for (i = 0; i < session->n_guests; i++)
 		json_object_array_add(guests, guest_record(&session->guest[i]));
 	json_object_object_add(json, "guests", guests);
+	json_object_object_add(json, "others", json_object_get(session->others));
 	ret = saved_store(session_path(path, sizeof(path)), json);
 	json_object_put(json);
 	return ret;
@@ -189,12 +187,9 @@ void session_add_recorded(struct session *session, struct json_object *json)
 
 static enum session_kind kind_of(const char *name)
 {
-	size_t i;
+	int kind = find_word(kind_names, ARRAY_SIZE(kind_names), name);
 
-	for (i = 0; i < ARRAY_SIZE(kind_names); i++)
-		if (!strcmp(kind_names[i], name))
-			return i;
-	return SESSION_NONE;
+	return kind < 0 ? SESSION_NONE : (enum session_kind)kind;
 }
 
 static void set_name(struct session *session, const char *name)
@@ -219,6 +214,7 @@ static void session_restore(struct session *session, struct json_object *json)
 	session->taken = json_flag(json, "taken");
 	session->written = json_flag(json, "written");
 	session->kept = json_flag(json, "kept");
+	session->others = json_object_get(json_object_object_get(json, "others"));
 	for (i = 0; i < json_count(guests); i++)
 		session_add_recorded(session, json_at(guests, i));
 	for (i = 0; i < session->n_guests; i++) {
@@ -227,145 +223,7 @@ static void session_restore(struct session *session, struct json_object *json)
 	}
 }
 
-/* --- all guests at once --- */
-
-struct worker {
-	pthread_t thread;
-	struct guest *guest;
-	guest_step *step;
-	_Atomic bool over;
-	bool told;
-};
-
-static void *work(void *data)
-{
-	struct worker *worker = data;
-	uint64_t began_ns = now_ns(CLOCK_MONOTONIC);
-
-	worker->guest->ret = worker->step(worker->guest);
-	worker->guest->step_ns = now_ns(CLOCK_MONOTONIC) - began_ns;
-	worker->over = true;
-	return NULL;
-}
-
-/* Whoever has come to an end since the last look is told of, and does not wait for the others. */
-static bool all_over(struct worker *worker, size_t n)
-{
-	bool over = true;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (!worker[i].over) {
-			over = false;
-			continue;
-		}
-		if (!worker[i].told && worker[i].guest->session->done)
-			worker[i].guest->session->done(worker[i].guest);
-		worker[i].told = true;
-	}
-	return over;
-}
-
-static unsigned int percent(const struct guest *guest)
-{
-	uint64_t whole = guest->size ? guest->size : guest->memory;
-	uint64_t part = whole ? guest->moved * 100 / whole : 0;
-
-	return part > 100 ? 100 : part;
-}
-
-/* What an operator watches; for show only: an LPAR that is gone by now has none. */
-static void show_stage(const struct guest *guest, unsigned int number, const char *text,
-		       unsigned int progress)
-{
-	struct stage stage = { .number = number, .progress = progress };
-
-	snprintf(stage.text, sizeof(stage.text), "%s", text);
-	stage_set(guest->name, &stage, -1, number);
-}
-
-void session_stage(const struct session *session, unsigned int number, const char *text,
-		   unsigned int progress)
-{
-	size_t i;
-
-	for (i = 0; i < session->n_guests; i++)
-		show_stage(&session->guest[i], number, text, progress);
-}
-
-static void report_progress(struct session *session, unsigned int stage, const char *doing)
-{
-	struct json_object *json = json_object_new_object();
-	struct json_object *guests = json_object_new_object();
-	size_t i;
-
-	for (i = 0; i < session->n_guests; i++) {
-		if (stage != STAGE_HIDDEN)
-			show_stage(&session->guest[i], stage, doing, percent(&session->guest[i]));
-		json_put_u64(guests, session->guest[i].name, percent(&session->guest[i]));
-	}
-	json_put(json, "doing", doing);
-	json_object_object_add(json, "guests", guests);
-	execd_progress(json);
-}
-
-static int first_failure(struct session *session, const char *doing)
-{
-	size_t i;
-
-	for (i = 0; i < session->n_guests; i++) {
-		struct guest *guest = &session->guest[i];
-
-		if (!guest->ret || guest->ret == -ECANCELED)
-			continue;
-		return guest_failed(guest, doing, guest->ret);
-	}
-	return session->cancelled ? -ECANCELED : 0;
-}
-
-/*
- * A step of all guests, each in a thread, while the caller is listened to. A
- * stage is shown unless its number is 0.
- */
-int session_each(struct session *session, guest_step *step, unsigned int stage, const char *doing)
-{
-	struct worker *worker = xalloc((session->n_guests + 1) * sizeof(*worker));
-	unsigned int rounds = 0;
-	size_t i;
-
-	for (i = 0; i < session->n_guests; i++) {
-		worker[i].guest = &session->guest[i];
-		worker[i].step = step;
-		session->guest[i].why[0] = 0;
-		if (pthread_create(&worker[i].thread, NULL, work, &worker[i])) {
-			err("no thread for guest %s", session->guest[i].name);
-			exit(EXIT_FAILED);
-		}
-	}
-	while (!all_over(worker, session->n_guests)) {
-		if (stage && !(rounds++ % 10))
-			report_progress(session, stage, doing);
-		if (session->idle && !session->idle(session))
-			session->cancelled = true;
-		sleep_ms(session->idle ? 1 : IDLE_MS);
-	}
-	for (i = 0; i < session->n_guests; i++)
-		pthread_join(worker[i].thread, NULL);
-	free(worker);
-	return first_failure(session, doing);
-}
-
 /* --- beginning, undoing, ending --- */
-
-static bool is_wanted(struct json_object *names, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < json_count(names); i++)
-		if (!strcmp(json_text_at(names, i), name))
-			return true;
-	return !json_count(names);
-}
 
 struct find {
 	struct session *session;
@@ -379,7 +237,7 @@ static int find_one(const struct lpar *lpar, void *data)
 	const char *monitor = json_text(find->monitors, lpar->name);
 	struct guest *guest;
 
-	if (!is_wanted(find->names, lpar->name))
+	if (json_count(find->names) && !json_is_among(find->names, lpar->name))
 		return 0;
 	if (!lpar_guest_pid(lpar) && !*monitor) {
 		if (lpar->n_members)
@@ -455,6 +313,8 @@ static void clear_session(struct session *session)
 	session->dir = NULL;
 	json_object_put(session->left_out);
 	session->left_out = NULL;
+	json_object_put(session->others);
+	session->others = NULL;
 	session->kind = SESSION_NONE;
 	session->has_frames = session->gated = session->writing = false;
 	session->taken = session->written = session->kept = false;
@@ -529,12 +389,9 @@ int session_begin(struct session *session, enum session_kind kind, struct json_o
 static int remove_saved(const struct session *session)
 {
 	char *path = session_file(session, "");
-	size_t i, j;
 	int ret;
 
-	for (i = 0; session->taken && i < session->n_guests; i++)
-		for (j = 0; j < session->guest[i].n_volumes; j++)
-			snap_change(session->guest[i].volume[j], "delete", session->state);
+	disks_forget(session);
 	ret = remove_dir(path);
 	free(path);
 	if (session->written) {
@@ -622,6 +479,8 @@ static int undo_save(struct session *session)
 	int ret = session->gated ? session_go_on(session) : 0;
 
 	session_detach(session);
+	if (session->gated)
+		disks_forget_cut(session);
 	if ((!session->kept || !strcmp(session->unwanted, session->name)) && remove_saved(session))
 		ret = ret ? ret : -EIO;
 	return ret;

@@ -76,12 +76,8 @@ int guest_halt(struct guest *guest, const char *command, const char *event)
 bool migration_is_busy(struct json_object *info)
 {
 	static const char *const over[] = { "", "none", "completed", "failed", "cancelled" };
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(over); i++)
-		if (!strcmp(json_text(info, "status"), over[i]))
-			return false;
-	return true;
+	return find_word(over, ARRAY_SIZE(over), json_text(info, "status")) < 0;
 }
 
 /* Of QEMU's migrations, which others may have set, too. */

@@ -461,12 +461,8 @@ static int confirm_number(const char *word)
 		[FCN_CONFIRM_SWITCHED] = "switched",
 		[FCN_CONFIRM_RETURNED] = "returned",
 	};
-	size_t i;
 
-	for (i = 0; word && i < ARRAY_SIZE(words); i++)
-		if (!strcmp(word, words[i]))
-			return i;
-	return -EINVAL;
+	return word ? find_word(words, ARRAY_SIZE(words), word) : -1;
 }
 
 /* confirm LPAR io|gone|switched|returned [--receipt RECEIPT|--force] */

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,20 +20,6 @@ struct check {
 	struct json_object *problems;
 	struct json_object *unknown; /* what could not be found out */
 };
-
-static void add(struct json_object *texts, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void add(struct json_object *texts, const char *fmt, ...)
-{
-	char text[1024];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	json_object_array_add(texts, json_object_new_string(text));
-}
 
 static struct json_object *port(const struct check *check, const char *name)
 {
@@ -56,10 +41,10 @@ static struct json_object *paths(const struct check *check, const char *name)
 static void check_operation(struct check *check)
 {
 	if (json_flag(check->identity, "away"))
-		add(check->problems, "it lives on another host");
+		json_add(check->problems, "it lives on another host");
 	if (strcmp(json_text(check->identity, "step"), "idle"))
-		add(check->problems, "an operation is under way: %s",
-		    json_text(check->identity, "step"));
+		json_add(check->problems, "an operation is under way: %s",
+			 json_text(check->identity, "step"));
 }
 
 static void check_original(struct check *check)
@@ -67,13 +52,14 @@ static void check_original(struct check *check)
 	struct json_object *original = port(check, "original");
 
 	if (!port_is(check, "original", "active"))
-		add(check->problems, "the original is not logged in here: it is %s",
-		    json_text(original, "state"));
+		json_add(check->problems, "the original is not logged in here: it is %s",
+			 json_text(original, "state"));
 	else if (!json_count(paths(check, "original")))
-		add(check->problems, "the original sees no disk");
+		json_add(check->problems, "the original sees no disk");
 	else if (!json_flag(original, "matches"))
-		add(check->problems,
-		    "the original does not see just the LUNs that it should, or one of them does not run");
+		json_add(
+			check->problems,
+			"the original does not see just the LUNs that it should, or one of them does not run");
 }
 
 static bool is_same_lun(struct json_object *a, struct json_object *b)
@@ -94,9 +80,9 @@ static void compare_luns(struct check *check, const char *seen_by, const char *n
 			if (is_same_lun(json_at(those, i), json_at(others, j)))
 				break;
 		if (j == json_count(others))
-			add(check->problems, "LUN %s (%s) is seen by the %s port only",
-			    json_text(json_at(those, i), "id"),
-			    json_text(json_at(those, i), "disk"), seen_by);
+			json_add(check->problems, "LUN %s (%s) is seen by the %s port only",
+				 json_text(json_at(those, i), "id"),
+				 json_text(json_at(those, i), "disk"), seen_by);
 	}
 }
 
@@ -107,12 +93,13 @@ static void check_maintenance(struct check *check)
 		compare_luns(check, "original", "maintenance");
 		compare_luns(check, "maintenance", "original");
 	} else if (port_is(check, "maintenance", "absent")) {
-		add(check->unknown,
-		    "what the maintenance name sees: 'lparctl fc login %s --maintenance' would show it",
-		    check->lpar);
+		json_add(
+			check->unknown,
+			"what the maintenance name sees: 'lparctl fc login %s --maintenance' would show it",
+			check->lpar);
 	} else {
-		add(check->problems, "the maintenance port is %s",
-		    json_text(port(check, "maintenance"), "state"));
+		json_add(check->problems, "the maintenance port is %s",
+			 json_text(port(check, "maintenance"), "state"));
 	}
 }
 
@@ -132,11 +119,11 @@ static void check_parent(struct check *check)
 	struct json_object *hosts = fc_hosts(false), *host = find_host(hosts, parent);
 
 	if (!host)
-		add(check->problems, "its adapter %s is not here", parent);
+		json_add(check->problems, "its adapter %s is not here", parent);
 	else if (strcmp(json_text(host, "state"), "Online"))
-		add(check->problems, "its adapter %s is %s", parent, json_text(host, "state"));
+		json_add(check->problems, "its adapter %s is %s", parent, json_text(host, "state"));
 	else if (port_is(check, "maintenance", "absent") && fc_room(host) <= 0)
-		add(check->problems, "its adapter %s has no room for another port", parent);
+		json_add(check->problems, "its adapter %s has no room for another port", parent);
 	json_object_put(hosts);
 }
 
@@ -178,9 +165,10 @@ static void check_disks(struct check *check)
 	if (!lpar_get(check->lpar, &lpar))
 		for (i = 0; i < lpar.n_disks; i++)
 			if (is_path(check, lpar.disk[i]))
-				add(check->problems,
-				    "disk %s is a path of the original itself: the LPAR needs a map of device mapper over it, which can change over to another path",
-				    lpar.disk[i]);
+				json_add(
+					check->problems,
+					"disk %s is a path of the original itself: the LPAR needs a map of device mapper over it, which can change over to another path",
+					lpar.disk[i]);
 	lpar_free(&lpar);
 }
 
@@ -194,8 +182,8 @@ static void check_absent(struct check *check, struct json_object *hosts, const c
 	struct json_object *host = find_host(hosts, wwpn);
 
 	if (host)
-		add(check->problems, "%s: the %s name %s is logged in there: %s", check->peer.host,
-		    name, wwpn, json_text(host, "host"));
+		json_add(check->problems, "%s: the %s name %s is logged in there: %s",
+			 check->peer.host, name, wwpn, json_text(host, "host"));
 }
 
 static bool is_name(const struct check *check, const char *wwpn)
@@ -222,13 +210,14 @@ static void check_identity(struct check *check, struct json_object *other)
 	if (strcmp(lpar, check->lpar)) {
 		if (is_name(check, json_text(other, "wwpn_original")) ||
 		    is_name(check, json_text(other, "wwpn_maintenance")))
-			add(check->problems, "%s: LPAR %s has one of its names there",
-			    check->peer.host, lpar);
+			json_add(check->problems, "%s: LPAR %s has one of its names there",
+				 check->peer.host, lpar);
 	} else if (!has_same_names(check, other)) {
-		add(check->problems, "%s: its identity has other names there", check->peer.host);
+		json_add(check->problems, "%s: its identity has other names there",
+			 check->peer.host);
 	} else if (strcmp(json_text(other, "step"), "idle")) {
-		add(check->problems, "%s: an operation is under way there: %s", check->peer.host,
-		    json_text(other, "step"));
+		json_add(check->problems, "%s: an operation is under way there: %s",
+			 check->peer.host, json_text(other, "step"));
 	}
 }
 
@@ -242,8 +231,8 @@ static int check_peer(struct check *check)
 		check_absent(check, hosts, "original", "wwpn_original");
 		check_absent(check, hosts, "maintenance", "wwpn_maintenance");
 		if (!fc_best_host(hosts))
-			add(check->problems, "%s: no adapter has a link and room for a port",
-			    check->peer.host);
+			json_add(check->problems, "%s: no adapter has a link and room for a port",
+				 check->peer.host);
 		for (i = 0; i < json_count(identities); i++)
 			check_identity(check, json_at(identities, i));
 	}

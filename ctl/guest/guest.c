@@ -16,12 +16,10 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <net/if.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -530,6 +528,8 @@ static int parse_words(struct args *args, const char *verb, struct launch *launc
 			launch->incoming = true;
 		} else if (file && next_flag(args, "--wait")) {
 			launch->wait = true;
+		} else if (!file && launch->end) {
+			return usage("'%s' is one too many: --keep or --forget", next_arg(args));
 		} else if (!file && next_flag(args, "--keep")) {
 			launch->end = GUEST_HALTED;
 		} else if (!file && next_flag(args, "--forget")) {

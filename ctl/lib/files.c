@@ -173,3 +173,25 @@ int store_text(const char *path, const char *text)
 	free(new);
 	return ret;
 }
+
+/* What was there, or not, is not there from now on, whatever becomes of this host. */
+static int gone_synced(const char *path, int failed)
+{
+	int ret = failed && errno != ENOENT ? -errno : 0;
+
+	/* Also if it is gone: who has done that may have failed in this. */
+	if (!ret)
+		ret = sync_parent(path);
+	return ret == -ENOENT ? 0 : ret;
+}
+
+int remove_synced(const char *path)
+{
+	return gone_synced(path, unlink(path));
+}
+
+/* By another name in the same directory. */
+int rename_synced(const char *path, const char *to)
+{
+	return gone_synced(path, rename(path, to));
+}

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -72,6 +73,7 @@ int parse_uint(const char *text, uint64_t max, uint64_t *value);
 int parse_size(const char *text, uint64_t *bytes);
 int parse_time(const char *text, uint64_t *ns);
 int parse_instant(const char *text, uint64_t *ns);
+int find_word(const char *const *words, size_t n, const char *word);
 int split_words(const char *text, char ***words, size_t *n_words);
 const char *format_size(char *buf, size_t size, uint64_t bytes);
 const char *format_time(char *buf, size_t size, int64_t ns);
@@ -102,6 +104,8 @@ FILE *create_file(const char *path);
 int close_synced(FILE *file, int ret);
 int sync_parent(const char *path);
 int store_text(const char *path, const char *text);
+int remove_synced(const char *path);
+int rename_synced(const char *path, const char *to);
 
 /* host.c: commands on other hosts */
 bool host_is_valid(const char *host);
@@ -206,6 +210,8 @@ void json_put(struct json_object *object, const char *key, const char *value);
 void json_put_u64(struct json_object *object, const char *key, uint64_t value);
 void json_put_s64(struct json_object *object, const char *key, int64_t value);
 void json_put_flag(struct json_object *object, const char *key, bool value);
+void json_add(struct json_object *array, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 char *make_printable(char *text, const char *kept);
 char *json_printable(struct json_object *value);
 void json_print(struct json_object *json);
@@ -257,6 +263,16 @@ static inline const char *json_text_at(struct json_object *array, size_t i)
 	const char *text = json_object_get_string(json_at(array, i));
 
 	return text ? text : "";
+}
+
+static inline bool json_is_among(struct json_object *array, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < json_count(array); i++)
+		if (!strcmp(json_text_at(array, i), text))
+			return true;
+	return false;
 }
 
 static inline bool json_flag(struct json_object *json, const char *key)

@@ -2,8 +2,9 @@
 /*
  * Tables for people, JSON for programs.
  */
-#include <stdlib.h>
 #include <ctype.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/lib.h"
@@ -94,6 +95,18 @@ void json_put_s64(struct json_object *object, const char *key, int64_t value)
 void json_put_flag(struct json_object *object, const char *key, bool value)
 {
 	json_object_object_add(object, key, json_object_new_boolean(value));
+}
+
+/* A text to an array of them, of which each is as long as a line may be. */
+void json_add(struct json_object *array, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	json_object_array_add(array, json_object_new_string(text));
 }
 
 /* To be freed. */

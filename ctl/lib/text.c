@@ -184,6 +184,17 @@ static int split_word(const char **text, char *word)
 	return quote ? -EINVAL : 0;
 }
 
+/* Which of them it is, or -1; some may be NULL. */
+int find_word(const char *const *words, size_t n, const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (words[i] && !strcmp(words[i], word))
+			return i;
+	return -1;
+}
+
 /* Append the shell words in text to an array that ends with NULL. */
 int split_words(const char *text, char ***words, size_t *n_words)
 {

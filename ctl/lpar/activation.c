@@ -24,14 +24,11 @@ const char *activation_name(enum activation activation)
 /* These return NULL, or what is wrong with the value. */
 const char *activation_set(struct lpar_config *config, const char *value)
 {
-	size_t i;
+	int activation = find_word(names, ARRAY_SIZE(names), value);
 
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(names[i], value))
-			break;
-	if (i == ARRAY_SIZE(names))
+	if (activation < 0)
 		return "is not 'if-running', 'always' or 'never'";
-	config->guest.activation = i;
+	config->guest.activation = activation;
 	return NULL;
 }
 

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <net/if.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,20 +23,6 @@ struct report {
 	struct json_object *problems;
 };
 
-static void problem(struct report *report, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void problem(struct report *report, const char *fmt, ...)
-{
-	char text[1024];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	json_object_array_add(report->problems, json_object_new_string(text));
-}
-
 /* All siblings of every CPU must be in: a shared core would be a shared cache. */
 static void check_cores(struct report *report, const struct cpus *cpus)
 {
@@ -52,8 +37,8 @@ static void check_cores(struct report *report, const struct cpus *cpus)
 			continue;
 		cpus_andnot(&rest, &siblings, cpus);
 		if (!cpus_empty(&rest))
-			problem(report, "CPU %u is half a core: add its sibling %s", cpu,
-				cpus_format(list, sizeof(list), &rest));
+			json_add(report->problems, "CPU %u is half a core: add its sibling %s", cpu,
+				 cpus_format(list, sizeof(list), &rest));
 	}
 }
 
@@ -64,12 +49,13 @@ static void check_cpus(struct report *report, const struct lpar_config *config)
 
 	cpus_parse(config->cpus, &cpus);
 	if (cpus_has(&cpus, 0))
-		problem(report, "CPU 0 belongs to the host: leave it out");
+		json_add(report->problems, "CPU 0 belongs to the host: leave it out");
 	if (cpus_online(&online))
 		online = cpus;
 	cpus_andnot(&offline, &cpus, &online);
 	if (!cpus_empty(&offline))
-		problem(report, "CPU %s is not online", cpus_format(list, sizeof(list), &offline));
+		json_add(report->problems, "CPU %s is not online",
+			 cpus_format(list, sizeof(list), &offline));
 	check_cores(report, &cpus);
 	say_isolated(config->name, config->cpus);
 }
@@ -85,8 +71,8 @@ static void check_pin(struct report *report, const struct lpar_config *config)
 	cpus_parse(config->guest.pin.cpus, &pins);
 	cpus_andnot(&pins, &pins, &cpus);
 	if (!cpus_empty(&pins))
-		problem(report, "vcpu-pin: CPU %s is not in cpus",
-			cpus_format(list, sizeof(list), &pins));
+		json_add(report->problems, "vcpu-pin: CPU %s is not in cpus",
+			 cpus_format(list, sizeof(list), &pins));
 }
 
 static void check_memory(struct report *report, const struct lpar_config *config)
@@ -94,12 +80,12 @@ static void check_memory(struct report *report, const struct lpar_config *config
 	char path[PATH_MAX];
 
 	if (config->memory % PIECE_BYTES)
-		problem(report, "memory is no multiple of 2 MiB");
+		json_add(report->problems, "memory is no multiple of 2 MiB");
 	if (config->node == LPAR_NODE_ANY)
 		return;
 	rooted(path, sizeof(path), "/sys/devices/system/node/node%d", config->node);
 	if (access(path, F_OK))
-		problem(report, "NUMA node %d does not exist", config->node);
+		json_add(report->problems, "NUMA node %d does not exist", config->node);
 }
 
 static void check_disks(struct report *report, const struct lpar_config *config)
@@ -109,16 +95,16 @@ static void check_disks(struct report *report, const struct lpar_config *config)
 
 	for (i = 0; i < config->n_disks; i++) {
 		if (stat(config->disk[i], &st))
-			problem(report, "disk %s: %s", config->disk[i], strerror(errno));
+			json_add(report->problems, "disk %s: %s", config->disk[i], strerror(errno));
 		else if (!S_ISBLK(st.st_mode))
-			problem(report, "disk %s is no block device", config->disk[i]);
+			json_add(report->problems, "disk %s is no block device", config->disk[i]);
 	}
 }
 
 static void check_file(struct report *report, const char *key, const char *path)
 {
 	if (path && access(path, R_OK))
-		problem(report, "%s %s: %s", key, path, strerror(errno));
+		json_add(report->problems, "%s %s: %s", key, path, strerror(errno));
 }
 
 /* Kernels differ in who may open a persistent tap that has no owner: with some, everybody. */
@@ -146,7 +132,7 @@ static void check_nics(struct report *report, const struct lpar_config *config)
 		const char *netdev = guest->nic[i].netdev;
 
 		if (!if_nametoindex(netdev))
-			problem(report, "net %s: no such netdev", netdev);
+			json_add(report->problems, "net %s: no such netdev", netdev);
 		else if (is_anybodys(netdev))
 			/* It keeps nobody from being started. */
 			say("%s: net %s: a tap without an owner, which users may open on some kernels: 'ip tuntap add %s mode tap user root' makes one for root alone",
@@ -161,10 +147,10 @@ static void check_wwns(struct report *report, const struct lpar_config *config)
 	char text[WWN_CHARS + 1], owner[LPAR_NAME_MAX + 1];
 
 	if (fc->parent && fc->parent != FC_PARENT_ANY && !wwn_is_here(fc->parent))
-		problem(report, "fc-parent %s: this host has no such adapter",
-			wwn_format(text, sizeof(text), fc->parent));
+		json_add(report->problems, "fc-parent %s: this host has no such adapter",
+			 wwn_format(text, sizeof(text), fc->parent));
 	if (wwns_were_given(config, owner, sizeof(owner)))
-		problem(report, "its world wide names were given to LPAR %s", owner);
+		json_add(report->problems, "its world wide names were given to LPAR %s", owner);
 }
 
 /* The same node under another name is the same disk. */
@@ -186,8 +172,8 @@ static void check_disk_overlap(struct report *report, const struct lpar_config *
 	for (i = 0; i < a->n_disks; i++)
 		for (j = 0; j < b->n_disks; j++)
 			if (same_disk(a->disk[i], b->disk[j]))
-				problem(report, "disk %s is also in LPAR %s (%s)", a->disk[i],
-					b->name, b->file);
+				json_add(report->problems, "disk %s is also in LPAR %s (%s)",
+					 a->disk[i], b->name, b->file);
 }
 
 static void check_nic_overlap(struct report *report, const struct lpar_config *a,
@@ -200,12 +186,12 @@ static void check_nic_overlap(struct report *report, const struct lpar_config *a
 	for (i = 0; i < a->guest.n_nics; i++) {
 		for (j = 0; j < b->guest.n_nics; j++) {
 			if (!strcmp(nic[i].netdev, other[j].netdev))
-				problem(report, "netdev %s is also in LPAR %s (%s)", nic[i].netdev,
-					b->name, b->file);
+				json_add(report->problems, "netdev %s is also in LPAR %s (%s)",
+					 nic[i].netdev, b->name, b->file);
 			if (nic[i].has_mac && other[j].has_mac &&
 			    !memcmp(nic[i].mac, other[j].mac, MAC_BYTES))
-				problem(report, "MAC %s is also in LPAR %s (%s)",
-					mac_format(mac, nic[i].mac), b->name, b->file);
+				json_add(report->problems, "MAC %s is also in LPAR %s (%s)",
+					 mac_format(mac, nic[i].mac), b->name, b->file);
 		}
 	}
 }
@@ -217,8 +203,8 @@ static void check_wwn_overlap(struct report *report, const struct lpar_config *a
 	char text[WWN_CHARS + 1];
 
 	if (wwn)
-		problem(report, "port name %s is also in LPAR %s (%s)",
-			wwn_format(text, sizeof(text), wwn), b->name, b->file);
+		json_add(report->problems, "port name %s is also in LPAR %s (%s)",
+			 wwn_format(text, sizeof(text), wwn), b->name, b->file);
 }
 
 /* Two QEMUs of one user may trace each other. */
@@ -226,8 +212,8 @@ static void check_user_overlap(struct report *report, const struct lpar_config *
 			       const struct lpar_config *b)
 {
 	if (a->guest.user && b->given & KEY_OWNER_UID && a->guest.uid == b->owner_uid)
-		problem(report, "user %s is also that of LPAR %s (%s)", a->guest.user, b->name,
-			b->file);
+		json_add(report->problems, "user %s is also that of LPAR %s (%s)", a->guest.user,
+			 b->name, b->file);
 }
 
 static void check_overlap(struct report *report, const struct lpar_config *a,
@@ -240,8 +226,8 @@ static void check_overlap(struct report *report, const struct lpar_config *a,
 	cpus_parse(b->cpus, &cpus_b);
 	if (cpus_intersect(&cpus_a, &cpus_b)) {
 		cpus_and(&cpus_a, &cpus_a, &cpus_b);
-		problem(report, "CPU %s is also in LPAR %s (%s)",
-			cpus_format(list, sizeof(list), &cpus_a), b->name, b->file);
+		json_add(report->problems, "CPU %s is also in LPAR %s (%s)",
+			 cpus_format(list, sizeof(list), &cpus_a), b->name, b->file);
 	}
 	check_disk_overlap(report, a, b);
 	check_nic_overlap(report, a, b);
@@ -273,7 +259,7 @@ static int on_problem(const struct nlmsghdr *nlh, void *data)
 
 	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr))
 		if (mnl_attr_get_type(attr) == LPAR_A_PROBLEM)
-			problem(data, "%s", mnl_attr_get_str(attr));
+			json_add(((struct report *)data)->problems, "%s", mnl_attr_get_str(attr));
 	return MNL_CB_OK;
 }
 
@@ -283,7 +269,8 @@ static void check_interrupts(struct report *report, const struct lpar *lpar)
 	int irq = irqs_strayed(lpar->name, lpar->cpus);
 
 	if (irq >= 0)
-		problem(report,
+		json_add(
+			report->problems,
 			"interrupt %d may come to its CPUs again; keep irqbalance off them and run 'lparctl activate %s --host'",
 			irq, lpar->name);
 }
@@ -295,7 +282,7 @@ static int check_kernel(struct report *report)
 	int ret = lpar_get(report->name, &lpar);
 
 	if (!ret && lpar.state == LPAR_STATE_DEGRADED)
-		problem(report, "it is degraded: %s", lpar.reason);
+		json_add(report->problems, "it is degraded: %s", lpar.reason);
 	if (!ret && !report->file)
 		say_isolated(report->name, lpar.cpus);
 	if (!ret)
@@ -430,8 +417,8 @@ static void check_sum(struct report *report, const struct site *site, int node, 
 		return;
 	if (node != LPAR_NODE_ANY)
 		snprintf(where, sizeof(where), "node %d", node);
-	problem(report, "memory: %s has %s for LPARs, with this one they want %s", where,
-		format_size(there, sizeof(there), has), format_size(wanted, sizeof(wanted), sum));
+	json_add(report->problems, "memory: %s has %s for LPARs, with this one they want %s", where,
+		 format_size(there, sizeof(there), has), format_size(wanted, sizeof(wanted), sum));
 }
 
 /* Not that all of it is free now: that all of them can run together. */

@@ -235,14 +235,11 @@ static const char *set_disk_error(struct lpar_config *config, const char *value)
 		[DISK_ERROR_STOP] = "stop",
 		[DISK_ERROR_REPORT] = "report",
 	};
-	size_t i;
+	int error = find_word(names, ARRAY_SIZE(names), value);
 
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(names[i], value))
-			break;
-	if (i == ARRAY_SIZE(names))
+	if (error < 0)
 		return "is not 'full', 'stop' or 'report'";
-	config->guest.disk_error = i;
+	config->guest.disk_error = error;
 	return NULL;
 }
 

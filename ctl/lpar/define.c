@@ -173,14 +173,12 @@ static int add_line(struct lpar_config *config, const char *line)
 	static const char *const chosen[] = { "cpus", "memory", "node" };
 	const char *value = strchr(line, '='), *why;
 	char name[32];
-	size_t i;
 
 	if (!value || value - line >= (int)sizeof(name))
 		return usage("'%s' is not KEY=VALUE, a line of the file", line);
 	snprintf(name, sizeof(name), "%.*s", (int)(value - line), line);
-	for (i = 0; i < ARRAY_SIZE(chosen); i++)
-		if (!strcmp(name, chosen[i]))
-			return usage("%s is chosen: say --%s", name, name);
+	if (find_word(chosen, ARRAY_SIZE(chosen), name) >= 0)
+		return usage("%s is chosen: say --%s", name, name);
 	if (strchr(value, '\n'))
 		return usage("the value of %s is more than one line", name);
 	why = config_add(config, name, value + 1);

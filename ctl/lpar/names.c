@@ -64,16 +64,6 @@ static const char *name_of(const char *const *names, size_t n, uint32_t number)
 	return number < n ? names[number] : "unknown";
 }
 
-static int number_of(const char *const *names, size_t n, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (!strcmp(names[i], name))
-			return i;
-	return -1;
-}
-
 const char *pages_name(uint32_t pages)
 {
 	return name_of(pages_names, ARRAY_SIZE(pages_names), pages);
@@ -81,7 +71,7 @@ const char *pages_name(uint32_t pages)
 
 int pages_number(const char *name)
 {
-	return number_of(pages_names, ARRAY_SIZE(pages_names), name);
+	return find_word(pages_names, ARRAY_SIZE(pages_names), name);
 }
 
 const char *state_name(uint32_t state)
@@ -112,15 +102,15 @@ const char *event_name(uint32_t event)
 /* -1 for a name that is none. */
 int state_number(const char *name)
 {
-	return number_of(state_names, ARRAY_SIZE(state_names), name);
+	return find_word(state_names, ARRAY_SIZE(state_names), name);
 }
 
 int event_number(const char *name)
 {
-	return number_of(event_names, ARRAY_SIZE(event_names), name);
+	return find_word(event_names, ARRAY_SIZE(event_names), name);
 }
 
 int cut_action_number(const char *name)
 {
-	return number_of(cut_action_names, ARRAY_SIZE(cut_action_names), name);
+	return find_word(cut_action_names, ARRAY_SIZE(cut_action_names), name);
 }

@@ -133,16 +133,8 @@ bool running_is_kept(const char *name)
 int running_forget(const char *name)
 {
 	char path[PATH_MAX];
-	int ret = 0;
 
-	record_path(path, sizeof(path), name);
-	if (unlink(path) && errno != ENOENT)
-		ret = -errno;
-	/* Also if it is gone: who has removed it may have failed in this. */
-	if (!ret)
-		ret = sync_parent(path);
-	/* There was never any. */
-	return fail(path, ret == -ENOENT ? 0 : ret);
+	return fail(path, remove_synced(record_path(path, sizeof(path), name)));
 }
 
 bool running_is_noted(const char *name)

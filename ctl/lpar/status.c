@@ -87,12 +87,9 @@ static const char *known_status(const char *status)
 		"shutdown",	  "suspended", "watchdog",     "guest-panicked",
 		"internal-error", "debug",     GUEST_IO_ERROR, "colo",
 	};
-	size_t i;
+	int i = find_word(known, ARRAY_SIZE(known), status);
 
-	for (i = 0; i < ARRAY_SIZE(known); i++)
-		if (!strcmp(status, known[i]))
-			return known[i];
-	return "unknown";
+	return i < 0 ? "unknown" : known[i];
 }
 
 /* {status, failed: [{disk, error}]}, where status is QEMU's word, or "unknown". To be put. */

@@ -292,15 +292,12 @@ int netbuf_show_verb(struct args *args)
 static const char *put_number(struct nlmsghdr *nlh, uint16_t type, const char *const *names,
 			      size_t n, const char *value)
 {
-	uint32_t i;
+	int number = find_word(names, n, value);
 
-	for (i = 0; i < n; i++) {
-		if (strcmp(names[i], value))
-			continue;
-		mnl_attr_put_u32(nlh, type, i);
-		return NULL;
-	}
-	return "one of the words that 'lparctl help' lists";
+	if (number < 0)
+		return "one of the words that 'lparctl help' lists";
+	mnl_attr_put_u32(nlh, type, number);
+	return NULL;
 }
 
 static const char *put_filter(struct nlmsghdr *nlh, const char *expression)
@@ -524,7 +521,7 @@ static int wait_drained(struct mnl_socket *events, const char *name, uint64_t de
 static int parse_drain(struct args *args, uint64_t *timeout_ns, bool *no_wait)
 {
 	struct args rest = *args;
-	const char *value;
+	const char *value = NULL;
 
 	while (rest.argc && *rest.argv[0] != '-')
 		next_arg(&rest);
@@ -539,6 +536,8 @@ static int parse_drain(struct args *args, uint64_t *timeout_ns, bool *no_wait)
 			return usage("'%s' is unknown to netbuf drain", next_arg(&rest));
 		}
 	}
+	if (value && *no_wait)
+		return usage("--no-wait waits for nothing: leave --timeout out");
 	return args->argc ? EXIT_OK : usage("the netdev is missing");
 }
 

@@ -258,7 +258,7 @@ static int parse_start(struct start *start, struct args *args)
 
 	memset(start, 0, sizeof(*start));
 	start->source = "-";
-	start->from.patience_ns = FROM_PATIENCE_NS;
+	start->from.patience_ns = UINT64_MAX;
 	start->volume = next_arg(args);
 	while (start->volume && args->argc && !ret)
 		ret = parse_start_option(start, args);
@@ -268,6 +268,10 @@ static int parse_start(struct start *start, struct args *args)
 		return usage("start wants a volume, --dest DEV and --meta DEV");
 	if (start->place && strcmp(start->source, "-"))
 		return usage("the source is --from HOST:DEV or --source DEV");
+	if (!start->place && (start->from.via || start->from.patience_ns != UINT64_MAX))
+		return usage("--via and --deadline are for --from HOST:DEV");
+	if (start->from.patience_ns == UINT64_MAX)
+		start->from.patience_ns = FROM_PATIENCE_NS;
 	return EXIT_OK;
 }
 

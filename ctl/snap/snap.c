@@ -168,6 +168,13 @@ struct change {
 	const char *to; /* empty unless it is a rename */
 	bool group;
 	bool force;
+	struct claims *claims;
+};
+
+/* On the volumes that are restored. */
+struct claims {
+	int *fd;
+	size_t n;
 };
 
 static int parse_change(struct change *change, struct args *args, bool two_names)
@@ -175,8 +182,13 @@ static int parse_change(struct change *change, struct args *args, bool two_names
 	change->volume = next_arg(args);
 	change->name = next_arg(args);
 	change->to = two_names ? next_arg(args) : "";
-	change->group = next_flag(args, "--group");
-	change->force = !strcmp(change->verb, "restore") && next_flag(args, "--force");
+	while (args->argc)
+		if (next_flag(args, "--group"))
+			change->group = true;
+		else if (!strcmp(change->verb, "restore") && next_flag(args, "--force"))
+			change->force = true;
+		else
+			break;
 	if (change->volume && change->name && change->to && !args->argc)
 		return two_names ? check_name(change->to) : EXIT_OK;
 	return usage("%s wants a volume and %s", change->verb, two_names ? "two names" : "a name");
@@ -282,16 +294,35 @@ int snap_take_verb(struct args *args)
 	return ret ? ret : send_take(volume, name, note);
 }
 
-/*
- * Whoever has it open would find another disk below, but for @claims that only
- * keep others away. Returns 0, -EADDRINUSE or another errno.
- */
-int snap_check_closed(const char *volume, unsigned int claims)
+/* Whoever has it open, but for @ours, would find another disk below: -EADDRINUSE. */
+int snap_check_closed(const char *volume, unsigned int ours)
 {
 	struct snap_status status;
 	int ret = snap_read_status(volume, &status);
 
-	return ret ? ret : status.opens > claims ? -EADDRINUSE : 0;
+	return ret ? ret : status.opens > ours ? -EADDRINUSE : 0;
+}
+
+/*
+ * Nobody has the volume open but @claims that only keep others away; where there are none it is
+ * claimed, so that nobody mounts it, formats it or gives it to an LPAR until the claim is dropped.
+ * Returns 0, -EADDRINUSE or another errno; *claim is a file that is to be closed, or -1.
+ */
+int snap_claim(const char *volume, unsigned int claims, int *claim)
+{
+	char *path = xprintf("/dev/mapper/%s", volume);
+	int ret = 0;
+
+	*claim = claims ? -1 : open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+	if (*claim < 0 && !claims)
+		ret = errno == EBUSY ? -EADDRINUSE : -errno;
+	free(path);
+	ret = ret ? ret : snap_check_closed(volume, claims ? claims : 1);
+	if (ret && *claim >= 0) {
+		close(*claim);
+		*claim = -1;
+	}
+	return ret;
 }
 
 /* Is there something that no state needs any more, and that is not free yet? */
@@ -311,14 +342,25 @@ int snap_has_other_base(const char *volume)
 	return ret ? ret : status.has_other_base;
 }
 
-static int insist_on_closed(const struct change *change, const char *volume)
+static int claim(const struct change *change, const char *volume)
 {
-	int ret = snap_check_closed(volume, 0);
+	struct claims *claims = change->claims;
+	int fd, ret = snap_claim(volume, 0, &fd);
 
-	(void)change;
 	if (ret == -EADDRINUSE)
 		err("%s is open: %s; --force restores all the same", volume, snap_reason(ret));
-	return ret;
+	if (ret)
+		return ret;
+	claims->fd = xrealloc(claims->fd, (claims->n + 1) * sizeof(*claims->fd));
+	claims->fd[claims->n++] = fd;
+	return 0;
+}
+
+static void drop_claims(struct claims *claims)
+{
+	while (claims->n)
+		close(claims->fd[--claims->n]);
+	free(claims->fd);
 }
 
 static int forget_pages_of(const struct change *change, const char *volume)
@@ -331,24 +373,36 @@ static int forget_pages_of(const struct change *change, const char *volume)
  * What the page cache has to write is written before, so that it does not end up
  * in what is restored; what it has read is forgotten after.
  */
+static int restore(const struct change *change)
+{
+	int ret = for_volumes(change, forget_pages_of);
+
+	if (ret)
+		return fail("restore", change->volume, ret);
+	ret = send_change(change);
+	if (!ret && for_volumes(change, forget_pages_of)) {
+		err("%s is restored, but what was read before may still show", change->volume);
+		ret = EXIT_FAILED;
+	}
+	return ret;
+}
+
 int snap_restore_verb(struct args *args)
 {
-	struct change change = { .verb = "restore" };
+	struct claims claims = { 0 };
+	struct change change = { .verb = "restore", .claims = &claims };
 	int ret = parse_change(&change, args, false);
 
 	if (ret)
 		return ret;
-	ret = change.force ? 0 : for_volumes(&change, insist_on_closed);
-	if (ret == -EADDRINUSE)
-		return EXIT_FAILED;
-	ret = ret ? ret : for_volumes(&change, forget_pages_of);
-	if (ret)
-		return fail("restore", change.volume, ret);
-	ret = send_change(&change);
-	if (!ret && for_volumes(&change, forget_pages_of)) {
-		err("%s is restored, but what was read before may still show", change.volume);
+	ret = change.force ? 0 : for_volumes(&change, claim);
+	if (!ret)
+		ret = restore(&change);
+	else if (ret == -EADDRINUSE)
 		ret = EXIT_FAILED;
-	}
+	else
+		ret = fail("restore", change.volume, ret);
+	drop_claims(&claims);
 	return ret;
 }
 
@@ -423,7 +477,7 @@ int snap_change(const char *volume, const char *verb, const char *state)
 	return ret;
 }
 
-/* Restores a state of a volume that nobody uses, see snap_check_closed(). */
+/* Restores a state of a volume that nobody uses, see snap_claim(). */
 int snap_restore(const char *volume, const char *state)
 {
 	int ret = forget_pages(volume);
@@ -448,17 +502,31 @@ int snap_volume_of(const char *disk, char *volume, size_t size)
 	return ret ? ret : snap_read_status(volume, &status);
 }
 
-/* A cut takes a state of the group with the LPAR's name, called after its deadline. */
-void snap_delete_cut(const char *volume, uint64_t deadline_ns)
+static void name_cut(char *name, size_t size, uint64_t ns)
 {
-	time_t seconds = deadline_ns / NSEC_PER_SEC;
-	char state[64], when[32];
+	time_t seconds = ns / NSEC_PER_SEC;
+	char when[32];
 	struct tm tm;
 
 	strftime(when, sizeof(when), "%Y%m%dT%H%M%S", gmtime_r(&seconds, &tm));
-	snprintf(state, sizeof(state), "cut-%s.%06uZ", when,
-		 (unsigned int)(deadline_ns % NSEC_PER_SEC / 1000));
-	snap_change(volume, "delete", state);
+	snprintf(name, size, "cut-%s.%06uZ", when, (unsigned int)(ns % NSEC_PER_SEC / 1000));
+}
+
+/* What cuts that have fired from @first to @last, both in ns, have taken of it, which are names. */
+void snap_delete_cuts(const char *volume, uint64_t first_ns, uint64_t last_ns)
+{
+	char first[64], last[64];
+	struct snap_states states;
+	size_t i;
+
+	name_cut(first, sizeof(first), first_ns);
+	name_cut(last, sizeof(last), last_ns);
+	if (!read_states(volume, &states))
+		for (i = 0; i < states.n; i++)
+			if (strcmp(states.state[i].name, first) >= 0 &&
+			    strcmp(states.state[i].name, last) <= 0)
+				snap_change(volume, "delete", states.state[i].name);
+	free(states.state);
 }
 
 static struct json_object *state_json(const struct snap_state *state, uint64_t chunk)

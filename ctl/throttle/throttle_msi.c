@@ -263,6 +263,8 @@ static int parse(struct args *args, struct wanted *wanted)
 			"--limit and --counter belong together: somebody has to count the bytes");
 	if (!ret && wanted->has_delay + !!wanted->rate + !!wanted->limit + wanted->off > 1)
 		return usage("one of --delay, --rate, --limit and off");
+	if (!ret && wanted->off && (wanted->force || wanted->has_watchdog))
+		return usage("off takes no options");
 	return ret;
 }
 

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 55
+plan 56
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
@@ -62,6 +62,17 @@ has_help() {
 # What takes something away says so in one of these words.
 taking='^(Forget|Remove|Cancel|Drop|Throw|Undo|Go back|Take .* away|Give .* (back|up)|Let .* (at once|no more))'
 taking+='|they end|names end|goes over to'
+
+# stray OBJECT VERB: refuses what it does not know, wherever that stands, before it does anything
+stray() {
+	local words
+
+	for words in "" "a" "a b" "a b c"; do
+		# shellcheck disable=SC2086 # words are meant
+		lparctl --root "$scratch/none" "$1" "$2" $words --frobnicate >/dev/null 2>"$scratch/err" </dev/null
+		[ $? = 2 ] || echo "$1 $2 $words"
+	done
+}
 
 # each_verb COMMAND...: of all objects, as "OBJECT VERB"
 each_verb() {
@@ -130,6 +141,8 @@ done
 check "every key is documented" keys_documented
 check "what takes something away is not to be abbreviated" same "$(each_verb short_one)" ""
 check "the manual names what is not" same "$(in_manual | sort)" "$(each_verb whole_one | sort)"
+
+check "no verb takes an option that it does not know" same "$(each_verb stray)" ""
 
 # shellcheck source=ctl/lparctl.bash
 . "$ctl/lparctl.bash"

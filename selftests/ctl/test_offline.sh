@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 163
+plan 169
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -192,6 +192,14 @@ rm "$conf/heir.lpar"
 echo "web 2000" >>"$root/var/lib/lparkit/wwn"
 check "a registry that is damaged gives none" says 1 "not understood" ctl fc generate lost
 check "start with a bad name" exits 2 lparctl start ../a
+check "stop that is to run again, and is not" says 2 "one too many" lparctl stop a --keep --forget
+check "drain that waits and does not" says 2 "leave --timeout out" lparctl netbuf drain tap0 --no-wait --timeout 1s
+check "interrupts that are let go, for how long" says 2 "off takes no" lparctl throttle msi 0:0 off --watchdog 1s
+check "a disk that comes from nowhere, by a command" says 2 "are for --from" \
+	lparctl relocate start v --dest /a --meta /b --via x
+check "a source that is gone, and is to be asked" says 2 "asks nobody" \
+	lparctl migrate recover a --abandon --source-gone --to b
+check "the same host twice" says 2 "host b is named twice" lparctl cluster save s --hosts b,b
 check "start with a stray word" exits 2 lparctl start a b
 
 # Without the module. In a network namespace of one's own it is never there.

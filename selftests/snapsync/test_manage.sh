@@ -16,7 +16,7 @@ says() {
 	grep -q "$1" "$scratch/err"
 }
 
-plan 55
+plan 61
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 dmsetup create another --table "0 8 error"
 check "a volume is created" lparctl snap create vol "$base" "$store" --chunk 4k
@@ -47,6 +47,17 @@ dd if=<(head -c 64K /dev/zero | tr '\0' d) of=$vol bs=64k iflag=fullblock conv=n
 check "but by force" lparctl snap restore vol one --force
 data check_is "what the page cache had does not come back" "$(byte $vol 0)" 142
 exec 5<&-
+# meanwhile COMMAND ARGUMENT...: somebody comes between the look and the deed
+meanwhile() {
+	MEANWHILE=$1 LD_PRELOAD=$LPARKIT_BUILD/selftests/snapsync/meanwhile_preload.so lparctl snap restore vol one "${@:2}"
+}
+claim="python3 -c 'import os; os.open(\"$vol\", os.O_RDONLY | os.O_EXCL)' 2>$scratch/claim; echo \$? >$scratch/claimed"
+check "a restore that somebody would be in time for" meanwhile "$claim"
+check_is "nobody mounts or formats the volume meanwhile" "$(cat "$scratch/claimed")" 1
+check "it was busy" grep -q "busy" "$scratch/claim"
+check "by force anybody may" meanwhile "$claim" --force
+check_is "and did" "$(cat "$scratch/claimed")" 0
+check "and it is nobody's after that" bash -c "$claim; grep -qx 0 $scratch/claimed"
 check "rename" lparctl snap rename vol two three
 check "delete" lparctl snap delete vol three
 check "differences from a state to what runs" lparctl -j snap diff vol one

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The volumes of a session's guests, and the states of them that a save takes.
+ *
+ * What is taken of one volume is taken of all that are active in its group, of which some may be
+ * another guest's, or nobody's. Of these others nothing is wanted; they are on record so that
+ * nothing stays of them, whatever becomes of the save.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/cluster.h"
+
+typedef int disk_step(const struct session *session, const char *volume);
+
+static int each_own(const struct session *session, disk_step *step)
+{
+	size_t i, j;
+	int ret = 0;
+
+	for (i = 0; !ret && i < session->n_guests; i++)
+		for (j = 0; !ret && j < session->guest[i].n_volumes; j++)
+			ret = step(session, session->guest[i].volume[j]);
+	return ret;
+}
+
+static int each_other(const struct session *session, disk_step *step)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < json_count(session->others); i++)
+		ret = step(session, json_text_at(session->others, i));
+	return ret;
+}
+
+static int fail(const char *volume, const char *what, int ret)
+{
+	err("volume %s: cannot %s: %s", volume, what, snap_reason(ret));
+	return ret;
+}
+
+/* --- who is in their groups --- */
+
+static bool is_own(const struct session *session, const char *volume)
+{
+	size_t i, j;
+
+	for (i = 0; i < session->n_guests; i++)
+		for (j = 0; j < session->guest[i].n_volumes; j++)
+			if (!strcmp(session->guest[i].volume[j], volume))
+				return true;
+	return false;
+}
+
+static int add_others(const struct session *session, const char *volume)
+{
+	char *members = NULL, *member, *rest;
+	int ret = snap_message(volume, "members", &members);
+
+	if (ret)
+		return fail(volume, "ask for its group", ret);
+	for (member = strtok_r(members, "\n", &rest); member; member = strtok_r(NULL, "\n", &rest))
+		if (!is_own(session, member) && !json_is_among(session->others, member))
+			json_object_array_add(session->others, json_object_new_string(member));
+	free(members);
+	return 0;
+}
+
+int disks_find_others(struct session *session)
+{
+	session->others = json_object_new_array();
+	return each_own(session, add_others);
+}
+
+/* --- taking --- */
+
+/* Undo would delete a state that was there before. */
+static int check_no_state(const struct session *session, const char *volume)
+{
+	int ret = snap_has_state(volume, session->state);
+
+	if (ret > 0)
+		err("volume %s has a state %s already: delete it, or choose another name", volume,
+		    session->state);
+	else if (ret)
+		err("volume %s: %s", volume, snap_reason(ret));
+	return ret > 0 ? -EEXIST : ret;
+}
+
+/* One take is for all of a group, so that some volumes have the state already. */
+static int take(const struct session *session, const char *volume)
+{
+	int ret = snap_has_state(volume, session->state);
+
+	if (!ret)
+		ret = snap_change(volume, "take", session->state);
+	return ret < 0 ? fail(volume, "take its state", ret) : 0;
+}
+
+/* One that is gone, or that has left the group, has none. */
+static int forget(const struct session *session, const char *volume)
+{
+	int ret = snap_has_state(volume, session->state);
+
+	if (ret > 0)
+		ret = snap_change(volume, "delete", session->state);
+	return ret && ret != -ENXIO ? fail(volume, "delete a state that is not wanted", ret) : 0;
+}
+
+/* disks: a state of each volume */
+int save_disks(struct session *session, struct json_object *request, struct json_object **result)
+{
+	int ret = each_own(session, check_no_state);
+
+	(void)request;
+	(void)result;
+	if (!ret)
+		ret = each_other(session, check_no_state);
+	if (!ret) {
+		session->taken = true;
+		ret = session_store(session);
+	}
+	if (!ret)
+		ret = each_own(session, take);
+	return ret ? ret : each_other(session, forget);
+}
+
+/* --- undoing --- */
+
+static int try_forget(const struct session *session, const char *volume)
+{
+	snap_change(volume, "delete", session->state);
+	return 0;
+}
+
+/* What save_disks() has taken, if it has. */
+void disks_forget(const struct session *session)
+{
+	if (!session->taken)
+		return;
+	each_own(session, try_forget);
+	each_other(session, try_forget);
+}
+
+static int forget_cut(const struct session *session, const char *volume)
+{
+	snap_delete_cuts(volume, session->deadline_ns, session->deadline_ns + FIRE_GRACE_NS);
+	return 0;
+}
+
+/* The groups of LPARs that are called as they are have taken part in the cut, if that has fired. */
+void disks_forget_cut(const struct session *session)
+{
+	each_own(session, forget_cut);
+	each_other(session, forget_cut);
+}
