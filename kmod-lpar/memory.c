@@ -87,7 +87,6 @@ struct lpar_hold {
  * @node: NUMA node, or NUMA_NO_NODE
  * @large_only: no piece may be made of small pages
  * @nr_pieces: number of @pieces
- * @nr_begun: of how many of them the taking has begun
  * @nr_taken: how many of them have been taken
  * @fragmented: no compaction for further pieces
  * @small_bytes: how much is in 4 KiB pages
@@ -113,7 +112,6 @@ struct lpar_memory {
 	int node;
 	bool large_only;
 	unsigned long nr_pieces;
-	atomic_long_t nr_begun;
 	atomic_long_t nr_taken;
 	bool fragmented;
 	atomic64_t small_bytes;
@@ -132,7 +130,7 @@ struct lpar_memory {
 };
 
 /* All memory that there is, also of LPARs that are active no more. */
-static DEFINE_MUTEX(memories_mutex);
+static DEFINE_MUTEX(memories_mutex);	/* the list, for a moment */
 static LIST_HEAD(memories);
 
 /**
@@ -322,6 +320,7 @@ static bool scrub_piece(struct lpar_memory *memory, struct piece *piece, bool fr
 	return true;
 }
 
+/* False, too, if this must go on elsewhere: the CPU has become an LPAR's. */
 static bool scrub_pieces(struct lpar_memory *memory, bool free)
 {
 	bool done = true;
@@ -332,6 +331,8 @@ static bool scrub_pieces(struct lpar_memory *memory, bool free)
 
 		if (!piece->used && !piece->bad && !free)
 			continue;
+		if (lpar_cpu_is_fenced(raw_smp_processor_id()))
+			return false;
 		mutex_lock(&memory->pieces_lock);
 		done &= scrub_piece(memory, piece, free);
 		mutex_unlock(&memory->pieces_lock);
@@ -385,7 +386,7 @@ static void free_pieces(struct kref *users)
 	if (scrub_pieces(memory, true))
 		lpar_memory_put(memory);
 	else
-		queue_delayed_work(lpar_wq, &memory->scrub, PINNED_RETRY);
+		lpar_work_near(memory->node, &memory->scrub, PINNED_RETRY);
 }
 
 static void scrub(struct work_struct *work)
@@ -402,7 +403,7 @@ static void scrub(struct work_struct *work)
 	if (!free && bad != lpar_memory_bad(memory))
 		lpar_judge_all();
 	if (!done) {
-		queue_delayed_work(lpar_wq, &memory->scrub, PINNED_RETRY);
+		lpar_work_near(memory->node, &memory->scrub, PINNED_RETRY);
 		return;
 	}
 	if (free) {
@@ -417,7 +418,7 @@ static void scrub(struct work_struct *work)
 		swap(left, memory->left);
 	mutex_unlock(&memory->lock);
 	if (again) {
-		queue_delayed_work(lpar_wq, &memory->scrub, 0);
+		lpar_work_near(memory->node, &memory->scrub, 0);
 		return;
 	}
 	path_put(&left);
@@ -489,18 +490,15 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 static int take_piece(void *data, unsigned long i)
 {
 	struct lpar_memory *memory = data;
-	/* Those above i that other threads have taken are wanted no more. */
-	unsigned long begun = atomic_long_inc_return(&memory->nr_begun) - 1;
-	u64 wanted = (memory->nr_pieces - begun) * LPAR_PIECE_SIZE;
-	int err = 0;
+	const struct lpar_config *config = &memory->lpar->config;
+	int err = i && i % RESERVE_PIECES == 0 ? lpar_reserve_keeps(config) : 0;
 
-	/* Others take memory meanwhile. */
-	if (i && i % RESERVE_PIECES == 0)
-		err = lpar_reserve_check(&memory->lpar->config, wanted, NULL);
 	err = err ?: alloc_piece(memory, &memory->pieces[i]);
-	if (!err)
-		atomic_long_inc(&memory->nr_taken);
-	return err;
+	if (err)
+		return err;
+	atomic_long_inc(&memory->nr_taken);
+	lpar_reserve_settle(config, LPAR_PIECE_SIZE);
+	return 0;
 }
 
 /* Takes all pieces; those that it has got are freed with the memory. */
@@ -508,7 +506,9 @@ static int alloc_pieces(struct lpar_memory *memory, struct lpar_report *report)
 {
 	int node = memory->node == NUMA_NO_NODE ? numa_mem_id() : memory->node;
 	int err = lpar_crew_run(memory->lpar, node, memory->nr_pieces, take_piece, memory);
+	unsigned long left = memory->nr_pieces - atomic_long_read(&memory->nr_taken);
 
+	lpar_reserve_settle(&memory->lpar->config, left * LPAR_PIECE_SIZE);
 	WRITE_ONCE(memory->fragmented, true);	/* no compaction for the sake of one piece */
 	if (err && err != -EINTR)
 		lpar_problem(report, err,
@@ -531,22 +531,20 @@ struct lpar_memory *lpar_memory_alloc(struct lpar *lpar, struct lpar_report *rep
 {
 	const struct lpar_config *config = &lpar->config;
 	struct lpar_memory *memory;
-	int err = lpar_reserve_lock();
+	int err = lpar_reserve_promise(config, report);
 
 	if (err)
 		return ERR_PTR(err);
-	err = lpar_reserve_check(config, config->memory_bytes, report);
+	memory = new_memory(lpar, config->memory_bytes / LPAR_PIECE_SIZE);
+	if (!memory) {
+		lpar_reserve_settle(config, config->memory_bytes);
+		return ERR_PTR(-ENOMEM);
+	}
+	err = alloc_pieces(memory, report);
 	if (err) {
-		lpar_reserve_unlock();
+		lpar_memory_leave(memory);
 		return ERR_PTR(err);
 	}
-	memory = new_memory(lpar, config->memory_bytes / LPAR_PIECE_SIZE);
-	err = memory ? alloc_pieces(memory, report) : -ENOMEM;
-	lpar_reserve_unlock();
-	if (err && memory)
-		lpar_memory_leave(memory);
-	if (err)
-		return ERR_PTR(err);
 	if (lpar_memory_small(memory))
 		pr_warn("lpar: %s: %llu of %llu MiB are in 4 KiB pages, as memory is fragmented: expect more TLB misses\n",
 			lpar->name, lpar_memory_small(memory) >> 20,
@@ -589,7 +587,7 @@ static void let_go(struct lpar_memory *memory)
 	memory->left = hold->path;
 	path_get(&memory->left);
 	memory->dirty = true;
-	queue_delayed_work(lpar_wq, &memory->scrub, 0);
+	lpar_work_near(memory->node, &memory->scrub, 0);
 }
 
 /* The address space is about to be taken apart, whoever has its files. */
@@ -917,7 +915,7 @@ static void unmap_piece(struct lpar_memory *memory, unsigned long nr)
 		memory->again = true;	/* the piece may have been passed */
 	} else if (kref_get_unless_zero(&memory->users)) {
 		memory->dirty = true;
-		queue_delayed_work(lpar_wq, &memory->scrub, 0);
+		lpar_work_near(memory->node, &memory->scrub, 0);
 	}
 	mutex_unlock(&memory->lock);
 	unmap_range(&path, (loff_t)nr * LPAR_PIECE_SIZE, LPAR_PIECE_SIZE);
@@ -991,6 +989,24 @@ static bool fail_page(struct lpar_memory *memory, unsigned long pfn)
 	return folio;
 }
 
+/* One memory after the other, with a reference; @memory's goes, NULL begins. */
+static struct lpar_memory *next_memory(struct lpar_memory *memory)
+{
+	struct lpar_memory *next = memory;
+
+	mutex_lock(&memories_mutex);
+	next = list_prepare_entry(next, &memories, node_in_all);
+	list_for_each_entry_continue(next, &memories, node_in_all)
+		if (kref_get_unless_zero(&next->ref))
+			break;
+	if (list_entry_is_head(next, &memories, node_in_all))
+		next = NULL;
+	mutex_unlock(&memories_mutex);
+	if (memory)
+		lpar_memory_put(memory);
+	return next;
+}
+
 /**
  * lpar_memory_fail_page() - a page has a hardware error
  * @pfn: page, marked by the kernel; may be of any memory
@@ -1000,17 +1016,16 @@ static bool fail_page(struct lpar_memory *memory, unsigned long pfn)
  */
 struct lpar *lpar_memory_fail_page(unsigned long pfn)
 {
-	struct lpar_memory *memory;
+	struct lpar_memory *memory = NULL;
 	struct lpar *lpar = NULL;
 
-	mutex_lock(&memories_mutex);
-	list_for_each_entry(memory, &memories, node_in_all) {
+	while (!lpar && (memory = next_memory(memory))) {
 		if (!fail_page(memory, pfn))
 			continue;
 		lpar = memory->lpar;
 		lpar_ref(lpar);
-		break;
 	}
-	mutex_unlock(&memories_mutex);
+	if (memory)
+		lpar_memory_put(memory);
 	return lpar;
 }

@@ -78,12 +78,13 @@ static int put_members(struct sk_buff *skb, struct lpar *lpar)
 	const unsigned int max = LPAR_MEMBERS_SHOWN;
 	pid_t *pids = kmalloc_array(max, sizeof(*pids), GFP_KERNEL);
 	unsigned int n, i;
-	int err = 0;
+	int err;
 
 	if (!pids)
 		return -ENOMEM;
-	n = min(lpar_member_list(lpar, pids, max), max);
-	for (i = 0; i < n && !err; i++)
+	n = lpar_member_list(lpar, pids, max);
+	err = nla_put_u32(skb, LPAR_A_MEMBERS, n);
+	for (i = 0; i < min(n, max) && !err; i++)
 		err = nla_put_u32(skb, LPAR_A_MEMBER, pids[i]);
 	kfree(pids);
 	return err;
@@ -284,21 +285,22 @@ int lpar_netlink_dump_start(struct netlink_callback *cb)
 	return 0;
 }
 
+/* Those that come and go between two messages make it neither lose nor repeat others. */
 static int get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
+	u64 *told = (u64 *)cb->ctx;	/* serial of the last one */
 	struct lpar *lpar;
 	int err = 0;
-	long i = 0;
 
 	mutex_lock(&lpar_mutex);
 	list_for_each_entry(lpar, &lpar_list, list) {
-		if (i++ < cb->args[0])
+		if (lpar->serial <= *told)
 			continue;
 		err = put_message(skb, lpar, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
 				  NLM_F_MULTI);
 		if (err)
 			break;
-		cb->args[0] = i;
+		*told = lpar->serial;
 	}
 	mutex_unlock(&lpar_mutex);
 	return skb->len ?: err;
@@ -308,11 +310,16 @@ static int parse_cpus(struct cpumask *cpus, const struct nlattr *attr, struct lp
 {
 	int err = cpulist_parse(nla_data(attr), cpus);
 
-	if (!err && cpumask_subset(cpus, cpu_possible_mask))
-		return 0;
-	return lpar_problem(report, -EINVAL,
-			    "\"%s\" is no list of this host's CPUs; write it as 2-3,6-7",
-			    (char *)nla_data(attr));
+	if (err || !cpumask_subset(cpus, cpu_possible_mask))
+		return lpar_problem(report, -EINVAL,
+				    "\"%s\" is no list of this host's CPUs; write it as 2-3,6-7",
+				    (char *)nla_data(attr));
+	/* A pattern such as 1-999:1/2 may stand for more than a reply, or a page, has room for. */
+	if (snprintf(NULL, 0, "%*pbl", cpumask_pr_args(cpus)) > LPAR_CPULIST_MAX)
+		return lpar_problem(report, -E2BIG,
+				    "the list of CPUs has more than %d characters; take CPUs that are neighbours",
+				    LPAR_CPULIST_MAX);
+	return 0;
 }
 
 /*

@@ -12,7 +12,7 @@ struct sk_buff;
 
 /* Room for all attributes of an LPAR at their greatest lengths. */
 #define LPAR_REPLY_SIZE		(32 << 10)
-/* More members than this are counted by sysfs and listed in part. */
+/* Of more members than this the first are listed; LPAR_A_MEMBERS says how many there are. */
 #define LPAR_MEMBERS_SHOWN	512
 
 /* Carries a command out: sends the reply, if any; returns 0 or a negative errno. */
