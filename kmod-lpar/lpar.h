@@ -326,7 +326,7 @@ struct lpar *lpar_member_lpar_rcu(struct task_struct *task);
 unsigned int lpar_member_list(struct lpar *lpar, pid_t *pids, unsigned int max);
 int lpar_member_census(struct lpar *lpar, int (*see)(struct lpar *lpar, struct task_struct *t));
 
-/* memory.c */
+/* memory.c, hold.c */
 struct lpar_memory *lpar_memory_alloc(struct lpar *lpar, struct lpar_report *report);
 void lpar_memory_ref(struct lpar_memory *memory);
 void lpar_memory_put(struct lpar_memory *memory);
@@ -571,7 +571,7 @@ void lpar_event_send(enum lpar_event event, struct lpar *lpar,
 		     const struct lpar_event_info *info);
 void lpar_event_poll(struct lpar *lpar, const char *group, const char *attr);
 
-/* netlink.c, netlink_cut.c */
+/* netlink.c, netlink_get.c, netlink_cut.c */
 extern struct genl_family lpar_genl_family;
 int lpar_netlink_init(void);
 void lpar_netlink_exit(void);
