@@ -69,9 +69,13 @@ static void lower_fence(struct lpar *lpar)
 static int attach_memory(struct lpar *lpar, struct lpar_report *report)
 {
 	struct lpar_memory *memory;
+	int err;
 
 	if (!lpar->config.memory_bytes)
 		return 0;
+	err = lpar_memdev_ensure(lpar);
+	if (err)
+		return lpar_problem(report, err, "the device node cannot be made (error %d)", err);
 	memory = lpar_memory_alloc(lpar, report);
 	if (IS_ERR(memory))
 		return PTR_ERR(memory);
@@ -294,7 +298,7 @@ static void judge_work(struct work_struct *work)
 		lpar_put(lpar);
 	}
 	if (busy)
-		queue_delayed_work(lpar_wq, &judgment, JUDGE_RETRY);
+		lpar_work_delay(&judgment, JUDGE_RETRY);
 }
 
 /**
@@ -304,7 +308,7 @@ static void judge_work(struct work_struct *work)
  */
 void lpar_judge_all(void)
 {
-	mod_delayed_work(lpar_wq, &judgment, 0);
+	lpar_work_set(&judgment, 0);
 }
 
 static void cpus_work(struct work_struct *work)
@@ -322,7 +326,7 @@ static DECLARE_WORK(change_of_cpus, cpus_work);
 /* Under the hotplug lock, which lpar->op may be held around: looked at elsewhere. */
 static int cpu_changed(unsigned int cpu)
 {
-	queue_work(lpar_wq, &change_of_cpus);
+	lpar_work_queue(&change_of_cpus);
 	return 0;
 }
 

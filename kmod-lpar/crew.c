@@ -109,6 +109,8 @@ static void start_hands(struct crew *crew)
 		if (IS_ERR(task))
 			break;
 		hand->task = get_task_struct(task);
+		/* From 6.14 on it forgets that as it starts. */
+		set_cpus_allowed_ptr(task, &crew->hands[0].cpus);
 		crew->nr_hands++;
 		wake_up_process(task);
 	}

@@ -6,11 +6,15 @@
  *	armed --deadline--> fired
  *	      --cancel----> cancelled
  *
+ * Only one whose timer has not fired can be cancelled. It is armed until all have
+ * finished: what becomes of it by then, lpar_cut_cancel() tells.
+ *
  * The deadline is on CLOCK_REALTIME, so that hosts with synchronised clocks
  * cut at the same time.
  */
 #include <linux/export.h>
 #include <linux/module.h>
+#include <linux/rwsem.h>
 #include <linux/slab.h>
 #include "lpar.h"
 
@@ -22,11 +26,12 @@ DEFINE_MUTEX(lpar_cut_mutex);
 LIST_HEAD(lpar_cuts);
 
 /*
- * Guards the classes; held while their participants are collected and get ready, but not
- * while these finish, which may take as long as a disk does not answer: until it has
- * finished a cut is whose who has stopped its timer.
+ * Guards the list of classes; for reading while their participants are collected and get
+ * ready, so that no cut waits for another that is being armed, but not while these finish,
+ * which may take as long as a disk does not answer: until it has finished a cut is whose who
+ * has stopped its timer.
  */
-static DEFINE_MUTEX(classes_mutex);
+static DECLARE_RWSEM(classes_sem);
 static LIST_HEAD(classes);
 static u32 last_id;
 
@@ -42,9 +47,9 @@ int lpar_cut_register(struct lpar_cut_class *class)
 	if (!class->kind || !class->collect || !class->fire || !class->finish ||
 	    !class->release || class->order >= LPAR_CUT_ORDERS)
 		return -EINVAL;
-	mutex_lock(&classes_mutex);
+	down_write(&classes_sem);
 	list_add_tail(&class->node, &classes);
-	mutex_unlock(&classes_mutex);
+	up_write(&classes_sem);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(lpar_cut_register);
@@ -57,9 +62,9 @@ EXPORT_SYMBOL_GPL(lpar_cut_register);
  */
 void lpar_cut_unregister(struct lpar_cut_class *class)
 {
-	mutex_lock(&classes_mutex);
+	down_write(&classes_sem);
 	list_del(&class->node);
-	mutex_unlock(&classes_mutex);
+	up_write(&classes_sem);
 }
 EXPORT_SYMBOL_GPL(lpar_cut_unregister);
 
@@ -194,11 +199,11 @@ static void settle(struct lpar_cut *cut)
 {
 	struct lpar_cut_class *class;
 
-	mutex_lock(&classes_mutex);
+	down_read(&classes_sem);
 	list_for_each_entry(class, &classes, node)
 		if (class->fired)
 			class->fired(cut);
-	mutex_unlock(&classes_mutex);
+	up_read(&classes_sem);
 }
 
 /**
@@ -212,11 +217,11 @@ void lpar_cut_lapse(const char *name, u32 id)
 {
 	struct lpar_cut_class *class;
 
-	mutex_lock(&classes_mutex);
+	down_read(&classes_sem);
 	list_for_each_entry(class, &classes, node)
 		if (class->lapse)
 			class->lapse(name, id);
-	mutex_unlock(&classes_mutex);
+	up_read(&classes_sem);
 }
 
 /* A report may outlive the modules that took part. */
@@ -377,7 +382,7 @@ static int add_lpar(struct lpar_cut *cut, const char *name, struct lpar_report *
 
 	if (IS_ERR(lpar))
 		return PTR_ERR(lpar);
-	mutex_lock(&classes_mutex);
+	down_read(&classes_sem);
 	if (!lpar_state_is_active(lpar->state))
 		err = lpar_problem(report, -EINVAL, "LPAR \"%s\" is %s; activate it before a cut",
 				   name, lpar_state_name(lpar->state));
@@ -390,23 +395,23 @@ static int add_lpar(struct lpar_cut *cut, const char *name, struct lpar_report *
 			lpar_problem(report, err, "%s: cannot take part in a cut of \"%s\"",
 				     class->kind, name);
 	}
-	mutex_unlock(&classes_mutex);
+	up_read(&classes_sem);
 	lpar_unlock(lpar);
 	return err;
 }
 
-/* Under classes_mutex, so that no class goes. */
+/* Under classes_sem, so that no class goes. */
 static int make_ready(struct lpar_cut *cut, struct lpar_report *report)
 {
 	struct lpar_cut_class *class;
 	int err = 0;
 
-	mutex_lock(&classes_mutex);
+	down_read(&classes_sem);
 	list_for_each_entry(class, &classes, node) {
 		if (!err && class->ready)
 			err = class->ready(cut);
 	}
-	mutex_unlock(&classes_mutex);
+	up_read(&classes_sem);
 	if (err)
 		return lpar_problem(report, err, "not all can take part in the cut (error %d)",
 				    err);
@@ -484,6 +489,7 @@ struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
 	cut = new_cut(action, nr);
 	if (!cut)
 		return ERR_PTR(-ENOMEM);
+	cut->deadline = deadline;
 	publish(cut);
 	for (i = 0; i < nr && !err; i++)
 		err = add_lpar(cut, names[i], report);
@@ -498,7 +504,7 @@ struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
 
 	sort_points(cut);
 	mutex_lock(&lpar_cut_mutex);
-	cut->deadline = deadline;
+	cut->set = true;
 	kref_get(&cut->ref);		/* the timer's */
 	__module_get(THIS_MODULE);
 	announce(cut, LPAR_EVENT_CUT_ARMED);
@@ -532,17 +538,53 @@ struct lpar_cut *lpar_cut_get(u32 id)
 	return found;
 }
 
-/* Ends an armed cut whose timer has not fired, and drops the timer's reference. */
-static bool disarm(struct lpar_cut *cut)
+/*
+ * Of an armed cut whose timer has not fired, to whoever ends it; one caller only.
+ * -EALREADY: it is over. -EINPROGRESS: it cannot be cancelled any more, but is not over
+ * either. -EAGAIN: it is not armed yet.
+ */
+static int stop_timer(struct lpar_cut *cut)
 {
-	if (!hrtimer_cancel(&cut->timer))
-		return false;
+	int err = 0;
+
+	mutex_lock(&lpar_cut_mutex);
+	if (cut->state != LPAR_CUT_ARMED)
+		err = -EALREADY;
+	else if (!cut->set)
+		err = -EAGAIN;
+	else if (!hrtimer_cancel(&cut->timer))
+		err = -EINPROGRESS;
+	else
+		cut->stopped = true;
+	mutex_unlock(&lpar_cut_mutex);
+	return err;
+}
+
+/* Ends a cut whose timer was stopped, and drops the timer's reference. */
+static void disarm(struct lpar_cut *cut)
+{
 	finish(cut, LPAR_CUT_CANCELLED, true);
 	trim();
 	announce(cut, LPAR_EVENT_CUT_CANCELLED);
 	lpar_cut_put(cut);
 	module_put(THIS_MODULE);
-	return true;
+}
+
+static int refuse_cancel(const struct lpar_cut *cut, int err, struct lpar_report *report)
+{
+	switch (err) {
+	case -EAGAIN:
+		return lpar_problem(report, err, "cut %u is being armed; try again", cut->id);
+	case -EINPROGRESS:
+		return lpar_problem(report, err, cut->stopped ?
+				    "cut %u is being cancelled by somebody else; wait for it" :
+				    "cut %u has fired and is being finished; wait for it",
+				    cut->id);
+	default:
+		return lpar_problem(report, err, cut->state == LPAR_CUT_FIRED ?
+				    "cut %u is over: it has fired" :
+				    "cut %u is over: it was cancelled", cut->id);
+	}
 }
 
 /**
@@ -551,17 +593,21 @@ static bool disarm(struct lpar_cut *cut)
  * @report: for the refusal
  *
  * Context: may sleep.
- * Return: 0, -ENOENT, -EALREADY when it has fired or was cancelled.
+ * Return: 0 and it is cancelled, -ENOENT, -EALREADY when it is over, -EINPROGRESS when it
+ * has fired, or is being cancelled, and is not over, -EAGAIN when it is not armed yet.
  */
 int lpar_cut_cancel(u32 id, struct lpar_report *report)
 {
 	struct lpar_cut *cut = lpar_cut_get(id);
-	int err = 0;
+	int err;
 
 	if (!cut)
 		return lpar_problem(report, -ENOENT, "no cut %u", id);
-	if (!disarm(cut))
-		err = lpar_problem(report, -EALREADY, "cut %u is over already", id);
+	err = stop_timer(cut);
+	if (err)
+		refuse_cancel(cut, err, report);
+	else
+		disarm(cut);
 	lpar_cut_put(cut);
 	return err;
 }

@@ -564,7 +564,10 @@ static int sweep(task_test *test, const struct lpar *lpar)
 			put_task_struct(batch[i]);
 		}
 		passes += n < BATCH;
+		/* What decides is looked at anew for each task; evictions come first. */
+		mutex_unlock(&fence_mutex);
 		cond_resched();
+		mutex_lock(&fence_mutex);
 	} while (moved && passes < MAX_PASSES && ++batches < MAX_BATCHES);
 	kfree(batch);
 	if (me)

@@ -130,7 +130,7 @@ static void work(struct lpar_firing *firing)
 			advance(firing, firing->phase + 1);
 	}
 	if (atomic_dec_and_test(&firing->users))
-		queue_work(system_highpri_wq, &cut->finish);
+		lpar_work_urgent(&cut->finish);
 }
 
 static void help(void *info)

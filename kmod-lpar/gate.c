@@ -192,7 +192,7 @@ static void start_timeout(struct lpar_gate *gate, u32 timeout_ms)
 	raw_spin_lock_irq(&gate->lock);
 	gate->opens_at = ktime_add_ms(ktime_get(), timeout_ms);
 	raw_spin_unlock_irq(&gate->lock);
-	mod_delayed_work(system_wq, &gate->timeout, msecs_to_jiffies(timeout_ms));
+	lpar_work_set(&gate->timeout, msecs_to_jiffies(timeout_ms));
 }
 
 static void announce(struct lpar *lpar, enum lpar_event event)
@@ -283,7 +283,7 @@ static void gate_timeout(struct work_struct *work)
 		open_locked(gate);
 	raw_spin_unlock_irq(&gate->lock);
 	if (waits)
-		queue_delayed_work(system_wq, &gate->timeout, nsecs_to_jiffies(left_ns) + 1);
+		lpar_work_delay(&gate->timeout, nsecs_to_jiffies(left_ns) + 1);
 	if (!opens)
 		return;
 	lpar_gate_unwatch(lpar);
@@ -291,7 +291,7 @@ static void gate_timeout(struct work_struct *work)
 		/* Of two cuts the later one's hold has become what the former held. */
 		WRITE_ONCE(gate->lapsed, cut);
 		lpar_ref(lpar);
-		if (!queue_work(lpar_wq, &gate->lapse))
+		if (!lpar_work_queue(&gate->lapse))
 			lpar_put(lpar);
 	}
 	announce(lpar, LPAR_EVENT_GATE_TIMEOUT);

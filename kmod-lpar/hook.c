@@ -134,6 +134,6 @@ void lpar_hook_put(enum lpar_hook nr)
 
 	mutex_lock(&hook->lock);
 	if (!--hook->users)
-		mod_delayed_work(lpar_wq, &hook->idle, IDLE_DELAY);
+		lpar_work_set(&hook->idle, IDLE_DELAY);
 	mutex_unlock(&hook->lock);
 }

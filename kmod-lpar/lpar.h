@@ -145,6 +145,7 @@ struct lpar_gate {
  * struct lpar - a logical partition
  * @ref: the registry, members, an open memory device and callers hold one each
  * @list: in the registry, under lpar_mutex
+ * @serial: rises along the list; no other LPAR has or had it
  * @name: unique
  * @op: held over an operation that changes the LPAR, long ones included
  * @dead: deleted; set under @op
@@ -156,7 +157,9 @@ struct lpar_gate {
  * @stage: under lpar_mutex
  * @stage_portid: netlink socket with which it ends; 0 = it stays; under lpar_mutex
  * @stage_orphaned: that socket is closed, and the stage about to end; under lpar_mutex
+ * @stage_end: ends it then; holds a reference
  * @memory: reserved memory while active; under lpar_mutex
+ * @members: struct member of member.c, in the order in which they joined; read under RCU
  * @pins: struct lpar_pin; written under fence_mutex and fence.c's pins_mutex, read with either
  * @gate: see struct lpar_gate
  * @violations: switches to an intruder
@@ -175,6 +178,7 @@ struct lpar_gate {
 struct lpar {
 	struct kref ref;
 	struct list_head list;
+	u64 serial;
 	char name[LPAR_NAME_MAX + 1];
 	struct mutex op;	/* one operation at a time */
 	bool dead;
@@ -186,7 +190,9 @@ struct lpar {
 	struct lpar_stage stage;
 	u32 stage_portid;
 	bool stage_orphaned;
+	struct work_struct stage_end;
 	struct lpar_memory *memory;
+	struct list_head members;
 	struct list_head pins;
 	struct lpar_gate gate;
 	atomic64_t violations;
@@ -203,8 +209,15 @@ struct lpar {
 	struct work_struct free_work;
 };
 
-/* main.c */
-extern struct workqueue_struct *lpar_wq;
+/* work.c */
+bool lpar_work_queue(struct work_struct *work);
+void lpar_work_urgent(struct work_struct *work);
+void lpar_work_delay(struct delayed_work *work, unsigned long delay);
+void lpar_work_set(struct delayed_work *work, unsigned long delay);
+void lpar_work_near(int node, struct delayed_work *work, unsigned long delay);
+void lpar_work_flush(void);
+int lpar_work_init(void);
+void lpar_work_exit(void);
 
 /* registry.c */
 extern struct mutex lpar_mutex;
@@ -234,6 +247,7 @@ int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
 		   const enum lpar_state *state, struct lpar_report *report);
 void lpar_stage_bind(struct lpar *lpar, u32 portid);
 void lpar_stage_orphan(u32 portid);
+void lpar_stage_prepare(struct lpar *lpar);
 int lpar_stage_init(void);
 void lpar_stage_exit(void);
 
@@ -312,7 +326,7 @@ struct lpar *lpar_member_lpar_rcu(struct task_struct *task);
 unsigned int lpar_member_list(struct lpar *lpar, pid_t *pids, unsigned int max);
 int lpar_member_census(struct lpar *lpar, int (*see)(struct lpar *lpar, struct task_struct *t));
 
-/* memory.c */
+/* memory.c, hold.c */
 struct lpar_memory *lpar_memory_alloc(struct lpar *lpar, struct lpar_report *report);
 void lpar_memory_ref(struct lpar_memory *memory);
 void lpar_memory_put(struct lpar_memory *memory);
@@ -366,8 +380,9 @@ int lpar_crew_run(const struct lpar *lpar, int node, unsigned long nr, lpar_crew
 /* reserve.c */
 int lpar_memory_check(const struct lpar_config *config, struct lpar_report *report);
 int lpar_reserve_check(const struct lpar_config *config, u64 bytes, struct lpar_report *report);
-int lpar_reserve_lock(void);
-void lpar_reserve_unlock(void);
+int lpar_reserve_promise(const struct lpar_config *config, struct lpar_report *report);
+int lpar_reserve_keeps(const struct lpar_config *config);
+void lpar_reserve_settle(const struct lpar_config *config, u64 bytes);
 
 /* poison.c */
 #ifdef CONFIG_MEMORY_FAILURE
@@ -388,6 +403,7 @@ static inline void lpar_poison_exit(void)
 int lpar_memdev_init(void);
 void lpar_memdev_exit(void);
 int lpar_memdev_add(struct lpar *lpar);
+int lpar_memdev_ensure(struct lpar *lpar);
 void lpar_memdev_del(struct lpar *lpar);
 
 /* block.c */
@@ -465,6 +481,8 @@ struct lpar_cut_result {
  * @id: counts up
  * @action: close or open
  * @state: under lpar_cut_mutex
+ * @set: @timer was started; under lpar_cut_mutex
+ * @stopped: and stopped; under lpar_cut_mutex
  * @deadline: CLOCK_REALTIME
  * @timer: fires in hard-irq context
  * @finish: what follows in process context
@@ -483,6 +501,8 @@ struct lpar_cut {
 	u32 id;
 	enum lpar_cut_action action;
 	enum lpar_cut_state state;
+	bool set;
+	bool stopped;
 	ktime_t deadline;
 	struct hrtimer timer;
 	struct work_struct finish;
@@ -551,7 +571,7 @@ void lpar_event_send(enum lpar_event event, struct lpar *lpar,
 		     const struct lpar_event_info *info);
 void lpar_event_poll(struct lpar *lpar, const char *group, const char *attr);
 
-/* netlink.c, netlink_cut.c */
+/* netlink.c, netlink_get.c, netlink_cut.c */
 extern struct genl_family lpar_genl_family;
 int lpar_netlink_init(void);
 void lpar_netlink_exit(void);

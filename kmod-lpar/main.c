@@ -6,9 +6,6 @@
 #include <linux/module.h>
 #include "lpar.h"
 
-/* For what may take long: zeroing memory, freeing LPARs. */
-struct workqueue_struct *lpar_wq;
-
 static int __init lpar_init(void)
 {
 	int err;
@@ -16,12 +13,12 @@ static int __init lpar_init(void)
 	err = lpar_hook_init();
 	if (err)
 		return err;
-	lpar_wq = alloc_workqueue("lpar", WQ_UNBOUND, 0);
-	if (!lpar_wq)
-		return -ENOMEM;
+	err = lpar_work_init();
+	if (err)
+		return err;
 	err = lpar_guard_start();
 	if (err)
-		goto err_wq;
+		goto err_work;
 	err = lpar_memdev_init();
 	if (err)
 		goto err_guard;
@@ -64,9 +61,9 @@ err_memdev:
 	lpar_memdev_exit();
 err_guard:
 	lpar_guard_stop();
-err_wq:
+err_work:
 	lpar_hook_exit();
-	destroy_workqueue(lpar_wq);
+	lpar_work_exit();
 	return err;
 }
 
@@ -84,7 +81,7 @@ static void __exit lpar_exit(void)
 	lpar_guard_stop();
 	lpar_fence_exit();
 	lpar_gate_exit();
-	destroy_workqueue(lpar_wq);
+	lpar_work_exit();
 	lpar_sysfs_exit();
 	lpar_memdev_exit();
 }

@@ -16,12 +16,14 @@
 /**
  * struct member - a process in an LPAR
  * @node: in members, by @tgid
+ * @list: in lpar->members
  * @tgid: its process id; holds a reference
  * @lpar: holds a reference
  * @rcu: frees it
  */
 struct member {
 	struct hlist_node node;
+	struct list_head list;
 	struct pid *tgid;
 	struct lpar *lpar;
 	struct rcu_head rcu;
@@ -82,6 +84,7 @@ static int insert(struct lpar *lpar, struct pid *tgid, gfp_t gfp, struct lpar **
 	}
 	lpar_ref(lpar);
 	hash_add_rcu(members, &member->node, (unsigned long)tgid);
+	list_add_tail_rcu(&member->list, &lpar->members);
 	atomic_inc(&nr_members);
 	spin_unlock(&members_lock);
 	return 0;
@@ -100,6 +103,7 @@ static void unhash(struct member *member)
 {
 	lockdep_assert_held(&members_lock);
 	hash_del_rcu(&member->node);
+	list_del_rcu(&member->list);
 	atomic_dec(&nr_members);
 }
 
@@ -197,7 +201,7 @@ static int settle(struct lpar *lpar, struct pid *tgid)
 		return err;
 	}
 	/* It may have died before it was in the table. */
-	schedule_work(&prune_work);
+	lpar_work_queue(&prune_work);
 	return 0;
 }
 
@@ -312,7 +316,8 @@ void lpar_member_drop_all(struct lpar *lpar)
 /**
  * lpar_member_list() - the members of an LPAR
  * @lpar: LPAR
- * @pids: filled with process ids of the initial pid namespace, or NULL to count
+ * @pids: filled with process ids of the initial pid namespace, in the order in which
+ *	they joined; or NULL to count
  * @max: room in @pids
  *
  * Context: any that may take RCU.
@@ -322,12 +327,9 @@ unsigned int lpar_member_list(struct lpar *lpar, pid_t *pids, unsigned int max)
 {
 	const struct member *member;
 	unsigned int n = 0;
-	int bucket;
 
 	rcu_read_lock();
-	hash_for_each_rcu(members, bucket, member, node) {
-		if (member->lpar != lpar)
-			continue;
+	list_for_each_entry_rcu(member, &lpar->members, list) {
 		if (n < max)
 			pids[n] = pid_nr(member->tgid);
 		n++;
@@ -348,12 +350,10 @@ int lpar_member_census(struct lpar *lpar, int (*see)(struct lpar *lpar, struct t
 {
 	const struct member *member;
 	struct task_struct *leader, *task;
-	int bucket, err = 0;
+	int err = 0;
 
 	rcu_read_lock();
-	hash_for_each_rcu(members, bucket, member, node) {
-		if (member->lpar != lpar)
-			continue;
+	list_for_each_entry_rcu(member, &lpar->members, list) {
 		leader = pid_task(member->tgid, PIDTYPE_TGID);
 		if (!leader)
 			continue;
@@ -392,7 +392,7 @@ static void member_exit(SCHED_PROCESS_EXIT_PROTO)
 	if (lpar) {
 		lpar_vcpu_thread_exit(&lpar->gate, task);
 		if (!atomic_read(&task->signal->live))
-			schedule_work(&prune_work);
+			lpar_work_queue(&prune_work);
 	}
 	rcu_read_unlock();
 }

@@ -241,6 +241,19 @@ int lpar_memdev_add(struct lpar *lpar)
 }
 
 /**
+ * lpar_memdev_ensure() - make it, if it could not be made when its owner was changed
+ * @lpar: LPAR
+ *
+ * Context: may sleep; lpar->op is held.
+ * Return: 0 or a negative errno.
+ */
+int lpar_memdev_ensure(struct lpar *lpar)
+{
+	lockdep_assert_held(&lpar->op);
+	return lpar->memdev ? 0 : lpar_memdev_add(lpar);
+}
+
+/**
  * lpar_memdev_del() - remove it
  * @lpar: LPAR that is not active
  *

@@ -45,7 +45,7 @@ static void memory_failed(void *data, unsigned long pfn, int type, int result)
 	if (!kfifo_in_spinlocked(&noted, &pfn, 1, &noted_lock))
 		pr_warn_ratelimited("lpar: page %#lx: too many hardware errors at a time; if it is an LPAR's, it is retired with its holder\n",
 				    pfn);
-	queue_work(lpar_wq, &take_work);
+	lpar_work_queue(&take_work);
 }
 
 /**
@@ -63,7 +63,7 @@ int lpar_poison_init(void)
 /**
  * lpar_poison_exit() - the reverse
  *
- * Context: may sleep; before lpar_hook_exit(). Ends with lpar_wq.
+ * Context: may sleep; before lpar_hook_exit(). Its work ends with lpar_work_exit().
  */
 void lpar_poison_exit(void)
 {

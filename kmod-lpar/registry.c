@@ -15,6 +15,7 @@
 /* Guards lpar_list and what lpar.h says of its members. */
 DEFINE_MUTEX(lpar_mutex);
 LIST_HEAD(lpar_list);
+static u64 last_serial;
 
 static const char *const state_names[] = {
 	[LPAR_STATE_DEFINED]	= "defined",
@@ -136,7 +137,7 @@ static void lpar_free(struct kref *ref)
 {
 	struct lpar *lpar = container_of(ref, struct lpar, ref);
 
-	queue_work(lpar_wq, &lpar->free_work);
+	lpar_work_queue(&lpar->free_work);
 }
 
 /**
@@ -299,8 +300,10 @@ static struct lpar *lpar_new(const char *name)
 	strscpy(lpar->name, name, sizeof(lpar->name));
 	mutex_init(&lpar->op);
 	lpar_config_init(&lpar->config);
+	INIT_LIST_HEAD(&lpar->members);
 	INIT_LIST_HEAD(&lpar->pins);
 	INIT_WORK(&lpar->free_work, free_work);
+	lpar_stage_prepare(lpar);
 	lpar_gate_init(&lpar->gate);
 	lpar_guard_init(lpar);
 	return lpar;
@@ -339,6 +342,7 @@ int lpar_create(const char *name, struct lpar_config *config, struct lpar_report
 	err = err ?: check_unowned(lpar, config, report);
 	if (!err) {
 		install_config(lpar, config);
+		lpar->serial = ++last_serial;
 		list_add_tail(&lpar->list, &lpar_list);
 	}
 	mutex_unlock(&lpar_mutex);
@@ -436,19 +440,61 @@ void lpar_delete_all(void)
 	}
 }
 
+/* devtmpfs takes the owner when the node is made. */
+static int set_owner(struct lpar *lpar, kuid_t uid, kgid_t gid)
+{
+	mutex_lock(&lpar_mutex);
+	lpar->config.uid = uid;
+	lpar->config.gid = gid;
+	mutex_unlock(&lpar_mutex);
+	lpar_memdev_del(lpar);
+	return lpar_memdev_add(lpar);
+}
+
+/* The new owner has the device node, or the former one has it still. */
+static int change_owner(struct lpar *lpar, kuid_t uid, kgid_t gid, struct lpar_report *report)
+{
+	kuid_t former_uid = lpar->config.uid;
+	kgid_t former_gid = lpar->config.gid;
+	int err;
+
+	if (uid_eq(uid, former_uid) && gid_eq(gid, former_gid))
+		return 0;
+	err = set_owner(lpar, uid, gid);
+	if (!err)
+		return 0;
+	if (set_owner(lpar, former_uid, former_gid))
+		pr_err("lpar: %s: has no device node now; it is made when the LPAR is activated\n",
+		       lpar->name);
+	return lpar_problem(report, err, "the device node cannot be made anew (error %d)", err);
+}
+
+static int try_unowned(const struct lpar *lpar, const struct lpar_config *config,
+		       struct lpar_report *report)
+{
+	int err;
+
+	mutex_lock(&lpar_mutex);
+	err = check_unowned(lpar, config, report);
+	mutex_unlock(&lpar_mutex);
+	return err;
+}
+
 /**
  * lpar_configure() - change what an LPAR owns
  * @lpar: from lpar_lock()
  * @config: new configuration; moved into the LPAR on success
  * @report: for the refusal
  *
+ * The owner is changed first, as that may fail, but not before the rest is known to be free.
+ *
  * Context: may sleep; takes lpar_mutex.
- * Return: 0, -EINVAL, -EBUSY.
+ * Return: 0, -EINVAL, -EBUSY, -ENOMEM, and nothing is changed.
  */
 int lpar_configure(struct lpar *lpar, struct lpar_config *config, struct lpar_report *report)
 {
-	bool new_owner = !uid_eq(config->uid, lpar->config.uid) ||
-			 !gid_eq(config->gid, lpar->config.gid);
+	kuid_t uid = lpar->config.uid;
+	kgid_t gid = lpar->config.gid;
 	int err;
 
 	lockdep_assert_held(&lpar->op);
@@ -457,6 +503,8 @@ int lpar_configure(struct lpar *lpar, struct lpar_config *config, struct lpar_re
 				    "LPAR \"%s\" is %s; deactivate it before changing its resources",
 				    lpar->name, lpar_state_name(lpar->state));
 	err = check_config(config, report);
+	err = err ?: try_unowned(lpar, config, report);
+	err = err ?: change_owner(lpar, config->uid, config->gid, report);
 	if (err)
 		return err;
 	mutex_lock(&lpar_mutex);
@@ -464,15 +512,13 @@ int lpar_configure(struct lpar *lpar, struct lpar_config *config, struct lpar_re
 	if (!err)
 		install_config(lpar, config);
 	mutex_unlock(&lpar_mutex);
-	if (err)
+	if (err) {
+		/* Another LPAR has just got some of it. */
+		change_owner(lpar, uid, gid, NULL);
 		return err;
-	if (new_owner) {
-		/* devtmpfs takes the owner when the node is made. */
-		lpar_memdev_del(lpar);
-		err = lpar_memdev_add(lpar);
 	}
 	lpar_event_send(LPAR_EVENT_CHANGED, lpar, NULL);
-	return err;
+	return 0;
 }
 
 /**

@@ -4,8 +4,10 @@
  *
  * LPAR memory cannot be reclaimed, nor does killing its holder free any of it. What a
  * node keeps is in proportion to its size, as the host's own needs are: page tables,
- * struct pages, slabs, network buffers. One activation takes memory at a time, so that
- * two do not count on the same.
+ * struct pages, slabs, network buffers.
+ *
+ * To take memory may take minutes, and nobody waits for that: what is still to be taken is
+ * promised, so that no two activations count on the same, and taken off piece by piece.
  */
 #include <linux/mm.h>
 #include <linux/mmzone.h>
@@ -17,7 +19,10 @@
 #define RESERVE_SHARE		32
 #define RESERVE_MIN_BYTES	(64ULL << 20)
 
-static DEFINE_MUTEX(reserving);
+static DEFINE_SPINLOCK(promise_lock);
+/* What activations are still to take, by node; the last is of those that may take any. */
+static u64 promises[MAX_NUMNODES + 1];
+static u64 all_promises;
 
 static u64 reserve_of(u64 bytes)
 {
@@ -105,24 +110,28 @@ int lpar_memory_check(const struct lpar_config *config, struct lpar_report *repo
 	return check_node(config, report);
 }
 
-/**
- * lpar_reserve_check() - can so much be taken, and the host keep its reserve?
- * @config: node
- * @bytes: what is still to be taken
- * @report: for the refusal
- *
- * Context: any. With LPAR_NODE_ANY the host is looked at as a whole.
- * Return: 0 or -ENOMEM.
- */
-int lpar_reserve_check(const struct lpar_config *config, u64 bytes, struct lpar_report *report)
+static u64 *promises_of(int node)
+{
+	return &promises[node == LPAR_NODE_ANY ? MAX_NUMNODES : node];
+}
+
+/* Those of any node may all become this one's. */
+static u64 promised(int node)
+{
+	if (node == LPAR_NODE_ANY)
+		return READ_ONCE(all_promises);
+	return READ_ONCE(promises[node]) + READ_ONCE(promises[MAX_NUMNODES]);
+}
+
+/* Can @bytes be taken besides what is promised? */
+static int check(const struct lpar_config *config, u64 bytes, struct lpar_report *report)
 {
 	bool any = config->node == LPAR_NODE_ANY;
 	u64 available, reserve;
 
-	if (!bytes)
-		return 0;
 	available = any ? (u64)max(si_mem_available(), 0L) << PAGE_SHIFT :
 		    node_available(config->node);
+	available -= min(available, promised(config->node));
 	reserve = any ? host_reserve() : node_reserve(config->node);
 	if (bytes + reserve <= available)
 		return 0;
@@ -136,20 +145,66 @@ int lpar_reserve_check(const struct lpar_config *config, u64 bytes, struct lpar_
 }
 
 /**
- * lpar_reserve_lock() - begin to take memory: one at a time
+ * lpar_reserve_check() - can so much be taken, and the host keep its reserve?
+ * @config: node
+ * @bytes: wanted
+ * @report: for the refusal
  *
- * Context: may sleep, for as long as another activation zeroes its memory.
- * Return: 0, or -EINTR for a fatal signal.
+ * Context: any. With LPAR_NODE_ANY the host is looked at as a whole.
+ * Return: 0 or -ENOMEM.
  */
-int lpar_reserve_lock(void)
+int lpar_reserve_check(const struct lpar_config *config, u64 bytes, struct lpar_report *report)
 {
-	return mutex_lock_killable(&reserving);
+	return bytes ? check(config, bytes, report) : 0;
 }
 
 /**
- * lpar_reserve_unlock() - it is taken, or given up
+ * lpar_reserve_promise() - nobody else counts on so much from now on
+ * @config: node and size
+ * @report: for the refusal
+ *
+ * Context: any.
+ * Return: 0, or -ENOMEM and nothing is promised.
  */
-void lpar_reserve_unlock(void)
+int lpar_reserve_promise(const struct lpar_config *config, struct lpar_report *report)
 {
-	mutex_unlock(&reserving);
+	int err;
+
+	spin_lock(&promise_lock);
+	err = lpar_reserve_check(config, config->memory_bytes, report);
+	if (!err) {
+		*promises_of(config->node) += config->memory_bytes;
+		all_promises += config->memory_bytes;
+	}
+	spin_unlock(&promise_lock);
+	return err;
+}
+
+/**
+ * lpar_reserve_keeps() - does the host keep its reserve if all that is promised is taken?
+ * @config: node
+ *
+ * Others take memory meanwhile.
+ *
+ * Context: any.
+ * Return: 0 or -ENOMEM.
+ */
+int lpar_reserve_keeps(const struct lpar_config *config)
+{
+	return check(config, 0, NULL);
+}
+
+/**
+ * lpar_reserve_settle() - so much of what was promised is taken, or given up
+ * @config: node
+ * @bytes: not more than was promised
+ *
+ * Context: any.
+ */
+void lpar_reserve_settle(const struct lpar_config *config, u64 bytes)
+{
+	spin_lock(&promise_lock);
+	*promises_of(config->node) -= bytes;
+	all_promises -= bytes;
+	spin_unlock(&promise_lock);
 }

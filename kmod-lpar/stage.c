@@ -6,7 +6,7 @@
  * killed leaves no LPAR behind that seems to migrate for ever. Its end waits for
  * the operation that is under way on the LPAR. Netlink calls with a lock held that
  * every close of a netlink socket takes, so that nothing may wait there: the
- * stages of the socket are marked, and a work ends them.
+ * stages of the socket are marked, and works end them.
  */
 #include <linux/netlink.h>
 #include <linux/notifier.h>
@@ -63,24 +63,8 @@ int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
 	return 0;
 }
 
-/* An LPAR whose stage has lost its socket, with a reference; or NULL. */
-static struct lpar *get_orphaned(void)
-{
-	struct lpar *lpar, *found = NULL;
-
-	mutex_lock(&lpar_mutex);
-	list_for_each_entry(lpar, &lpar_list, list)
-		if (lpar->stage_orphaned) {
-			lpar_ref(lpar);
-			found = lpar;
-			break;
-		}
-	mutex_unlock(&lpar_mutex);
-	return found;
-}
-
-/* So that it is found once only; false if it has another stage by now. */
-static bool adopt(struct lpar *lpar)
+/* False if it has another stage by now. */
+static bool is_orphaned(struct lpar *lpar)
 {
 	bool orphaned;
 
@@ -91,28 +75,29 @@ static bool adopt(struct lpar *lpar)
 	return orphaned;
 }
 
-static void end_stage(struct lpar *lpar)
+/* Each LPAR's by itself: an operation on one holds up no other. */
+static void end_stage(struct work_struct *work)
 {
+	struct lpar *lpar = container_of(work, struct lpar, stage_end);
 	static const struct lpar_stage none;
 	const enum lpar_state active = LPAR_STATE_ACTIVE;
 
 	mutex_lock(&lpar->op);
-	if (adopt(lpar) && !lpar->dead)
+	if (is_orphaned(lpar) && !lpar->dead)
 		lpar_set_stage(lpar, &none,
 			       state_when_whole(lpar) == LPAR_STATE_MIGRATING ? &active : NULL,
 			       NULL);
 	lpar_unlock(lpar);
 }
 
-static void end_stages(struct work_struct *work)
+/**
+ * lpar_stage_prepare() - a new LPAR, in no stage
+ * @lpar: LPAR
+ */
+void lpar_stage_prepare(struct lpar *lpar)
 {
-	struct lpar *lpar;
-
-	while ((lpar = get_orphaned()))
-		end_stage(lpar);
+	INIT_WORK(&lpar->stage_end, end_stage);
 }
-
-static DECLARE_WORK(end_work, end_stages);
 
 /**
  * lpar_stage_bind() - say with which socket the stage of an LPAR ends
@@ -148,7 +133,9 @@ void lpar_stage_orphan(u32 portid)
 			continue;
 		lpar->stage_portid = 0;
 		lpar->stage_orphaned = true;
-		queue_work(lpar_wq, &end_work);
+		lpar_ref(lpar);
+		if (!lpar_work_queue(&lpar->stage_end))
+			lpar_put(lpar);
 	}
 	mutex_unlock(&lpar_mutex);
 }
@@ -178,9 +165,11 @@ int lpar_stage_init(void)
 
 /**
  * lpar_stage_exit() - the reverse
+ *
+ * Context: may sleep; no stage is about to end on return.
  */
 void lpar_stage_exit(void)
 {
 	netlink_unregister_notifier(&netlink_nb);
-	cancel_work_sync(&end_work);
+	lpar_work_flush();
 }

@@ -89,21 +89,39 @@ static ssize_t pages_show(struct device *dev, struct device_attribute *attr, cha
 }
 static DEVICE_ATTR_RO(pages);
 
+/*
+ * Adds an entry to a list in a page. False if there is no room: "..." stands for it, and for
+ * those that would follow.
+ */
+static bool add_entry(char *buf, ssize_t *len, const char *separator, const char *entry)
+{
+	static const char more[] = "...";
+	const char *before = *len ? separator : "";
+	bool room = *len + strlen(separator) + strlen(entry) + sizeof(more) + 1 < PAGE_SIZE;
+
+	*len += sysfs_emit_at(buf, *len, "%s%s", before, room ? entry : more);
+	return room;
+}
+
 static ssize_t members_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	const unsigned int max = PAGE_SIZE / sizeof(pid_t);
+	const unsigned int max = PAGE_SIZE / 2;
 	pid_t *pids = kmalloc_array(max, sizeof(*pids), GFP_KERNEL);
 	unsigned int n, i;
 	ssize_t len = 0;
+	char pid[12];
 
 	if (!pids)
 		return -ENOMEM;
+	/* More than fit in any case. */
 	n = min(lpar_member_list(to_lpar(dev), pids, max), max);
-	for (i = 0; i < n; i++)
-		len += sysfs_emit_at(buf, len, "%s%d", i ? " " : "", pids[i]);
-	len += sysfs_emit_at(buf, len, "\n");
+	for (i = 0; i < n; i++) {
+		snprintf(pid, sizeof(pid), "%d", pids[i]);
+		if (!add_entry(buf, &len, " ", pid))
+			break;
+	}
 	kfree(pids);
-	return len;
+	return len + sysfs_emit_at(buf, len, "\n");
 }
 static DEVICE_ATTR_RO(members);
 
@@ -144,9 +162,10 @@ static ssize_t disks_show(struct device *dev, struct device_attribute *attr, cha
 
 	mutex_lock(&lpar_mutex);
 	list_for_each_entry(disk, &lpar->config.disks, node)
-		len += sysfs_emit_at(buf, len, "%s\n", disk->path);
+		if (!add_entry(buf, &len, "\n", disk->path))
+			break;
 	mutex_unlock(&lpar_mutex);
-	return len;
+	return len ? len + sysfs_emit_at(buf, len, "\n") : 0;
 }
 static DEVICE_ATTR_RO(disks);
 

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/genetlink.h>
 
@@ -14,6 +15,9 @@
 
 /* A cut that did not fire this long after its deadline never will. */
 #define FIRE_GRACE_NS (5 * NSEC_PER_SEC)
+/* A disk that does not answer may keep a cut from being over for ever. */
+#define CANCEL_PATIENCE_NS (10 * NSEC_PER_SEC)
+#define CANCEL_AGAIN_US 50000
 
 static int cut_fail(uint32_t id, int error)
 {
@@ -234,6 +238,18 @@ static int cancel(uint32_t id)
 	return nl_send(nlh, NULL, NULL);
 }
 
+/* One that is being armed or finished is neither to be cancelled nor over. */
+static void cancel_surely(uint32_t id)
+{
+	uint64_t end = now_ns(CLOCK_MONOTONIC) + CANCEL_PATIENCE_NS;
+	int ret = cancel(id);
+
+	while ((ret == -EAGAIN || ret == -EINPROGRESS) && now_ns(CLOCK_MONOTONIC) < end) {
+		usleep(CANCEL_AGAIN_US);
+		ret = cancel(id);
+	}
+}
+
 static bool is_armed_for(struct json_object *cut, const char *lpar, uint64_t deadline_ns)
 {
 	struct json_object *lpars = json_object_object_get(cut, "lpars");
@@ -261,7 +277,7 @@ void cut_cancel_of(const char *lpar, uint64_t deadline_ns)
 	nl_dump(LPAR_CMD_CUT_GET, on_part, cuts);
 	for (i = 0; i < json_count(cuts); i++)
 		if (is_armed_for(json_at(cuts, i), lpar, deadline_ns))
-			cancel(json_number(json_at(cuts, i), "id"));
+			cancel_surely(json_number(json_at(cuts, i), "id"));
 	json_object_put(cuts);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Interrupts leave the LPAR's CPUs when it is activated and come back when it
- * is not any more. /run/lparkit/NAME/irqs remembers one "IRQ LIST" per line.
+ * is not any more. /run/lparkit/NAME/irqs remembers one "IRQ LIST" per line, irqs_stuck
+ * those that could not be moved.
  *
  * LPARs come and go in any order, so that the old list cannot simply be written
  * back: it may hold CPUs that are another LPAR's by now. Each LPAR gives back
@@ -56,10 +57,26 @@ static void host_cpus(struct cpus *host, const struct cpus *mine)
 	cpus_andnot(host, host, &fenced);
 }
 
+/* The guest's own, which it may have where it likes. */
+static bool is_guests(unsigned int irq)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	bool guests = false;
+	DIR *dir = opendir(rooted(path, sizeof(path), "/proc/irq/%u", irq));
+
+	while (dir && !guests && (entry = readdir(dir)))
+		guests = !strncmp(entry->d_name, "vfio", strlen("vfio"));
+	if (dir)
+		closedir(dir);
+	return guests;
+}
+
 struct move {
 	struct cpus mine;
 	struct cpus host;
 	FILE *memory; /* of the old lists */
+	FILE *stay; /* those that cannot be moved, or NULL */
 	unsigned int moved;
 	unsigned int stuck;
 	int error; /* of remembering: nothing is moved any more */
@@ -107,7 +124,7 @@ static void move_irq(struct move *move, unsigned int irq)
 	char path[PATH_MAX];
 
 	if (cpus_read(irq_path(path, sizeof(path), irq), &now) ||
-	    !cpus_intersect(&now, &move->mine))
+	    !cpus_intersect(&now, &move->mine) || is_guests(irq))
 		return;
 	cpus_andnot(&wanted, &now, &move->mine);
 	if (!is_noted(move, irq) && remember(move, irq, &now)) {
@@ -117,6 +134,8 @@ static void move_irq(struct move *move, unsigned int irq)
 	if (write_irq(irq, cpus_empty(&wanted) ? &move->host : &wanted)) {
 		take_back(move, end);
 		move->stuck++;
+		if (move->stay)
+			fprintf(move->stay, "%u\n", irq);
 		return;
 	}
 	move->moved++;
@@ -163,8 +182,12 @@ static void move_off(const char *name, const char *cpus)
 		return;
 	}
 	fseek(move.memory, 0, SEEK_END);
+	move.stay = fopen(run_path(path, sizeof(path), name, "irqs_stuck"), "we");
 	move_all(&move);
 	fclose(move.memory);
+	if (move.stay)
+		fclose(move.stay);
+	run_path(path, sizeof(path), name, "irqs");
 	if (move.error)
 		err("LPAR %s: the other interrupts stay where they are: %s: %s", name, path,
 		    strerror(move.error));
@@ -188,22 +211,47 @@ void irqs_move(const char *name)
 	close(lock);
 }
 
-/* An interrupt that was moved away and may come to these CPUs again; -1 = none. */
+static bool is_stuck(FILE *stuck, unsigned int irq)
+{
+	unsigned int one;
+
+	rewind(stuck);
+	while (fscanf(stuck, "%u", &one) == 1)
+		if (one == irq)
+			return true;
+	return false;
+}
+
+/*
+ * An interrupt that may come to these CPUs, and could be moved when that was tried; -1 =
+ * none. Of all that there are now: a driver that is bound anew has others than before.
+ */
 int irqs_strayed(const char *name, const char *cpus)
 {
-	char path[PATH_MAX], line[8192 + 16];
+	char path[PATH_MAX];
 	struct cpus mine, now;
-	int strayed = -1;
-	FILE *memory;
+	struct dirent *entry;
+	int irq, strayed = -1;
+	FILE *stuck;
+	DIR *dir;
 
-	memory = fopen(run_path(path, sizeof(path), name, "irqs"), "re");
-	if (!memory)
+	if (cpus_parse(cpus, &mine))
 		return -1;
-	while (strayed < 0 && !cpus_parse(cpus, &mine) && fgets(line, sizeof(line), memory))
-		if (!cpus_read(irq_path(path, sizeof(path), atoi(line)), &now) &&
-		    cpus_intersect(&now, &mine))
-			strayed = atoi(line);
-	fclose(memory);
+	stuck = fopen(run_path(path, sizeof(path), name, "irqs_stuck"), "re");
+	if (!stuck)
+		return -1; /* none was to be moved */
+	dir = opendir(rooted(path, sizeof(path), "/proc/irq"));
+	while (dir && strayed < 0 && (entry = readdir(dir))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		irq = atoi(entry->d_name);
+		if (!cpus_read(irq_path(path, sizeof(path), irq), &now) &&
+		    cpus_intersect(&now, &mine) && !is_guests(irq) && !is_stuck(stuck, irq))
+			strayed = irq;
+	}
+	if (dir)
+		closedir(dir);
+	fclose(stuck);
 	return strayed;
 }
 
@@ -239,6 +287,7 @@ static void give_back(const char *name, const char *cpus)
 	}
 	fclose(memory);
 	unlink(path);
+	unlink(run_path(path, sizeof(path), name, "irqs_stuck"));
 	say("%s: %u interrupts may use CPUs %s again", name, restored, cpus);
 }
 

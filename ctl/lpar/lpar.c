@@ -163,7 +163,7 @@ static void list_row(const struct lpar *lpar, struct json_object *guest)
 		lpar->reason,
 	};
 
-	snprintf(members, sizeof(members), "%zu", lpar->n_members);
+	snprintf(members, sizeof(members), "%" PRIu32, lpar->members);
 	table_row(cell, ARRAY_SIZE(cell));
 	free(status);
 }
@@ -216,6 +216,8 @@ static void show_lists(const struct lpar *lpar)
 	size_t i;
 
 	show_pids("members", lpar->member, lpar->n_members);
+	if (lpar->members > lpar->n_members)
+		printf("  %-13sand %" PRIu32 " more\n", "", lpar->members - (uint32_t)lpar->n_members);
 	if (lpar->n_grants)
 		show_pids("grants", lpar->grant, lpar->n_grants);
 	for (i = 0; i < lpar->n_disks; i++)

@@ -158,7 +158,8 @@ struct lpar {
 	char *disk[LPAR_DISKS_MAX];
 	size_t n_disks;
 	uint32_t *member;
-	size_t n_members;
+	size_t n_members; /* of @member */
+	uint32_t members; /* that there are */
 	uint32_t *grant; /* who may map its memory beside the holder */
 	size_t n_grants;
 	uint32_t holder; /* 0 = none */

@@ -53,7 +53,7 @@ static uint64_t lpar_memory_bad(const struct lpar *lpar)
 
 static uint64_t lpar_members(const struct lpar *lpar)
 {
-	return lpar->n_members;
+	return lpar->members;
 }
 
 static uint64_t lpar_violations(const struct lpar *lpar)

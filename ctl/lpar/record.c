@@ -132,6 +132,7 @@ static void decode(struct lpar *lpar, const struct nlmsghdr *nlh)
 	get_u32(&lpar->owner_uid, tb[LPAR_A_OWNER_UID]);
 	get_u32(&lpar->owner_gid, tb[LPAR_A_OWNER_GID]);
 	get_u32(&lpar->holder, tb[LPAR_A_HOLDER]);
+	get_u32(&lpar->members, tb[LPAR_A_MEMBERS]);
 	get_u64(&lpar->violations, tb[LPAR_A_VIOLATIONS]);
 	get_u64(&lpar->strays, tb[LPAR_A_STRAYS]);
 	get_u32(&lpar->gate, tb[LPAR_A_GATE]);

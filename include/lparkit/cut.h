@@ -74,7 +74,8 @@ struct lpar_cut_point {
  * @parallel: ->fire() of several participants may be called at a time, on
  *	several CPUs; with many of them that is done
  * @collect: adds the participants of one LPAR with lpar_cut_add().
- *	Process context, may sleep. Returns 0 (also when there are none) or a
+ *	Process context, may sleep; may be called for several cuts at a time, as
+ *	all that follow but @fire. Returns 0 (also when there are none) or a
  *	negative errno, which refuses the cut; what was added before is then
  *	finished with @fired false.
  * @ready: completes what ->collect() began, for all of the class at once.

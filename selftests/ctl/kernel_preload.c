@@ -225,10 +225,15 @@ static bool lives(pid_t pid)
 static void put_members(struct nlmsghdr *nlh, const char *name)
 {
 	char *text = strdup(get(name, "members")), *rest = text, *line;
+	unsigned int n = 0;
 
-	while ((line = strsep(&rest, "\n")))
-		if (atoi(line) && lives(atoi(line)))
-			mnl_attr_put_u32(nlh, LPAR_A_MEMBER, atoi(line));
+	while ((line = strsep(&rest, "\n"))) {
+		if (!atoi(line) || !lives(atoi(line)))
+			continue;
+		mnl_attr_put_u32(nlh, LPAR_A_MEMBER, atoi(line));
+		n++;
+	}
+	mnl_attr_put_u32(nlh, LPAR_A_MEMBERS, n);
 	free(text);
 }
 

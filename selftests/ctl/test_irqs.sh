@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 18
+plan 21
 host_up h
 root=$scratch/h/root
 mkdir -p "$root/sys/devices/system/cpu"
@@ -55,9 +55,23 @@ mkdir -p "$root/proc/irq/4"
 ln -s /proc/sys/kernel/cap_last_cap "$root/proc/irq/4/smp_affinity_list"
 check "start, and one cannot be moved" says 0 "1 cannot be moved" on h start g
 check "it is not remembered: it has not come back" same "$(cut -d ' ' -f 1 "$(run_of h g)/irqs" | sort | xargs)" "1 2"
+# A driver that is bound anew has others than before; a guest's are where it likes.
+mkdir -p "$root/proc/irq/5/vfio-msix[0](0000:00:05.0)"
+echo 2-3 >"$root/proc/irq/5/smp_affinity_list"
+# strays: of what the kernel says, as a description in another root is another host's
+strays() {
+	mv "$root/etc/lparkit/g.lpar" "$scratch/g.lpar"
+	on h check g 2>&1 | grep "may come to its CPUs"
+	mv "$scratch/g.lpar" "$root/etc/lparkit/g.lpar"
+}
+check "neither the guest's nor one that cannot be moved is complained of" same "$(strays)" ""
+mkdir -p "$root/proc/irq/6"
+echo 0-3 >"$root/proc/irq/6/smp_affinity_list"
+check "one that was not there before is" eval 'strays | grep -q "interrupt 6 "'
 echo 2-3 >"$root/proc/irq/1/smp_affinity_list"
 on h activate g --host >/dev/null
 check "moved again" are 0-1 0-1 0-0
+check "the new one, too" same "$(cat "$root/proc/irq/6/smp_affinity_list")" 0-1
 on h stop g --timeout 0 >/dev/null
 check "what they had at first counts" are 0-3 2-3 0-0
 

@@ -3,6 +3,7 @@
  * lparcall: one command to lpar.ko, and nothing beside it.
  *
  *	lparcall [--user UID] COMMAND [NAME] [KEY VALUE]...
+ *	lparcall --meanwhile SHELL COMMAND [NAME] [KEY VALUE]...
  *	lparcall --stay SECONDS COMMAND [NAME] [KEY VALUE]...
  *	lparcall --fail-each UNDO COMMAND [NAME] [KEY VALUE]...
  *	lparcall --fail NTH COMMAND [NAME] [KEY VALUE]...
@@ -12,6 +13,8 @@
  *
  * Prints the reply as "key=value" words, one line for each message. A refusal
  * is printed as "ERRNO: the kernel's words" and ends with status 1.
+ *
+ * With --meanwhile SHELL is run after the first message of the reply, before it reads on.
  *
  * With --stay it keeps its socket for so long after the command has succeeded, and
  * says "stays".
@@ -118,6 +121,7 @@ static const struct key keys[LPAR_A_MAX + 2] = {
 	[LPAR_A_OWNER_GID] = { "owner_gid", TYPE_U32 },
 	[LPAR_A_DISK] = { "disk", TYPE_DISK },
 	[LPAR_A_MEMBER] = { "member", TYPE_U32 },
+	[LPAR_A_MEMBERS] = { "members", TYPE_U32 },
 	[LPAR_A_HOLDER] = { "holder", TYPE_U32 },
 	[LPAR_A_VIOLATIONS] = { "violations", TYPE_U64 },
 	[LPAR_A_GATE] = { "gate", TYPE_ENUM, .values = gates },
@@ -361,11 +365,26 @@ static void print_attr(const struct nlattr *attr, const struct key *table, unsig
 	}
 }
 
+/* What is done while a reply is being read, or NULL. */
+static const char *meanwhile;
+
+static void do_meanwhile(void)
+{
+	const char *command = meanwhile;
+
+	meanwhile = NULL;
+	if (command && system(command)) {
+		fprintf(stderr, "%s: failed\n", command);
+		exit(2);
+	}
+}
+
 static int print_message(const struct nlmsghdr *header, void *unused)
 {
 	const struct nlattr *attr;
 
 	(void)unused;
+	do_meanwhile();
 	putchar('.');
 	mnl_attr_for_each(attr, header, sizeof(struct genlmsghdr))
 		print_attr(attr, keys, LPAR_A_MAX);
@@ -564,6 +583,8 @@ int main(int argc, char **argv)
 	for (; argc > 2 && words[0] && words[1] && !strncmp(*words, "--", 2); words += 2) {
 		if (!strcmp(*words, "--user"))
 			become(atoi(words[1]));
+		else if (!strcmp(*words, "--meanwhile"))
+			meanwhile = words[1];
 		else if (!strcmp(*words, "--stay"))
 			stay_s = atoi(words[1]);
 		else if (!strcmp(*words, "--fail-each"))

@@ -23,7 +23,7 @@ hang() {
 	dmsetup suspend --noflush --nolockfs hung
 }
 
-plan 41
+plan 43
 for i in 0 1 2; do
 	dmsetup create base$i --table "0 2048 linear $base $((i * 2048))"
 done
@@ -93,8 +93,12 @@ check "and the volume is as it should be" status_is v 5 2
 lparctl thaw w
 fill /dev/mapper/v 103 0 4
 hang
-check "an LPAR is cut whose disk does not answer" answers lparctl cut --at now --lpar v --no-wait
+check "an LPAR is cut whose disk does not answer" answers lparctl -j cut --at now --lpar v --no-wait
+cp "$scratch/answer" "$scratch/cut"
 check "its gate closes" wait_until 60 grep -q closed /sys/class/lpar/v/gate
+id=$(grep -o '"id": *[0-9]*' "$scratch/cut" | tr -dc 0-9)
+check_fails "it cannot be cancelled" eval 'timeout 60 lparctl cut cancel "$id" 2>"$scratch/answer"'
+check "and is not told to be over" grep -q "has fired and is being finished" "$scratch/answer"
 check "meanwhile another LPAR is cut" answers lparctl cut --at now --lpar w
 check "which is another state" wait_until 60 has_cuts w 2
 check "the first is being cut yet" sh -c 'lparctl -j cut list | grep -q armed'

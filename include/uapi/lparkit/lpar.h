@@ -97,7 +97,7 @@ enum lpar_attr {
 	LPAR_A_OWNER_UID,	/* u32, owner of /dev/lpar/NAME */
 	LPAR_A_OWNER_GID,	/* u32 */
 	LPAR_A_DISK,		/* nest, enum lpar_disk_attr; repeated */
-	LPAR_A_MEMBER,		/* u32, process id; repeated */
+	LPAR_A_MEMBER,		/* u32, process id; repeated; in replies the first 512 */
 	LPAR_A_HOLDER,		/* u32, process that holds the memory; absent = none */
 	LPAR_A_VIOLATIONS,	/* u64, switches to an intruder on a fenced CPU */
 	LPAR_A_GATE,		/* u32, enum lpar_gate_state */
@@ -128,6 +128,7 @@ enum lpar_attr {
 	LPAR_A_PAGES,		/* u32, enum lpar_pages */
 	LPAR_A_STRAYS,		/* u64, members found off the LPAR's CPUs since activation */
 	LPAR_A_GRANT,		/* u32, process that may map what the holder passes; repeated */
+	LPAR_A_MEMBERS,		/* u32, how many members there are */
 
 	__LPAR_A_MAX,
 	LPAR_A_MAX = __LPAR_A_MAX - 1,

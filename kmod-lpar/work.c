@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where the module's own work is done: on the host's CPUs, not on those that it has given
+ * to LPARs.
+ *
+ * So the work queues are bound to CPUs, and whoever queues work says on which. Workers of
+ * an unbound queue run on all CPUs of a node, and no exported function keeps them off some;
+ * a timer and the system's queues do their work on the CPU from which it came, which may be
+ * one on which a member has just exited.
+ */
+#include <linux/cpumask.h>
+#include <linux/topology.h>
+#include "lpar.h"
+
+static struct workqueue_struct *wq, *urgent_wq;
+
+/* The first of the host's; CPU 0 is never an LPAR's. */
+static unsigned int host_cpu(void)
+{
+	unsigned int cpu;
+
+	for_each_cpu(cpu, cpu_active_mask)
+		if (!lpar_cpu_is_fenced(cpu))
+			return cpu;
+	return WORK_CPU_UNBOUND;
+}
+
+/* Of a node, if it has any for the host, one after the other. */
+static unsigned int host_cpu_near(int node)
+{
+	const struct cpumask *near = cpumask_of_node(node);
+	static atomic_t last;
+	unsigned int cpu, n = 0, turn;
+
+	for_each_cpu_and(cpu, near, cpu_active_mask)
+		n += !lpar_cpu_is_fenced(cpu);
+	if (!n)
+		return host_cpu();
+	turn = (unsigned int)atomic_inc_return(&last) % n;
+	for_each_cpu_and(cpu, near, cpu_active_mask)
+		if (!lpar_cpu_is_fenced(cpu) && !turn--)
+			return cpu;
+	return host_cpu();
+}
+
+/**
+ * lpar_work_queue() - do work soon
+ * @work: may take long and may sleep
+ *
+ * Context: any.
+ * Return: false if it was queued already.
+ */
+bool lpar_work_queue(struct work_struct *work)
+{
+	return queue_work_on(host_cpu(), wq, work);
+}
+
+/**
+ * lpar_work_urgent() - do work now: guests or networks wait
+ * @work: does not compute for long
+ *
+ * Context: any.
+ */
+void lpar_work_urgent(struct work_struct *work)
+{
+	queue_work_on(host_cpu(), urgent_wq, work);
+}
+
+/**
+ * lpar_work_delay() - do work later, or when it was to be done already
+ * @work: may take long and may sleep
+ * @delay: in jiffies
+ *
+ * Context: any.
+ */
+void lpar_work_delay(struct delayed_work *work, unsigned long delay)
+{
+	queue_delayed_work_on(host_cpu(), wq, work, delay);
+}
+
+/**
+ * lpar_work_set() - do work after a time that counts from now
+ * @work: may take long and may sleep; queued already or not
+ * @delay: in jiffies
+ *
+ * Context: any.
+ */
+void lpar_work_set(struct delayed_work *work, unsigned long delay)
+{
+	mod_delayed_work_on(host_cpu(), wq, work, delay);
+}
+
+/**
+ * lpar_work_near() - do work on memory, as lpar_work_delay()
+ * @node: of the memory, or NUMA_NO_NODE
+ * @work: may take long and may sleep; looks from time to time whether it is still on one
+ *	of the host's CPUs
+ * @delay: in jiffies
+ *
+ * Context: any.
+ */
+void lpar_work_near(int node, struct delayed_work *work, unsigned long delay)
+{
+	unsigned int cpu = node == NUMA_NO_NODE ? host_cpu() : host_cpu_near(node);
+
+	queue_delayed_work_on(cpu, wq, work, delay);
+}
+
+/**
+ * lpar_work_flush() - wait for what is queued, without a delay, and runs
+ *
+ * Context: may sleep.
+ */
+void lpar_work_flush(void)
+{
+	flush_workqueue(urgent_wq);
+	flush_workqueue(wq);
+}
+
+/**
+ * lpar_work_init() - make the queues, at module load
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int lpar_work_init(void)
+{
+	wq = alloc_workqueue("lpar", WQ_PERCPU | WQ_CPU_INTENSIVE, 0);
+	if (!wq)
+		return -ENOMEM;
+	urgent_wq = alloc_workqueue("lpar_urgent", WQ_PERCPU | WQ_HIGHPRI, 0);
+	if (urgent_wq)
+		return 0;
+	destroy_workqueue(wq);
+	return -ENOMEM;
+}
+
+/**
+ * lpar_work_exit() - do what is left, and withdraw them, at module exit
+ *
+ * Context: may sleep. None of their code runs on return.
+ */
+void lpar_work_exit(void)
+{
+	destroy_workqueue(urgent_wq);
+	destroy_workqueue(wq);
+}
