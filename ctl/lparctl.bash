@@ -20,7 +20,8 @@ _lparctl_files() {
 _lparctl_events() {
 	echo created deleted changed state stage member-added member-removed violation \
 		gate-closed gate-opened gate-timeout memory-held memory-released \
-		cut-armed cut-fired cut-cancelled memory-failed strayed
+		cut-armed cut-fired cut-cancelled memory-failed strayed \
+		attached detached high-water drop moved exited timeout defined step
 }
 
 _lparctl_buffers() {
@@ -75,6 +76,8 @@ _lparctl_value() {
 	*,--dir) compgen -d -- "$cur" ;;
 	*,--via) compgen -c -- "$cur" ;;
 	*,--event) _lparctl_events ;;
+	monitor,*,--object) echo lpar netbuf throttle fc ;;
+	monitor,*,--hooks | monitor,*,--journal) return 1 ;;
 	*,--action) echo close open ;;
 	*,--at) echo now +1s ;;
 	lpar,stop,--keep | lpar,stop,--forget | boot,restore,--units) return 1 ;;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cluster/cluster.h"
+#include "event/event.h"
 #include "fc/fc.h"
 #include "guest/guest.h"
 #include "lpar/lpar.h"
@@ -307,8 +308,10 @@ const struct object objects[] = {
 	  .notes = "SETTING := --login TIME | --storage TIME | --move TIME | --logout TIME |\n"
 		   "           --grace TIME | --luns FILE\n" },
 	{ "monitor", "Events", .only = { "monitor", monitor_verb,
-	  "[--lpar NAME] [--event EVENT] [--count N] [--timeout TIME]",
-	  "Print events as they come, one line or one JSON object each." } },
+	  "[--object OBJECT] [--lpar NAME] [--event EVENT] [--count N] [--timeout TIME]\n"
+	  "[--hooks] [--journal]",
+	  "Print events of all modules as they come, one line or one JSON object each; or give\n"
+	  "them to hooks and to the journal." } },
 	{ "snap", "States of snapsync volumes", snap_verbs },
 	{ "relocate", "Disks that follow their guests", relocate_verbs },
 	{ "cluster", "Clusters: guests of several hosts are saved, and restored, at one instant",

@@ -395,6 +395,15 @@ int fc_show_verb(struct args *args)
 
 /* --- monitor --- */
 
+const struct event_source fc_events = {
+	.object = "fc",
+	.family = &nl_fcnpiv,
+	.seq = FCN_A_EVENT_SEQ,
+	.decode = fc_decode,
+	.events = event_names,
+	.n_events = ARRAY_SIZE(event_names),
+};
+
 static bool show_event(const struct nlmsghdr *nlh, void *data)
 {
 	struct json_object *json = fc_decode(nlh);

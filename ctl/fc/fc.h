@@ -10,6 +10,7 @@
 
 _Static_assert((int)FCN_A_MAX <= NL_ATTRS_MAX, "nl_attrs() has room");
 extern struct nl_family nl_fcnpiv;
+extern const struct event_source fc_events;
 
 struct lpar_config;
 

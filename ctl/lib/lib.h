@@ -149,6 +149,9 @@ int nl_fail(const char *what, int error); /* exit code */
 int nl_parse(const struct nlattr **tb, size_t n, const struct nlattr *nest);
 const struct nlattr **nl_attrs(const struct nlmsghdr *nlh);
 struct mnl_socket *nl_subscribe(struct nl_family *family);
+struct mnl_socket *nl_subscribe_comers(void);
+bool nl_has_come(const struct nlmsghdr *nlh, const char *name);
+int nl_join(struct mnl_socket *sock, struct nl_family *family);
 int nl_receive(struct mnl_socket *sock, int timeout_ms, mnl_cb_t event, void *data);
 
 /* An option that is an attribute of a request. */
@@ -177,6 +180,16 @@ struct watch {
 bool watch_option(struct watch *watch, struct args *args, int *ret);
 int watch_events(struct watch *watch); /* exit code */
 int watch_verb(struct watch *watch, struct args *args, const char *object); /* exit code */
+
+/* The events of a family, for whoever shows those of all. */
+struct event_source {
+	const char *object; /* as the command line calls it */
+	struct nl_family *family;
+	uint16_t seq;
+	struct json_object *(*decode)(const struct nlmsghdr *nlh); /* to be put; "event" is in it */
+	const char *const *events; /* their names */
+	size_t n_events;
+};
 
 /* interrupt.c: signals that ask a command to end */
 void interrupt_catch(int flags);

@@ -327,22 +327,59 @@ int nl_fail(const char *what, int error)
 	return error == -ETIMEDOUT ? EXIT_TIMEOUT : EXIT_FAILED;
 }
 
-/* A socket that gets every event from now on. */
-struct mnl_socket *nl_subscribe(struct nl_family *family)
+static struct mnl_socket *subscribe(uint32_t group)
 {
+	struct mnl_socket *sock = open_socket();
 	int bytes = EVENT_QUEUE_BYTES;
-	struct mnl_socket *sock;
 
-	need_family(family);
-	sock = open_socket();
-	if (!sock || mnl_socket_setsockopt(sock, NETLINK_ADD_MEMBERSHIP, &family->events,
-					   sizeof(family->events)) < 0) {
+	if (!sock ||
+	    mnl_socket_setsockopt(sock, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0) {
 		err("cannot listen to events: %s", strerror(errno));
 		exit(EXIT_FAILED);
 	}
 	/* Without the privilege the default has to do. */
 	setsockopt(mnl_socket_get_fd(sock), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
 	return sock;
+}
+
+/* A socket that gets every event from now on. */
+struct mnl_socket *nl_subscribe(struct nl_family *family)
+{
+	need_family(family);
+	return subscribe(family->events);
+}
+
+/* A socket that is told of each family that comes, see nl_has_come(), and may join others. */
+struct mnl_socket *nl_subscribe_comers(void)
+{
+	/* The group of the controller has its number. */
+	return subscribe(GENL_ID_CTRL);
+}
+
+/* Does it say that a module with that family was loaded? */
+bool nl_has_come(const struct nlmsghdr *nlh, const char *name)
+{
+	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+
+	if (nlh->nlmsg_type != GENL_ID_CTRL || genl->cmd != CTRL_CMD_NEWFAMILY)
+		return false;
+	attr = nl_attrs(nlh)[CTRL_ATTR_FAMILY_NAME];
+	return attr && !strcmp(mnl_attr_get_str(attr), name);
+}
+
+/* Its events come, too, from now on; -ENOENT: there is no such family. */
+int nl_join(struct mnl_socket *sock, struct nl_family *family)
+{
+	int ret;
+
+	/* It may be another one than before. */
+	family->id = 0;
+	ret = resolve(family);
+	if (!ret && mnl_socket_setsockopt(sock, NETLINK_ADD_MEMBERSHIP, &family->events,
+					  sizeof(family->events)) < 0)
+		ret = -errno;
+	return ret;
 }
 
 /*

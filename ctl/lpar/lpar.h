@@ -234,9 +234,7 @@ int pages_number(const char *name);
 const char *gate_name(uint32_t gate);
 const char *cut_action_name(uint32_t action);
 const char *cut_state_name(uint32_t state);
-const char *event_name(uint32_t event);
 int state_number(const char *name);
-int event_number(const char *name);
 int cut_action_number(const char *name);
 
 /* config.c: INI files */
@@ -371,7 +369,7 @@ int grant_verb(struct args *args);
 int revoke_verb(struct args *args);
 int stage_verb(struct args *args);
 
-/* cut.c, monitor.c: the other objects */
+/* cut.c, event.c: the other objects, events */
 int cut_list_verb(struct args *args);
 int cut_show_verb(struct args *args);
 int cut_cancel_verb(struct args *args);
@@ -379,7 +377,7 @@ int cut_arm_verb(struct args *args);
 int cut_arm(int action, uint64_t *deadline_ns, const char *const *lpars, size_t n, uint32_t *id);
 struct json_object *cut_get(uint32_t id, int *error);
 void cut_cancel_of(const char *lpar, uint64_t deadline_ns);
-int monitor_verb(struct args *args);
+extern const struct event_source lpar_events;
 
 /* oom.c: what the OOM killer thinks of an LPAR's memory */
 int oom_discount(uint64_t memory);

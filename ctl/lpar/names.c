@@ -36,27 +36,6 @@ static const char *const cut_state_names[] = {
 	[LPAR_CUT_FIRED] = "fired",
 	[LPAR_CUT_CANCELLED] = "cancelled",
 };
-
-static const char *const event_names[] = {
-	[LPAR_EVENT_CREATED] = "created",
-	[LPAR_EVENT_DELETED] = "deleted",
-	[LPAR_EVENT_CHANGED] = "changed",
-	[LPAR_EVENT_STATE] = "state",
-	[LPAR_EVENT_STAGE] = "stage",
-	[LPAR_EVENT_MEMBER_ADDED] = "member-added",
-	[LPAR_EVENT_MEMBER_REMOVED] = "member-removed",
-	[LPAR_EVENT_VIOLATION] = "violation",
-	[LPAR_EVENT_GATE_CLOSED] = "gate-closed",
-	[LPAR_EVENT_GATE_OPENED] = "gate-opened",
-	[LPAR_EVENT_GATE_TIMEOUT] = "gate-timeout",
-	[LPAR_EVENT_MEMORY_HELD] = "memory-held",
-	[LPAR_EVENT_MEMORY_RELEASED] = "memory-released",
-	[LPAR_EVENT_CUT_ARMED] = "cut-armed",
-	[LPAR_EVENT_CUT_FIRED] = "cut-fired",
-	[LPAR_EVENT_CUT_CANCELLED] = "cut-cancelled",
-	[LPAR_EVENT_MEMORY_FAILED] = "memory-failed",
-	[LPAR_EVENT_STRAYED] = "strayed",
-};
 /* clang-format on */
 
 static const char *name_of(const char *const *names, size_t n, uint32_t number)
@@ -94,20 +73,10 @@ const char *cut_state_name(uint32_t state)
 	return name_of(cut_state_names, ARRAY_SIZE(cut_state_names), state);
 }
 
-const char *event_name(uint32_t event)
-{
-	return name_of(event_names, ARRAY_SIZE(event_names), event);
-}
-
 /* -1 for a name that is none. */
 int state_number(const char *name)
 {
 	return find_word(state_names, ARRAY_SIZE(state_names), name);
-}
-
-int event_number(const char *name)
-{
-	return find_word(event_names, ARRAY_SIZE(event_names), name);
 }
 
 int cut_action_number(const char *name)

@@ -563,6 +563,15 @@ int netbuf_drain_verb(struct args *args)
 
 /* --- monitor --- */
 
+const struct event_source netbuf_events = {
+	.object = "netbuf",
+	.family = &nl_netbuf,
+	.seq = NETBUF_A_EVENT_SEQ,
+	.decode = decode,
+	.events = event_names,
+	.n_events = ARRAY_SIZE(event_names),
+};
+
 static void print_event(struct json_object *json)
 {
 	char when[64];

@@ -10,6 +10,7 @@
 
 _Static_assert((int)NETBUF_A_MAX <= NL_ATTRS_MAX, "nl_attrs() has room");
 extern struct nl_family nl_netbuf;
+extern const struct event_source netbuf_events;
 
 /* netbuf.c: frames of netdevs; netbuf_save.c, netbuf_load.c: to a file and back */
 int netbuf_show_verb(struct args *args);

@@ -495,6 +495,15 @@ int throttle_detach_verb(struct args *args)
 
 /* --- monitor --- */
 
+const struct event_source throttle_events = {
+	.object = "throttle",
+	.family = &nl_throttle,
+	.seq = DT_A_EVENT_SEQ,
+	.decode = throttle_decode,
+	.events = event_names,
+	.n_events = ARRAY_SIZE(event_names),
+};
+
 static bool show_event(const struct nlmsghdr *nlh, void *data)
 {
 	struct json_object *json = throttle_decode(nlh);

@@ -10,6 +10,7 @@
 
 _Static_assert((int)DT_A_MAX <= NL_ATTRS_MAX, "nl_attrs() has room");
 extern struct nl_family nl_throttle;
+extern const struct event_source throttle_events;
 
 /*
  * throttle.c: how fast guests dirty their memory; throttle_follow.c: while one migrates;

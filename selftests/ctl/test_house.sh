@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 11
+plan 12
 cd "$(dirname "$0")/../../ctl" || bail "no ctl"
 
 # knows ROOM OTHER...: its files include headers of these and no others of ours
@@ -24,7 +24,7 @@ small() {
 # No room is left out of this test.
 all_rooms() {
 	same "$(find . -mindepth 1 -type d | sort | xargs)" \
-		"./cluster ./fc ./guest ./lib ./lpar ./net ./relocate ./snap ./throttle"
+		"./cluster ./event ./fc ./guest ./lib ./lpar ./net ./relocate ./snap ./throttle"
 }
 
 check "lib knows no object" knows lib
@@ -35,5 +35,6 @@ done
 check "guest knows fc and snap, too" knows guest lib lpar fc snap
 check "relocate knows lib and snap" knows relocate lib snap
 check "cluster knows those of guests" knows cluster lib lpar guest net snap throttle
+check "event knows those that have any" knows event lib lpar net throttle fc
 check "these are all" all_rooms
 check "no file is larger than 800 lines" small
