@@ -275,6 +275,7 @@ guest_step guest_settle, guest_go_on;
 
 /* session_inspect.c: before it is stopped */
 guest_step guest_inspect, guest_note_versions;
+void guest_warn(struct guest *guest, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* execd_save.c, execd_restore.c: requests; the result is to be put */
 typedef int request_fn(struct session *session, struct json_object *request,

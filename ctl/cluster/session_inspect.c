@@ -14,9 +14,8 @@
 
 #define CLASS_ETHERNET 0x0200 /* of PCI */
 
-static void warn(struct guest *guest, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void warn(struct guest *guest, const char *fmt, ...)
+/* What is not in its way, but for its user to know. */
+void guest_warn(struct guest *guest, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -187,14 +186,16 @@ static int check_nics(struct guest *guest)
 		n += count_nics(json_object_object_get(json_at(buses, i), "devices"));
 	json_object_put(buses);
 	if (n > guest->n_netdevs)
-		warn(guest,
-		     "has %zu NICs and %zu taps: frames of the others are neither held nor saved",
-		     n, guest->n_netdevs);
+		guest_warn(
+			guest,
+			"has %zu NICs and %zu taps: frames of the others are neither held nor saved",
+			n, guest->n_netdevs);
 	for (i = 0; i < guest->n_netdevs; i++)
 		if (!is_persistent(guest->netdev[i].name))
-			warn(guest,
-			     "has a tap %s that QEMU has made: it is down and in no bridge after a restore, unless a script of QEMU's sees to that, or 'ip tuntap add' makes it before",
-			     guest->netdev[i].name);
+			guest_warn(
+				guest,
+				"has a tap %s that QEMU has made: it is down and in no bridge after a restore, unless a script of QEMU's sees to that, or 'ip tuntap add' makes it before",
+				guest->netdev[i].name);
 	return 0;
 }
 
@@ -255,6 +256,6 @@ int guest_inspect(struct guest *guest)
 	if (!ret)
 		ret = guest_note_versions(guest);
 	if (!ret && !has_kvmclock(guest))
-		warn(guest, "has no kvm-clock: its clock will jump");
+		guest_warn(guest, "has no kvm-clock: its clock will jump");
 	return ret;
 }
