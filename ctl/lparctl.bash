@@ -87,7 +87,7 @@ _lparctl_value() {
 	*,--policy) echo tail-drop head-drop pass ;;
 	*,--unmatched) echo pass drop ;;
 	migrate,*,--limit) echo auto off ;;
-	migrate,*,--storage) echo none ;;
+	migrate,*,--storage) echo shared none ;;
 	migrate,*,--on-slow) echo wait cancel ;;
 	*,--copy) echo yes no ;;
 	*,--parent) ls /sys/class/fc_host 2>/dev/null ;;

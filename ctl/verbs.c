@@ -274,7 +274,7 @@ static const struct verb cluster_verbs[] = {
 static const struct verb migrate_verbs[] = {
 	{ "start", migrate_start_verb,
 	  "NAME --to HOST [--check] [--from HOST] [--address ADDRESS]\n"
-	  "[--downtime MS] [--bandwidth MIB/S] [--limit auto|MIB/S|off] [--storage none]\n"
+	  "[--downtime MS] [--bandwidth MIB/S] [--limit auto|MIB/S|off] [--storage shared|none]\n"
 	  "[--on-slow wait|cancel] [--via COMMAND] [--timeout TIME]",
 	  "Move a running guest to another host; --check: only find out whether that would do." },
 	{ "status", migrate_status_verb, "[NAME]", "Migrations that this host has a part in." },

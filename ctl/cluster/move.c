@@ -132,14 +132,20 @@ static void print_warnings(const struct move *move, struct json_object *answer)
 	}
 }
 
+static void pass_on(struct json_object *request, struct json_object *found, const char *key)
+{
+	json_object_object_add(request, key, json_object_get(json_object_object_get(found, key)));
+}
+
 /* #1, #2: nothing of the guest is touched */
 static int reserve(struct move *move)
 {
-	struct json_object *request, *found;
+	struct json_object *request = json_object_new_object(), *found;
 	int ret;
 
 	begin_stage(move, 1, "validating");
-	ret = ask(move, HERE, "leave", NULL);
+	json_put(request, "storage", move->storage);
+	ret = ask(move, HERE, "leave", request);
 	if (ret)
 		return ret;
 	found = json_object_get(answer_of(move, HERE));
@@ -154,9 +160,13 @@ static int reserve(struct move *move)
 	json_put_s64(request, "memory", json_number(found, "memory"));
 	json_put(request, "qemu", json_text(found, "qemu"));
 	json_put(request, "machine", json_text(found, "machine"));
+	pass_on(request, found, "cpu");
+	pass_on(request, found, "disks");
 	json_put_flag(request, "ran", json_flag(found, "ran"));
 	ret = ask(move, THERE, "enter", request);
 	json_object_put(found);
+	if (!ret)
+		print_warnings(move, answer_of(move, THERE));
 	return ret;
 }
 

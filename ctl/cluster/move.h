@@ -17,6 +17,7 @@ struct move {
 	const char *name; /* of the LPAR */
 	char id[SESSION_ID_CHARS + 1]; /* "" = none yet */
 	const char *to;
+	const char *storage;
 	char *from; /* this host, as the other one reaches it */
 	char *address; /* of the other one, for QEMU's stream */
 	uint64_t downtime_ms;

@@ -71,12 +71,12 @@ static int set_limit(struct move *move, const char *value)
 
 static int set_storage(struct move *move, const char *value)
 {
-	(void)move;
-	if (!strcmp(value, "none"))
+	move->storage = value;
+	if (!strcmp(value, "none") || !strcmp(value, "shared"))
 		return EXIT_OK;
-	if (!strcmp(value, "fc") || !strcmp(value, "relocate") || !strcmp(value, "shared"))
-		return usage("--storage %s: guests with disks cannot be moved yet", value);
-	return usage("--storage none");
+	if (!strcmp(value, "fc") || !strcmp(value, "relocate"))
+		return usage("--storage %s: disks cannot be moved so yet", value);
+	return usage("--storage shared|none");
 }
 
 static int set_slow(struct move *move, const char *value)
@@ -156,6 +156,7 @@ int move_parse(struct args *args, struct move *move, const char *verb)
 
 	memset(move, 0, sizeof(*move));
 	move->downtime_ms = DOWNTIME_MS;
+	move->storage = "shared";
 	move->throttled = move->patient = true;
 	move->timeout_ns = TIMEOUT_NS;
 	move->stages = json_object_new_array();

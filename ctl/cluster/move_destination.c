@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cluster/cluster.h"
+#include "cluster/move_check.h"
 
 #define POLL_MS 2
 #define LISTEN_ROUNDS 20
@@ -85,14 +85,15 @@ static int check_config(const char *path, struct json_object *request)
 		err("LPAR %s: its description has another size of memory than the guest",
 		    json_text(request, "name"));
 		ret = -EINVAL;
-	} else if (config.n_disks) {
-		err("LPAR %s: guests with disks cannot be moved yet", json_text(request, "name"));
-		ret = -EOPNOTSUPP;
 	} else if (config.guest.fc.parent) {
 		err("LPAR %s: fc-parent=: it would be logged in on two hosts",
 		    json_text(request, "name"));
 		ret = -EOPNOTSUPP;
 	}
+	if (!ret)
+		ret = disks_compare(&config, json_object_object_get(request, "disks"));
+	if (!ret)
+		ret = move_check_qemu(&config, request);
 	config_free(&config);
 	return ret;
 }
@@ -146,18 +147,15 @@ static int take_hold(struct session *session)
 	return ret ? ret : guest_hold(guest);
 }
 
-/* Old enough to read what the source's has written, and the same machine. */
-static int check_versions(struct guest *guest, struct json_object *request)
+/* Whatever it was told to be: the same machine, with the same CPU. */
+static int check_machine(struct guest *guest, struct json_object *request)
 {
 	int ret = guest_failed(guest, "no version", guest_note_versions(guest));
 
+	if (!ret)
+		ret = cpu_compare(guest, json_object_object_get(request, "cpu"));
 	if (ret)
 		return ret;
-	if (qemu_is_older(guest->qemu, json_text(request, "qemu"))) {
-		err("guest %s: QEMU %s here is older than QEMU %.32s at the source", guest->name,
-		    guest->qemu, json_text(request, "qemu"));
-		return -EPROTO;
-	}
 	if (!strcmp(guest->machine, json_text(request, "machine")))
 		return 0;
 	err("guest %s: its machine is %s here, and %.64s at the source", guest->name,
@@ -195,8 +193,8 @@ static int listen_for_stream(struct guest *guest, const char *address, unsigned 
 }
 
 /*
- * enter: {name, id, from, host_id, address, config, memory, qemu, machine, ran} -> {port,
- * host_id}: all that the guest needs here is its own, and its QEMU waits
+ * enter: {name, id, from, host_id, address, config, memory, qemu, machine, cpu, disks, ran} ->
+ * {port, host_id, warnings}: all that the guest needs here is its own, and its QEMU waits
  */
 int enter_begin(struct session *session, struct json_object *request, struct json_object **result)
 {
@@ -231,7 +229,7 @@ int enter_begin(struct session *session, struct json_object *request, struct jso
 	if (!ret)
 		ret = guest_failed(guest, "no monitor", guest_connect(guest));
 	if (!ret)
-		ret = check_versions(guest, request);
+		ret = check_machine(guest, request);
 	if (!ret)
 		ret = guest_failed(guest, "cannot listen", set_late(guest));
 	if (!ret)
@@ -241,6 +239,7 @@ int enter_begin(struct session *session, struct json_object *request, struct jso
 	*result = json_object_new_object();
 	json_put_u64(*result, "port", port);
 	json_put(*result, "host_id", host_id(here, sizeof(here)));
+	json_object_object_add(*result, "warnings", json_object_get(guest->warnings));
 	return 0;
 }
 

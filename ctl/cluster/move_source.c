@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cluster/move_check.h"
 #include "cluster/move_source.h"
 #include "throttle/throttle.h"
 
@@ -40,7 +41,27 @@ struct wanted {
 
 /* --- before anything is touched --- */
 
-static int check_lpar(struct guest *guest)
+/* Those of its LPAR, which both hosts have to see. */
+static int note_disks(struct guest *guest, const struct lpar *lpar, const char *storage,
+		      struct json_object *told)
+{
+	struct json_object *noted;
+	size_t i;
+	int ret;
+
+	if (lpar->n_disks && !strcmp(storage, "none")) {
+		err("guest %s has disk %s: --storage none is for guests without", guest->name,
+		    lpar->disk[0]);
+		return -EOPNOTSUPP;
+	}
+	for (i = 0; i < lpar->n_disks; i++)
+		json_object_array_add(guest->disks, json_object_new_string(lpar->disk[i]));
+	ret = disks_note(lpar, &noted);
+	json_object_object_add(told, "disks", noted);
+	return ret;
+}
+
+static int check_lpar(struct guest *guest, const char *storage, struct json_object *told)
 {
 	struct lpar lpar;
 	int ret = lpar_get(guest->name, &lpar);
@@ -53,10 +74,8 @@ static int check_lpar(struct guest *guest)
 	} else if (lpar.gate == LPAR_GATE_CLOSED) {
 		err("LPAR %s is frozen: run 'lparctl thaw %s' first", guest->name, guest->name);
 		ret = -EBUSY;
-	} else if (lpar.n_disks) {
-		err("guest %s has disk %s: guests with disks cannot be moved yet, whether by Fibre Channel, relocated or shared",
-		    guest->name, lpar.disk[0]);
-		ret = -EOPNOTSUPP;
+	} else {
+		ret = note_disks(guest, &lpar, storage, told);
 	}
 	lpar_free(&lpar);
 	return ret;
@@ -83,21 +102,44 @@ static char *read_config(const struct guest *guest)
 	return NULL;
 }
 
-/* leave: {name} -> what the other host needs to know; nothing is touched */
+static int note_cpu(struct guest *guest, struct json_object *told)
+{
+	struct json_object *cpu;
+	int ret = guest_failed(guest, "its CPU", cpu_note(guest, &cpu));
+
+	json_object_object_add(told, "cpu", cpu);
+	return ret;
+}
+
+static void tell(const struct guest *guest, struct json_object *told, const char *config)
+{
+	char here[HOST_ID_CHARS + 1];
+
+	json_put(told, "id", guest->session->id);
+	json_put(told, "host_id", host_id(here, sizeof(here)));
+	json_put_u64(told, "memory", guest->memory);
+	json_put(told, "qemu", guest->qemu);
+	json_put(told, "machine", guest->machine);
+	json_put(told, "config", config);
+	json_put_flag(told, "ran", guest->ran);
+	json_object_object_add(told, "warnings", json_object_get(guest->warnings));
+}
+
+/* leave: {name, storage} -> what the other host needs to know; nothing is touched */
 int leave_begin(struct session *session, struct json_object *request, struct json_object **result)
 {
 	int ret = session_open(session, SESSION_LEAVE, json_text(request, "name"));
-	char here[HOST_ID_CHARS + 1];
 	struct guest *guest;
 	char *config = NULL;
 
 	if (ret)
 		return ret;
+	*result = json_object_new_object();
 	guest = session_add(session, session->name);
 	/* A copy of which nobody has said that it lives here goes nowhere. */
 	ret = move_check_none(guest->name);
 	if (!ret)
-		ret = check_lpar(guest);
+		ret = check_lpar(guest, json_text(request, "storage"), *result);
 	if (!ret)
 		ret = guest_lock(guest);
 	if (!ret)
@@ -111,22 +153,15 @@ int leave_begin(struct session *session, struct json_object *request, struct jso
 	if (!ret)
 		ret = guest_failed(guest, "cannot be moved", guest_inspect(guest));
 	if (!ret)
+		ret = note_cpu(guest, *result);
+	if (!ret)
 		config = read_config(guest);
 	if (!ret && !config)
 		ret = -EIO;
-	if (ret)
-		return ret;
-	*result = json_object_new_object();
-	json_put(*result, "id", session->id);
-	json_put(*result, "host_id", host_id(here, sizeof(here)));
-	json_put_u64(*result, "memory", guest->memory);
-	json_put(*result, "qemu", guest->qemu);
-	json_put(*result, "machine", guest->machine);
-	json_put(*result, "config", config);
-	json_put_flag(*result, "ran", guest->ran);
-	json_object_object_add(*result, "warnings", json_object_get(guest->warnings));
+	if (!ret)
+		tell(guest, *result, config);
 	free(config);
-	return 0;
+	return ret;
 }
 
 /* --- copying --- */

@@ -2,7 +2,6 @@
 /*
  * What else there is to do with a migration: recover what has stopped half-way, look, cancel.
  */
-#include <dirent.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
@@ -83,91 +82,6 @@ int migrate_recover_verb(struct args *args)
 	}
 	move_free(&move);
 	free(peer);
-	return ret;
-}
-
-static struct json_object *status_json(const char *name, struct json_object *record)
-{
-	struct json_object *json = json_object_new_object();
-	struct lpar lpar;
-
-	json_put(json, "name", name);
-	json_put(json, "role", json_text(record, "role"));
-	json_put(json, "peer", json_text(record, "peer"));
-	json_put(json, "decision", json_text(record, "decision"));
-	json_put_flag(json, "prepared", json_flag(record, "prepared"));
-	if (!lpar_get(name, &lpar))
-		json_object_object_add(json, "stage", stage_json(&lpar.stage));
-	lpar_free(&lpar);
-	return json;
-}
-
-static void status_row(struct json_object *status)
-{
-	struct json_object *stage = json_object_object_get(status, "stage");
-	char doing[128], rate[32], dirty[32];
-	const char *cell[] = { json_text(status, "name"),
-			       json_text(status, "role"),
-			       json_text(status, "peer"),
-			       doing,
-			       rate,
-			       dirty };
-
-	snprintf(doing, sizeof(doing), "%s",
-		 *json_text(status, "decision")	 ? "decided: lives at the destination"
-		 : json_flag(status, "prepared") ? "whole, waits for the source"
-		 : json_number(stage, "number")	 ? json_text(stage, "text")
-						 : "-");
-	format_size(rate, sizeof(rate), json_number(stage, "transfer_rate"));
-	format_size(dirty, sizeof(dirty), json_number(stage, "dirty_bytes"));
-	table_row(cell, ARRAY_SIZE(cell));
-}
-
-static int is_record(const struct dirent *entry)
-{
-	const char *end = strrchr(entry->d_name, '.');
-
-	return end && !strcmp(end, ".json");
-}
-
-/* status [NAME]: what is on record on this host */
-int migrate_status_verb(struct args *args)
-{
-	static const char *const head[] = { "NAME", "ROLE", "PEER", "STAGE", "RATE", "DIRTY" };
-	const char *wanted = next_arg(args);
-	struct json_object *all = json_object_new_array(), *record;
-	struct dirent **entry;
-	char path[PATH_MAX];
-	size_t j;
-	int i, n, ret = EXIT_OK;
-
-	if (args->argc)
-		return usage("migrate status [NAME]");
-	move_path(path, sizeof(path), "x");
-	*strrchr(path, '/') = 0;
-	n = scandir(path, &entry, is_record, alphasort);
-	for (i = 0; i < n; i++) {
-		*strrchr(entry[i]->d_name, '.') = 0;
-		if (!wanted || !strcmp(wanted, entry[i]->d_name)) {
-			if (move_load(entry[i]->d_name, &record))
-				ret = EXIT_FAILED;
-			else
-				json_object_array_add(all, status_json(entry[i]->d_name, record));
-			json_object_put(record);
-		}
-		free(entry[i]);
-	}
-	if (n >= 0)
-		free(entry);
-	if (options.json) {
-		json_print(all);
-		return ret;
-	}
-	table_row(head, ARRAY_SIZE(head));
-	for (j = 0; j < json_count(all); j++)
-		status_row(json_at(all, j));
-	table_print();
-	json_object_put(all);
 	return ret;
 }
 

@@ -22,7 +22,7 @@ has_network() {
 networks_up() {
 	local inside
 
-	start unshare -n sleep 1000
+	start unshare -n sleep infinity
 	inside="nsenter -t $pid -n"
 	wait_until 10 has_network || return 1
 	ip link add va type veth peer name vb netns "$pid" || return 1
@@ -43,6 +43,7 @@ host_can_be_cut() {
 	printf '%032d\n' "$((36#$1))" >"$scratch/$1/root/etc/machine-id"
 }
 
+# hosts_up [LINE]...: of the guest's description
 hosts_up() {
 	local host
 
@@ -54,7 +55,7 @@ hosts_up() {
 		"$scratch" >"$scratch/cut-via"
 	chmod +x "$scratch/cut-via"
 	networks_up || bail "no networks"
-	describe a g "args=-netdev tap,id=n,ifname=ta,script=no,downscript=no -device e1000,netdev=n,romfile="
+	describe a g "args=-netdev tap,id=n,ifname=ta,script=no,downscript=no -device e1000,netdev=n,romfile=" "$@"
 	ln -sfn /dev/zero "$scratch/b/root/dev/lpar/g"
 	on a start g >/dev/null || bail "no guest"
 }

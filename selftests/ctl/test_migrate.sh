@@ -73,7 +73,7 @@ find_home
 
 # What is refused
 check "nobody" says 5 "runs no guest" migrate b g --to a
-check "storage" says 2 "cannot be moved yet" move --storage fc
+check "storage" says 2 "cannot be moved so yet" move --storage fc
 check "post-copy" says 2 "lost with the link" move --on-slow postcopy
 echo 2 >"$scratch/a/kernel/g/gate"
 check "one that is frozen" says 5 "is frozen" move
@@ -130,6 +130,21 @@ check "it is paused while it is copied, and moves" moves_with copy run "$scratch
 check "it is paused there" lives_on $away paused
 find_home
 qmp $home g cont >/dev/null
+
+# What is told while it is copied
+script look "for ((i = 0; i < 300; i++)); do" \
+	"$scratch/via $home lparctl -j migrate status g >$scratch/seen" \
+	"$scratch/via $home lparctl migrate status >$scratch/table" \
+	"! grep -q '\"left_bytes\":[1-9][0-9]*,\"transfer_rate\":[1-9]' $scratch/seen || break" \
+	"done"
+script look-on "$scratch/look &"
+echo "copy run $scratch/look-on" >"$scratch/cut"
+check "slowly, it moves" exits 0 move --bandwidth 1
+check "status told the pass, and a time that was left" same "$(json "(j[0]['pass'],
+	j[0]['left_ms'] > 0, j[0]['sent_bytes'] > 0, j[0]['why'])" <"$scratch/seen")" "(1, True, True, '')"
+check "its table, too" grep -qE "^g +source +$away +.* [0-9]+ +[0-9.]+ MiB/s +[0-9.]+ MiB +[0-9.]+ m?s *$" "$scratch/table"
+find_home
+check "it lives there" lives_on $home
 
 # Cancelling
 script cancel "$scratch/via $home lparctl migrate cancel g >$scratch/cancelled 2>&1 &" \
