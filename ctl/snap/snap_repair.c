@@ -468,7 +468,7 @@ static int salvage(struct repair *repair)
 
 	if (ret)
 		return ret;
-	repair->seq = store->seq + 1;
+	repair->seq = store->highest + 1;
 	store_read_blocks(store);
 	fix_tree(store);
 	stop_merges(store);

@@ -12,6 +12,7 @@
 struct written {
 	sector_t sector;
 	bool in_flight; /* nobody was told that it has ended: no flush covers it */
+	bool is_fua;	/* durable as soon as it has ended */
 	u8 data[512];
 };
 

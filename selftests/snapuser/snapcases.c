@@ -343,6 +343,75 @@ static void copy_ahead(void)
 	memset(base->now + 1024 * 512, 0, 4096);
 }
 
+static u8 *slot_at(unsigned int block)
+{
+	return store->now + block * SS_BLOCK_SIZE;
+}
+
+/* Flushed by who waits for it: STORE before and after. Returns the slot that was written. */
+static unsigned int flush_at_once(u8 *before, u8 *after)
+{
+	unsigned int first, slot;
+
+	wipe();
+	open_with_chunk(8);
+	fill('a', 0, 8);
+	volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
+	memcpy(before, store->now, STORE_SECTORS * 512);
+	fill('b', 8, 8);
+	volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
+	memcpy(after, store->now, STORE_SECTORS * 512);
+	volume_close(&vol);
+	first = ss_slot_block(SS_KIND_DATA, 0, 0, 8);
+	slot = !memcmp(before + first * SS_BLOCK_SIZE, after + first * SS_BLOCK_SIZE,
+		       SS_BLOCK_SIZE);
+	return first + slot;
+}
+
+/*
+ * A flush wrote the superblock at once with a block of metadata. If the power went before that
+ * was there, all of it, the transaction is none; if it was damaged later, it is missed.
+ */
+static void block_is_missing(void)
+{
+	static u8 before[STORE_SECTORS * 512], after[STORE_SECTORS * 512];
+	unsigned int block = flush_at_once(before, after);
+	const struct ss_super *super[2] = { (void *)slot_at(0), (void *)slot_at(1) };
+
+	memcpy(store->now, after, sizeof(after));
+	tap_check(le32_to_cpu(ss_super_newer(super[0], super[1])->features) & SS_FEATURE_AT_ONCE,
+		  "a flush writes the superblock at once with its block");
+	tap_check(checker_check(store->fd) == SOUND && !open_with_chunk(8) && shows('b', 8),
+		  "and is durable");
+	volume_close(&vol);
+	tap_check(!(le32_to_cpu(ss_super_newer(super[0], super[1])->features) & SS_FEATURE_AT_ONCE),
+		  "an activation confirms it");
+
+	memcpy(store->now, after, sizeof(after));
+	memcpy(slot_at(block), before + block * SS_BLOCK_SIZE, SS_BLOCK_SIZE);
+	tap_check(checker_check(store->fd) == SOUND, "the power went before the block was there");
+	tap_check(!open_with_chunk(8) && shows('a', 0) && !shows('b', 8),
+		  "what was durable before is there");
+	/* All that could be of the transaction comes back. */
+	volume_close(&vol);
+	memcpy(slot_at(block), after + block * SS_BLOCK_SIZE, SS_BLOCK_SIZE);
+	tap_check(open_with_chunk(8) || !shows('b', 8), "the transaction does not come back");
+	if (vol.volume)
+		volume_close(&vol);
+
+	memcpy(store->now, after, sizeof(after));
+	memcpy(slot_at(block) + SS_SECTOR_SIZE, before + block * SS_BLOCK_SIZE + SS_SECTOR_SIZE,
+	       SS_SECTOR_SIZE);
+	tap_check(checker_check(store->fd) == SOUND && !open_with_chunk(8) && !shows('b', 8),
+		  "nor is it one if a sector of the block is missing");
+	volume_close(&vol);
+
+	memcpy(store->now, after, sizeof(after));
+	slot_at(block)[100] ^= 1;
+	tap_check(checker_check(store->fd) == LOST && open_with_chunk(8),
+		  "if the block is damaged, it is not given up in silence");
+}
+
 /* The newest record of a state and of what ran above it is lost. */
 static void salvage(void)
 {
@@ -572,7 +641,7 @@ int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(82);
+	tap_plan(90);
 	copies_cannot_be_written();
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
@@ -583,6 +652,7 @@ int main(void)
 	merge_goes_on();
 	salvage();
 	copy_ahead();
+	block_is_missing();
 	growth();
 	growth_while_merging();
 	differences();

@@ -33,6 +33,7 @@ static void make_store(void)
 	static u8 data[512 * 256];
 	struct test_volume vol;
 	unsigned int i, n = 0;
+	bool is_in_use;
 
 	memset(damaged, 0, sizeof(damaged));
 	disk_set(store, damaged);
@@ -57,8 +58,15 @@ static void make_store(void)
 		if (!pick(4))
 			volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
 	}
+	/* In use, the last transaction may not be confirmed yet. */
+	is_in_use = pick(2);
+	if (is_in_use) {
+		volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
+		memcpy(intact, store->now, sizeof(intact));
+	}
 	volume_close(&vol);
-	memcpy(intact, store->now, sizeof(intact));
+	if (!is_in_use)
+		memcpy(intact, store->now, sizeof(intact));
 }
 
 static u8 *sector_at(u64 block, unsigned int sector)

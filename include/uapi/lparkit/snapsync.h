@@ -66,6 +66,11 @@ struct ss_head {
 #define SS_FEATURE_DIGEST	(1 << 0)
 /* BASE is known by samples of its content. */
 #define SS_FEATURE_BASE		(1 << 1)
+/*
+ * Written at the same time as the blocks of its transaction: it counts only if the digest says
+ * that they are there. Otherwise the transaction before does.
+ */
+#define SS_FEATURE_AT_ONCE	(1 << 2)
 
 /* Samples: blocks of BASE, evenly spread over the volume; the last may be shorter. */
 #define SS_SAMPLES		64
