@@ -37,6 +37,7 @@ struct supervisor {
 	pid_t child; /* the QEMU that we have started, until it has ended */
 	bool failed; /* the last QEMU has not ended of itself */
 	bool stands;
+	bool strays; /* an interrupt did when we looked last */
 };
 
 /* What sd_notify(3) does. Nobody may listen, and that is no error. */
@@ -91,19 +92,26 @@ static int find(const char *name, struct process *process)
 	return ret;
 }
 
-/* One that stands as its disk was full tries again at every look, in case there is space now. */
-static void look(struct supervisor *supervisor)
+/* irqbalance brings interrupts back, as does a driver that is bound anew: each time, or once. */
+static void call_off_interrupts(struct supervisor *supervisor, const struct lpar *lpar)
 {
-	struct json_object *status;
-	struct lpar lpar;
-	bool stands;
-	char *text;
+	int irq = irqs_strayed(lpar->name, lpar->cpus);
 
-	if (lpar_get(supervisor->name, &lpar))
-		return;
-	status = status_get(&lpar);
-	stands = !strcmp(json_text(status, "status"), GUEST_IO_ERROR);
-	text = status_text(status);
+	if (irq >= 0 && !supervisor->strays)
+		err("LPAR %s: interrupt %d may come to its CPUs again; it is moved off, but keep irqbalance off them",
+		    lpar->name, irq);
+	if (irq >= 0)
+		irqs_move(lpar->name);
+	supervisor->strays = irq >= 0;
+}
+
+/* One that stands as its disk was full tries again at every look, in case there is space now. */
+static void try_again(struct supervisor *supervisor, const struct lpar *lpar)
+{
+	struct json_object *status = status_get(lpar);
+	bool stands = !strcmp(json_text(status, "status"), GUEST_IO_ERROR);
+	char *text = status_text(status);
+
 	if (stands && !supervisor->stands)
 		err("LPAR %s: its guest stands: %s", supervisor->name, text);
 	if (!stands && supervisor->stands)
@@ -112,7 +120,17 @@ static void look(struct supervisor *supervisor)
 	free(text);
 	json_object_put(status);
 	if (stands)
-		guest_try_again(&lpar);
+		guest_try_again(lpar);
+}
+
+static void look(struct supervisor *supervisor)
+{
+	struct lpar lpar;
+
+	if (lpar_get(supervisor->name, &lpar))
+		return;
+	call_off_interrupts(supervisor, &lpar);
+	try_again(supervisor, &lpar);
 	lpar_free(&lpar);
 }
 
@@ -188,6 +206,7 @@ static void watch(struct supervisor *supervisor, const struct process *process)
 	}
 	supervisor->failed = status;
 	supervisor->stands = false;
+	supervisor->strays = false;
 }
 
 /* QEMU takes its pidfile away when it ends of itself, whoever has started it. */

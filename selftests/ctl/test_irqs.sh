@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # Interrupts that start moves off an LPAR's CPUs come back, also where nothing can be
 # remembered of them. They are files here.
-# vm: none timeout=60
+# vm: none
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 21
+plan 25
 host_up h
 root=$scratch/h/root
 mkdir -p "$root/sys/devices/system/cpu"
@@ -74,6 +74,20 @@ check "moved again" are 0-1 0-1 0-0
 check "the new one, too" same "$(cat "$root/proc/irq/6/smp_affinity_list")" 0-1
 on h stop g --timeout 0 >/dev/null
 check "what they had at first counts" are 0-3 2-3 0-0
+
+# irqbalance writes while there is a supervisor.
+may_use() {
+	[ "$(cat "$root/proc/irq/$1/smp_affinity_list")" = "$2" ]
+}
+start "$scratch/via" h lparctl start g --wait >"$scratch/said" 2>&1
+supervisor=$pid
+check "start with a supervisor" wait_until 60 grep -q "^g: guest runs" "$scratch/said"
+echo 0-3 >"$root/proc/irq/1/smp_affinity_list"
+check "one that comes back is moved off again" wait_until 60 may_use 1 0-1
+check "its owner hears of it" grep -q "interrupt 1 may come to its CPUs again" "$scratch/said"
+on h stop g --timeout 0 >/dev/null
+wait "$supervisor"
+check "what they had at first counts even so" are 0-3 2-3 0-0
 
 # Whoever has activated it comes to the interrupts when it is deactivated: a FIFO holds him up.
 g_is() {
