@@ -53,14 +53,16 @@ int lpar_problem(struct lpar_report *report, int err, const char *fmt, ...)
  * lpar_name_valid() - is this a name for an LPAR?
  * @name: NUL-terminated
  *
- * Return: true for [a-z0-9._-]{1,31} except "." and "..", which are no file names.
+ * Return: true for [a-z0-9._-]{1,31} except "." and "..", which are no file names, and
+ * what begins with "-", which programs take for an option.
  */
 bool lpar_name_valid(const char *name)
 {
 	size_t len = strlen(name);
 	size_t i;
 
-	if (len < 1 || len > LPAR_NAME_MAX || !strcmp(name, ".") || !strcmp(name, ".."))
+	if (len < 1 || len > LPAR_NAME_MAX || !strcmp(name, ".") || !strcmp(name, "..") ||
+	    *name == '-')
 		return false;
 	for (i = 0; i < len; i++)
 		if (!islower(name[i]) && !isdigit(name[i]) && !strchr("._-", name[i]))
@@ -325,7 +327,7 @@ int lpar_create(const char *name, struct lpar_config *config, struct lpar_report
 
 	if (!lpar_name_valid(name))
 		return lpar_problem(report, -EINVAL,
-				    "\"%s\" is no name for an LPAR: use 1 to %d of a-z 0-9 . _ -",
+				    "\"%s\" is no name for an LPAR: use 1 to %d of a-z 0-9 . _ -, and no - first",
 				    name, LPAR_NAME_MAX);
 	err = check_config(config, report);
 	if (err)

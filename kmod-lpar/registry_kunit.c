@@ -19,6 +19,7 @@ static void name_invalid(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, lpar_name_valid("Upper"));
 	KUNIT_EXPECT_FALSE(test, lpar_name_valid("a/b"));
 	KUNIT_EXPECT_FALSE(test, lpar_name_valid("a b"));
+	KUNIT_EXPECT_FALSE(test, lpar_name_valid("-force"));
 	KUNIT_EXPECT_FALSE(test, lpar_name_valid("\xc3\xa4"));
 	KUNIT_EXPECT_FALSE(test, lpar_name_valid("01234567890123456789012345678901"));
 }

@@ -197,7 +197,6 @@ int cluster_parse(struct args *args, struct cluster *cluster, const char *verb,
 	if (!cluster->name)
 		return usage("the name of the saved state is missing");
 	if (!name_is_valid(cluster->name))
-		return usage("'%s' is no name for a saved state: 1-31 of a-z 0-9 . _ -",
-			     cluster->name);
+		return usage("'%s' is no name for a saved state: " NAME_RULE, cluster->name);
 	return EXIT_OK;
 }

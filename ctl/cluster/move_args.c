@@ -170,7 +170,7 @@ int move_parse(struct args *args, struct move *move, const char *verb)
 	if (!ret && move->orphaned && (move->to || move->channels.prefix))
 		ret = usage("--source-gone asks nobody: leave --to and --via out");
 	if (!ret && !name_is_valid(move->name))
-		ret = usage("'%s' is no name for an LPAR: 1-31 of a-z 0-9 . _ -", move->name);
+		ret = usage("'%s' is no name for an LPAR: " NAME_RULE, move->name);
 	if (ret)
 		return ret;
 	if (!move->from && !uname(&uts))

@@ -521,7 +521,7 @@ static int parse_words(struct args *args, struct swap *swap)
 	int ret = EXIT_OK;
 
 	move->lpar = next_arg(args);
-	if (!move->lpar || *move->lpar == '-' || !name_is_valid(move->lpar))
+	if (!move->lpar || !name_is_valid(move->lpar))
 		return usage("the name of an LPAR is missing");
 	while (args->argc && !ret) {
 		if (next_flag(args, "--prepare"))

@@ -542,7 +542,7 @@ static int parse_words(struct args *args, const char *verb, struct launch *launc
 		return usage("%s NAME [--timeout TIME]%s", verb,
 			     file ? " [--file FILE] [--incoming] [--wait]" : " [--keep|--forget]");
 	if (!name_is_valid(*name))
-		return usage("'%s' is no name for an LPAR: 1-31 of a-z 0-9 . _ -", *name);
+		return usage("'%s' is no name for an LPAR: " NAME_RULE, *name);
 	return EXIT_OK;
 }
 

@@ -41,7 +41,7 @@ const char *activation_add_after(struct lpar_config *config, const char *value)
 		return NULL;
 	}
 	if (!name_is_valid(value))
-		return "is no name for an LPAR: 1-31 of a-z 0-9 . _ -";
+		return "is no name for an LPAR: " NAME_RULE;
 	guest->after = xrealloc(guest->after, (guest->n_after + 1) * sizeof(*guest->after));
 	guest->after[guest->n_after++] = xstrdup(value);
 	return NULL;

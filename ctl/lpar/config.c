@@ -710,7 +710,7 @@ int config_load(struct lpar_config *config, const char *file, const char *name)
 	int ret;
 
 	if (name ? !name_is_valid(name) : name_from_file(own_name, sizeof(own_name), file)) {
-		err("%s: no name for an LPAR: 1-31 of a-z 0-9 . _ -", name ? name : file);
+		err("%s: no name for an LPAR: " NAME_RULE, name ? name : file);
 		return -EINVAL;
 	}
 	config_init(config, name ? name : own_name);

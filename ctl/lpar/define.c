@@ -230,7 +230,7 @@ int define_verb(struct args *args)
 	int ret;
 
 	if (!name || !name_is_valid(name))
-		return usage("define NAME: 1-31 of a-z 0-9 . _ -");
+		return usage("define NAME: " NAME_RULE);
 	config_init(&want.config, name);
 	want.config.file = xstrdup("from the pool");
 	ret = take_words(&want, args);

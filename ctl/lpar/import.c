@@ -28,7 +28,7 @@ static const char *begin(struct import *import, const char *name)
 	if (!import->version_known)
 		return "comes before version=";
 	if (!name_is_valid(name))
-		return "is no name for an LPAR: 1-31 of a-z 0-9 . _ -";
+		return "is no name for an LPAR: " NAME_RULE;
 	for (i = 0; i < import->n; i++)
 		if (!strcmp(import->config[i].name, name))
 			return "is there twice";

@@ -12,12 +12,13 @@
 #include "lpar/lpar.h"
 
 /* The kernel's rule; names also become file names here. */
+/* None that would be taken for an option. */
 bool name_is_valid(const char *name)
 {
 	size_t len = strlen(name);
 
-	return len && len <= LPAR_NAME_MAX && strcmp(name, ".") && strcmp(name, "..") &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == len;
+	return len && len <= LPAR_NAME_MAX && *name != '-' && strcmp(name, ".") &&
+	       strcmp(name, "..") && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == len;
 }
 
 /* What lparctl keeps about an LPAR while it runs; forgotten at a reboot. */

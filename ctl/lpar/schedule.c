@@ -224,7 +224,7 @@ int schedule_verb(struct args *args)
 	if (args->argc || (verb && !calendar))
 		return usage("schedule [NAME [start|stop CALENDAR|off]]");
 	if (name && !name_is_valid(name))
-		return usage("'%s' is no name for an LPAR: 1-31 of a-z 0-9 . _ -", name);
+		return usage("'%s' is no name for an LPAR: " NAME_RULE, name);
 	if (!verb)
 		return list_schedules(name);
 	if (strcmp(verb, verbs[0]) && strcmp(verb, verbs[1]))

@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 169
+plan 170
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -272,6 +272,9 @@ mkdir "$conf/dir.lpar"
 check "directory" says 3 "dir.lpar: Is a directory" ctl check "$conf/dir.lpar"
 rmdir "$conf/dir.lpar"
 check "bad name" says 3 "no name for an LPAR" ctl check "$conf/UPPER.lpar"
+touch -- "$conf/-force.lpar"
+check "a name like an option" says 3 "and no - first" ctl check "$conf/-force.lpar"
+rm "$conf/-force.lpar"
 check "no such file" says 3 "No such file" ctl check "$conf/none.lpar"
 
 # What the check finds

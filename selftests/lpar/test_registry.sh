@@ -5,7 +5,7 @@
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
-plan 79
+plan 80
 load lpar
 disk=$(disk 1)
 longest=abcdefghijklmnopqrstuvwxyz.-_09
@@ -22,7 +22,7 @@ refused ENOENT "set an unknown name" lparcall set nobody memory 2M
 refused ENOENT "delete an unknown name" lparcall delete nobody
 refused ENOENT "activate an unknown name" lparcall activate nobody
 refused ENOENT "gate of an unknown name" lparcall gate-close nobody
-for name in "" . .. A a/b "a b" ../a ü "${longest}x"; do
+for name in "" . .. A a/b "a b" ../a ü --force "${longest}x"; do
 	check_fails "name \"$name\"" lparcall create "$name"
 done
 check_fails "no name at all" lparcall create

@@ -87,7 +87,7 @@ enum lpar_event {
 
 enum lpar_attr {
 	LPAR_A_UNSPEC,
-	LPAR_A_NAME,		/* string, [a-z0-9._-]{1,31} */
+	LPAR_A_NAME,		/* string, [a-z0-9._-]{1,31}, no - first */
 	LPAR_A_STATE,		/* u32, enum lpar_state */
 	LPAR_A_REASON,		/* string, one line; absent when there is none */
 	LPAR_A_CPUS,		/* string, CPU list such as "2-3,6-7"; "" = none */
