@@ -25,7 +25,7 @@ lives() {
 	kill -0 "$1" 2>/dev/null
 }
 
-plan 10
+plan 11
 load lpar
 modprobe kvm_amd || bail "no KVM in this VM"
 
@@ -43,7 +43,8 @@ refused ENOMEM "what is promised to the first is not to be had" lparcall activat
 check "the first is, in the end" wait "$large"
 check "it has its memory" memtool zero /dev/lpar/large
 lparcall deactivate large
-check "which is to be had again" lparcall activate greedy
+# Once it is zeroed
+check "which is to be had again" wait_until 60 lparcall activate greedy
 unmake greedy
 
 # A vCPU that cannot be let go: see test_force.sh
@@ -75,3 +76,4 @@ wait "$long"
 check "and ends after that" wait_until 10 is a stage/number 0
 kill -CONT "$guest"
 stop "$guest"
+check "without the guest it can be deactivated" deactivate_soon a
