@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # An operation on one LPAR that takes long holds up no other LPAR's.
-# vm: cpus=4 mem=3072 timeout=240 kernels=6.1,6.12,7.2,debug long=6.1,debug
+# vm: cpus=4 nodes=2 mem=3072 timeout=240 kernels=6.1,6.12,7.2,debug long=6.1,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
@@ -25,19 +25,21 @@ lives() {
 	kill -0 "$1" 2>/dev/null
 }
 
-plan 11
+plan 12
 load lpar
 modprobe kvm_amd || bail "no KVM in this VM"
 
 # Memory for one is taken while another's is.
 lparcall create large memory ${LARGE_MIB}M
 lparcall create small memory 2M
+lparcall create near memory 64M node 0
 lparcall create greedy memory ${LARGE_MIB}M
 before=$(available_kib)
 start lparcall activate large
 large=$pid
 wait_until 60 takes_memory
 check "another is activated" lparcall activate small
+check "and one whose memory is of one node" lparcall activate near
 check "before the first is" lives "$large"
 refused ENOMEM "what is promised to the first is not to be had" lparcall activate greedy
 check "the first is, in the end" wait "$large"
