@@ -46,7 +46,7 @@ check "the first is, in the end" wait "$large"
 check "it has its memory" memtool zero /dev/lpar/large
 lparcall deactivate large
 # Once it is zeroed
-check "which is to be had again" wait_until 60 lparcall activate greedy
+check "which is to be had again" wait_until 120 lparcall activate greedy
 unmake greedy
 
 # A vCPU that cannot be let go: see test_force.sh
