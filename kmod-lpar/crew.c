@@ -38,6 +38,7 @@ struct hand {
  * @nr: number of items
  * @next: the next one that is to be done
  * @err: 0, or of the first item that failed; ends the work of all
+ * @cpus: where threads start
  * @nr_hands: number of @hands that were started
  * @hands: threads besides the task that has asked
  */
@@ -49,6 +50,7 @@ struct crew {
 	unsigned long nr;
 	atomic_long_t next;
 	int err;
+	struct cpumask cpus;
 	unsigned int nr_hands;
 	struct hand hands[HANDS_MAX];
 };
@@ -99,8 +101,8 @@ static void start_hands(struct crew *crew)
 	struct task_struct *task;
 	struct hand *hand;
 
-	find_cpus(crew, &crew->hands[0].cpus);
-	wanted = min(wanted, cpumask_weight(&crew->hands[0].cpus));
+	find_cpus(crew, &crew->cpus);
+	wanted = min(wanted, cpumask_weight(&crew->cpus));
 	while (crew->nr_hands < wanted) {
 		hand = &crew->hands[crew->nr_hands];
 		hand->crew = crew;
@@ -110,7 +112,7 @@ static void start_hands(struct crew *crew)
 			break;
 		hand->task = get_task_struct(task);
 		/* From 6.14 on it forgets that as it starts. */
-		set_cpus_allowed_ptr(task, &crew->hands[0].cpus);
+		set_cpus_allowed_ptr(task, &crew->cpus);
 		crew->nr_hands++;
 		wake_up_process(task);
 	}

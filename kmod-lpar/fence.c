@@ -447,6 +447,18 @@ static bool is_narrowed(struct task_struct *task, const struct lpar *lpar)
 	return may_have(task, &scratch_room);
 }
 
+/*
+ * Between two batches of any pass: evictions come first, and nobody waits for a pass that
+ * somebody without rights makes long by many threads. So what decides is looked at anew for
+ * each task, and nothing of a batch is known after it, the scratch masks included.
+ */
+static void let_others(void)
+{
+	mutex_unlock(&fence_mutex);
+	cond_resched();
+	mutex_lock(&fence_mutex);
+}
+
 typedef bool task_test(struct task_struct *task, const struct lpar *lpar);
 
 /* Up to BATCH user tasks for which @test holds, with a reference each. */
@@ -564,10 +576,7 @@ static int sweep(task_test *test, const struct lpar *lpar)
 			put_task_struct(batch[i]);
 		}
 		passes += n < BATCH;
-		/* What decides is looked at anew for each task; evictions come first. */
-		mutex_unlock(&fence_mutex);
-		cond_resched();
-		mutex_lock(&fence_mutex);
+		let_others();
 	} while (moved && passes < MAX_PASSES && ++batches < MAX_BATCHES);
 	kfree(batch);
 	if (me)
@@ -592,7 +601,10 @@ static bool adopt_one(struct task_struct *task)
 	return adopted;
 }
 
-/* Gives records to all those. */
+/*
+ * Gives records to all those. Whoever else sends many home or gives back has done this to
+ * the end before, so that none is lost by being let in between.
+ */
 static void adopt(void)
 {
 	unsigned int n, i, adopted, batches = 0, passes = 0;
@@ -611,6 +623,7 @@ static void adopt(void)
 			put_task_struct(batch[i]);
 		}
 		passes += n < BATCH;
+		let_others();
 	} while (adopted && passes < MAX_PASSES && ++batches < MAX_BATCHES);
 	kfree(batch);
 }
@@ -658,11 +671,16 @@ static void give_back_all(void)
 {
 	struct fence_record *record;
 	struct hlist_node *next;
-	int bucket;
+	unsigned int bucket;
 
 	adopt();
-	hash_for_each_safe(records, bucket, next, record, node)
-		give_back(record);
+	for (bucket = 0; bucket < HASH_SIZE(records); bucket++) {
+		if (hlist_empty(&records[bucket]))
+			continue;
+		hlist_for_each_entry_safe(record, next, &records[bucket], node)
+			give_back(record);
+		let_others();
+	}
 }
 
 static void lower(const struct lpar *lpar)

@@ -382,6 +382,7 @@ int lpar_memory_check(const struct lpar_config *config, struct lpar_report *repo
 int lpar_reserve_check(const struct lpar_config *config, u64 bytes, struct lpar_report *report);
 int lpar_reserve_promise(const struct lpar_config *config, struct lpar_report *report);
 int lpar_reserve_keeps(const struct lpar_config *config);
+int lpar_reserve_node(void);
 void lpar_reserve_settle(const struct lpar_config *config, u64 bytes);
 
 /* poison.c */

@@ -250,12 +250,15 @@ static int take_piece(void *data, unsigned long i)
 	const struct lpar_config *config = &memory->lpar->config;
 	int err = i && i % RESERVE_PIECES == 0 ? lpar_reserve_keeps(config) : 0;
 
-	err = err ?: lpar_piece_alloc(memory, &memory->pieces[i]);
 	if (err)
 		return err;
-	atomic_long_inc(&memory->nr_taken);
+	/* While it is zeroed it is missing already: others must not count it twice. */
+	atomic_long_inc(&memory->nr_begun);
 	lpar_reserve_settle(config, LPAR_PIECE_SIZE);
-	return 0;
+	err = lpar_piece_alloc(memory, &memory->pieces[i]);
+	if (!err)
+		atomic_long_inc(&memory->nr_taken);
+	return err;
 }
 
 /* Takes all pieces; those that it has got are freed with the memory. */
@@ -263,7 +266,7 @@ static int alloc_pieces(struct lpar_memory *memory, struct lpar_report *report)
 {
 	int node = memory->node == NUMA_NO_NODE ? numa_mem_id() : memory->node;
 	int err = lpar_crew_run(memory->lpar, node, memory->nr_pieces, take_piece, memory);
-	unsigned long left = memory->nr_pieces - atomic_long_read(&memory->nr_taken);
+	unsigned long left = memory->nr_pieces - atomic_long_read(&memory->nr_begun);
 
 	lpar_reserve_settle(&memory->lpar->config, left * LPAR_PIECE_SIZE);
 	WRITE_ONCE(memory->fragmented, true);	/* no compaction for the sake of one piece */

@@ -54,6 +54,7 @@ struct lpar_hold {
  * @node: NUMA node, or NUMA_NO_NODE
  * @large_only: no piece may be made of small pages
  * @nr_pieces: number of @pieces
+ * @nr_begun: how many of them are promised no more: are taken, or being taken
  * @nr_taken: how many of them have been taken
  * @fragmented: no compaction for further pieces
  * @small_bytes: how much is in 4 KiB pages
@@ -79,6 +80,7 @@ struct lpar_memory {
 	int node;
 	bool large_only;
 	unsigned long nr_pieces;
+	atomic_long_t nr_begun;
 	atomic_long_t nr_taken;
 	bool fragmented;
 	atomic64_t small_bytes;

@@ -20,7 +20,7 @@ static struct folio *alloc_folio(const struct lpar_memory *memory, pgoff_t pgoff
 	struct folio *folio;
 
 	if (memory->node == NUMA_NO_NODE)
-		folio = __folio_alloc_node(gfp, order, numa_mem_id());
+		folio = __folio_alloc_node(gfp, order, lpar_reserve_node());
 	else
 		folio = __folio_alloc_node(gfp | __GFP_THISNODE, order, memory->node);
 	/* finish_fault() compares it with the size before it maps by PMD. */

@@ -485,7 +485,8 @@ static int try_unowned(const struct lpar *lpar, const struct lpar_config *config
 /**
  * lpar_configure() - change what an LPAR owns
  * @lpar: from lpar_lock()
- * @config: new configuration; moved into the LPAR on success
+ * @config: new configuration; moved into the LPAR on success, but for the gate's time-out,
+ *	which lpar_set_gate_timeout() changes
  * @report: for the refusal
  *
  * The owner is changed first, as that may fail, but not before the rest is known to be free.
@@ -511,8 +512,11 @@ int lpar_configure(struct lpar *lpar, struct lpar_config *config, struct lpar_re
 		return err;
 	mutex_lock(&lpar_mutex);
 	err = check_unowned(lpar, config, report);
-	if (!err)
+	if (!err) {
+		/* It may be set at any time. */
+		config->gate_timeout_ms = lpar->config.gate_timeout_ms;
 		install_config(lpar, config);
+	}
 	mutex_unlock(&lpar_mutex);
 	if (err) {
 		/* Another LPAR has just got some of it. */

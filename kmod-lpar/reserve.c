@@ -115,12 +115,57 @@ static u64 *promises_of(int node)
 	return &promises[node == LPAR_NODE_ANY ? MAX_NUMNODES : node];
 }
 
-/* Those of any node may all become this one's. */
+/* What a node can give besides what is promised of it alone, and keep its reserve. */
+static u64 node_room(int node)
+{
+	u64 kept = READ_ONCE(promises[node]) + node_reserve(node);
+	u64 available = node_available(node);
+
+	return available - min(available, kept);
+}
+
+/* Of what is promised of any node: the part for which the others have no room. */
+static u64 rest_of_any(int node)
+{
+	u64 rest = READ_ONCE(promises[MAX_NUMNODES]);
+	int other;
+
+	for_each_node_state(other, N_MEMORY)
+		if (other != node)
+			rest -= min(rest, node_room(other));
+	return rest;
+}
+
 static u64 promised(int node)
 {
 	if (node == LPAR_NODE_ANY)
 		return READ_ONCE(all_promises);
-	return READ_ONCE(promises[node]) + READ_ONCE(promises[MAX_NUMNODES]);
+	return READ_ONCE(promises[node]) + rest_of_any(node);
+}
+
+/**
+ * lpar_reserve_node() - of which node is the next piece of memory that may be of any?
+ *
+ * A near one, if that has room besides what is promised of it alone.
+ *
+ * Context: any. Others take memory meanwhile: a preference, no more.
+ * Return: node.
+ */
+int lpar_reserve_node(void)
+{
+	int node, best = numa_mem_id();
+	u64 room, most = node_room(best);
+
+	if (most >= LPAR_PIECE_SIZE)
+		return best;
+	for_each_node_state(node, N_MEMORY) {
+		room = node_room(node);
+		if (room > most) {
+			most = room;
+			best = node;
+		}
+	}
+	return best;
 }
 
 /* Can @bytes be taken besides what is promised? */

@@ -7,6 +7,9 @@
  * an unbound queue run on all CPUs of a node, and no exported function keeps them off some;
  * a timer and the system's queues do their work on the CPU from which it came, which may be
  * one on which a member has just exited.
+ *
+ * A CPU that goes offline waits for RCU once it is active no more, and hands on the timers
+ * that were set until then. So whoever sets one does that as a reader.
  */
 #include <linux/cpumask.h>
 #include <linux/topology.h>
@@ -25,10 +28,11 @@ static unsigned int host_cpu(void)
 	return WORK_CPU_UNBOUND;
 }
 
-/* Of a node, if it has any for the host, one after the other. */
+/* Of a node, if it has any for the host, or of all nodes; one after the other. */
 static unsigned int host_cpu_near(int node)
 {
-	const struct cpumask *near = cpumask_of_node(node);
+	const struct cpumask *near = node == NUMA_NO_NODE ? cpu_possible_mask :
+				     cpumask_of_node(node);
 	static atomic_t last;
 	unsigned int cpu, n = 0, turn;
 
@@ -75,7 +79,9 @@ void lpar_work_urgent(struct work_struct *work)
  */
 void lpar_work_delay(struct delayed_work *work, unsigned long delay)
 {
+	rcu_read_lock();
 	queue_delayed_work_on(host_cpu(), wq, work, delay);
+	rcu_read_unlock();
 }
 
 /**
@@ -87,7 +93,9 @@ void lpar_work_delay(struct delayed_work *work, unsigned long delay)
  */
 void lpar_work_set(struct delayed_work *work, unsigned long delay)
 {
+	rcu_read_lock();
 	mod_delayed_work_on(host_cpu(), wq, work, delay);
+	rcu_read_unlock();
 }
 
 /**
@@ -101,9 +109,9 @@ void lpar_work_set(struct delayed_work *work, unsigned long delay)
  */
 void lpar_work_near(int node, struct delayed_work *work, unsigned long delay)
 {
-	unsigned int cpu = node == NUMA_NO_NODE ? host_cpu() : host_cpu_near(node);
-
-	queue_delayed_work_on(cpu, wq, work, delay);
+	rcu_read_lock();
+	queue_delayed_work_on(host_cpu_near(node), wq, work, delay);
+	rcu_read_unlock();
 }
 
 /**

@@ -71,8 +71,9 @@ check "those who were moved are back" has_affinity "$crowd" 2-3
 
 check "activate" lparctl activate a
 start hog spin 0-1 2
-lparctl member add a "$pid"
+member=$pid
+lparctl member add a "$member"
 check "an active LPAR loses its CPU again and again" beside sleep 1
 check "it is active in the end" wait_until 20 is a state active
-check "its member has both CPUs" wait_until 20 has_affinity "$pid" 2-3
+check "its member has both CPUs" wait_until 20 has_affinity "$member" 2-3
 check "an intruder is evicted" hog intrude 3 20000

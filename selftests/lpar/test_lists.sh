@@ -56,7 +56,8 @@ each 'delete n%g' | tail -n +41 | lparcall - || bail "LPARs stay"
 
 # Their numbers are as long as can be, so that they do not fit into a page.
 make a cpus 2-3 || bail "no LPAR"
-echo 4000000 >/proc/sys/kernel/ns_last_pid
+echo 4194304 >/proc/sys/kernel/pid_max
+echo 4000000 >/proc/sys/kernel/ns_last_pid || bail "numbers stay short"
 start python3 -c "
 import os, signal, subprocess
 subprocess.check_call(['lparcall', 'member-add', 'a', 'member', str(os.getpid())])

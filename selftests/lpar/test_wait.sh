@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # An operation on one LPAR that takes long holds up no other LPAR's.
-# vm: cpus=4 mem=3072 timeout=240 kernels=6.1,6.12,7.2,debug long=6.1,debug
+# vm: cpus=4 nodes=2 mem=3072 timeout=240 kernels=6.1,6.12,7.2,debug long=6.1,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
@@ -25,25 +25,28 @@ lives() {
 	kill -0 "$1" 2>/dev/null
 }
 
-plan 10
+plan 12
 load lpar
 modprobe kvm_amd || bail "no KVM in this VM"
 
 # Memory for one is taken while another's is.
 lparcall create large memory ${LARGE_MIB}M
 lparcall create small memory 2M
+lparcall create near memory 64M node 0
 lparcall create greedy memory ${LARGE_MIB}M
 before=$(available_kib)
 start lparcall activate large
 large=$pid
 wait_until 60 takes_memory
 check "another is activated" lparcall activate small
+check "and one whose memory is of one node" lparcall activate near
 check "before the first is" lives "$large"
 refused ENOMEM "what is promised to the first is not to be had" lparcall activate greedy
 check "the first is, in the end" wait "$large"
 check "it has its memory" memtool zero /dev/lpar/large
 lparcall deactivate large
-check "which is to be had again" lparcall activate greedy
+# Once it is zeroed
+check "which is to be had again" wait_until 120 lparcall activate greedy
 unmake greedy
 
 # A vCPU that cannot be let go: see test_force.sh
@@ -75,3 +78,4 @@ wait "$long"
 check "and ends after that" wait_until 10 is a stage/number 0
 kill -CONT "$guest"
 stop "$guest"
+check "without the guest it can be deactivated" deactivate_soon a
