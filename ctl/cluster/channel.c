@@ -489,7 +489,8 @@ static struct json_object *with_unwanted(struct json_object *request, const char
 static void reopen(const struct channels *channels, struct channel *channel, const char *unwanted)
 {
 	close_pipes(channel);
-	end_command(channels, channel, 0);
+	/* An execd that is being killed may not be gone yet; guests that it was starting come. */
+	end_command(channels, channel, now_ns(CLOCK_MONOTONIC) + close_time(channels));
 	if (!open_one(channels, channel))
 		channel_send(channel, with_unwanted(new_hello(), unwanted));
 }

@@ -217,7 +217,8 @@ static void show_lists(const struct lpar *lpar)
 
 	show_pids("members", lpar->member, lpar->n_members);
 	if (lpar->members > lpar->n_members)
-		printf("  %-13sand %" PRIu32 " more\n", "", lpar->members - (uint32_t)lpar->n_members);
+		printf("  %-13sand %" PRIu32 " more\n", "",
+		       lpar->members - (uint32_t)lpar->n_members);
 	if (lpar->n_grants)
 		show_pids("grants", lpar->grant, lpar->n_grants);
 	for (i = 0; i < lpar->n_disks; i++)

@@ -30,6 +30,9 @@ linux="kernel=$LPARKIT_BUILD/guest/vmlinux
 initrd=$LPARKIT_BUILD/guest/initramfs-disk
 append=console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check cryptomgr.notests"
 
+# Emulated, systemd may take minutes for what it is asked.
+export SYSTEMD_BUS_TIMEOUT=300s
+
 # What is checked is counted over all boots.
 begin_boot() {
 	mkdir -p $kept $said
@@ -73,6 +76,20 @@ describe_idle() {
 	describe "$1" memory=16M "[guest]" machine=q35,sata=off,smbus=off,hpet=off "args=-net none" "${@:2}"
 }
 
+# All that is to run as the host boots has been started, or has failed.
+has_booted() {
+	case $(systemctl is-system-running) in
+	running | degraded) ;;
+	*) return 1 ;;
+	esac
+}
+
+# What units of lparkit have said since the boot
+tell_units() {
+	systemctl list-units --all --no-legend --plain 'lparkit*' | sed 's/^/# /'
+	journalctl -b --no-pager -n 60 -o cat -u 'lparkit*' | sed 's/^/# /'
+}
+
 set_up() {
 	mkfs.ext4 -q /dev/vdc
 	mkfs.ext4 -q /dev/vde
@@ -84,8 +101,9 @@ set_up() {
 	describe_idle t activation=always
 	describe_idle u
 	sync
+	check "the host has booted" wait_until 300 has_booted
 	check "the units are enabled, and started" \
-		systemctl enable --now lparkit-volumes lparkit-restore
+		systemctl enable --now lparkit-volumes lparkit-restore || tell_units
 	sync
 }
 
@@ -119,7 +137,7 @@ start_one() {
 	0) lparctl start "$1" ;;
 	1) systemctl start "lparkit@$1" ;;
 	2) runuser -l root -c "lparctl start $1" ;;
-	esac || { note failed "$1"; return 1; }
+	esac || { note failed "$1"; tell_units; return 1; }
 	note runs "$1"
 }
 
@@ -129,7 +147,7 @@ stop_one() {
 		systemctl stop "lparkit@$1"
 	else
 		lparctl stop "$1" --timeout "$([ "$1" ">" q ] && echo 0 || echo 60s)"
-	fi || { note failed "$1"; return 1; }
+	fi || { note failed "$1"; tell_units; return 1; }
 	note ended "$1"
 }
 
@@ -184,8 +202,10 @@ runs_as_it_did() {
 		esac
 		if runs "$name"; then note runs "$name"; else note ended "$name"; fi
 	done
-	[ -z "$wrong" ] || diag "$(xargs <$log);$wrong"
-	[ -z "$wrong" ]
+	[ -n "$wrong" ] || return 0
+	diag "$(xargs <$log);$wrong"
+	tell_units
+	return 1
 }
 
 # came_after LATER EARLIER: or one of them does not run

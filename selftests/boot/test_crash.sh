@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: systemd cpus=4 mem=1280 disks=64M,16M,32M,64M,32M timeout=1200 kernels=6.12 speed=full
+# vm: systemd cpus=4 mem=1280 disks=64M,16M,32M,64M,32M timeout=1200 kernels=6.12 speed=long
 #
 # A host crashes at random times as LPARs start and stop, also as it restores them: after each
 # reboot exactly those that ran run again, in order, with clean disks; those that are never to be

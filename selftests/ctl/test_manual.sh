@@ -67,6 +67,8 @@ taking+='|they end|names end|goes over to'
 stray() {
 	local words
 
+	# It is offered where there is no verb, and would take the word for its value.
+	[ "${2#--}" = "$2" ] || set -- "$1" ""
 	for words in "" "a" "a b" "a b c"; do
 		# shellcheck disable=SC2086 # words are meant
 		lparctl --root "$scratch/none" "$1" "$2" $words --frobnicate >/dev/null 2>"$scratch/err" </dev/null

@@ -87,8 +87,8 @@ outlives_source() {
 	migrate $away recover g --abandon >"$scratch/recovered" 2>&1
 	grep -q "abandon --source-gone' here" "$scratch/recovered" && [ -e "$(record_of $away)" ] &&
 		says 2 "needs --abandon" migrate $away recover g --source-gone &&
-		says 1 "is not the destination" migrate $home recover g --abandon --source-gone &&
-		exits 0 on $away migrate recover g --abandon --source-gone --via false &&
+		says 1 "is not the destination" on $home migrate recover g --abandon --source-gone &&
+		exits 0 on $away migrate recover g --abandon --source-gone &&
 		same "$(left)" "" && lives_on "$home"
 	local ret=$?
 	cp "$scratch/machine-id" "$id"
@@ -124,7 +124,7 @@ runs_already() {
 	migrate $home recover g --to c >/dev/null 2>&1
 	qmp $home g stop >/dev/null
 	qmp $away g cont >/dev/null
-	says 1 "runs here" on $away migrate recover g --abandon --source-gone --via false &&
+	says 1 "runs here" on $away migrate recover g --abandon --source-gone &&
 		same "$(statuses $home $away)" "paused running" || tell_move runs_already || return 1
 	qmp $away g stop >/dev/null
 	qmp $home g cont >/dev/null

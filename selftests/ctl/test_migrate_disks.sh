@@ -93,6 +93,17 @@ cat >"$scratch/qemu" <<-EOT
 		qemu-system-x86_64 "\${@/cache=none,aio=native,/}"
 EOT
 chmod +x "$scratch/qemu"
+
+# comes_nameless: of a source that would let it go; no name at b
+comes_nameless() {
+	printf '%s\n' '{"op": "hello", "version": 2}' '{"op": "enter", "name": "h",
+		"id": "0123456789abcdef", "from": "a", "host_id": "", "address": "10.9.0.2",
+		"config": "[lpar]\nmemory=16M\ndisk='"$scratch"'/node\n", "memory": 16777216,
+		"disks": [{"path": "'"$scratch"'/node", "id": "", "sectors": "8192"}]}' |
+		sed -z 's/,\n\t*/, /g' | "$scratch/via" b lparctl execd >"$scratch/answers"
+	grep -q "is nothing with a WWID here" "$scratch/answers" || { cat "$scratch/answers"; return 1; }
+}
+
 boot_disk ring
 mv "$scratch/ring.disk" "$image"
 truncate -s 4M "$image"
@@ -128,6 +139,14 @@ check "a volume of this host alone" says 5 "device of device mapper, which is th
 fact a dm/uuid mpath-360014051f3a2b7c0
 fact b device/wwid naa.60014051f3a2b7c0
 check "a map of multipath is the disk of its paths" exits 0 move --check
+fact a dm/uuid mpath-33001405000000000
+check "not if whoever likes gives their name" says 5 "device of device mapper" move
+fact a dm/uuid mpath-uuid.6a5e6f4c-9d0b-4c59-8a1e-3f0f7c2d1b90
+fact b device/wwid uuid.6a5e6f4c-9d0b-4c59-8a1e-3f0f7c2d1b90
+check "one of NVMe's, too" exits 0 move --check
+facts
+rm -r "$scratch/b/root/sys/dev/block/7:250/device"
+check "no name at either end is no name" comes_nameless
 facts
 for host in a b; do
 	fact $host partition 1

@@ -57,7 +57,7 @@ check "stays" test -e "$units/lparkit-stop@web.timer.d/own.conf"
 check "no time" says 2 "is no time as in systemd.time" on schedule web start "half past"
 check "two lines" says 2 "is no time as in systemd.time" on schedule web start "07:00
 OnBootSec=1"
-check "an option" says 2 "is no time as in systemd.time" on schedule web start --version
+check "an option" says 2 "has no option --version" on schedule web start --version
 check "nobody described" says 1 "not described" on schedule none start 07:00
 check "no verb" says 2 "is not start or stop" on schedule web run 07:00
 check "no name" says 2 "is no name" on schedule ../x start 07:00
