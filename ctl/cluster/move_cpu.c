@@ -127,7 +127,7 @@ static size_t name_missing(struct json_object *one, struct json_object *other, c
 		n++;
 		if (len + strlen(name) + 2 * sizeof(", ...") < size)
 			len += snprintf(names + len, size - len, "%s%s", len ? ", " : "", name);
-		else if (len && strcmp(names + len - 3, "..."))
+		else if (len && (len < 3 || strcmp(names + len - 3, "...")))
 			len += snprintf(names + len, size - len, ", ...");
 	}
 	return n;

@@ -46,13 +46,22 @@ static bool is_unique(const char *id)
 	return false;
 }
 
-/* A map of multipath is called by the name of its paths, with its type as a digit. */
+/* A map of multipath is called by the name of its paths, of which SCSI's type is a digit. */
 static void read_multipath(const char *uuid, char *id)
 {
-	if (!strncmp(uuid, "mpath-3", 7))
-		snprintf(id, ID_CHARS, "naa.%s", uuid + 7);
-	else if (!strncmp(uuid, "mpath-2", 7))
-		snprintf(id, ID_CHARS, "eui.%s", uuid + 7);
+	char text[ID_CHARS + 8];
+
+	if (strncmp(uuid, "mpath-", 6))
+		return;
+	uuid += 6;
+	if (*uuid == '3')
+		snprintf(text, sizeof(text), "naa.%s", uuid + 1);
+	else if (*uuid == '2')
+		snprintf(text, sizeof(text), "eui.%s", uuid + 1);
+	else
+		snprintf(text, sizeof(text), "%s", uuid);
+	if (is_unique(text))
+		snprintf(id, ID_CHARS, "%.*s", ID_CHARS - 1, text);
 }
 
 /* Where the device, and what a partition is a part of, have their names. */
@@ -99,7 +108,7 @@ static int refuse_unknown(const char *name, const char *path, const struct disk_
 {
 	err("guest %s: disk %s: %s, so the guest cannot move with it", name, path,
 	    facts->is_dm
-		    ? "it is a device of device mapper, which is this host's alone, unless multipath has made it"
+		    ? "it is a device of device mapper, which is this host's alone, unless multipath has made it of what has a WWID of type naa., eui. or uuid."
 		    : "it has no name that no other disk has (a WWID of type naa., eui. or uuid.)");
 	return -EOPNOTSUPP;
 }
@@ -138,7 +147,8 @@ static int compare_one(const char *name, const char *path, struct json_object *s
 		    strerror(-ret));
 		return ret;
 	}
-	if (strcmp(facts.id, json_text(source, "id"))) {
+	/* Two without a name are not the same one. */
+	if (!*facts.id || strcmp(facts.id, json_text(source, "id"))) {
 		err("guest %s: disk %s is %s here, and %.128s at the source: its path has to be that of the same disk at both, as those of /dev/disk/by-id are",
 		    name, path, *facts.id ? facts.id : "nothing with a WWID",
 		    json_text(source, "id"));

@@ -128,6 +128,12 @@ check "a volume of this host alone" says 5 "device of device mapper, which is th
 fact a dm/uuid mpath-360014051f3a2b7c0
 fact b device/wwid naa.60014051f3a2b7c0
 check "a map of multipath is the disk of its paths" exits 0 move --check
+fact a dm/uuid mpath-uuid.7c0f2e6a-3c5b-4b86-9d0c-6a5f7f0f2f11
+fact b dm/uuid mpath-uuid.7c0f2e6a-3c5b-4b86-9d0c-6a5f7f0f2f11
+check "also if they are NVMe's" exits 0 move --check
+fact a dm/uuid mpath-33001405000000000
+fact b dm/uuid mpath-33001405000000000
+check "not if whoever likes gives their name" says 3 "unless multipath has made it of what" move --check
 facts
 for host in a b; do
 	fact $host partition 1
