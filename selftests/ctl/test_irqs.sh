@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # Interrupts that start moves off an LPAR's CPUs come back, also where nothing can be
 # remembered of them. They are files here.
-# vm: none timeout=60
+# vm: none timeout=120
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 21
+plan 25
 host_up h
 root=$scratch/h/root
 mkdir -p "$root/sys/devices/system/cpu"
@@ -74,6 +74,16 @@ check "moved again" are 0-1 0-1 0-0
 check "the new one, too" same "$(cat "$root/proc/irq/6/smp_affinity_list")" 0-1
 on h stop g --timeout 0 >/dev/null
 check "what they had at first counts" are 0-3 2-3 0-0
+
+# A lparctl that stands has the lock.
+start flock --no-fork "$root/run/lparkit.irqs" sleep 1000
+check "the lock is held" wait_until 20 eval '! flock -n "$root/run/lparkit.irqs" true'
+check "start does not wait for ever" says 0 "stay where they are: .* another lparctl" \
+	timeout -k 1 20 "$scratch/via" h lparctl start g
+kill -9 "$pid"
+wait "$pid" 2>/dev/null
+check "stop" exits 0 timeout -k 1 20 "$scratch/via" h lparctl stop g --timeout 0
+check "none was moved, nor is" are 0-3 2-3 0-0
 
 # Whoever has activated it comes to the interrupts when it is deactivated: a FIFO holds him up.
 g_is() {
