@@ -77,7 +77,7 @@ check "what they had at first counts" are 0-3 2-3 0-0
 
 # A lparctl that stands has the lock.
 start flock --no-fork "$root/run/lparkit.irqs" sleep 1000
-check "the lock is held" wait_until 20 eval '! flock -n "$root/run/lparkit.irqs" true'
+check "the lock is held" wait_until 20 eval "! flock -n $root/run/lparkit.irqs true"
 check "start does not wait for ever" says 0 "stay where they are: .* another lparctl" \
 	timeout -k 1 20 "$scratch/via" h lparctl start g
 kill -9 "$pid"
