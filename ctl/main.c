@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <string.h>
 
 #include "verbs.h"
@@ -74,6 +75,8 @@ int main(int argc, char **argv)
 	int ret = parse_options(argc, argv);
 	struct args args = { argc - optind, argv + optind };
 
+	/* Whoever has started us may not care for his children. */
+	signal(SIGCHLD, SIG_DFL);
 	if (ret >= 0)
 		return ret;
 	if (!args.argc) {

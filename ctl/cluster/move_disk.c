@@ -111,7 +111,7 @@ static int refuse_unknown(const char *name, const char *path, const struct disk_
 {
 	err("guest %s: disk %s: %s, so the guest cannot move with it", name, path,
 	    facts->is_dm
-		    ? "it is a device of device mapper, which is this host's alone, unless multipath has made it"
+		    ? "it is a device of device mapper, which is this host's alone, unless multipath has made it of what has a WWID of type naa., eui. or uuid."
 		    : "it has no name that no other disk has (a WWID of type naa., eui. or uuid.)");
 	return -EOPNOTSUPP;
 }

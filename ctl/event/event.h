@@ -19,7 +19,7 @@ char *event_text(struct json_object *event); /* to be freed */
 struct hooks;
 
 struct hooks *hooks_new(void);
-void hooks_free(struct hooks *hooks, bool at_once);
+void hooks_free(struct hooks *hooks);
 void hooks_call(struct hooks *hooks, struct json_object *event);
 size_t hooks_poll(const struct hooks *hooks, struct pollfd *pfd, size_t n, uint64_t *deadline_ns);
 void hooks_look(struct hooks *hooks);

@@ -21,7 +21,7 @@ static bool is_left_out(const char *key)
 /* " key=value" for each key, with that of the nest in front. */
 static void put_values(FILE *to, struct json_object *json, const char *nest)
 {
-	char *text, *name;
+	char *text, *name, *at;
 
 	json_object_object_foreach(json, key, value) {
 		if (!*nest && is_left_out(key))
@@ -32,6 +32,9 @@ static void put_values(FILE *to, struct json_object *json, const char *nest)
 		} else if (json_object_is_type(value, json_type_string)) {
 			/* The name of a process is whatever its user likes. */
 			text = json_printable(value);
+			for (at = text; *at; at++)
+				if (*at == '"')
+					*at = '\'';
 			fprintf(to, " %s=\"%s\"", name, text);
 			free(text);
 		} else {

@@ -26,6 +26,8 @@
 #define HOOKS_DIR "/etc/lparkit/hooks.d"
 #define LIMIT_NS (10 * NSEC_PER_SEC)
 #define QUEUE_MAX 1000 /* events that wait for one hook */
+#define RETRY_NS NSEC_PER_SEC /* until one that could not be started is tried again */
+#define END_NS NSEC_PER_SEC /* for one that was killed to go, and between looks at us */
 
 struct hook {
 	char *path;
@@ -34,13 +36,14 @@ struct hook {
 	uint64_t left_out;
 	pid_t pid; /* 0: it does not run */
 	int pidfd;
-	uint64_t deadline_ns;
-	bool refused; /* which was told */
+	uint64_t deadline_ns; /* when it is killed, or may be started again */
+	bool failed, refused; /* which was told */
 };
 
 struct hooks {
 	struct hook **hook;
 	size_t n;
+	bool refused; /* their directory, which was told */
 };
 
 struct hooks *hooks_new(void)
@@ -67,20 +70,37 @@ static struct hook *find(struct hooks *hooks, const char *path)
 	return hook;
 }
 
-/* It runs as root: nobody else may have written it. */
-static bool is_trusted(struct hook *hook)
+static bool refuse(const char *path, bool *refused, const char *why)
+{
+	if (!*refused)
+		err("%s: not called, as %s", path, why);
+	*refused = true;
+	return false;
+}
+
+/* It runs as root: nobody else may have written it, or may put others in its place. */
+static bool is_trusted(const char *path, mode_t type, bool *refused)
 {
 	struct stat st;
-	bool trusted;
 
-	if (stat(hook->path, &st) || !S_ISREG(st.st_mode) || !(st.st_mode & 0111))
+	if (stat(path, &st) || (st.st_mode & S_IFMT) != type || !(st.st_mode & 0111))
 		return false;
-	trusted = st.st_uid == geteuid() && !(st.st_mode & 0022);
-	if (!trusted && !hook->refused)
-		err("%s: not called, as others than its caller may write it: chown root, chmod go-w",
-		    hook->path);
-	hook->refused = !trusted;
-	return trusted;
+	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & 0022)
+		return refuse(
+			path, refused,
+			"others than root and the caller may write it: chown root, chmod go-w");
+	*refused = false;
+	return true;
+}
+
+/* What editors and packages leave beside it is not called: as run-parts(8) has it. */
+static bool has_name_of_hook(const char *path)
+{
+	const char *at = strrchr(path, '/') + 1;
+
+	while (isalnum((unsigned char)*at) || *at == '-' || *at == '_')
+		at++;
+	return !*at;
 }
 
 /* LPARKIT_KEY=VALUE for what is one value; all of it is LPARKIT_JSON. To be freed, each, too. */
@@ -94,7 +114,8 @@ static char **environment(struct json_object *event)
 			     json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN));
 	json_object_object_foreach(event, key, value) {
 		if (json_object_is_type(value, json_type_object) ||
-		    json_object_is_type(value, json_type_array))
+		    json_object_is_type(value, json_type_array) ||
+		    json_object_is_type(value, json_type_null))
 			continue;
 		words[n] = xprintf("LPARKIT_%s=%s", key, json_object_get_string(value));
 		for (at = words[n] + strlen("LPARKIT_"); *at != '='; at++)
@@ -119,64 +140,97 @@ static void become_hook(const char *path, char **words)
 	_exit(126);
 }
 
-static void start(struct hook *hook)
+static void drop_first(struct hook *hook)
 {
-	struct json_object *event = hook->queue[hook->first];
-	char **words = environment(event);
-	size_t i;
-
+	json_object_put(hook->queue[hook->first]);
 	hook->first = (hook->first + 1) % QUEUE_MAX;
 	hook->n--;
+}
+
+static void drop_all(struct hook *hook)
+{
+	while (hook->n)
+		drop_first(hook);
+}
+
+/* With the first event, which stays while the host has no room for a process. */
+static void start(struct hook *hook)
+{
+	char **words = environment(hook->queue[hook->first]);
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	size_t i;
+
 	hook->pid = fork();
 	if (!hook->pid)
 		become_hook(hook->path, words);
 	if (hook->pid < 0) {
-		err("%s: %s", hook->path, strerror(errno));
+		if (!hook->failed)
+			err("%s: waits: %s", hook->path, strerror(errno));
+		hook->failed = true;
 		hook->pid = 0;
+		hook->deadline_ns = now + RETRY_NS;
 	} else {
 		/* Also here, so that it is done before anybody kills the group. */
 		setpgid(hook->pid, hook->pid);
 		hook->pidfd = syscall(SYS_pidfd_open, hook->pid, 0);
-		hook->deadline_ns = now_ns(CLOCK_MONOTONIC) + LIMIT_NS;
+		hook->failed = false;
+		hook->deadline_ns = now + LIMIT_NS;
+		drop_first(hook);
 	}
 	for (i = 0; words[i]; i++)
 		free(words[i]);
 	free(words);
-	json_object_put(event);
 }
 
-static void end(struct hook *hook, int status)
+/* Its number is its group's, too, as long as nobody has waited for it. */
+static bool has_ended(const struct hook *hook)
 {
+	siginfo_t info = { 0 };
+
+	return !waitid(P_PID, hook->pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid;
+}
+
+static void end(struct hook *hook)
+{
+	int status = 0;
+
+	/* What it has started in the background had its time, too. */
+	kill(-hook->pid, SIGKILL);
+	waitpid(hook->pid, &status, 0);
 	if (WIFSIGNALED(status))
 		err("%s: ended by signal %d", hook->path, WTERMSIG(status));
 	else if (WEXITSTATUS(status))
 		err("%s: exit status %d", hook->path, WEXITSTATUS(status));
-	/* What it has started in the background had its time, too. */
-	kill(-hook->pid, SIGKILL);
 	close(hook->pidfd);
 	hook->pid = 0;
+	hook->deadline_ns = 0;
 }
 
 /* Whoever has ended, or has to; the next event for those that wait. */
 static void look(struct hook *hook)
 {
-	int status;
+	bool is_over = now_ns(CLOCK_MONOTONIC) >= hook->deadline_ns;
 
-	if (hook->pid && now_ns(CLOCK_MONOTONIC) >= hook->deadline_ns) {
+	if (hook->pid && is_over) {
 		err("%s: killed after %u s", hook->path, (unsigned int)(LIMIT_NS / NSEC_PER_SEC));
 		kill(-hook->pid, SIGKILL);
 		/* It goes, but when is the kernel's business. */
 		hook->deadline_ns = UINT64_MAX;
 	}
-	if (hook->pid && waitpid(hook->pid, &status, WNOHANG) == hook->pid)
-		end(hook, status);
+	if (hook->pid && has_ended(hook))
+		end(hook);
 	if (!hook->pid && hook->left_out) {
 		err("%s: %" PRIu64 " events were left out, as it is too slow", hook->path,
 		    hook->left_out);
 		hook->left_out = 0;
 	}
-	while (!hook->pid && hook->n)
+	if (hook->pid || !hook->n || now_ns(CLOCK_MONOTONIC) < hook->deadline_ns)
+		return;
+	/* It may have been replaced since it was to be called. */
+	if (is_trusted(hook->path, S_IFREG, &hook->refused))
 		start(hook);
+	else
+		drop_all(hook);
 }
 
 void hooks_look(struct hooks *hooks)
@@ -190,9 +244,7 @@ void hooks_look(struct hooks *hooks)
 static void add(struct hook *hook, struct json_object *event)
 {
 	if (hook->n == QUEUE_MAX) {
-		json_object_put(hook->queue[hook->first]);
-		hook->first = (hook->first + 1) % QUEUE_MAX;
-		hook->n--;
+		drop_first(hook);
 		hook->left_out++;
 	}
 	hook->queue[(hook->first + hook->n++) % QUEUE_MAX] = json_object_get(event);
@@ -206,11 +258,17 @@ void hooks_call(struct hooks *hooks, struct json_object *event)
 	glob_t files;
 	size_t i;
 
-	if (glob(rooted(path, sizeof(path), HOOKS_DIR "/*"), 0, NULL, &files))
+	if (!is_trusted(rooted(path, sizeof(path), HOOKS_DIR), S_IFDIR, &hooks->refused) ||
+	    glob(rooted(path, sizeof(path), HOOKS_DIR "/*"), 0, NULL, &files))
 		return;
 	for (i = 0; i < files.gl_pathc; i++) {
 		hook = find(hooks, files.gl_pathv[i]);
-		if (!is_trusted(hook))
+		if (!has_name_of_hook(hook->path)) {
+			refuse(hook->path, &hook->refused,
+			       "a hook's name has letters, digits, '-' and '_' only");
+			continue;
+		}
+		if (!is_trusted(hook->path, S_IFREG, &hook->refused))
 			continue;
 		add(hook, event);
 		look(hook);
@@ -224,46 +282,53 @@ size_t hooks_poll(const struct hooks *hooks, struct pollfd *pfd, size_t n, uint6
 	size_t i, used = 0;
 
 	for (i = 0; i < hooks->n; i++) {
-		if (!hooks->hook[i]->pid)
+		if (!hooks->hook[i]->pid && !hooks->hook[i]->n)
 			continue;
 		if (hooks->hook[i]->deadline_ns < *deadline_ns)
 			*deadline_ns = hooks->hook[i]->deadline_ns;
-		if (used < n)
+		if (hooks->hook[i]->pid && used < n)
 			pfd[used++] = (struct pollfd){ hooks->hook[i]->pidfd, POLLIN, 0 };
 	}
 	return used;
 }
 
-static bool hook_is_idle(const struct hooks *hooks)
+static bool is_idle(const struct hooks *hooks)
 {
 	size_t i;
 
 	for (i = 0; i < hooks->n; i++)
-		if (hooks->hook[i]->pid)
+		if (hooks->hook[i]->pid || hooks->hook[i]->n)
 			return false;
 	return true;
 }
 
-/* Nothing more of it, now. */
-static void kill_hook(struct hook *hook)
+/* Nothing more of it. One that the kernel does not let go is left to init. */
+static void kill_hook(struct hook *hook, uint64_t deadline_ns)
 {
-	int status;
+	struct pollfd pfd = { .fd = hook->pidfd, .events = POLLIN };
 
-	for (; hook->n; hook->n--) {
-		json_object_put(hook->queue[hook->first]);
-		hook->first = (hook->first + 1) % QUEUE_MAX;
-	}
-	hook->left_out = 0;
+	drop_all(hook);
 	if (!hook->pid)
 		return;
 	kill(-hook->pid, SIGKILL);
-	waitpid(hook->pid, &status, 0);
+	while (poll(&pfd, 1, poll_ms(left_ns(deadline_ns))) < 0 && errno == EINTR)
+		;
+	waitpid(hook->pid, NULL, WNOHANG);
 	close(hook->pidfd);
 	hook->pid = 0;
 }
 
-/* At once, or after all that they were called for has been done, or was too slow. */
-void hooks_free(struct hooks *hooks, bool at_once)
+static void kill_all(struct hooks *hooks)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + END_NS;
+	size_t i;
+
+	for (i = 0; i < hooks->n; i++)
+		kill_hook(hooks->hook[i], deadline_ns);
+}
+
+/* After all that they were called for has been done, or was too slow; at once if we are to end. */
+void hooks_free(struct hooks *hooks)
 {
 	struct pollfd pfd[64];
 	uint64_t deadline_ns;
@@ -271,13 +336,12 @@ void hooks_free(struct hooks *hooks, bool at_once)
 
 	if (!hooks)
 		return;
-	for (i = 0; at_once && i < hooks->n; i++)
-		kill_hook(hooks->hook[i]);
-	while (hooks_look(hooks), !hook_is_idle(hooks)) {
-		deadline_ns = UINT64_MAX;
+	while (!interrupted() && (hooks_look(hooks), !is_idle(hooks))) {
+		deadline_ns = now_ns(CLOCK_MONOTONIC) + END_NS;
 		n = hooks_poll(hooks, pfd, ARRAY_SIZE(pfd), &deadline_ns);
 		poll(pfd, n, poll_ms(left_ns(deadline_ns)));
 	}
+	kill_all(hooks);
 	for (i = 0; i < hooks->n; i++) {
 		free(hooks->hook[i]->path);
 		free(hooks->hook[i]);

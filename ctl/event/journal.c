@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 struct journal {
 	int fd;
 	struct sockaddr_un addr;
-	bool failed; /* which was told */
+	uint64_t left_out; /* since it has taken the last one */
 };
 
 /* clang-format off */
@@ -106,17 +107,30 @@ static char *datagram(struct json_object *event, size_t *size)
 	return data;
 }
 
-/* What cannot be sent is told once, until something can be: the journal may be started anew. */
+static void tell_left_out(struct journal *journal)
+{
+	if (journal->left_out)
+		err("%s: %" PRIu64 " events were left out", journal->addr.sun_path,
+		    journal->left_out);
+	journal->left_out = 0;
+}
+
+/*
+ * Waits for nobody: hooks are to hear of a host whose journal stands. What cannot be sent is
+ * told once, and how much that was when something can: the journal may be started anew.
+ */
 void journal_send(struct journal *journal, struct json_object *event)
 {
 	size_t size = 0;
 	char *data = datagram(event, &size);
-	bool failed = !data || sendto(journal->fd, data, size, MSG_NOSIGNAL,
-				      (struct sockaddr *)&journal->addr, sizeof(journal->addr)) < 0;
+	bool sent = data && sendto(journal->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT,
+				   (struct sockaddr *)&journal->addr, sizeof(journal->addr)) >= 0;
 
-	if (failed && !journal->failed)
-		err("%s: %s", journal->addr.sun_path, strerror(errno));
-	journal->failed = failed;
+	if (sent)
+		tell_left_out(journal);
+	else if (!journal->left_out++)
+		err("%s: %s", journal->addr.sun_path,
+		    errno == EAGAIN ? "takes no more events" : strerror(errno));
 	free(data);
 }
 
@@ -148,6 +162,7 @@ void journal_close(struct journal *journal)
 {
 	if (!journal)
 		return;
+	tell_left_out(journal);
 	if (journal->fd >= 0)
 		close(journal->fd);
 	free(journal);

@@ -4,7 +4,7 @@
  * for hooks and for the journal, if these are asked for.
  *
  * One socket listens to all families, so that what comes keeps its order. A module that is
- * loaded later is heard from then on.
+ * loaded later is heard from then on; what it has said before is told as lost.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -33,20 +33,22 @@ struct monitor {
 	const char *object, *lpar, *event;
 	uint64_t count; /* 0: without end */
 	uint64_t seen;
-	uint64_t last_seq[ARRAY_SIZE(sources)];
+	uint64_t next_seq[ARRAY_SIZE(sources)]; /* 0: any */
 	bool has_come[ARRAY_SIZE(sources)]; /* and is to be listened to */
 	struct mnl_socket *sock;
 	struct hooks *hooks;
 	struct journal *journal;
 };
 
-static bool knows_event(const char *name)
+/* Of any object, if that is NULL */
+static bool knows_event(const char *object, const char *name)
 {
 	size_t i, j;
 
 	for (i = 0; i < ARRAY_SIZE(sources); i++)
 		for (j = 0; j < sources[i]->n_events; j++)
-			if (!strcmp(sources[i]->events[j], name))
+			if (!strcmp(sources[i]->events[j], name) &&
+			    (!object || !strcmp(sources[i]->object, object)))
 				return true;
 	return false;
 }
@@ -107,11 +109,10 @@ static void print_event(struct json_object *event)
 
 static void note_lost(struct monitor *monitor, size_t i, uint64_t seq)
 {
-	/* A module that was loaded anew begins at 1. */
-	if (monitor->last_seq[i] && seq > monitor->last_seq[i] + 1)
-		err("%" PRIu64 " events of %s were lost", seq - monitor->last_seq[i] - 1,
+	if (monitor->next_seq[i] && seq > monitor->next_seq[i])
+		err("%" PRIu64 " events of %s were lost", seq - monitor->next_seq[i],
 		    sources[i]->object);
-	monitor->last_seq[i] = seq;
+	monitor->next_seq[i] = seq + 1;
 }
 
 static int show(struct monitor *monitor, size_t i, const struct nlmsghdr *nlh)
@@ -169,14 +170,21 @@ static int subscribe_all(struct monitor *monitor)
 	return 0;
 }
 
-/* Not before all of a message was read: there is one buffer for all that the kernel says. */
-static void join_comers(struct monitor *monitor)
+/*
+ * Not before all of a message was read: there is one buffer for all that the kernel says. What
+ * was lost may have been about a module that came: each is looked for.
+ */
+static void join_comers(struct monitor *monitor, bool all)
 {
+	uint16_t before;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(sources); i++) {
-		if (monitor->has_come[i] && !nl_join(monitor->sock, sources[i]->family))
-			monitor->last_seq[i] = 0;
+		before = sources[i]->family->id;
+		if ((monitor->has_come[i] || all) && !nl_join(monitor->sock, sources[i]->family) &&
+		    (monitor->has_come[i] || sources[i]->family->id != before))
+			/* A module begins at 1 when it is loaded. */
+			monitor->next_seq[i] = 1;
 		monitor->has_come[i] = false;
 	}
 }
@@ -196,7 +204,9 @@ static int wait_event(struct monitor *monitor, uint64_t deadline_ns)
 	if (monitor->hooks)
 		hooks_look(monitor->hooks);
 	ret = pfd[0].revents ? nl_receive(monitor->sock, 0, on_event, monitor) : 0;
-	join_comers(monitor);
+	if (ret == -ENOBUFS)
+		err("events were lost, as they came faster than they were read");
+	join_comers(monitor, ret == -ENOBUFS);
 	return ret;
 }
 
@@ -207,10 +217,10 @@ static int run(struct monitor *monitor, uint64_t timeout_ns)
 
 	/* Who waits for this line misses nothing of what he does next. */
 	fputs("listening\n", stderr);
+	tell_systemd("READY=1");
 	do {
 		now = now_ns(CLOCK_MONOTONIC);
 		ret = wait_event(monitor, end_ns - now > WAIT_MAX_NS ? now + WAIT_MAX_NS : end_ns);
-		/* What was lost shows in the next sequence number. */
 		if (ret == -ENOBUFS || ret == -EINTR || ret == -ETIMEDOUT)
 			ret = 0;
 		/* Events that come faster than they can be shown must not outwit the time. */
@@ -230,10 +240,10 @@ static int parse(struct args *args, struct monitor *monitor, uint64_t *timeout_n
 
 	while (!ret && args->argc) {
 		if (next_option(args, "--lpar", &monitor->lpar)) {
-			if (!monitor->lpar)
-				return usage("--lpar needs a name");
+			if (!monitor->lpar || !name_is_valid(monitor->lpar))
+				return usage("--lpar needs the name of an LPAR");
 		} else if (next_option(args, "--event", &monitor->event)) {
-			if (!monitor->event || !knows_event(monitor->event))
+			if (!monitor->event || !knows_event(NULL, monitor->event))
 				return usage("--event needs an event: see lparctl(8)");
 		} else if (next_option(args, "--object", &monitor->object)) {
 			if (!monitor->object || !knows_object(monitor->object))
@@ -247,6 +257,11 @@ static int parse(struct args *args, struct monitor *monitor, uint64_t *timeout_n
 			return usage("'%s' is unknown to monitor", next_arg(args));
 		}
 	}
+	if (!ret && monitor->object && monitor->event &&
+	    !knows_event(monitor->object, monitor->event))
+		return usage("%s has no event %s: see lparctl(8)", monitor->object, monitor->event);
+	if (!ret && options.json && (monitor->hooks || monitor->journal))
+		return usage("-j has no effect with --hooks and --journal");
 	monitor->count = watch.count;
 	*timeout_ns = watch.timeout_ns;
 	return ret;
@@ -271,7 +286,7 @@ int monitor_verb(struct args *args)
 		ret = run(&monitor, timeout_ns);
 	if (monitor.sock)
 		mnl_socket_close(monitor.sock);
-	hooks_free(monitor.hooks, interrupted());
+	hooks_free(monitor.hooks);
 	journal_close(monitor.journal);
 	return ret;
 }

@@ -211,6 +211,7 @@ const char *boot_id(char *buf, size_t size);
 bool process_has_variable(pid_t pid, const char *name, const char *value);
 
 /* command.c: other programs */
+void tell_systemd(const char *text);
 bool host_goes_down(void);
 int command_output(char *const words[], char *buf, size_t size, unsigned int timeout_ms);
 int command_answer(char *const words[], const char *input, char *buf, size_t size,

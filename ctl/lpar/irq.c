@@ -23,6 +23,9 @@
 
 #include "lpar/lpar.h"
 
+/* All LPARs share one lock: whoever stands with it must not keep them from being started. */
+#define LOCK_NS (10 * NSEC_PER_SEC)
+
 static const char *irq_path(char *buf, size_t size, unsigned int irq)
 {
 	return rooted(buf, size, "/proc/irq/%u/smp_affinity_list", irq);
@@ -159,12 +162,18 @@ static void move_all(struct move *move)
 /* A file descriptor that holds the lock, or -errno, which is said. */
 static int lock_irqs(const char *name)
 {
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + LOCK_NS;
 	char path[PATH_MAX];
-	/* No name in /run/lparkit: those are LPARs'. */
-	int lock = lock_file(rooted(path, sizeof(path), "/run/lparkit.irqs"), LOCK_EX);
+	int lock;
 
+	/* No name in /run/lparkit: those are LPARs'. */
+	rooted(path, sizeof(path), "/run/lparkit.irqs");
+	while ((lock = lock_file(path, LOCK_EX | LOCK_NB)) == -EWOULDBLOCK && left_ns(deadline_ns))
+		sleep_ms(10);
 	if (lock < 0)
-		err("LPAR %s: interrupts stay where they are: %s: %s", name, path, strerror(-lock));
+		err("LPAR %s: interrupts stay where they are: %s: %s", name, path,
+		    lock == -EWOULDBLOCK ? "another lparctl does not let it go ('fuser' has it)"
+					 : strerror(-lock));
 	return lock;
 }
 

@@ -12,13 +12,18 @@
  * it is done, if $PLAYED_KERNEL/killer has the number N.
  *
  * Who listens to events is told of a violation after the other, without end, by a process with
- * the name that is in $PLAYED_KERNEL/intruder; of nothing if it is not there.
+ * the name that is in $PLAYED_KERNEL/intruder; of nothing if it is not there. With
+ * $PLAYED_KERNEL/comer lpar.ko is loaded only when somebody listens already, who is told, or,
+ * if that is "lost", whose queue is full just then; the first two violations are over then.
+ *
+ * No process can be started while there is $PLAYED_KERNEL/no-fork.
  *
  * An execd that lparctl starts on its own host is $PLAYED_EXECD, if there is one: what is
  * between the two can be cut as it can to another host.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -713,7 +718,7 @@ static int find_family(struct request *request)
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(names[i], name))
 			break;
-	if (i == sizeof(names) / sizeof(*names))
+	if (i == sizeof(names) / sizeof(*names) || (!i && exists("comer")))
 		return -ENOENT;
 	nlh = begin_answer(request);
 	mnl_attr_put_u16(nlh, CTRL_ATTR_FAMILY_ID, FAMILY_LPAR + i);
@@ -763,6 +768,16 @@ int execv(const char *path, char *const argv[])
 	if (!n || !between[0] || strcmp(path, "/proc/self/exe") || strcmp(argv[n - 1], "execd"))
 		return execve(path, argv, environ);
 	return execve(between[0], between, environ);
+}
+
+pid_t fork(void)
+{
+	pid_t (*real)(void) = dlsym(RTLD_NEXT, "fork");
+
+	if (!exists("no-fork"))
+		return real();
+	errno = EAGAIN;
+	return -1;
 }
 
 /* ---- in place of libmnl's ---- */
@@ -821,9 +836,36 @@ ssize_t mnl_socket_sendto(const struct mnl_socket *socket, const void *buf, size
 	return len;
 }
 
+static uint64_t seq; /* of the last violation */
+
+static void put_event(struct mnl_socket *socket, const struct nlmsghdr *nlh)
+{
+	socket->read = 0;
+	socket->len = nlh->nlmsg_len;
+}
+
+/* Returns false if nobody hears of it, as the queue is full. */
+static bool put_comer(struct mnl_socket *socket)
+{
+	bool lost = !strcmp(get("comer", ""), "lost\n");
+	struct nlmsghdr *nlh;
+	struct genlmsghdr *genl;
+
+	unlink(path_of("comer", ""));
+	seq = 2;
+	if (lost)
+		return false;
+	nlh = mnl_nlmsg_put_header(socket->answer);
+	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+	nlh->nlmsg_type = GENL_ID_CTRL;
+	genl->cmd = CTRL_CMD_NEWFAMILY;
+	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, "lpar");
+	put_event(socket, nlh);
+	return true;
+}
+
 static void put_violation(struct mnl_socket *socket)
 {
-	static uint64_t seq;
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(socket->answer);
 	struct genlmsghdr *genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
 
@@ -834,8 +876,7 @@ static void put_violation(struct mnl_socket *socket)
 	mnl_attr_put_u64(nlh, LPAR_A_EVENT_TIME_NS, now_ns());
 	mnl_attr_put_strz(nlh, LPAR_A_NAME, "g");
 	mnl_attr_put_strz(nlh, LPAR_A_COMM, get("intruder", ""));
-	socket->read = 0;
-	socket->len = nlh->nlmsg_len;
+	put_event(socket, nlh);
 }
 
 /* Each message comes by itself, as the end of a dump does. */
@@ -845,8 +886,14 @@ ssize_t mnl_socket_recvfrom(const struct mnl_socket *socket, void *buf, size_t s
 	const struct nlmsghdr *nlh;
 	size_t len;
 
-	if (from->events >= 0)
+	if (from->events >= 0 && exists("comer")) {
+		if (!put_comer(from)) {
+			errno = ENOBUFS;
+			return -1;
+		}
+	} else if (from->events >= 0) {
 		put_violation(from);
+	}
 	if (from->read == from->len)
 		return 0;
 	nlh = (const struct nlmsghdr *)(from->answer + from->read);

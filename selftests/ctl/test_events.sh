@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 24
+plan 46
 host_up h
 top=$here/../..
 hooks=$scratch/h/root/etc/lparkit/hooks.d
@@ -31,6 +31,37 @@ calls() {
 check "an object" says 0 'lpar violation name="g" comm="a?b"' monitor --object lpar --count 1
 check "one that nothing comes of" exits 4 monitor --object netbuf --count 1 --timeout 100ms
 check "one that is none" exits 2 monitor --object moon
+check "an event that it does not have" says 2 "fc has no event attached" \
+	monitor --event attached --object fc
+check "what is no LPAR's name" says 2 "the name of an LPAR" monitor --lpar "A B"
+check "a format for what is not printed" says 2 "no effect" monitor --hooks -j
+printf 'x" state="ok' >"$scratch/h/kernel/intruder"
+check "nobody's name looks like a value" says 0 "comm=\"x' state='ok\"" monitor --count 1
+printf 'a\nb' >"$scratch/h/kernel/intruder"
+
+# A module that comes, of which something was said before anybody could listen
+echo told >"$scratch/h/kernel/comer"
+check "one that is loaded later is heard" exits 0 monitor --count 1
+check "what was lost of it is told" grep -q "2 events of lpar were lost" "$scratch/err"
+echo lost >"$scratch/h/kernel/comer"
+check "also if its coming was lost" exits 0 monitor --count 1 --timeout 20s
+check "with what was lost, again" same \
+	"$(grep -c "^lparctl: events were lost\|2 events of lpar were lost" "$scratch/err")" 2
+
+# recv_one SOCKET: what comes first there
+recv_one() {
+	python3 - "$1" <<-'END'
+		import socket, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		s.bind(sys.argv[1])
+		print(s.recv(100).decode())
+	END
+}
+start recv_one "$scratch/notify" >"$scratch/ready"
+wait_until 20 test -e "$scratch/notify"
+NOTIFY_SOCKET=$scratch/notify check "systemd is told" exits 0 monitor --count 1
+check "when all is heard" wait_until 20 test -s "$scratch/ready"
+check "as it wants it" same "$(cat "$scratch/ready")" READY=1
 
 # Hooks
 check "no hook: nothing is printed" same "$(monitor --hooks --count 3 2>/dev/null)" ""
@@ -52,6 +83,36 @@ check "one that others may write is told of" says 0 "hooks.d/open: not called" m
 check "once, and not called" same \
 	"$(monitor --hooks --count 3 2>&1 | grep -c 'not called')$(calls open)" 10
 rm "$hooks/open"
+hook later "echo >>$scratch/later" "sleep 2"
+start "$scratch/via" h lparctl monitor --hooks --count 3 2>"$scratch/said"
+wait_until 20 test -s "$scratch/later"
+chmod go+w "$hooks/later"
+wait "$pid"
+check "nor is one that others may write by now" same \
+	"$(calls later)$(grep -c "hooks.d/later: not called" "$scratch/said")" 11
+rm "$hooks/later" "$scratch/env"
+chmod g+w "$hooks"
+check "nor any, if others may put some there" says 0 "hooks.d: not called" monitor --hooks --count 2
+check "which is true" same "$(calls env)" 0
+chmod g-w "$hooks"
+cp "$hooks/env" "$hooks/env~"
+check "what an editor leaves is none" says 0 "hooks.d/env~: not called" monitor --hooks --count 2
+check "and the other one is" same "$(calls env)" 2
+rm "$hooks/env~"
+
+# What the host, or whoever starts us, has in store
+rm "$scratch/env"
+touch "$scratch/h/kernel/no-fork"
+start "$scratch/via" h lparctl monitor --hooks --count 3 2>"$scratch/said"
+check "no room for a process is told" wait_until 20 grep -q "hooks.d/env: waits" "$scratch/said"
+rm "$scratch/h/kernel/no-fork"
+wait "$pid"
+check "and no event is lost by that" same "$(calls env)" 3
+rm "$scratch/env"
+check "children that nobody cares for" exits 0 timeout 8 python3 -c \
+	"import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execvp(sys.argv[1], sys.argv[1:])" \
+	"$scratch/via" h lparctl monitor --hooks --count 3
+check "are cared for" same "$(calls env)" 3
 
 # A hook that hangs, and what it has started: others get their events, nobody waits for ever.
 hook slow "sleep 1234 & sleep 1234"
@@ -61,13 +122,23 @@ check "others do not wait for one that hangs" wait_until 8 eval "[ \$(calls env)
 check_fails "which was not killed before" grep -q killed "$scratch/said"
 check "it is, after its time" wait_until 30 grep -q "hooks.d/slow: killed after 10 s" "$scratch/said"
 kill "$pid"
-check "who is told to end does not wait for hooks" wait "$pid"
+check "who is told to end does not wait for hooks" took_less 5 wait "$pid"
 check_fails "nor leaves any, with all that they have started" pgrep -f "^sleep 1234"
 rm "$hooks/slow"
 
 # The journal
 check "no journal" says 1 "journal/socket: no journal is there" monitor --journal --count 1
 mkdir -p "$scratch/h/root/run/systemd/journal"
+start python3 -c "import socket, sys, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+time.sleep(1000)" "$scratch/h/root/run/systemd/journal/socket"
+wait_until 20 test -e "$scratch/h/root/run/systemd/journal/socket"
+check "one that does not read holds nobody up" exits 0 timeout 20 \
+	"$scratch/via" h lparctl monitor --journal --count 5000
+check "what it does not get is told" same \
+	"$(grep -c "takes no more events\|[0-9] events were left out" "$scratch/err")" 2
+rm "$scratch/h/root/run/systemd/journal/socket"
 cat >"$scratch/journal.py" <<-'END'
 	import socket, struct, sys
 	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 25
+plan 29
 host_up h
 root=$scratch/h/root
 mkdir -p "$root/sys/devices/system/cpu"
@@ -88,6 +88,16 @@ check "its owner hears of it" grep -q "interrupt 1 may come to its CPUs again" "
 on h stop g --timeout 0 >/dev/null
 wait "$supervisor"
 check "what they had at first counts even so" are 0-3 2-3 0-0
+
+# A lparctl that stands has the lock.
+start flock --no-fork "$root/run/lparkit.irqs" sleep 1000
+check "the lock is held" wait_until 20 eval "! flock -n $root/run/lparkit.irqs true"
+check "start does not wait for ever" says 0 "stay where they are: .* another lparctl" \
+	timeout -k 1 20 "$scratch/via" h lparctl start g
+kill -9 "$pid"
+wait "$pid" 2>/dev/null
+check "stop" exits 0 timeout -k 1 20 "$scratch/via" h lparctl stop g --timeout 0
+check "none was moved, nor is" are 0-3 2-3 0-0
 
 # Whoever has activated it comes to the interrupts when it is deactivated: a FIFO holds him up.
 g_is() {
