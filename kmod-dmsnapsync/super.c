@@ -136,7 +136,7 @@ static int adopt(struct ss_volume *volume, const struct ss_super *super,
 {
 	unsigned int kind, i;
 
-	if (le32_to_cpu(super->version) != SS_VERSION)
+	if (!ss_super_is_known(super))
 		return refuse(error, "STORE has a format of another version");
 	volume->chunk_sectors = le32_to_cpu(super->chunk_sectors);
 	if (args->chunk_sectors && args->chunk_sectors != volume->chunk_sectors)
@@ -162,7 +162,7 @@ static int adopt(struct ss_volume *volume, const struct ss_super *super,
 	volume->running = le32_to_cpu(super->running);
 	volume->seq = le64_to_cpu(super->head.seq);
 	state->has_digest = le32_to_cpu(super->features) & SS_FEATURE_DIGEST;
-	state->is_at_once = le32_to_cpu(super->features) & SS_FEATURE_AT_ONCE;
+	state->is_at_once = ss_super_is_at_once(super);
 	state->digest = le64_to_cpu(super->digest);
 	volume->knows_base = le32_to_cpu(super->features) & SS_FEATURE_BASE;
 	for (i = 0; i < SS_SAMPLES; i++)
@@ -366,7 +366,7 @@ void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 bloc
 
 	memset(image, 0, SS_BLOCK_SIZE);
 	memcpy(super->magic, SS_MAGIC, sizeof(super->magic));
-	super->version = cpu_to_le32(SS_VERSION);
+	super->version = cpu_to_le32(volume->at_once ? SS_VERSION_AT_ONCE : SS_VERSION);
 	super->chunk_sectors = cpu_to_le32(volume->chunk_sectors);
 	memcpy(super->uuid, volume->uuid, sizeof(super->uuid));
 	memcpy(super->origin, volume->origin, sizeof(super->origin));
@@ -377,8 +377,7 @@ void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 bloc
 	super->running = cpu_to_le32(volume->committing);
 	super->digest = cpu_to_le64(volume->digest);
 	super->features = cpu_to_le32(SS_FEATURE_DIGEST |
-				      (volume->knows_base ? SS_FEATURE_BASE : 0) |
-				      (volume->at_once ? SS_FEATURE_AT_ONCE : 0));
+				      (volume->knows_base ? SS_FEATURE_BASE : 0));
 	for (i = 0; volume->knows_base && i < SS_SAMPLES; i++)
 		super->sample[i] = cpu_to_le32(volume->sample[i]);
 	ss_sector_seal(volume->uuid, image, block, seq);

@@ -272,7 +272,7 @@ bool store_pick_super(struct store *store, bool copies)
 		super = choose_former(store, image, super);
 	if (!super)
 		return false;
-	if (le32toh(super->version) != SS_VERSION) {
+	if (!ss_super_is_known(super)) {
 		problem(store, "format version %u is unknown", le32toh(super->version));
 		return false;
 	}
@@ -557,7 +557,7 @@ static bool is_whole(const struct store *store)
 	u64 seq[2];
 	u32 number;
 
-	if (!(le32toh(store->super.features) & SS_FEATURE_AT_ONCE))
+	if (!ss_super_is_at_once(&store->super))
 		return true;
 	for (kind = 0; kind < SS_KINDS; kind++)
 		for (number = 0; number < store->blocks[kind]; number++) {
