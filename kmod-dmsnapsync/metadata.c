@@ -405,13 +405,15 @@ static void end_flushes(struct bio_list *flushes, int err)
 
 static int commit(struct ss_volume *volume, bool at_once)
 {
-	struct batch batch = { .volume = volume, .seq = volume->seq + 1, .at_once = at_once };
+	struct batch batch = { .volume = volume, .seq = volume->seq + 1 };
 	struct bio_list flushes = BIO_EMPTY_LIST;
 	u32 freed = volume->freed;
 	int err = -EROFS;
 
 	lockdep_assert_held(&volume->meta);
 	take_flushes(volume, &flushes);
+	/* What is freed is used again before another one confirms that all blocks are there. */
+	batch.at_once = at_once && freed == SS_NONE;
 	volume->freed = SS_NONE;
 	if (volume->mode == SS_MODE_WRITE) {
 		err = write_transaction(volume, &batch);
