@@ -161,6 +161,7 @@ static int adopt(struct ss_volume *volume, const struct ss_super *super,
 		volume->nr_blocks[kind] = le32_to_cpu(super->blocks[kind]);
 	volume->running = le32_to_cpu(super->running);
 	volume->seq = le64_to_cpu(super->head.seq);
+	volume->super = *super;
 	state->has_digest = le32_to_cpu(super->features) & SS_FEATURE_DIGEST;
 	state->is_at_once = ss_super_is_at_once(super);
 	state->digest = le64_to_cpu(super->digest);
@@ -380,5 +381,24 @@ void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 bloc
 				      (volume->knows_base ? SS_FEATURE_BASE : 0));
 	for (i = 0; volume->knows_base && i < SS_SAMPLES; i++)
 		super->sample[i] = cpu_to_le32(volume->sample[i]);
+	ss_sector_seal(volume->uuid, image, block, seq);
+}
+
+/**
+ * ss_super_put_former() - make a superblock of what was committed last
+ * @volume: volume
+ * @image: result, a block
+ * @seq: number
+ * @block: where it is going to be written
+ *
+ * Context: volume->meta held.
+ */
+void ss_super_put_former(const struct ss_volume *volume, void *image, u64 seq, u32 block)
+{
+	struct ss_super *super = image;
+
+	memset(image, 0, SS_BLOCK_SIZE);
+	*super = volume->super;
+	super->version = cpu_to_le32(SS_VERSION);
 	ss_sector_seal(volume->uuid, image, block, seq);
 }
