@@ -568,6 +568,14 @@ static bool is_whole(const struct store *store)
 	return ss_tally_is_whole(&tally, le64toh(store->super.digest));
 }
 
+static void forget_damages(struct store *store)
+{
+	json_object_put(store->problems);
+	json_object_put(store->damages);
+	store->problems = json_object_new_array();
+	store->damages = json_object_new_array();
+}
+
 static bool pick_sizes(struct store *store)
 {
 	if (!store_pick_super(store, false))
@@ -584,16 +592,13 @@ static bool pick_whole(struct store *store)
 	if (is_whole(store))
 		return true;
 	store->former = true;
-	json_object_put(store->damages);
-	store->damages = json_object_new_array();
+	forget_damages(store);
 	return pick_sizes(store);
 }
 
-/* Fills in problems and damages. */
-void store_check(struct store *store)
+/* By the superblock that was picked. */
+static void check_all(struct store *store)
 {
-	if (!pick_whole(store))
-		return;
 	store_read_blocks(store);
 	check_proof(store);
 	/* A block that cannot be read makes all that depends on it look wrong. */
@@ -601,4 +606,27 @@ void store_check(struct store *store)
 		return;
 	check_layers(store);
 	check_versions(store);
+}
+
+/* Fills in problems and damages. */
+void store_check(struct store *store)
+{
+	if (pick_whole(store))
+		check_all(store);
+}
+
+/*
+ * The newest transaction was written at once, and is damaged. Returns true if the one before it
+ * is proven to be there as a whole: then that is what counts.
+ */
+bool store_go_back(struct store *store)
+{
+	if (store->former || !ss_super_is_at_once(&store->super))
+		return false;
+	store->former = true;
+	forget_damages(store);
+	if (pick_sizes(store))
+		check_all(store);
+	store->former = !store_is_lost(store);
+	return store->former;
 }
