@@ -268,6 +268,7 @@ enum ss_mode {
  * @sample: of BASE, as in the superblock
  * @seq: last transaction that committed
  * @super: its superblock
+ * @passed_over: number of the newest one, if its transaction was not whole; otherwise 0
  * @at_once: its superblock was written with its blocks
  * @io: metadata I/O
  * @buffer: of a batch
@@ -370,6 +371,7 @@ struct ss_volume {
 	u32 sample[SS_SAMPLES];
 	u64 seq;
 	struct ss_super super;
+	u64 passed_over;
 	bool at_once;
 	struct dm_io_client *io;
 	void *buffer;

@@ -218,6 +218,7 @@ static int find_super(struct ss_volume *volume, const struct ss_volume_args *arg
 	super = choose(volume, state);
 	if (super)
 		state->highest = highest_seq(volume, super);
+	volume->passed_over = former ? ss_super_seq(super) : 0;
 	if (super && former)
 		super = choose_former(volume, super, state);
 	if (!super)
@@ -340,6 +341,9 @@ int ss_super_compare(struct ss_volume *volume, char **error)
 	read_blocks(volume, 0, 2);
 	read_copies(volume);
 	super = choose(volume, &state);
+	/* Whoever wrote here since would have gone on beyond it. */
+	if (super && ss_super_seq(super) == volume->passed_over)
+		super = choose_former(volume, super, &state);
 	if (!super || memcmp(super->uuid, volume->uuid, SS_UUID_SIZE) ||
 	    ss_super_seq(super) != volume->seq)
 		return -EBUSY;
