@@ -437,10 +437,14 @@ static bool may_be_newer(struct store *store)
 	       later_beyond(store, SS_KIND_ZERO) || later_beyond(store, SS_KIND_LAYER);
 }
 
+static bool is_proven(const struct store *store)
+{
+	return store->found_digest == le64toh(store->super.digest);
+}
+
 static void check_proof(struct store *store)
 {
-	if (le32toh(store->super.features) & SS_FEATURE_DIGEST &&
-	    store->found_digest != le64toh(store->super.digest))
+	if (le32toh(store->super.features) & SS_FEATURE_DIGEST && !is_proven(store))
 		problem(store, "a block lacks what was committed");
 	if (store->is_doubtful && may_be_newer(store))
 		problem(store, "the damaged superblock may have been the newer one");
@@ -616,17 +620,17 @@ void store_check(struct store *store)
 }
 
 /*
- * The newest transaction was written at once, and is damaged. Returns true if the one before it
- * is proven to be there as a whole: then that is what counts.
+ * The newest transaction was written at once, and lacks something. Returns true if the one before
+ * it is proven to be there as a whole: then that is what counts.
  */
 bool store_go_back(struct store *store)
 {
-	if (store->former || !ss_super_is_at_once(&store->super))
+	if (store->former || !ss_super_is_at_once(&store->super) || is_proven(store))
 		return false;
 	store->former = true;
 	forget_damages(store);
 	if (pick_sizes(store))
 		check_all(store);
-	store->former = !store_is_lost(store);
+	store->former = !store_is_lost(store) && is_proven(store);
 	return store->former;
 }

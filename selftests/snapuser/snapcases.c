@@ -539,6 +539,33 @@ static void last_is_given_up(void)
 	memset(base->now, 0, BASE_SECTORS * 512);
 }
 
+/* That there may have been a later one is no reason to give up one that is whole. */
+static void last_is_kept(void)
+{
+	static u8 before[STORE_SECTORS * 512], after[STORE_SECTORS * 512];
+	unsigned int copy;
+
+	prepare_two_blocks();
+	fill('b', 64, 8);
+	flush_all();
+	memcpy(before, store->now, sizeof(before));
+	volume_io(&vol, REQ_OP_WRITE_ZEROES, 1032, NULL, 8);
+	flush_all();
+	memcpy(after, store->now, sizeof(after));
+	volume_close(&vol);
+	memcpy(store->now, after, sizeof(after));
+	copy = SS_COPY_BLOCK + (ss_super_seq(newest_super()) & 1);
+	memcpy(slot_at(copy), before + copy * SS_BLOCK_SIZE, SS_BLOCK_SIZE);
+	slot_at(copy - SS_COPY_BLOCK)[100] ^= 1;
+	tap_check(!is_known_to_all() && open_with_chunk(8) && checker_check(store->fd) == LOST,
+		  "the newest superblock that is left may not be the newest");
+	tap_check(!checker_repair(store->fd, true) && !open_with_chunk(8) && shows('b', 64),
+		  "by force what it tells of is there");
+	if (vol.volume)
+		volume_close(&vol);
+	memset(base->now, 0, BASE_SECTORS * 512);
+}
+
 /* A chunk that a flush frees is used again: the flush may not be given up then. */
 static void freed_chunk_is_used(void)
 {
@@ -859,7 +886,7 @@ int main(void)
 {
 	base = disk_new(BASE_SECTORS);
 	store = disk_new(STORE_SECTORS);
-	tap_plan(127);
+	tap_plan(129);
 	copies_cannot_be_written();
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
@@ -874,6 +901,7 @@ int main(void)
 	slot_fails();
 	superblock_fails();
 	last_is_given_up();
+	last_is_kept();
 	freed_chunk_is_used();
 	compare_when_passed_over();
 	repair_goes_beyond();
