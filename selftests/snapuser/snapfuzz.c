@@ -37,8 +37,8 @@ static void fail_slot(struct test_volume *vol)
 	if (block == volume->nr_blocks[kind])
 		block = 0;
 	store->fault = pick(DISK_FAULTS);
-	store->bad_from = ss_meta_sector(volume, kind, block,
-					 !test_bit(block, volume->current_slot[kind]));
+	store->bad_from =
+		ss_meta_sector(volume, kind, block, !test_bit(block, volume->current_slot[kind]));
 	store->bad_to = store->bad_from + SS_BLOCK_SECTORS;
 	volume_io(vol, REQ_OP_WRITE, pick(BASE_SECTORS - 8), data, 8);
 	volume_io(vol, REQ_OP_WRITE_ZEROES, pick(BASE_SECTORS - 128), NULL, 128);

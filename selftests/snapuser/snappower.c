@@ -7,15 +7,16 @@
  * In each round a script of writes, discards, flushes, merges and operations on
  * states runs on a blank store. Between, and in the middle of, any two writes to
  * STORE or BASE the power goes, in copies of both. What is there must be what was acknowledged, or what was on
- * its way. If metadata are damaged then, the same, or a refusal. At the end of each script a block of the
- * metadata fails: the same, and a refusal only if the power went before that was dealt with; by force
- * it is the same then, too.
+ * its way. If metadata are damaged then, the same, or a refusal. In short scripts beside a block of
+ * the metadata fails at the end: the same, and a refusal only if the power went before that was dealt
+ * with; by force it is the same then, too.
  */
 #include "checker.h"
 #include "model.h"
 
 #define STORE_SECTORS 20480
 #define OPERATIONS 40
+#define FAILURES 10
 
 /**
  * enum damage - what happens to STORE beside the loss of power
@@ -220,14 +221,33 @@ static void do_something(struct test_volume *test)
 		write_at_boundary(test);
 }
 
-/* The slot that is written next, a superblock or its copy. */
+static int open_blank(struct test_volume *test)
+{
+	struct ss_volume_args args = {
+		.chunk_sectors = 8 << random() % 5,
+		.writable_base = true,
+		.sectors = 64 * 8 + random() % MODEL_SECTORS / 2,
+	};
+
+	model_init(&model, args.sectors);
+	memset(image, 0, sizeof(image));
+	memset(base_image, 0, sizeof(base_image));
+	disk_set(store, image);
+	disk_set(base, base_image);
+	return volume_open(test, "vol", base, store, &args);
+}
+
+/* The slot that is written next, in most cases of the next chunk; a superblock or its copy. */
 static u64 some_block(const struct ss_volume *volume)
 {
-	enum ss_kind kind = random() % SS_KINDS;
+	u32 next = ss_place_of(volume->reserve[volume->reserve_first % SS_RESERVE]);
+	enum ss_kind kind = random() % 2 ? SS_KIND_DATA : random() % SS_KINDS;
 	u32 block = volume->nr_blocks[kind] ? random() % volume->nr_blocks[kind] : 0;
 
 	if (!(random() % 4))
 		return random() % 2 ? SS_COPY_BLOCK + random() % 2 : random() % 2;
+	if (kind == SS_KIND_DATA && random() % 4)
+		block = min(next / volume->table.per_block, volume->max_blocks[kind] - 1);
 	return ss_meta_sector(volume, kind, block, !test_bit(block, volume->current_slot[kind])) /
 	       SS_BLOCK_SECTORS;
 }
@@ -283,7 +303,7 @@ static const char *fail_to_write(struct test_volume *test)
 	store->bad_from = some_block(test->volume) * SS_BLOCK_SECTORS;
 	store->bad_to = store->bad_from + SS_BLOCK_SECTORS;
 	store->fault = random() % DISK_FAULTS;
-	countdown = random() % 40;
+	countdown = random() % 2 ? random() % 40 : INT_MAX;
 	write_what_fails(test);
 	is_over = countdown >= 0;
 	if (is_over)
@@ -295,23 +315,31 @@ static const char *fail_to_write(struct test_volume *test)
 }
 
 /* Returns what is wrong, or NULL. */
+static const char *run_failures(void)
+{
+	const char *wrong = NULL;
+	struct test_volume test;
+	unsigned int n, i;
+
+	for (n = 0; n < FAILURES && !wrong; n++) {
+		if (open_blank(&test))
+			return test_log;
+		for (i = random() % 10; i; i--)
+			do_something(&test);
+		wrong = fail_to_write(&test);
+		volume_close(&test);
+	}
+	return wrong;
+}
+
+/* Returns what is wrong, or NULL. */
 static const char *run_script(enum damage *damage)
 {
-	struct ss_volume_args args = {
-		.chunk_sectors = 8 << random() % 5,
-		.writable_base = true,
-		.sectors = 64 * 8 + random() % MODEL_SECTORS / 2,
-	};
 	const char *wrong = NULL;
 	struct test_volume test;
 	unsigned int i;
 
-	model_init(&model, args.sectors);
-	memset(image, 0, sizeof(image));
-	memset(base_image, 0, sizeof(base_image));
-	disk_set(store, image);
-	disk_set(base, base_image);
-	if (volume_open(&test, "vol", base, store, &args))
+	if (open_blank(&test))
 		return test_log;
 	for (i = 0; i < OPERATIONS && !wrong; i++) {
 		countdown = random() % 12;
@@ -326,10 +354,11 @@ static const char *run_script(enum damage *damage)
 		do_damage(*damage, test.volume);
 		wrong = wrong ? wrong : look(*damage);
 	}
-	*damage = NONE;
-	wrong = wrong ? wrong : fail_to_write(&test);
 	volume_close(&test);
-	return wrong;
+	if (wrong)
+		return wrong;
+	*damage = NONE;
+	return run_failures();
 }
 
 int main(int argc, char **argv)
