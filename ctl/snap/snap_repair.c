@@ -4,10 +4,11 @@
  *
  * What is proven is written anew where it is damaged: nothing is lost. By force
  * the last transaction is given up, if it was written at once and the one before
- * is proven. Otherwise it goes on with what is sound, as one transaction: a block of which neither
- * slot is of use becomes empty, a block whose newest content is lost has what
- * it had before, and layers, or versions, that do not fit go. What remains is a
- * store that the module takes, with every state whose layers are all there.
+ * is proven. Otherwise it goes on with what is sound, as one transaction: a
+ * block of which neither slot is of use becomes empty, a block whose newest
+ * content is lost has what it had before, and layers, or versions, that do not
+ * fit go. What remains is a store that the module takes, with every state whose
+ * layers are all there.
  */
 #include <errno.h>
 #include <stdlib.h>
