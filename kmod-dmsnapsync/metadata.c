@@ -21,7 +21,8 @@
  * @sector: where they go
  * @pending: writes under way, and one
  * @done: @pending fell to 0
- * @error: any of them failed
+ * @error: any of the blocks failed
+ * @super_failed: the superblock did
  * @copy_failed: the copy of the superblock did, which is no harm
  * @cleaned: dirty blocks in this transaction
  * @at_once: the superblock need not wait for them, so far
@@ -34,6 +35,7 @@ struct batch {
 	atomic_t pending;
 	struct completion done;
 	unsigned long error;
+	bool super_failed;
 	bool copy_failed;
 	unsigned int cleaned;
 	bool at_once;
@@ -68,6 +70,15 @@ static void one_written(struct batch *batch, unsigned long error)
 static DM_IO_NOTIFY(batch_written)
 {
 	one_written(context, error);
+}
+
+static DM_IO_NOTIFY(super_written)
+{
+	struct batch *batch = context;
+
+	if (error)
+		WRITE_ONCE(batch->super_failed, true);
+	one_written(batch, 0);
 }
 
 /* The superblock is there all the same; if that is lost, the blocks have to tell (load.c). */
@@ -324,9 +335,30 @@ static void write_kind(struct batch *batch, enum ss_kind kind)
 
 static void start_super(struct batch *batch, void *image, u32 block, io_notify_fn notify)
 {
-	ss_super_put(batch->volume, image, batch->seq, block);
 	batch_start(batch, REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA, image,
 		    (sector_t)block * SS_BLOCK_SECTORS, notify);
+}
+
+/*
+ * A block could not be written, but the superblock may be there, and nobody could tell later
+ * whether that block was. So it goes back by two numbers, with what counted before: the newest
+ * one is that of before again, and what there is of this transaction is of a later one, as if
+ * the power had gone. One number more would not do: by that, slots of this one would count.
+ */
+static void take_back(struct ss_volume *volume, u64 seq)
+{
+	struct batch batch = { .volume = volume, .seq = seq - 2 };
+	void *image = volume->buffer, *copy = image + SS_BLOCK_SIZE;
+	u32 which = seq & 1;
+
+	batch_begin(&batch);
+	ss_super_put_former(volume, image, batch.seq, which);
+	start_super(&batch, image, which, batch_written);
+	ss_super_put_former(volume, copy, batch.seq, SS_COPY_BLOCK + which);
+	start_super(&batch, copy, SS_COPY_BLOCK + which, batch_written);
+	batch_wait(&batch);
+	if (batch.error)
+		DMERR("%s: STORE: a superblock cannot be taken back", volume->name);
 }
 
 /*
@@ -339,16 +371,24 @@ static void start_super(struct batch *batch, void *image, u32 block, io_notify_f
 static int write_super(struct ss_volume *volume, struct batch *batch)
 {
 	void *image = volume->buffer + batch->count * SS_BLOCK_SIZE;
+	void *copy = image + SS_BLOCK_SIZE;
 	u32 which = batch->seq & 1;
 
 	batch_begin(batch);
 	start_blocks(batch, REQ_FUA);
-	start_super(batch, image, which, batch_written);
-	start_super(batch, image + SS_BLOCK_SIZE, SS_COPY_BLOCK + which, copy_written);
+	ss_super_put(volume, image, batch->seq, which);
+	start_super(batch, image, which, super_written);
+	ss_super_put(volume, copy, batch->seq, SS_COPY_BLOCK + which);
+	start_super(batch, copy, SS_COPY_BLOCK + which, copy_written);
 	batch_wait(batch);
 	if (batch->copy_failed)
 		DMWARN_LIMIT("%s: STORE: a copy of a superblock cannot be written", volume->name);
-	return batch->error ? -EIO : 0;
+	if (batch->error)
+		take_back(volume, batch->seq);
+	if (batch->error || batch->super_failed)
+		return -EIO;
+	memcpy(&volume->super, image, sizeof(volume->super));
+	return 0;
 }
 
 /*
@@ -405,13 +445,15 @@ static void end_flushes(struct bio_list *flushes, int err)
 
 static int commit(struct ss_volume *volume, bool at_once)
 {
-	struct batch batch = { .volume = volume, .seq = volume->seq + 1, .at_once = at_once };
+	struct batch batch = { .volume = volume, .seq = volume->seq + 1 };
 	struct bio_list flushes = BIO_EMPTY_LIST;
 	u32 freed = volume->freed;
 	int err = -EROFS;
 
 	lockdep_assert_held(&volume->meta);
 	take_flushes(volume, &flushes);
+	/* What is freed is used again before another one confirms that all blocks are there. */
+	batch.at_once = at_once && freed == SS_NONE;
 	volume->freed = SS_NONE;
 	if (volume->mode == SS_MODE_WRITE) {
 		err = write_transaction(volume, &batch);

@@ -267,6 +267,8 @@ enum ss_mode {
  * @knows_base: @sample is known
  * @sample: of BASE, as in the superblock
  * @seq: last transaction that committed
+ * @super: its superblock
+ * @passed_over: number of the newest one, if its transaction was not whole; otherwise 0
  * @at_once: its superblock was written with its blocks
  * @io: metadata I/O
  * @buffer: of a batch
@@ -368,6 +370,8 @@ struct ss_volume {
 	bool knows_base;
 	u32 sample[SS_SAMPLES];
 	u64 seq;
+	struct ss_super super;
+	u64 passed_over;
 	bool at_once;
 	struct dm_io_client *io;
 	void *buffer;
@@ -828,6 +832,7 @@ int ss_super_check_size(const struct ss_volume *volume, const struct ss_volume_a
 int ss_super_grow(struct ss_volume *volume, const struct ss_volume_args *args, char **error);
 int ss_super_compare(struct ss_volume *volume, char **error);
 void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 block);
+void ss_super_put_former(const struct ss_volume *volume, void *image, u64 seq, u32 block);
 
 /* base.c */
 void ss_base_note(struct ss_volume *volume);

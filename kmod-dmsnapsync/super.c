@@ -136,7 +136,7 @@ static int adopt(struct ss_volume *volume, const struct ss_super *super,
 {
 	unsigned int kind, i;
 
-	if (le32_to_cpu(super->version) != SS_VERSION)
+	if (!ss_super_is_known(super))
 		return refuse(error, "STORE has a format of another version");
 	volume->chunk_sectors = le32_to_cpu(super->chunk_sectors);
 	if (args->chunk_sectors && args->chunk_sectors != volume->chunk_sectors)
@@ -161,8 +161,9 @@ static int adopt(struct ss_volume *volume, const struct ss_super *super,
 		volume->nr_blocks[kind] = le32_to_cpu(super->blocks[kind]);
 	volume->running = le32_to_cpu(super->running);
 	volume->seq = le64_to_cpu(super->head.seq);
+	volume->super = *super;
 	state->has_digest = le32_to_cpu(super->features) & SS_FEATURE_DIGEST;
-	state->is_at_once = le32_to_cpu(super->features) & SS_FEATURE_AT_ONCE;
+	state->is_at_once = ss_super_is_at_once(super);
 	state->digest = le64_to_cpu(super->digest);
 	volume->knows_base = le32_to_cpu(super->features) & SS_FEATURE_BASE;
 	for (i = 0; i < SS_SAMPLES; i++)
@@ -217,6 +218,7 @@ static int find_super(struct ss_volume *volume, const struct ss_volume_args *arg
 	super = choose(volume, state);
 	if (super)
 		state->highest = highest_seq(volume, super);
+	volume->passed_over = former ? ss_super_seq(super) : 0;
 	if (super && former)
 		super = choose_former(volume, super, state);
 	if (!super)
@@ -339,6 +341,9 @@ int ss_super_compare(struct ss_volume *volume, char **error)
 	read_blocks(volume, 0, 2);
 	read_copies(volume);
 	super = choose(volume, &state);
+	/* Whoever wrote here since would have gone on beyond it. */
+	if (super && ss_super_seq(super) == volume->passed_over)
+		super = choose_former(volume, super, &state);
 	if (!super || memcmp(super->uuid, volume->uuid, SS_UUID_SIZE) ||
 	    ss_super_seq(super) != volume->seq)
 		return -EBUSY;
@@ -366,7 +371,7 @@ void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 bloc
 
 	memset(image, 0, SS_BLOCK_SIZE);
 	memcpy(super->magic, SS_MAGIC, sizeof(super->magic));
-	super->version = cpu_to_le32(SS_VERSION);
+	super->version = cpu_to_le32(volume->at_once ? SS_VERSION_AT_ONCE : SS_VERSION);
 	super->chunk_sectors = cpu_to_le32(volume->chunk_sectors);
 	memcpy(super->uuid, volume->uuid, sizeof(super->uuid));
 	memcpy(super->origin, volume->origin, sizeof(super->origin));
@@ -377,9 +382,27 @@ void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 bloc
 	super->running = cpu_to_le32(volume->committing);
 	super->digest = cpu_to_le64(volume->digest);
 	super->features = cpu_to_le32(SS_FEATURE_DIGEST |
-				      (volume->knows_base ? SS_FEATURE_BASE : 0) |
-				      (volume->at_once ? SS_FEATURE_AT_ONCE : 0));
+				      (volume->knows_base ? SS_FEATURE_BASE : 0));
 	for (i = 0; volume->knows_base && i < SS_SAMPLES; i++)
 		super->sample[i] = cpu_to_le32(volume->sample[i]);
+	ss_sector_seal(volume->uuid, image, block, seq);
+}
+
+/**
+ * ss_super_put_former() - make a superblock of what was committed last
+ * @volume: volume
+ * @image: result, a block
+ * @seq: number
+ * @block: where it is going to be written
+ *
+ * Context: volume->meta held.
+ */
+void ss_super_put_former(const struct ss_volume *volume, void *image, u64 seq, u32 block)
+{
+	struct ss_super *super = image;
+
+	memset(image, 0, SS_BLOCK_SIZE);
+	*super = volume->super;
+	super->version = cpu_to_le32(SS_VERSION);
 	ss_sector_seal(volume->uuid, image, block, seq);
 }

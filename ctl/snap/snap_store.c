@@ -272,7 +272,7 @@ bool store_pick_super(struct store *store, bool copies)
 		super = choose_former(store, image, super);
 	if (!super)
 		return false;
-	if (le32toh(super->version) != SS_VERSION) {
+	if (!ss_super_is_known(super)) {
 		problem(store, "format version %u is unknown", le32toh(super->version));
 		return false;
 	}
@@ -437,10 +437,14 @@ static bool may_be_newer(struct store *store)
 	       later_beyond(store, SS_KIND_ZERO) || later_beyond(store, SS_KIND_LAYER);
 }
 
+static bool is_proven(const struct store *store)
+{
+	return store->found_digest == le64toh(store->super.digest);
+}
+
 static void check_proof(struct store *store)
 {
-	if (le32toh(store->super.features) & SS_FEATURE_DIGEST &&
-	    store->found_digest != le64toh(store->super.digest))
+	if (le32toh(store->super.features) & SS_FEATURE_DIGEST && !is_proven(store))
 		problem(store, "a block lacks what was committed");
 	if (store->is_doubtful && may_be_newer(store))
 		problem(store, "the damaged superblock may have been the newer one");
@@ -557,7 +561,7 @@ static bool is_whole(const struct store *store)
 	u64 seq[2];
 	u32 number;
 
-	if (!(le32toh(store->super.features) & SS_FEATURE_AT_ONCE))
+	if (!ss_super_is_at_once(&store->super))
 		return true;
 	for (kind = 0; kind < SS_KINDS; kind++)
 		for (number = 0; number < store->blocks[kind]; number++) {
@@ -566,6 +570,14 @@ static bool is_whole(const struct store *store)
 				      store->chunk_sectors, pair);
 		}
 	return ss_tally_is_whole(&tally, le64toh(store->super.digest));
+}
+
+static void forget_damages(struct store *store)
+{
+	json_object_put(store->problems);
+	json_object_put(store->damages);
+	store->problems = json_object_new_array();
+	store->damages = json_object_new_array();
 }
 
 static bool pick_sizes(struct store *store)
@@ -584,16 +596,13 @@ static bool pick_whole(struct store *store)
 	if (is_whole(store))
 		return true;
 	store->former = true;
-	json_object_put(store->damages);
-	store->damages = json_object_new_array();
+	forget_damages(store);
 	return pick_sizes(store);
 }
 
-/* Fills in problems and damages. */
-void store_check(struct store *store)
+/* By the superblock that was picked. */
+static void check_all(struct store *store)
 {
-	if (!pick_whole(store))
-		return;
 	store_read_blocks(store);
 	check_proof(store);
 	/* A block that cannot be read makes all that depends on it look wrong. */
@@ -601,4 +610,27 @@ void store_check(struct store *store)
 		return;
 	check_layers(store);
 	check_versions(store);
+}
+
+/* Fills in problems and damages. */
+void store_check(struct store *store)
+{
+	if (pick_whole(store))
+		check_all(store);
+}
+
+/*
+ * The newest transaction was written at once, and lacks something. Returns true if the one before
+ * it is proven to be there as a whole: then that is what counts.
+ */
+bool store_go_back(struct store *store)
+{
+	if (store->former || !ss_super_is_at_once(&store->super) || is_proven(store))
+		return false;
+	store->former = true;
+	forget_damages(store);
+	if (pick_sizes(store))
+		check_all(store);
+	store->former = !store_is_lost(store) && is_proven(store);
+	return store->former;
 }

@@ -101,6 +101,7 @@ struct store {
 struct store *store_new(int fd);
 void store_free(struct store *store);
 void store_check(struct store *store);
+bool store_go_back(struct store *store);
 bool store_is_lost(const struct store *store);
 bool store_read_block(const struct store *store, u64 block, void *into);
 void store_read_blocks(struct store *store);

@@ -237,6 +237,18 @@ static inline u64 ss_super_seq(const struct ss_super *super)
 	return super ? le64_to_cpu(super->head.seq) : 0;
 }
 
+/* Does it count only if its digest proves that its blocks are there? */
+static inline bool ss_super_is_at_once(const struct ss_super *super)
+{
+	return le32_to_cpu(super->version) == SS_VERSION_AT_ONCE;
+}
+
+/* Is it of a format that is known here? */
+static inline bool ss_super_is_known(const struct ss_super *super)
+{
+	return le32_to_cpu(super->version) == SS_VERSION || ss_super_is_at_once(super);
+}
+
 /* The newest of two, either of which may be missing. */
 static inline const struct ss_super *ss_super_newer(const struct ss_super *a,
 						    const struct ss_super *b)

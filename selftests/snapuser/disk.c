@@ -110,6 +110,20 @@ static int write_sectors(struct block_device *disk, blk_opf_t opf, sector_t sect
 	return 0;
 }
 
+static bool is_bad(const struct block_device *disk, sector_t sector, sector_t sectors)
+{
+	return sector < disk->bad_to && sector + sectors > disk->bad_from;
+}
+
+/* One that fails: it may be there all the same. */
+static int fail_to_write(struct block_device *disk, blk_opf_t opf, sector_t sector, const u8 *data,
+			 sector_t sectors, bool waits)
+{
+	if (disk->fault == DISK_CHANGED)
+		write_sectors(disk, opf, sector, data, sectors, waits);
+	return -EIO;
+}
+
 /**
  * disk_io() - one request
  * @disk: disk
@@ -127,10 +141,12 @@ int disk_io(struct block_device *disk, blk_opf_t opf, sector_t sector, void *dat
 	assert(sector + sectors <= disk->sectors);
 	if (opf & REQ_PREFLUSH)
 		flush(disk);
-	if (sector < disk->bad_to && sector + sectors > disk->bad_from)
-		return -EIO;
 	if ((opf & REQ_OP_MASK) == REQ_OP_WRITE)
-		return write_sectors(disk, opf, sector, data, sectors, waits);
+		return is_bad(disk, sector, sectors)
+			       ? fail_to_write(disk, opf, sector, data, sectors, waits)
+			       : write_sectors(disk, opf, sector, data, sectors, waits);
+	if (is_bad(disk, sector, sectors) && disk->fault == DISK_DEAD)
+		return -EIO;
 	memcpy(data, disk->now + sector * 512, sectors * 512);
 	return 0;
 }
