@@ -174,6 +174,10 @@ static const struct verb fc_verbs[] = {
 	{ "confirm", fc_confirm_verb,
 	  "LPAR io|gone|switched | confirm LPAR returned [--receipt RECEIPT] [--force]",
 	  "Say that what the move waits for was done; returned: --receipt or --force is needed." },
+	{ "revoke", fc_revoke_verb, "LPAR --token TOKEN --used TOKEN",
+	  "Give a receipt for a token with which this host has not begun, and never will, if the last one\n"
+	  "that was used here is still the one that is said.",
+	  true },
 	{ "abort", fc_abort_verb, "LPAR", "Go back to where the move began.", true },
 	{ "check", fc_check_verb, "LPAR [--peer HOST [--via COMMAND]]",
 	  "Find what would keep an identity from moving, to that host; nothing is changed." },

@@ -41,12 +41,34 @@ int fc_journal_load(struct fc_move *move)
 		return -EBADMSG;
 	}
 	move->journal = journal;
-	if (move->peer.host)
-		return 0;
-	move->peer.host = json_text(journal, "peer");
-	if (!move->peer.via && *json_text(journal, "via"))
+	if (!move->peer.host)
+		move->peer.host = json_text(journal, "peer");
+	if (!move->peer.via && *json_text(journal, "via") && fc_journal_has_peer(move))
 		move->peer.via = json_text(journal, "via");
 	return 0;
+}
+
+/* Is the other host the one to which the LPAR was moving, asked as it was then? */
+bool fc_journal_has_peer(const struct fc_move *move)
+{
+	const char *via = json_text(move->journal, "via");
+
+	return fc_is(move->journal, "peer", move->peer.host) &&
+	       (!move->peer.via || !strcmp(move->peer.via, via));
+}
+
+/*
+ * EXIT_FAILED, and it is said: a move of this LPAR is not over, which may have its original on
+ * another host, whatever the kernel here knows of it after a reboot.
+ */
+int fc_journal_refuse(const char *lpar)
+{
+	char path[PATH_MAX];
+
+	if (access(journal_path(path, sizeof(path), lpar), F_OK) && errno == ENOENT)
+		return EXIT_OK;
+	err("LPAR %s: a swap of it is not over: 'lparctl fc recover %s' ends it", lpar, lpar);
+	return EXIT_FAILED;
 }
 
 /* What fails is said. */

@@ -53,11 +53,22 @@ static int recover_by_hand(struct fc_move *move, struct json_object *identity)
 	return EXIT_OK;
 }
 
-/* Whoever is at it has the LPAR's lock. */
+/*
+ * Whoever is at it has the LPAR's lock. Another host than that of the move knows nothing of it,
+ * which must not pass for a word of that one.
+ */
 static int recover_swap(struct fc_move *move)
 {
-	int lock = lpar_lock(move->lpar), ret;
+	int lock, ret;
 
+	if (!fc_journal_has_peer(move) && !move->force) {
+		err("LPAR %s: it was moving to %s%s%s, and another host does not know what became of it: without --peer and --via, or with --force",
+		    move->lpar, json_text(move->journal, "peer"),
+		    *json_text(move->journal, "via") ? " via " : "",
+		    json_text(move->journal, "via"));
+		return EXIT_FAILED;
+	}
+	lock = lpar_lock(move->lpar);
 	if (lock < 0)
 		return EXIT_FAILED;
 	ret = fc_go_back(move);
