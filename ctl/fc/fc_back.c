@@ -365,6 +365,12 @@ static int give_back(const struct fc_move *move, struct json_object *identity,
 	return move->force ? go_back_here(move, identity, "", true) : unknown_there(move, wwpn);
 }
 
+/* What was seen once stays so, whatever becomes of that host. */
+static int note_lives(const struct fc_move *move)
+{
+	return move->journal ? fc_journal_note(move, "lives") : 0;
+}
+
 /*
  * The token is out, at on-m or o-return: the other host decides. EXIT_OK: it lives there;
  * EXIT_ROLLED_BACK: the source goes back, until the paths are to change over.
@@ -374,6 +380,8 @@ int fc_settle(struct fc_move *move, struct json_object *identity)
 	struct fc_there there;
 	int ret;
 
+	if (json_flag(move->journal, "lives"))
+		return fc_go_on(move, identity);
 	snprintf(move->token, sizeof(move->token), "%s", json_text(identity, "token"));
 	if (move->journal && !json_flag(move->journal, "offered"))
 		return go_back_here(move, identity, "", true);
@@ -383,7 +391,7 @@ int fc_settle(struct fc_move *move, struct json_object *identity)
 	} while (ret == -EAGAIN);
 	switch (there.is) {
 	case FC_LIVES:
-		return fc_go_on(move, identity);
+		return note_lives(move) ? EXIT_FAILED : fc_go_on(move, identity);
 	case FC_NOTHING:
 		return ret;
 	case FC_STUCK:
@@ -471,6 +479,8 @@ static int end_there(struct fc_move *move, struct json_object *identity)
 	struct fc_there there = { .is = FC_NOTHING };
 	int ret = EXIT_OK;
 
+	if (json_flag(move->journal, "lives"))
+		return lives_there(move);
 	if (json_flag(move->journal, "offered"))
 		ret = end_offered(move, identity, &there);
 	if (ret)

@@ -267,7 +267,11 @@ static int reload_map(const struct change *change, const char *map)
 	struct dm_task *table = make_task(DM_DEVICE_TABLE, map);
 	struct dm_task *reload = make_task(DM_DEVICE_RELOAD, map);
 	int ret = table && reload ? run_task(table) : -ENOMEM;
+	struct dm_info info;
 
+	/* One that cannot be written stays so. */
+	if (!ret && dm_task_get_info(table, &info) && info.read_only)
+		dm_task_set_ro(reload);
 	if (ret)
 		failed(map, "its table", ret);
 	else

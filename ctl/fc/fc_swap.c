@@ -379,6 +379,9 @@ static int switch_over(struct swap *swap)
 	begin_stage(swap, 11, "switching over");
 	if (hold_maps(swap))
 		return EXIT_FAILED;
+	/* The gate may have opened by itself meanwhile. */
+	if (check_stands(swap))
+		return EXIT_FAILED;
 	if (interrupted()) {
 		err("LPAR %s: interrupted", swap->move.lpar);
 		return EXIT_FAILED;
@@ -393,6 +396,8 @@ static int finish(struct swap *swap)
 	int ret, code;
 
 	begin_stage(swap, 12, "releasing the source");
+	/* Should it not be written, that host still knows. */
+	fc_journal_note(&swap->move, "lives");
 	ret = wait_there(swap, "idle", true);
 	if (ret)
 		err("LPAR %s: lives at %s, where its disks are not free yet: see 'lparctl fc show %s' there",
@@ -432,12 +437,23 @@ static void report(const struct swap *swap, int code)
 		json_object_put(json);
 }
 
+/* The journal has it, for whoever is in another directory. */
+static bool is_relative(const char *via)
+{
+	const char *slash = strchr(via, '/');
+
+	return slash && *via != '/' && slash < via + strcspn(via, " ");
+}
+
 /* Nothing is touched yet. */
 static int begin(struct swap *swap)
 {
 	struct fc_move *move = &swap->move;
-	int ret = fc_check_move(move->lpar, &move->peer);
+	int ret;
 
+	if (move->peer.via && is_relative(move->peer.via))
+		return usage("--via needs an absolute path, or a command of PATH");
+	ret = fc_check_move(move->lpar, &move->peer);
 	if (ret || look_here(swap))
 		return ret ? ret : EXIT_FAILED;
 	move->journal = json_object_new_object();

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/swap.sh"
 
 hosts_up
-plan 139
+plan 141
 
 log() {
 	same "$(xargs <"$scratch/$1/kernel/log")" "$2"
@@ -15,6 +15,7 @@ log() {
 
 check "without a name" exits 2 on a fc swap
 check "without a host" says 2 "either --to HOST or --switch" on a fc swap web
+check "--via is for whoever comes later" says 2 "absolute path" on a fc swap web --to b --via ./via
 check "with both" exits 2 swap --switch
 check "a bad host" says 2 "needs a host" on a fc swap web --to -oProxyCommand=x
 
@@ -191,6 +192,13 @@ told_and restarted
 rm -r "$kernel_a"
 check "and the source has rebooted" says 0 "^web: lives at b" recover
 check "it keeps its identity there" same "$(head -c 1 "$kernel_b/original")" 2
+
+# Or was seen to live there, which is on disk
+told_and :
+python3 -c "import json, sys; j = json.load(open(sys.argv[1])); j['lives'] = True; json.dump(j, open(sys.argv[1], 'w'))" \
+	"$journal"
+rm -r "$kernel_b"
+check "what was seen once is not forgotten" says 0 "^web: lives at b" recover
 
 # A host that has forgotten is not taken for one that never had it
 forgot() {
