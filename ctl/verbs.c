@@ -187,7 +187,7 @@ static const struct verb fc_verbs[] = {
 	  true },
 	{ "recover", fc_recover_verb, "LPAR [--peer HOST [--via COMMAND]] [--force]",
 	  "End or undo a move from this host whose caller is gone, or what fc swap has prepared; --peer:\n"
-	  "if it was none by fc swap; --force: that host is dead or fenced, or never had the token.",
+	  "if it was none by fc swap; --force: that host is dead, fenced, or has forgotten it.",
 	  true },
 	{ "wait", fc_wait_verb, "LPAR STEP [--timeout TIME]",
 	  "Wait until the move waits in a step, or has ended (idle)." },

@@ -79,6 +79,9 @@ struct fc_move {
 int fc_journal_load(struct fc_move *move);
 bool fc_journal_has_peer(const struct fc_move *move);
 int fc_journal_refuse(const char *lpar); /* exit code */
+int fc_away_note(const struct fc_move *move);
+void fc_away_forget(const char *lpar);
+int fc_away_refuse(const char *lpar); /* exit code */
 int fc_journal_store(const struct fc_move *move);
 int fc_journal_note(const struct fc_move *move, const char *key);
 int fc_journal_forget(struct fc_move *move);
@@ -87,6 +90,7 @@ int fc_journal_forget(struct fc_move *move);
 int fc_maps_move(struct json_object *identity, const char *from, const char *to);
 struct json_object *fc_maps_of(struct json_object *identity, const char *port);
 int fc_maps_suspend(struct json_object *names);
+bool fc_maps_stand(struct json_object *names);
 int fc_maps_resume(struct json_object *names);
 void fc_maps_drop(struct json_object *names);
 

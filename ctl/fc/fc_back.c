@@ -309,6 +309,8 @@ int fc_go_on(struct fc_move *move, struct json_object *identity)
 		    move->lpar, move->peer.host);
 		return EXIT_FAILED;
 	}
+	if (fc_away_note(move))
+		return EXIT_FAILED;
 	fc_maps_drop(maps_of(move));
 	ret = confirm(move, FCN_CONFIRM_SWITCHED, "", false);
 	if (ret)
@@ -414,6 +416,8 @@ static bool has_left(struct json_object *identity)
 
 static int lives_there(struct fc_move *move)
 {
+	if (fc_away_note(move))
+		return EXIT_FAILED;
 	fc_journal_forget(move);
 	say("%s: lives at %s", move->lpar, move->peer.host);
 	return EXIT_OK;

@@ -226,15 +226,20 @@ static int send_request(const char *lpar, struct nlmsghdr *nlh)
 	return ret ? fc_fail(lpar, ret) : EXIT_OK;
 }
 
-/* Of what brings the original in; who says --force has looked at the other host himself. */
-static int check_journal(const char *lpar, const struct args *args)
+static bool has_word(const struct args *args, const char *word)
 {
 	int i;
 
 	for (i = 0; i < args->argc; i++)
-		if (!strcmp(args->argv[i], "--force"))
-			return EXIT_OK;
-	return fc_journal_refuse(lpar);
+		if (!strcmp(args->argv[i], word))
+			return true;
+	return false;
+}
+
+/* Of what brings the original in; who says --force has looked at the other host himself. */
+static int check_journal(const char *lpar, const struct args *args)
+{
+	return has_word(args, "--force") ? EXIT_OK : fc_journal_refuse(lpar);
 }
 
 static int configure(enum fcn_cmd cmd, const struct setting *settings, struct args *args)
@@ -456,7 +461,17 @@ static int port_operation(enum fcn_operation operation, struct args *args)
 /* login LPAR [--maintenance] [--force] */
 int fc_login_verb(struct args *args)
 {
-	return port_operation(FCN_OPERATION_LOGIN, args);
+	const char *lpar = args->argc ? args->argv[0] : "";
+	bool original = !has_word(args, "--maintenance"), force = has_word(args, "--force");
+	int ret = EXIT_OK;
+
+	if (original && !force && name_is_valid(lpar))
+		ret = fc_away_refuse(lpar);
+	if (!ret)
+		ret = port_operation(FCN_OPERATION_LOGIN, args);
+	if (!ret && original && force)
+		fc_away_forget(lpar);
+	return ret;
 }
 
 /* logout LPAR [--maintenance] [--force] */
@@ -499,6 +514,18 @@ static int confirm_number(const char *word)
 	return word ? find_word(words, ARRAY_SIZE(words), word) : -1;
 }
 
+static bool has_come(const char *lpar)
+{
+	struct json_object *identity;
+	bool come;
+
+	if (fc_get(lpar, &identity))
+		return false;
+	come = !strcmp(json_text(identity, "operation"), "destination");
+	json_object_put(identity);
+	return come;
+}
+
 /* confirm LPAR io|gone|switched|returned [--receipt RECEIPT|--force] */
 int fc_confirm_verb(struct args *args)
 {
@@ -515,7 +542,11 @@ int fc_confirm_verb(struct args *args)
 	nlh = fc_request(FCN_CMD_CONFIRM, lpar);
 	mnl_attr_put_u32(nlh, FCN_A_CONFIRM, what);
 	ret = put_settings(nlh, args, confirm_settings, "fc");
-	return ret ? ret : send_request(lpar, nlh);
+	if (!ret)
+		ret = send_request(lpar, nlh);
+	if (!ret && what == FCN_CONFIRM_SWITCHED && has_come(lpar))
+		fc_away_forget(lpar);
+	return ret;
 }
 
 /* abort LPAR */

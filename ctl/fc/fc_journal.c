@@ -10,6 +10,8 @@
 
 #include "fc/fc.h"
 
+#define HOST_CHARS 256
+
 static const char *journal_path(char *buf, size_t size, const char *lpar)
 {
 	return rooted(buf, size, "/var/lib/lparkit/fc/%s.json", lpar);
@@ -55,6 +57,62 @@ bool fc_journal_has_peer(const struct fc_move *move)
 
 	return fc_is(move->journal, "peer", move->peer.host) &&
 	       (!move->peer.via || !strcmp(move->peer.via, via));
+}
+
+/* --- where it lives, after a move --- */
+
+static const char *away_path(char *buf, size_t size, const char *lpar)
+{
+	return rooted(buf, size, "/var/lib/lparkit/fc/%s.away", lpar);
+}
+
+/* The kernel knows it as well, until this host reboots. What fails is said. */
+int fc_away_note(const struct fc_move *move)
+{
+	char path[PATH_MAX], text[HOST_CHARS];
+	int ret;
+
+	snprintf(text, sizeof(text), "%s\n", move->peer.host);
+	ret = store_text(away_path(path, sizeof(path), move->lpar), text);
+	return ret ? failed(path, ret) : 0;
+}
+
+/* It lives here again. */
+void fc_away_forget(const char *lpar)
+{
+	char path[PATH_MAX];
+
+	unlink(away_path(path, sizeof(path), lpar));
+}
+
+/* Whoever was killed when it came back has left the note, but the kernel knows better. */
+static bool has_come_back(const char *lpar)
+{
+	struct json_object *identity;
+	bool back;
+
+	if (fc_get(lpar, &identity))
+		return false;
+	back = json_flag(identity, "has_come") && !json_flag(identity, "away");
+	json_object_put(identity);
+	return back;
+}
+
+/* EXIT_FAILED, and it is said: it has moved to another host, and not come back. */
+int fc_away_refuse(const char *lpar)
+{
+	char path[PATH_MAX], host[HOST_CHARS] = "another host";
+
+	if (access(away_path(path, sizeof(path), lpar), F_OK) && errno == ENOENT)
+		return EXIT_OK;
+	if (has_come_back(lpar)) {
+		fc_away_forget(lpar);
+		return EXIT_OK;
+	}
+	read_text(path, host, sizeof(host));
+	err("LPAR %s: it has moved to %s: if its original is surely not logged in there, nor anywhere, 'lparctl fc login %s --force' brings it back",
+	    lpar, host, lpar);
+	return EXIT_FAILED;
 }
 
 /*

@@ -382,6 +382,8 @@ static int switch_over(struct swap *swap)
 	/* The gate may have opened by itself meanwhile. */
 	if (check_stands(swap))
 		return EXIT_FAILED;
+	if (!fc_maps_stand(json_object_object_get(swap->move.journal, "maps")))
+		return EXIT_FAILED;
 	if (interrupted()) {
 		err("LPAR %s: interrupted", swap->move.lpar);
 		return EXIT_FAILED;

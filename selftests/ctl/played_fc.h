@@ -47,6 +47,11 @@ static void receipt_of(const char *identity, uint8_t *receipt)
 		receipt[i] = ~receipt[i];
 }
 
+static bool exists_file(const char *identity, const char *file)
+{
+	return !access(path_of(identity, file), F_OK);
+}
+
 static void put_fc_lun(struct nlmsghdr *nlh, uint16_t type, const char *line)
 {
 	char id[128], disk[64];
@@ -174,11 +179,13 @@ static void finish_fc(const char *identity, uint32_t result, bool away)
 	put_number(identity, "away", away);
 }
 
-/* It is logged in, and sees what it should. */
+/* It is logged in, and sees what it should: as other disks, if "luns PORT" has them. */
 static void log_in_fc(const char *identity, const char *port, unsigned int host)
 {
-	char *luns = strdup(get(identity, "luns")), line[32];
+	char *luns, line[32];
 
+	snprintf(line, sizeof(line), "luns %s", port);
+	luns = strdup(get(identity, exists_file(identity, line) ? line : "luns"));
 	snprintf(line, sizeof(line), "2 %u 1\n", host);
 	put(identity, port, "w", line);
 	put(identity, port, "a", luns);
@@ -245,7 +252,6 @@ static int confirm_io_fc(const char *identity, uint32_t step)
 		put(identity, "original", "w", "0 0 0");
 		enter_fc(identity, FCN_STEP_ON_M, FCN_STATE_WAITING);
 	} else {
-		log_in_fc(identity, "original", 3);
 		put(identity, "maintenance", "w", "0 0 0");
 		finish_fc(identity, FCN_RESULT_BACK, false);
 	}
@@ -276,6 +282,7 @@ static int confirm_fc(struct request *request, const char *identity)
 	if (!is_returned(request, identity))
 		return -EPERM;
 	note(request->tb[FCN_A_RECEIPT] ? "returned" : "forced", identity + 3);
+	log_in_fc(identity, "original", 3);
 	enter_fc(identity, FCN_STEP_IO_TO_O, FCN_STATE_WAITING);
 	return 0;
 }

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/swap.sh"
 
 hosts_up
-plan 141
+plan 148
 
 log() {
 	same "$(xargs <"$scratch/$1/kernel/log")" "$2"
@@ -33,6 +33,24 @@ as_it_was
 has_been_there
 check "where it has been before" exits 0 swap
 check "it is" moved
+
+# It lives there, also when this host has forgotten that
+rm -r "$kernel_a"
+identity "$kernel_a"
+check "a reboot later it is not logged in here" says 1 "it has moved to b" on a fc login web
+describe a web fc-parent=any
+check "nor does its guest start here" says 1 "it has moved to b" on a start web
+rm "$scratch"/a/root/{etc/lparkit/web.lpar,dev/lpar/web}
+printf '%s\n' "2 3 1" "$luns" >"$kernel_b/original"
+sed -i s/21000024ff000001/21000024ff000002/ "$kernel_b/names"
+check "it comes back" says 0 "^web: lives at a" on b fc swap web --to a --via "$scratch/between"
+rm -f "$scratch"/b/root/var/lib/lparkit/fc/web.away
+check "and may be logged in" exits 0 on a fc login web
+as_it_was
+swap >/dev/null
+check "with force" exits 0 on a fc login web --force
+on a fc logout web
+check "it is here from then on" exits 0 on a fc login web
 
 # In two parts
 as_it_was
@@ -180,7 +198,10 @@ told_and() {
 told_and on b fc logout web
 check "it was stopped there" says 0 "^web: lives at b" recover
 check "here it is away" same "$(cat "$kernel_a/step"),$(cat "$kernel_a/away")" 0,1
-told_and eval 'echo "0 0 0" >"$kernel_b/original"'
+port_deleted() {
+	echo "0 0 0" >"$kernel_b/original"
+}
+told_and port_deleted
 check "its port was deleted there" says 0 "^web: lives at b" recover
 restarted() {
 	on b fc logout web
@@ -217,7 +238,12 @@ check "both have rebooted" says 1 "b does not know what became" recover
 adapter b host7 2001000000000001
 check "one that has its name logged in has it" says 0 "^web: lives at b" recover
 rm -r "$scratch"/b/root/sys/{class/fc_host/host7,devices/pci0000:00/host7}
-told_and eval 'printf "another !" >"$kernel_b/used"; echo 0 >"$kernel_b/has_come"; echo "0 0 0" >"$kernel_b/original"'
+another_token() {
+	printf "another's token." >"$kernel_b/used"
+	echo 0 >"$kernel_b/has_come"
+	port_deleted
+}
+told_and another_token
 check "nor one that had another token since" says 1 "b does not know what became" recover
 cut_at start 1 killed
 swap >/dev/null 2>&1
@@ -230,7 +256,7 @@ has_been_there
 echo 7000 >"$kernel_b/logout_ms"
 swap --prepare >/dev/null
 check "it has the deadlines of the source" same "$(cat "$kernel_b/logout_ms")" 1000
-recover >/dev/null
+check "it goes back" exits 0 recover
 check "and its own again" same "$(cat "$kernel_b/logout_ms"),$(cat "$kernel_b/away")" 7000,1
 
 # A destination that stands still keeps nobody waiting for ever
