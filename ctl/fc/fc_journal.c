@@ -59,6 +59,16 @@ bool fc_journal_has_peer(const struct fc_move *move)
 	       (!move->peer.via || !strcmp(move->peer.via, via));
 }
 
+static int store(const char *path, const char *text)
+{
+	char dir[PATH_MAX];
+	int ret = make_dir(rooted(dir, sizeof(dir), "/var/lib/lparkit/fc"), 0700);
+
+	if (!ret)
+		ret = store_text(path, text);
+	return ret ? failed(path, ret) : 0;
+}
+
 /* --- where it lives, after a move --- */
 
 static const char *away_path(char *buf, size_t size, const char *lpar)
@@ -70,11 +80,9 @@ static const char *away_path(char *buf, size_t size, const char *lpar)
 int fc_away_note(const struct fc_move *move)
 {
 	char path[PATH_MAX], text[HOST_CHARS];
-	int ret;
 
 	snprintf(text, sizeof(text), "%s\n", move->peer.host);
-	ret = store_text(away_path(path, sizeof(path), move->lpar), text);
-	return ret ? failed(path, ret) : 0;
+	return store(away_path(path, sizeof(path), move->lpar), text);
 }
 
 /* It lives here again. */
@@ -132,13 +140,10 @@ int fc_journal_refuse(const char *lpar)
 /* What fails is said. */
 int fc_journal_store(const struct fc_move *move)
 {
-	char path[PATH_MAX], dir[PATH_MAX];
-	int ret = make_dir(rooted(dir, sizeof(dir), "/var/lib/lparkit/fc"), 0700);
+	char path[PATH_MAX];
 
-	journal_path(path, sizeof(path), move->lpar);
-	if (!ret)
-		ret = store_text(path, json_object_to_json_string(move->journal));
-	return ret ? failed(path, ret) : 0;
+	return store(journal_path(path, sizeof(path), move->lpar),
+		     json_object_to_json_string(move->journal));
 }
 
 /* From now on it may be so, whatever becomes of us. */

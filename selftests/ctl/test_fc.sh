@@ -50,7 +50,7 @@ numbers() {
 
 # usual: as it is when it can move
 usual() {
-	rm -rf "$scratch"/[ab]/root/sys "$away"
+	rm -rf "$scratch"/[ab]/root/{sys,var/lib/lparkit/fc} "$away"
 	port a pci0000:00 host2 21000024ff000001
 	port a pci0000:00/host2/vport-2:0-0 host3 2001000000000001
 	port b pci0000:00 host1 21000024ff000002
