@@ -174,6 +174,10 @@ static const struct verb fc_verbs[] = {
 	{ "confirm", fc_confirm_verb,
 	  "LPAR io|gone|switched | confirm LPAR returned [--receipt RECEIPT] [--force]",
 	  "Say that what the move waits for was done; returned: --receipt or --force is needed." },
+	{ "revoke", fc_revoke_verb, "LPAR --token TOKEN --used TOKEN",
+	  "Give a receipt for a token with which this host has not begun, and never will, if the last one\n"
+	  "that was used here is still the one that is said.",
+	  true },
 	{ "abort", fc_abort_verb, "LPAR", "Go back to where the move began.", true },
 	{ "check", fc_check_verb, "LPAR [--peer HOST [--via COMMAND]]",
 	  "Find what would keep an identity from moving, to that host; nothing is changed." },
@@ -183,7 +187,7 @@ static const struct verb fc_verbs[] = {
 	  true },
 	{ "recover", fc_recover_verb, "LPAR [--peer HOST [--via COMMAND]] [--force]",
 	  "End or undo a move from this host whose caller is gone, or what fc swap has prepared; --peer:\n"
-	  "if it was none by fc swap; --force: that host is dead or fenced, or never had the token.",
+	  "if it was none by fc swap; --force: that host is dead, fenced, or has forgotten it.",
 	  true },
 	{ "wait", fc_wait_verb, "LPAR STEP [--timeout TIME]",
 	  "Wait until the move waits in a step, or has ended (idle)." },

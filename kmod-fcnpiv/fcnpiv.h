@@ -249,9 +249,24 @@ struct fcn_token {
 	u8 byte[FCNPIV_TOKEN_SIZE];
 };
 
+/**
+ * struct fcn_used - what became of the last token that was given to this host
+ * @token: it; at first a random one of no name, that no other identity has
+ * @has_come: the LPAR lives here, or has lived here, by it
+ */
+struct fcn_used {
+	struct fcn_token token;
+	bool has_come;
+};
+
 void fcn_token_make(struct fcn_token *token, u64 wwpn);
 bool fcn_token_is_for(const struct fcn_token *token, u64 wwpn);
+bool fcn_token_is_same(const struct fcn_token *token, const struct fcn_token *other);
 void fcn_token_receipt(const struct fcn_token *token, struct fcn_token *receipt);
+void fcn_used_init(struct fcn_used *used);
+void fcn_used_take(struct fcn_used *used, const struct fcn_token *token);
+int fcn_used_revoke(struct fcn_used *used, const struct fcn_token *token,
+		    const struct fcn_token *last, char *why);
 
 /* identity.c */
 
@@ -328,7 +343,7 @@ struct fcn_work {
  * @view: what was seen then
  * @machine: operation under way
  * @token: of the source, or given to the destination
- * @used: the last one given to the destination
+ * @used: the last one given to the destination, and whether the LPAR came by it
  * @has_receipt: of the destination: the original has left it again
  * @pinned: an operation is under way and holds the module
  * @tick: looks, and drives the machine
@@ -349,7 +364,7 @@ struct fcn_identity {
 	struct fcn_view view;
 	struct fcn_machine machine;
 	struct fcn_token token;
-	struct fcn_token used;
+	struct fcn_used used;
 	bool has_receipt;
 	bool pinned;
 	struct delayed_work tick;
@@ -385,6 +400,8 @@ int fcn_identity_start(struct fcn_identity *identity, const struct fcn_request *
 int fcn_identity_confirm(struct fcn_identity *identity, enum fcn_confirm confirm,
 			 const struct fcn_token *receipt, bool force,
 			 struct netlink_ext_ack *extack);
+int fcn_identity_revoke(struct fcn_identity *identity, const struct fcn_token *token,
+			const struct fcn_token *last, struct netlink_ext_ack *extack);
 int fcn_identity_abort(struct fcn_identity *identity, struct netlink_ext_ack *extack);
 void fcn_identity_job_done(struct fcn_identity *identity, int error);
 u64 fcn_now_ms(void);

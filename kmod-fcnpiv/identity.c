@@ -245,9 +245,14 @@ static void advance(struct fcn_identity *identity, const struct progress *before
 	struct fcn_order order;
 
 	lockdep_assert_held(&identity->op);
+	if (fcn_machine_is_idle(machine))
+		return;
 	order = fcn_machine_advance(machine, &identity->view, fcn_now_ms());
 	if (machine->has_token && !had_token)
 		fcn_token_make(&identity->token, identity->names.port[FCN_PORT_ORIGINAL]);
+	if (machine->operation == FCN_OPERATION_DESTINATION && machine->switched &&
+	    has_valid_token(identity))
+		identity->used.has_come = true;
 	if (fcn_machine_is_idle(machine))
 		identity->has_receipt = machine->operation == FCN_OPERATION_DESTINATION &&
 					machine->goes_back && has_valid_token(identity);
@@ -375,6 +380,7 @@ static struct fcn_identity *new_identity(const char *lpar, const struct fcn_name
 	mutex_init(&identity->op);
 	identity->names = *names;
 	fcn_machine_init(&identity->machine);
+	fcn_used_init(&identity->used);
 	INIT_DELAYED_WORK(&identity->tick, tick);
 	INIT_WORK(&identity->work.work, fcn_work_run);
 	if (!make_room(identity))
@@ -628,7 +634,7 @@ static int check_token(const struct fcn_identity *identity, const struct fcn_req
 	if (!fcn_token_is_for(token, identity->names.port[FCN_PORT_ORIGINAL]))
 		return fcn_refuse(extack, -EINVAL,
 				  "the token is not that of this LPAR's original port");
-	if (!memcmp(token, &identity->used, sizeof(*token)))
+	if (fcn_token_is_same(token, &identity->used.token))
 		return fcn_refuse(extack, -EINVAL,
 				  "that token was used already; the source has to make another");
 	return 0;
@@ -654,7 +660,7 @@ static int start(struct fcn_identity *identity, const struct fcn_request *reques
 	identity->has_receipt = false;
 	identity->token = request->token;
 	if (request->start.has_token)
-		identity->used = request->token;
+		fcn_used_take(&identity->used, &request->token);
 	announce(identity, &before);
 	look_soon(identity);
 	return 0;
@@ -746,6 +752,58 @@ int fcn_identity_confirm(struct fcn_identity *identity, enum fcn_confirm what,
 		err = check_receipt(identity, receipt, force, extack);
 	if (!err)
 		err = confirm(identity, what, extack);
+	mutex_unlock(&identity->op);
+	return err;
+}
+
+static int check_revoke(struct fcn_identity *identity, const struct fcn_token *token,
+			struct netlink_ext_ack *extack)
+{
+	int err = check_idle(identity, extack);
+
+	if (err)
+		return err;
+	if (!fcn_token_is_for(token, identity->names.port[FCN_PORT_ORIGINAL]))
+		return fcn_refuse(extack, -EINVAL,
+				  "the token is not that of this LPAR's original port");
+	fcn_identity_look(identity);
+	if (identity->view.port[FCN_PORT_ORIGINAL].state != FCN_PORT_STATE_ABSENT)
+		return fcn_refuse(extack, -EEXIST, "the original is logged in on this host");
+	return 0;
+}
+
+/**
+ * fcn_identity_revoke() - give a receipt for a token by which the LPAR will not come
+ * @identity: identity
+ * @token: of the source
+ * @last: the last token that was given to this host before that one was made
+ * @extack: for the refusal
+ *
+ * As if the destination had begun with the token, and gone back: whoever starts with it
+ * later is refused.
+ *
+ * Context: process; takes op.
+ * Return: 0, -EBUSY, -EINVAL, -ENODEV when it was deleted, or as fcn_used_revoke().
+ */
+int fcn_identity_revoke(struct fcn_identity *identity, const struct fcn_token *token,
+			const struct fcn_token *last, struct netlink_ext_ack *extack)
+{
+	char why[FCNPIV_REASON_MAX + 1];
+	int err;
+
+	mutex_lock(&identity->op);
+	err = check_revoke(identity, token, extack);
+	if (err)
+		goto out;
+	err = fcn_used_revoke(&identity->used, token, last, why);
+	if (err) {
+		fcn_refuse(extack, err, "%s", why);
+		goto out;
+	}
+	identity->token = *token;
+	identity->has_receipt = true;
+	identity->machine.is_away = true;
+out:
 	mutex_unlock(&identity->op);
 	return err;
 }

@@ -149,6 +149,35 @@ static void a_token_is_of_one_name(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, memcmp(&token, &again, sizeof(token)), 0);
 }
 
+/* What a destination tells of the last token that it was given. */
+static void a_token_is_revoked_once_for_all(struct kunit *test)
+{
+	struct fcn_token first, token, other;
+	char why[FCNPIV_REASON_MAX + 1];
+	struct fcn_used used, again;
+
+	fcn_used_init(&used);
+	fcn_used_init(&again);
+	KUNIT_EXPECT_FALSE(test, fcn_token_is_same(&used.token, &again.token));
+	first = used.token;
+	fcn_token_make(&token, 0x2001000000000001);
+	fcn_token_make(&other, 0x2001000000000001);
+	KUNIT_EXPECT_EQ(test, fcn_used_revoke(&used, &token, &other, why), -ESTALE);
+	KUNIT_EXPECT_TRUE(test, fcn_token_is_same(&used.token, &first));
+	KUNIT_EXPECT_EQ(test, fcn_used_revoke(&used, &token, &first, why), 0);
+	KUNIT_EXPECT_TRUE(test, fcn_token_is_same(&used.token, &token));
+	KUNIT_EXPECT_EQ(test, fcn_used_revoke(&used, &token, &first, why), 0);
+	fcn_used_take(&used, &other);
+	KUNIT_EXPECT_EQ(test, fcn_used_revoke(&used, &token, &first, why), -ESTALE);
+	KUNIT_EXPECT_EQ(test, fcn_used_revoke(&used, &other, &token, why), 0);
+	used.has_come = true;
+	KUNIT_EXPECT_EQ(test, fcn_used_revoke(&used, &other, &other, why), -EEXIST);
+	KUNIT_EXPECT_EQ(test, fcn_used_revoke(&used, &token, &token, why), -ESTALE);
+	/* The next one begins anew. */
+	fcn_used_take(&used, &token);
+	KUNIT_EXPECT_FALSE(test, used.has_come);
+}
+
 static struct kunit_case luns_cases[] = {
 	KUNIT_CASE(order_numbers_and_paths_do_not_matter),
 	KUNIT_CASE(several_paths_are_one_lun),
@@ -156,6 +185,7 @@ static struct kunit_case luns_cases[] = {
 	KUNIT_CASE(what_cannot_be_used_does_not_match),
 	KUNIT_CASE(too_many_do_not_match),
 	KUNIT_CASE(a_token_is_of_one_name),
+	KUNIT_CASE(a_token_is_revoked_once_for_all),
 	{}
 };
 

@@ -44,6 +44,7 @@ static const struct nla_policy fcn_policy[FCN_A_MAX + 1] = {
 	[FCN_A_RECEIPT]		= NLA_POLICY_EXACT_LEN(FCNPIV_TOKEN_SIZE),
 	[FCN_A_FORCE]		= NLA_POLICY_MAX(NLA_U32, 1),
 	[FCN_A_CONFIRM]		= NLA_POLICY_MAX(NLA_U32, FCN_CONFIRM_RETURNED),
+	[FCN_A_USED]		= NLA_POLICY_EXACT_LEN(FCNPIV_TOKEN_SIZE),
 };
 
 static const enum fcn_attr deadline_attrs[FCN_DEADLINES] = {
@@ -149,10 +150,14 @@ static int put_view(struct sk_buff *skb, const struct fcn_identity *identity, en
 	return 0;
 }
 
-static int put_token(struct sk_buff *skb, const struct fcn_identity *identity)
+static int put_tokens(struct sk_buff *skb, const struct fcn_identity *identity)
 {
+	const struct fcn_used *used = &identity->used;
 	struct fcn_token receipt;
 
+	if (nla_put(skb, FCN_A_USED, sizeof(used->token), &used->token) ||
+	    nla_put_u32(skb, FCN_A_HAS_COME, used->has_come))
+		return -EMSGSIZE;
 	if (identity->machine.has_token &&
 	    nla_put(skb, FCN_A_TOKEN, sizeof(identity->token), &identity->token))
 		return -EMSGSIZE;
@@ -162,7 +167,17 @@ static int put_token(struct sk_buff *skb, const struct fcn_identity *identity)
 	return nla_put(skb, FCN_A_RECEIPT, sizeof(receipt), &receipt);
 }
 
-static int put_identity(struct sk_buff *skb, struct fcn_identity *identity, bool whole)
+/**
+ * struct extent - how much of an identity is told
+ * @luns: also the LUNs that are expected and seen
+ * @tokens: also tokens, which are for those who may use them
+ */
+struct extent {
+	bool luns;
+	bool tokens;
+};
+
+static int put_identity(struct sk_buff *skb, struct fcn_identity *identity, struct extent extent)
 {
 	const struct fcn_machine *machine = &identity->machine;
 
@@ -175,16 +190,16 @@ static int put_identity(struct sk_buff *skb, struct fcn_identity *identity, bool
 	    put_deadlines(skb, machine) ||
 	    nla_put_u32(skb, FCN_A_AWAY, machine->is_away) ||
 	    nla_put_u32(skb, FCN_A_GONE_BY, machine->gone_by) ||
-	    put_view(skb, identity, FCN_PORT_ORIGINAL, whole) ||
-	    put_view(skb, identity, FCN_PORT_MAINTENANCE, whole))
+	    put_view(skb, identity, FCN_PORT_ORIGINAL, extent.luns) ||
+	    put_view(skb, identity, FCN_PORT_MAINTENANCE, extent.luns) ||
+	    (extent.luns && put_luns(skb, FCN_A_LUN, &identity->expected)) ||
+	    (extent.tokens && put_tokens(skb, identity)))
 		return -EMSGSIZE;
-	if (!whole)
-		return 0;
-	return put_luns(skb, FCN_A_LUN, &identity->expected) ?: put_token(skb, identity);
+	return 0;
 }
 
 static int put_message(struct sk_buff *skb, struct fcn_identity *identity, u32 portid, u32 seq,
-		       int flags, bool whole)
+		       int flags, struct extent extent)
 {
 	void *header = genlmsg_put(skb, portid, seq, &fcn_genl_family, flags, FCN_CMD_GET);
 	int err;
@@ -192,7 +207,7 @@ static int put_message(struct sk_buff *skb, struct fcn_identity *identity, u32 p
 	if (!header)
 		return -EMSGSIZE;
 	mutex_lock(&identity->op);
-	err = put_identity(skb, identity, whole);
+	err = put_identity(skb, identity, extent);
 	mutex_unlock(&identity->op);
 	if (err)
 		genlmsg_cancel(skb, header);
@@ -218,10 +233,10 @@ static struct fcn_identity *get_named(struct genl_info *info)
 	return fcn_identity_get(nla_data(info->attrs[FCN_A_LPAR]), info->extack);
 }
 
-/* The tokens are for those who may use them. */
 static int get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	bool may_change = netlink_capable(skb, CAP_SYS_ADMIN);
+	const struct extent extent = { .luns = may_change, .tokens = may_change };
 	struct fcn_identity *identity = get_named(info);
 	struct sk_buff *reply;
 	int err = -ENOMEM;
@@ -230,7 +245,7 @@ static int get_doit(struct sk_buff *skb, struct genl_info *info)
 		return PTR_ERR(identity);
 	reply = genlmsg_new(may_change ? FCN_REPLY_SIZE : NLMSG_GOODSIZE, GFP_KERNEL);
 	if (reply)
-		err = put_message(reply, identity, info->snd_portid, info->snd_seq, 0, may_change);
+		err = put_message(reply, identity, info->snd_portid, info->snd_seq, 0, extent);
 	fcn_identity_put(identity);
 	if (!err)
 		return genlmsg_reply(reply, info);
@@ -240,6 +255,7 @@ static int get_doit(struct sk_buff *skb, struct genl_info *info)
 
 static int get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
+	const struct extent extent = { .tokens = netlink_capable(cb->skb, CAP_SYS_ADMIN) };
 	struct fcn_identity *identity;
 	long i = 0;
 	int err = 0;
@@ -249,7 +265,7 @@ static int get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		if (i++ < cb->args[0])
 			continue;
 		err = put_message(skb, identity, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
-				  NLM_F_MULTI, false);
+				  NLM_F_MULTI, extent);
 		if (err)
 			break;
 		cb->args[0] = i;
@@ -453,6 +469,24 @@ static int confirm_doit(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
+static int revoke_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	const struct nlattr *token = info->attrs[FCN_A_TOKEN];
+	const struct nlattr *used = info->attrs[FCN_A_USED];
+	struct fcn_identity *identity;
+	int err;
+
+	if (!token || !used)
+		return fcn_refuse(info->extack, -EINVAL,
+				  "the token, and the one that was used before, are needed");
+	identity = get_to_change(skb, info);
+	if (IS_ERR(identity))
+		return PTR_ERR(identity);
+	err = fcn_identity_revoke(identity, nla_data(token), nla_data(used), info->extack);
+	fcn_identity_put(identity);
+	return err;
+}
+
 static int abort_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct fcn_identity *identity = get_to_change(skb, info);
@@ -473,6 +507,7 @@ static const struct genl_ops fcn_ops[] = {
 	{ .cmd = FCN_CMD_START, .doit = start_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = FCN_CMD_CONFIRM, .doit = confirm_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = FCN_CMD_ABORT, .doit = abort_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = FCN_CMD_REVOKE, .doit = revoke_doit, .flags = GENL_ADMIN_PERM },
 };
 
 static const struct genl_multicast_group fcn_mcast_groups[] = {

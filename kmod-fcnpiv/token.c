@@ -6,6 +6,7 @@
  * another LPAR; they are no secret, and whoever may read them may do all the
  * rest as well.
  */
+#include <linux/errno.h>
 #include <linux/random.h>
 #include <linux/string.h>
 #include <linux/unaligned.h>
@@ -39,6 +40,18 @@ bool fcn_token_is_for(const struct fcn_token *token, u64 wwpn)
 }
 
 /**
+ * fcn_token_is_same() - are they one?
+ * @token: token
+ * @other: another, or the same
+ *
+ * Return: true if so.
+ */
+bool fcn_token_is_same(const struct fcn_token *token, const struct fcn_token *other)
+{
+	return !memcmp(token, other, sizeof(*token));
+}
+
+/**
  * fcn_token_receipt() - what is given back for a token
  * @token: token
  * @receipt: to be filled
@@ -50,4 +63,55 @@ void fcn_token_receipt(const struct fcn_token *token, struct fcn_token *receipt)
 	*receipt = *token;
 	for (i = RANDOM_AT; i < sizeof(receipt->byte); i++)
 		receipt->byte[i] = ~receipt->byte[i];
+}
+
+/**
+ * fcn_used_init() - of a new identity, to which none was given
+ * @used: to be filled
+ *
+ * Whoever has seen that token, and sees it again, knows that the identity is still the
+ * same, and that no token was given to it since.
+ *
+ * Context: may sleep.
+ */
+void fcn_used_init(struct fcn_used *used)
+{
+	fcn_token_make(&used->token, 0);
+	used->has_come = false;
+}
+
+/**
+ * fcn_used_take() - a token is given to this host
+ * @used: the last one
+ * @token: the new one
+ */
+void fcn_used_take(struct fcn_used *used, const struct fcn_token *token)
+{
+	used->token = *token;
+	used->has_come = false;
+}
+
+/**
+ * fcn_used_revoke() - nobody may come by a token any more
+ * @used: the last one that was given to this host
+ * @token: which is to be worth nothing
+ * @last: what @used was before that could have been given
+ * @why: FCNPIV_REASON_MAX + 1 bytes for the refusal
+ *
+ * Return: 0, -EEXIST when the LPAR has come by it, -ESTALE when that is not known, as
+ * another token was given meanwhile, or the identity is another one.
+ */
+int fcn_used_revoke(struct fcn_used *used, const struct fcn_token *token,
+		    const struct fcn_token *last, char *why)
+{
+	if (fcn_token_is_same(token, &used->token)) {
+		if (!used->has_come)
+			return 0;
+		return fcn_fail(why, -EEXIST, "the LPAR has come to this host by that token");
+	}
+	if (!fcn_token_is_same(last, &used->token))
+		return fcn_fail(why, -ESTALE,
+				"the identity is a new one, or had another token: what became of that one is not known");
+	fcn_used_take(used, token);
+	return 0;
 }

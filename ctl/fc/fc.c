@@ -120,6 +120,8 @@ static const struct value identity_values[] = {
 	{ "gone_by", FCN_A_GONE_BY, NAMES(gone_by_names) },
 	{ "token", FCN_A_TOKEN, BYTES, NULL, 0 },
 	{ "receipt", FCN_A_RECEIPT, BYTES, NULL, 0 },
+	{ "used", FCN_A_USED, BYTES, NULL, 0 },
+	{ "has_come", FCN_A_HAS_COME, FLAG, NULL, 0 },
 };
 
 static const struct value view_values[] = {
@@ -345,6 +347,7 @@ static void print_names(struct json_object *identity)
 		{ "parent", "parent" },
 		{ "token", "token" },
 		{ "receipt", "receipt" },
+		{ "used", "used" },
 	};
 	size_t i;
 

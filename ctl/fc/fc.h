@@ -33,7 +33,7 @@ int fc_find_parent(uint64_t *wwpn);
 int fc_list_verb(struct args *args);
 int fc_generate_verb(struct args *args);
 
-/* fc_change.c: define, set, delete, login, logout, start, confirm, abort, wait */
+/* fc_change.c: define, set, delete, login, logout, start, confirm, revoke, abort, wait */
 int fc_define_verb(struct args *args);
 int fc_set_verb(struct args *args);
 int fc_delete_verb(struct args *args);
@@ -41,6 +41,7 @@ int fc_login_verb(struct args *args);
 int fc_logout_verb(struct args *args);
 int fc_start_verb(struct args *args);
 int fc_confirm_verb(struct args *args);
+int fc_revoke_verb(struct args *args);
 int fc_abort_verb(struct args *args);
 int fc_wait_verb(struct args *args);
 int fc_wait(const char *lpar, const char *step); /* exit code */
@@ -54,11 +55,15 @@ struct fc_peer {
 
 bool fc_peer_option(struct fc_peer *peer, const char *option, struct args *args, int *ret);
 int fc_peer_run(const struct fc_peer *peer, const char *const *words, const char *input);
+int fc_peer_configure(const struct fc_peer *peer, const char *const *words,
+		      struct json_object *identity);
 struct json_object *fc_peer_ask(const struct fc_peer *peer, const char *verb, const char *word);
 
 /* fc_check.c */
 int fc_check_verb(struct args *args);
 int fc_check_move(const char *lpar, const struct fc_peer *peer); /* exit code */
+
+#define FC_TOKEN_CHARS (2 * FCNPIV_TOKEN_SIZE + 1)
 
 /* A move to another host, as lparctl at its source knows it. */
 struct fc_move {
@@ -66,11 +71,17 @@ struct fc_move {
 	struct fc_peer peer;
 	bool force; /* who has no receipt never had the token, or is fenced */
 	struct json_object *journal; /* NULL: it is not by fc swap */
+	char token[FC_TOKEN_CHARS]; /* of the source; "" = the journal knows it, if it was made */
 	unsigned int interruptions; /* so often we had been told to end before it went back */
 };
 
 /* fc_journal.c: what is on disk of a move by fc swap */
 int fc_journal_load(struct fc_move *move);
+bool fc_journal_has_peer(const struct fc_move *move);
+int fc_journal_refuse(const char *lpar); /* exit code */
+int fc_away_note(const struct fc_move *move);
+void fc_away_forget(const char *lpar);
+int fc_away_refuse(const char *lpar); /* exit code */
 int fc_journal_store(const struct fc_move *move);
 int fc_journal_note(const struct fc_move *move, const char *key);
 int fc_journal_forget(struct fc_move *move);
@@ -79,6 +90,7 @@ int fc_journal_forget(struct fc_move *move);
 int fc_maps_move(struct json_object *identity, const char *from, const char *to);
 struct json_object *fc_maps_of(struct json_object *identity, const char *port);
 int fc_maps_suspend(struct json_object *names);
+bool fc_maps_stand(struct json_object *names);
 int fc_maps_resume(struct json_object *names);
 void fc_maps_drop(struct json_object *names);
 
@@ -90,12 +102,23 @@ enum fc_theirs {
 	FC_LIVES, /* it was told of the switch-over */
 	FC_UNDECIDED, /* it could still be told */
 	FC_LEAVES, /* on its way back */
+	FC_STUCK, /* on its way back, which does not end */
 	FC_NOTHING, /* is under way there */
+};
+
+/* What the other host says of the identity. */
+struct fc_there {
+	enum fc_theirs is;
+	bool stuck;
+	char step[32];
+	char reason[FCNPIV_REASON_MAX + 1];
+	char used[FC_TOKEN_CHARS]; /* the last token there; "" = it does not say */
+	char receipt[FC_TOKEN_CHARS]; /* for our token, or "" */
 };
 
 bool fc_is(struct json_object *json, const char *key, const char *value);
 struct json_object *fc_find(struct json_object *identities, const char *lpar);
-enum fc_theirs fc_look_there(const struct fc_move *move, char *receipt, size_t size);
+enum fc_theirs fc_look_there(const struct fc_move *move, struct fc_there *there);
 int fc_settle(struct fc_move *move, struct json_object *identity); /* exit code */
 int fc_go_on(struct fc_move *move, struct json_object *identity); /* exit code */
 int fc_go_back(struct fc_move *move); /* exit code */

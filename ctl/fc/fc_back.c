@@ -2,7 +2,8 @@
 /*
  * How a move ends whose token may be out, or that has failed: the kernels of both hosts know
  * how far it is, and the destination's decides. Once it was told of the switch-over the LPAR
- * lives there, and until then the move is undone, there first. Nothing is done on a guess.
+ * lives there, and until then the move is undone, there first. Nothing is done on a guess: that
+ * host tells which token was the last one there, and whether the LPAR has come by it.
  *
  * A move by fc swap is undone to its beginning: it is looked at, the next thing is done, and it
  * is looked at again, until nothing is under way. So it does not matter who has begun what.
@@ -19,7 +20,10 @@
 #define CLOSE_NS (10 * NSEC_PER_SEC)
 /* So long after its deadline a logout is not waited for any more: it goes on by itself. */
 #define LOGOUT_SLACK_NS (5 * NSEC_PER_SEC)
-#define RECEIPT_CHARS (2 * FCNPIV_TOKEN_SIZE + 1)
+/* A host that does not answer for so long cannot be asked. */
+#define SILENCE_NS (10 * NSEC_PER_SEC)
+/* What was asked there may have been lost, or refused for the moment. */
+#define ASK_AGAIN_NS (10 * NSEC_PER_SEC)
 
 bool fc_is(struct json_object *json, const char *key, const char *value)
 {
@@ -49,42 +53,72 @@ static int given_up(const struct fc_move *move)
 
 /* --- the other host --- */
 
+static const char *token_of(const struct fc_move *move)
+{
+	return *move->token ? move->token : json_text(move->journal, "token");
+}
+
+/* Was our token the last one there? */
+static bool used_ours(const struct fc_move *move, const char *used)
+{
+	return *used && !strcmp(used, token_of(move));
+}
+
 /*
- * While the original is away from here, a destination that is done and has it has it by our
- * token. One that has it not is done with a former move.
+ * While the original is away from here, a destination that is done and has it has it, be it
+ * by force. One that has it not, and not had our token, is done with a former move.
  */
-static bool has_come(struct json_object *identity)
+static bool has_it(struct json_object *identity)
 {
 	return fc_is(identity, "step", "idle") && fc_is(identity, "operation", "destination") &&
 	       fc_is(identity, "result", "done") &&
 	       !fc_is(json_object_object_get(identity, "original"), "state", "absent");
 }
 
-static enum fc_theirs judge(struct json_object *identity)
+/* What came by our token lives there, whatever was done with it since. */
+static enum fc_theirs judge(const struct fc_move *move, struct json_object *identity)
 {
-	if (fc_is(identity, "step", "o-free") || has_come(identity))
+	if (json_flag(identity, "has_come") && used_ours(move, json_text(identity, "used")))
+		return FC_LIVES;
+	if (fc_is(identity, "step", "o-free") || has_it(identity))
 		return FC_LIVES;
 	if (!identity || fc_is(identity, "step", "idle"))
 		return FC_NOTHING;
 	return json_flag(identity, "goes_back") ? FC_LEAVES : FC_UNDECIDED;
 }
 
-/* *receipt: that of the other host, "" if it has none, or what it says is no receipt. */
-enum fc_theirs fc_look_there(const struct fc_move *move, char *receipt, size_t size)
+/* A receipt has the random half of its token inverted. */
+static bool is_receipt(const struct fc_move *move, const char *text)
+{
+	uint8_t receipt[FCNPIV_TOKEN_SIZE], token[FCNPIV_TOKEN_SIZE];
+	size_t i;
+
+	if (token_parse(text, receipt) || token_parse(token_of(move), token))
+		return false;
+	for (i = FCNPIV_TOKEN_SIZE / 2; i < FCNPIV_TOKEN_SIZE; i++)
+		token[i] = ~token[i];
+	return !memcmp(receipt, token, sizeof(token));
+}
+
+enum fc_theirs fc_look_there(const struct fc_move *move, struct fc_there *there)
 {
 	struct json_object *identities = fc_peer_ask(&move->peer, "show", NULL), *identity;
-	uint8_t bytes[FCNPIV_TOKEN_SIZE];
-	enum fc_theirs theirs;
 
-	*receipt = 0;
+	memset(there, 0, sizeof(*there));
+	there->is = FC_SILENT;
 	if (!identities)
-		return FC_SILENT;
+		return there->is;
 	identity = fc_find(identities, move->lpar);
-	theirs = judge(identity);
-	if (!token_parse(json_text(identity, "receipt"), bytes))
-		snprintf(receipt, size, "%s", json_text(identity, "receipt"));
+	there->is = judge(move, identity);
+	there->stuck = fc_is(identity, "state", "stuck");
+	snprintf(there->step, sizeof(there->step), "%s", json_text(identity, "step"));
+	snprintf(there->reason, sizeof(there->reason), "%s", json_text(identity, "reason"));
+	snprintf(there->used, sizeof(there->used), "%s", json_text(identity, "used"));
+	if (is_receipt(move, json_text(identity, "receipt")))
+		snprintf(there->receipt, sizeof(there->receipt), "%s",
+			 json_text(identity, "receipt"));
 	json_object_put(identities);
-	return theirs;
+	return there->is;
 }
 
 static int run_there(const struct fc_move *move, const char *verb)
@@ -92,57 +126,141 @@ static int run_there(const struct fc_move *move, const char *verb)
 	return fc_peer_run(&move->peer, (const char *const[]){ verb, move->lpar, NULL }, NULL);
 }
 
-/* By whomever: an identity there, sysfs, or another one's. */
-static int check_absent_there(const struct fc_move *move, struct json_object *identity)
+/* By whomever: an identity there, sysfs, or another one's. *name: of its fc_host, or "". */
+static int find_there(const struct fc_move *move, const char *wwpn, char *name, size_t size)
 {
-	const char *wwpn = json_text(identity, "wwpn_original");
 	struct json_object *hosts = fc_peer_ask(&move->peer, "list", "--all");
 	int ret = hosts ? 0 : -EIO;
 	size_t i;
 
-	for (i = 0; i < json_count(hosts) && !ret; i++)
-		if (fc_is(json_at(hosts, i), "wwpn", wwpn)) {
-			err("%s: the original %s is logged in there: %s", move->peer.host, wwpn,
-			    json_text(json_at(hosts, i), "host"));
-			ret = -EBUSY;
-		}
+	*name = 0;
+	for (i = 0; i < json_count(hosts); i++)
+		if (fc_is(json_at(hosts, i), "wwpn", wwpn))
+			snprintf(name, size, "%s", json_text(json_at(hosts, i), "host"));
 	json_object_put(hosts);
 	return ret;
 }
 
-/* Until it has gone back there, or has been told of the switch-over after all. */
-static enum fc_theirs undo_there(const struct fc_move *move, char *receipt, size_t size)
+static int check_absent_there(const struct fc_move *move, const char *wwpn)
 {
-	enum fc_theirs theirs = fc_look_there(move, receipt, size);
-	bool asked = false;
+	char name[64];
+	int ret = find_there(move, wwpn, name, sizeof(name));
 
-	while ((theirs == FC_UNDECIDED || theirs == FC_LEAVES) && !gives_up(move)) {
-		if (theirs == FC_UNDECIDED && !asked) {
-			say("%s: goes back at %s", move->lpar, move->peer.host);
-			/* What it says of it does not count: how it is then does. */
-			run_there(move, "abort");
-			asked = true;
-		}
-		sleep_ms(THERE_MS);
-		theirs = fc_look_there(move, receipt, size);
-	}
-	return theirs;
+	if (ret || !*name)
+		return ret;
+	err("%s: the original %s is logged in there: %s", move->peer.host, wwpn, name);
+	return -EBUSY;
 }
 
-/* Without its identity that host can take no token, however late it would be asked to. */
-static bool forget_there(const struct fc_move *move)
+/* What it says of it does not count: how it is then does. Again now and then, as it may be lost. */
+static void abort_there(const struct fc_move *move, uint64_t *asked_ns)
+{
+	if (*asked_ns && now_ns(CLOCK_MONOTONIC) - *asked_ns < ASK_AGAIN_NS)
+		return;
+	if (!*asked_ns)
+		say("%s: goes back at %s", move->lpar, move->peer.host);
+	run_there(move, "abort");
+	*asked_ns = now_ns(CLOCK_MONOTONIC);
+}
+
+/*
+ * Until it has gone back there, or has been told of the switch-over after all. A host that does
+ * not answer once is asked again, as the guest's I/O may wait for it.
+ */
+static enum fc_theirs undo_there(const struct fc_move *move, struct fc_there *there)
+{
+	uint64_t answered_ns = now_ns(CLOCK_MONOTONIC), asked_ns = 0;
+
+	for (;;) {
+		fc_look_there(move, there);
+		if (there->is != FC_SILENT)
+			answered_ns = now_ns(CLOCK_MONOTONIC);
+		else if (now_ns(CLOCK_MONOTONIC) - answered_ns > SILENCE_NS)
+			return there->is;
+		if (there->is == FC_LIVES || there->is == FC_NOTHING || gives_up(move))
+			return there->is;
+		if (there->is == FC_LEAVES && there->stuck)
+			return there->is = FC_STUCK;
+		if (there->is == FC_UNDECIDED)
+			abort_there(move, &asked_ns);
+		sleep_ms(THERE_MS);
+	}
+}
+
+static int stuck_there(const struct fc_move *move, const struct fc_there *there)
+{
+	err("%s: %s: %s; it goes on by itself, and 'lparctl fc recover %s' then", move->peer.host,
+	    there->step, there->reason, move->lpar);
+	return EXIT_TIMEOUT;
+}
+
+/*
+ * Has that host never had our token, or has it gone back, which it need not remember by a
+ * receipt any more? It says so itself: the last token that was used there is ours, and nobody
+ * has come by it; or it is still what it was before ours was offered. Then ours is made worth
+ * nothing there, however late somebody would begin with it, and there is a receipt.
+ */
+static bool revoke_there(const struct fc_move *move, struct fc_there *there)
+{
+	const char *former = json_text(move->journal, "used_there");
+	const char *const words[] = { "revoke", move->lpar,  "--token", token_of(move),
+				      "--used", there->used, NULL };
+
+	if (!*token_of(move) || !*there->used)
+		return false;
+	if (!used_ours(move, there->used) && strcmp(there->used, former))
+		return false;
+	fc_peer_run(&move->peer, words, NULL);
+	return fc_look_there(move, there) == FC_NOTHING && *there->receipt;
+}
+
+/* It is the swap's own, and nothing of it is logged in, or may be by a token. */
+static bool may_forget(const struct fc_move *move, struct json_object *identity)
+{
+	const char *used = json_text(identity, "used");
+
+	return fc_is(identity, "step", "idle") && !json_flag(identity, "has_come") &&
+	       fc_is(json_object_object_get(identity, "original"), "state", "absent") &&
+	       (!json_flag(move->journal, "offered") || used_ours(move, used) ||
+		fc_is(move->journal, "used_there", used));
+}
+
+/* 0: it is gone there; 1: it is to stay. */
+static int look_forget(const struct fc_move *move)
 {
 	struct json_object *identities = fc_peer_ask(&move->peer, "show", NULL);
-	bool gone = identities && !fc_find(identities, move->lpar);
+	struct json_object *identity = fc_find(identities, move->lpar);
+	int ret = identities && !identity ? 0 : 1;
 
+	if (identity && may_forget(move, identity))
+		ret = -EAGAIN;
 	json_object_put(identities);
-	if (gone || !identities)
-		return gone;
-	run_there(move, "delete");
-	identities = fc_peer_ask(&move->peer, "show", NULL);
-	gone = identities && !fc_find(identities, move->lpar);
-	json_object_put(identities);
-	return gone;
+	return ret;
+}
+
+static bool forget_there(const struct fc_move *move)
+{
+	int ret = look_forget(move);
+
+	if (ret == -EAGAIN) {
+		run_there(move, "delete");
+		ret = look_forget(move);
+	}
+	return !ret;
+}
+
+/* What the swap has changed of it there, which nothing depends on. */
+static void tidy_there(const struct fc_move *move)
+{
+	struct json_object *there = json_object_object_get(move->journal, "there");
+	const char *const words[] = { "set", move->lpar, NULL };
+
+	if (json_flag(move->journal, "defined") && !forget_there(move))
+		err("warning: %s keeps the identity of LPAR %s, which the swap has defined there",
+		    move->peer.host, move->lpar);
+	else if (there && fc_peer_configure(&move->peer, words, there))
+		err("warning: %s keeps the deadlines that LPAR %s has here", move->peer.host,
+		    move->lpar);
 }
 
 /* --- this host, while the token is out --- */
@@ -162,28 +280,11 @@ static int confirm(const struct fc_move *move, enum fcn_confirm what, const char
 	return nl_send(nlh, NULL, NULL);
 }
 
-/* May it go back without a receipt: has that host never had the token, and will it never? */
-static bool never_had_it(const struct fc_move *move)
-{
-	if (move->force)
-		return true;
-	return move->journal && (!json_flag(move->journal, "offered") || forget_there(move));
-}
-
-/* A receipt that is refused is for the token of a former move: that host never had this one. */
 static int confirm_returned(const struct fc_move *move, const char *receipt, bool force)
 {
 	int ret = confirm(move, FCN_CONFIRM_RETURNED, receipt, force);
 
-	if (ret == -EPERM && *receipt && never_had_it(move))
-		ret = confirm(move, FCN_CONFIRM_RETURNED, "", true);
-	if (!ret)
-		return EXIT_OK;
-	fc_fail(move->lpar, ret);
-	if (ret == -EPERM)
-		err("LPAR %s: if %s never had the token, and nobody gives it to it, --force goes back",
-		    move->lpar, move->peer.host);
-	return EXIT_FAILED;
+	return ret ? fc_fail(move->lpar, ret) : EXIT_OK;
 }
 
 static struct json_object *maps_of(const struct fc_move *move)
@@ -208,6 +309,8 @@ int fc_go_on(struct fc_move *move, struct json_object *identity)
 		    move->lpar, move->peer.host);
 		return EXIT_FAILED;
 	}
+	if (fc_away_note(move))
+		return EXIT_FAILED;
 	fc_maps_drop(maps_of(move));
 	ret = confirm(move, FCN_CONFIRM_SWITCHED, "", false);
 	if (ret)
@@ -235,18 +338,39 @@ static int go_back_here(const struct fc_move *move, struct json_object *identity
 	return ret ? ret : EXIT_ROLLED_BACK;
 }
 
-/* The other host has nothing of it any more. Has it said so? */
-static int give_back(const struct fc_move *move, struct json_object *identity, const char *receipt)
+static int unknown_there(const struct fc_move *move, const char *wwpn)
 {
-	if (check_absent_there(move, identity))
-		return EXIT_FAILED;
-	if (*receipt)
-		return go_back_here(move, identity, receipt, false);
-	if (never_had_it(move))
-		return go_back_here(move, identity, "", true);
-	err("LPAR %s: %s has no receipt for the token: if it never had that, and nobody gives it to it, --force goes back",
-	    move->lpar, move->peer.host);
+	err("LPAR %s: %s does not know what became of the token, as it has rebooted, or its identity is another one: see that the LPAR runs nowhere, and that no host has %s logged in; then --force goes back",
+	    move->lpar, move->peer.host, wwpn);
 	return EXIT_FAILED;
+}
+
+static int silent_there(const struct fc_move *move)
+{
+	err("LPAR %s: nobody but %s knows whether it lives there: 'lparctl fc recover %s' when it answers; --force goes back, if that host is dead or fenced",
+	    move->lpar, move->peer.host, move->lpar);
+	return EXIT_FAILED;
+}
+
+/* The other host has nothing of it any more. Has it said so? */
+static int give_back(const struct fc_move *move, struct json_object *identity,
+		     struct fc_there *there)
+{
+	const char *wwpn = json_text(identity, "wwpn_original");
+
+	if (check_absent_there(move, wwpn))
+		return EXIT_FAILED;
+	if (*there->receipt || revoke_there(move, there))
+		return go_back_here(move, identity, there->receipt, false);
+	if (there->is != FC_NOTHING)
+		return -EAGAIN;
+	return move->force ? go_back_here(move, identity, "", true) : unknown_there(move, wwpn);
+}
+
+/* What was seen once stays so, whatever becomes of that host. */
+static int note_lives(const struct fc_move *move)
+{
+	return move->journal ? fc_journal_note(move, "lives") : 0;
 }
 
 /*
@@ -255,21 +379,27 @@ static int give_back(const struct fc_move *move, struct json_object *identity, c
  */
 int fc_settle(struct fc_move *move, struct json_object *identity)
 {
-	char receipt[RECEIPT_CHARS];
+	struct fc_there there;
+	int ret;
 
+	if (json_flag(move->journal, "lives"))
+		return fc_go_on(move, identity);
+	snprintf(move->token, sizeof(move->token), "%s", json_text(identity, "token"));
 	if (move->journal && !json_flag(move->journal, "offered"))
 		return go_back_here(move, identity, "", true);
-	switch (undo_there(move, receipt, sizeof(receipt))) {
+	do {
+		undo_there(move, &there);
+		ret = there.is == FC_NOTHING ? give_back(move, identity, &there) : EXIT_FAILED;
+	} while (ret == -EAGAIN);
+	switch (there.is) {
 	case FC_LIVES:
-		return fc_go_on(move, identity);
+		return note_lives(move) ? EXIT_FAILED : fc_go_on(move, identity);
 	case FC_NOTHING:
-		return give_back(move, identity, receipt);
+		return ret;
+	case FC_STUCK:
+		return stuck_there(move, &there);
 	case FC_SILENT:
-		if (move->force)
-			return go_back_here(move, identity, "", true);
-		err("LPAR %s: nobody but %s knows whether it lives there: 'lparctl fc recover %s' when it answers; --force goes back, if that host is dead or fenced",
-		    move->lpar, move->peer.host, move->lpar);
-		return EXIT_FAILED;
+		return move->force ? go_back_here(move, identity, "", true) : silent_there(move);
 	default:
 		return given_up(move);
 	}
@@ -286,31 +416,83 @@ static bool has_left(struct json_object *identity)
 
 static int lives_there(struct fc_move *move)
 {
+	if (fc_away_note(move))
+		return EXIT_FAILED;
 	fc_journal_forget(move);
 	say("%s: lives at %s", move->lpar, move->peer.host);
 	return EXIT_OK;
 }
 
-/* Nothing is under way here, and nothing of it is to be there. */
-static int end_there(struct fc_move *move)
+/* It has gone back here, to its end: the token was returned, or the other host is fenced. */
+static bool has_returned(struct json_object *identity)
 {
-	char receipt[RECEIPT_CHARS];
-	enum fc_theirs theirs = FC_NOTHING;
+	return fc_is(identity, "operation", "source") && fc_is(identity, "result", "back") &&
+	       !json_flag(identity, "away");
+}
 
-	if (json_flag(move->journal, "offered"))
-		theirs = undo_there(move, receipt, sizeof(receipt));
-	if (theirs == FC_LIVES)
-		return lives_there(move);
-	if (theirs == FC_SILENT && !move->force) {
-		err("LPAR %s: nothing is under way here, but %s may still have the token: 'lparctl fc recover %s' when it answers, or with --force",
-		    move->lpar, move->peer.host, move->lpar);
+/*
+ * This host has rebooted while the token was out, and knows nothing of it any more. EXIT_OK:
+ * nobody there has the original, or will have it by our token; -EAGAIN: look again.
+ */
+static int settle_forgotten(struct fc_move *move, struct fc_there *there)
+{
+	const char *wwpn = json_text(move->journal, "wwpn_original");
+	char name[64];
+
+	if (find_there(move, wwpn, name, sizeof(name)))
 		return EXIT_FAILED;
+	if (*name) {
+		err("LPAR %s: %s has its original logged in, at %s: it is left to that host; do not start it here",
+		    move->lpar, move->peer.host, name);
+		there->is = FC_LIVES;
+		return EXIT_OK;
 	}
-	if (theirs == FC_UNDECIDED || theirs == FC_LEAVES)
+	if (*there->receipt || revoke_there(move, there))
+		return EXIT_OK;
+	if (there->is != FC_NOTHING)
+		return -EAGAIN;
+	return move->force ? EXIT_OK : unknown_there(move, wwpn);
+}
+
+static int end_offered(struct fc_move *move, struct json_object *identity, struct fc_there *there)
+{
+	int ret;
+
+	do {
+		ret = EXIT_OK;
+		undo_there(move, there);
+		if (there->is == FC_NOTHING && !has_returned(identity))
+			ret = settle_forgotten(move, there);
+	} while (ret == -EAGAIN);
+	if (ret)
+		return ret;
+	if (there->is == FC_STUCK)
+		return stuck_there(move, there);
+	if (there->is == FC_UNDECIDED || there->is == FC_LEAVES)
 		return given_up(move);
-	if (json_flag(move->journal, "defined") && theirs == FC_NOTHING && !forget_there(move))
-		err("warning: %s keeps the identity of LPAR %s, which is logged in nowhere there",
-		    move->peer.host, move->lpar);
+	if (there->is != FC_SILENT || move->force)
+		return EXIT_OK;
+	err("LPAR %s: nothing is under way here, but %s may still have the token: 'lparctl fc recover %s' when it answers, or with --force",
+	    move->lpar, move->peer.host, move->lpar);
+	return EXIT_FAILED;
+}
+
+/* Nothing is under way here, and nothing of it is to be there. No identity: a reboot. */
+static int end_there(struct fc_move *move, struct json_object *identity)
+{
+	struct fc_there there = { .is = FC_NOTHING };
+	int ret = EXIT_OK;
+
+	if (json_flag(move->journal, "lives"))
+		return lives_there(move);
+	if (json_flag(move->journal, "offered"))
+		ret = end_offered(move, identity, &there);
+	if (ret)
+		return ret;
+	if (there.is == FC_LIVES)
+		return lives_there(move);
+	if (there.is == FC_NOTHING)
+		tidy_there(move);
 	if (fc_journal_forget(move))
 		return EXIT_FAILED;
 	say("%s: everything is as it was", move->lpar);
@@ -355,7 +537,7 @@ static int take_step(struct fc_move *move, struct json_object *identity, uint64_
 	int ret;
 
 	if (fc_is(identity, "step", "idle"))
-		return has_left(identity) ? lives_there(move) : end_there(move);
+		return has_left(identity) ? lives_there(move) : end_there(move, identity);
 	if (!fc_is(identity, "operation", "source")) {
 		err("LPAR %s: another operation is under way: %s", move->lpar,
 		    json_text(identity, "step"));
@@ -388,7 +570,7 @@ int fc_go_back(struct fc_move *move)
 	do {
 		ret = fc_get(move->lpar, &identity);
 		if (ret == -ENOENT)
-			return end_there(move);
+			return end_there(move, NULL);
 		if (ret)
 			return fc_fail(move->lpar, ret);
 		ret = take_step(move, identity, &moved_ns);

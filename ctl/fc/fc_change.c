@@ -130,6 +130,11 @@ static const char *put_token(struct nlmsghdr *nlh, const char *value)
 	return put_bytes(nlh, FCN_A_TOKEN, value);
 }
 
+static const char *put_used(struct nlmsghdr *nlh, const char *value)
+{
+	return put_bytes(nlh, FCN_A_USED, value);
+}
+
 static const char *put_receipt(struct nlmsghdr *nlh, const char *value)
 {
 	return put_bytes(nlh, FCN_A_RECEIPT, value);
@@ -182,6 +187,12 @@ static const struct setting start_settings[] = {
 	{ NULL, NULL, false },
 };
 
+static const struct setting revoke_settings[] = {
+	{ "--token", put_token, false },
+	{ "--used", put_used, false },
+	{ NULL, NULL, false },
+};
+
 static const struct setting port_settings[] = {
 	{ "--maintenance", put_port_maintenance, true },
 	{ "--force", put_force, true },
@@ -215,6 +226,22 @@ static int send_request(const char *lpar, struct nlmsghdr *nlh)
 	return ret ? fc_fail(lpar, ret) : EXIT_OK;
 }
 
+static bool has_word(const struct args *args, const char *word)
+{
+	int i;
+
+	for (i = 0; i < args->argc; i++)
+		if (!strcmp(args->argv[i], word))
+			return true;
+	return false;
+}
+
+/* Of what brings the original in; who says --force has looked at the other host himself. */
+static int check_journal(const char *lpar, const struct args *args)
+{
+	return has_word(args, "--force") ? EXIT_OK : fc_journal_refuse(lpar);
+}
+
 static int configure(enum fcn_cmd cmd, const struct setting *settings, struct args *args)
 {
 	struct nlmsghdr *nlh;
@@ -224,6 +251,8 @@ static int configure(enum fcn_cmd cmd, const struct setting *settings, struct ar
 	lpar = next_lpar(args, &ret);
 	if (!lpar)
 		return ret;
+	if (cmd == FCN_CMD_DEFINE && check_journal(lpar, args))
+		return EXIT_FAILED;
 	nlh = fc_request(cmd, lpar);
 	ret = put_settings(nlh, args, settings, "fc");
 	return ret ? ret : send_request(lpar, nlh);
@@ -239,6 +268,12 @@ int fc_define_verb(struct args *args)
 int fc_set_verb(struct args *args)
 {
 	return configure(FCN_CMD_SET, set_settings, args);
+}
+
+/* revoke LPAR --token TOKEN --used TOKEN */
+int fc_revoke_verb(struct args *args)
+{
+	return configure(FCN_CMD_REVOKE, revoke_settings, args);
 }
 
 /* delete LPAR... */
@@ -415,6 +450,8 @@ static int port_operation(enum fcn_operation operation, struct args *args)
 	lpar = next_lpar(args, &ret);
 	if (!lpar)
 		return ret;
+	if (operation == FCN_OPERATION_LOGIN && check_journal(lpar, args))
+		return EXIT_FAILED;
 	nlh = fc_request(FCN_CMD_START, lpar);
 	mnl_attr_put_u32(nlh, FCN_A_OPERATION, operation);
 	ret = put_settings(nlh, args, port_settings, "fc");
@@ -424,7 +461,17 @@ static int port_operation(enum fcn_operation operation, struct args *args)
 /* login LPAR [--maintenance] [--force] */
 int fc_login_verb(struct args *args)
 {
-	return port_operation(FCN_OPERATION_LOGIN, args);
+	const char *lpar = args->argc ? args->argv[0] : "";
+	bool original = !has_word(args, "--maintenance"), force = has_word(args, "--force");
+	int ret = EXIT_OK;
+
+	if (original && !force && name_is_valid(lpar))
+		ret = fc_away_refuse(lpar);
+	if (!ret)
+		ret = port_operation(FCN_OPERATION_LOGIN, args);
+	if (!ret && original && force)
+		fc_away_forget(lpar);
+	return ret;
 }
 
 /* logout LPAR [--maintenance] [--force] */
@@ -446,6 +493,8 @@ int fc_start_verb(struct args *args)
 	role = next_arg(args);
 	if (!role || (strcmp(role, "source") && strcmp(role, "destination")))
 		return usage("what this host is, is missing: source or destination");
+	if (check_journal(lpar, args))
+		return EXIT_FAILED;
 	nlh = fc_request(FCN_CMD_START, lpar);
 	mnl_attr_put_u32(nlh, FCN_A_OPERATION,
 			 strcmp(role, "source") ? FCN_OPERATION_DESTINATION : FCN_OPERATION_SOURCE);
@@ -465,6 +514,18 @@ static int confirm_number(const char *word)
 	return word ? find_word(words, ARRAY_SIZE(words), word) : -1;
 }
 
+static bool has_come(const char *lpar)
+{
+	struct json_object *identity;
+	bool come;
+
+	if (fc_get(lpar, &identity))
+		return false;
+	come = !strcmp(json_text(identity, "operation"), "destination");
+	json_object_put(identity);
+	return come;
+}
+
 /* confirm LPAR io|gone|switched|returned [--receipt RECEIPT|--force] */
 int fc_confirm_verb(struct args *args)
 {
@@ -481,7 +542,11 @@ int fc_confirm_verb(struct args *args)
 	nlh = fc_request(FCN_CMD_CONFIRM, lpar);
 	mnl_attr_put_u32(nlh, FCN_A_CONFIRM, what);
 	ret = put_settings(nlh, args, confirm_settings, "fc");
-	return ret ? ret : send_request(lpar, nlh);
+	if (!ret)
+		ret = send_request(lpar, nlh);
+	if (!ret && what == FCN_CONFIRM_SWITCHED && has_come(lpar))
+		fc_away_forget(lpar);
+	return ret;
 }
 
 /* abort LPAR */

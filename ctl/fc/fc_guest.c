@@ -245,7 +245,7 @@ int fc_guest_login(const struct lpar_config *config, struct fc_launch *launch)
 	bool absent;
 	int ret;
 
-	if (wwns_claim(config))
+	if (fc_journal_refuse(lpar) || fc_away_refuse(lpar) || wwns_claim(config))
 		return EXIT_FAILED;
 	ret = define_or_adopt(config, launch, &absent);
 	if (ret)

@@ -46,19 +46,25 @@ static const char *disk_dev(char *buf, const char *disk)
 	return buf;
 }
 
-static void add_name(struct json_object *names, const char *name)
+static bool has_name(struct json_object *names, const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < json_count(names); i++)
 		if (!strcmp(json_text_at(names, i), name))
-			return;
-	json_object_array_add(names, json_object_new_string(name));
+			return true;
+	return false;
+}
+
+static void add_name(struct json_object *names, const char *name)
+{
+	if (!has_name(names, name))
+		json_object_array_add(names, json_object_new_string(name));
 }
 
 static void add_holders(struct json_object *names, const char *disk)
 {
-	char pattern[PATH_MAX], path[PATH_MAX], name[DM_NAME_LEN];
+	char pattern[PATH_MAX], path[PATH_MAX], name[DM_NAME_LEN + 1];
 	glob_t holders;
 	size_t i;
 
@@ -267,7 +273,11 @@ static int reload_map(const struct change *change, const char *map)
 	struct dm_task *table = make_task(DM_DEVICE_TABLE, map);
 	struct dm_task *reload = make_task(DM_DEVICE_RELOAD, map);
 	int ret = table && reload ? run_task(table) : -ENOMEM;
+	struct dm_info info;
 
+	/* One that cannot be written stays so. */
+	if (!ret && dm_task_get_info(table, &info) && info.read_only)
+		dm_task_set_ro(reload);
 	if (ret)
 		failed(map, "its table", ret);
 	else
@@ -300,33 +310,82 @@ static bool multipathd_runs(void)
 	return !multipathd("show", NULL, answer, sizeof(answer)) && strstr(answer, "pid");
 }
 
-static bool is_multipath(const char *map)
+/* multipathd gives its maps such an UUID, and looks after no others. */
+static bool is_multipathd_map(const char *map)
 {
-	struct dm_task *task = make_task(DM_DEVICE_TABLE, map);
-	char *type = NULL, *params;
-	uint64_t start, length;
+	char pattern[PATH_MAX], path[PATH_MAX], text[DM_UUID_LEN];
+	bool found = false;
+	glob_t maps;
+	size_t i;
 
-	if (task && dm_task_run(task))
-		dm_get_next_target(task, NULL, &start, &length, &type, &params);
-	if (type)
-		type = !strcmp(type, "multipath") ? type : NULL;
-	if (task)
-		dm_task_destroy(task);
-	return type;
+	rooted(pattern, sizeof(pattern), "/sys/class/block/dm-*/dm");
+	if (glob(pattern, 0, NULL, &maps))
+		return false;
+	for (i = 0; i < maps.gl_pathc && !found; i++) {
+		snprintf(path, sizeof(path), "%s/name", maps.gl_pathv[i]);
+		if (read_text(path, text, sizeof(text)) || strcmp(text, map))
+			continue;
+		snprintf(path, sizeof(path), "%s/uuid", maps.gl_pathv[i]);
+		found = !read_text(path, text, sizeof(text)) && !strncmp(text, "mpath-", 6);
+	}
+	globfree(&maps);
+	return found;
 }
 
-static bool is_over(struct json_object *paths, const char *map)
+/* Is this disk in that map? */
+static bool has_disk(const char *map, const char *disk)
 {
 	struct json_object *names = json_object_new_array();
+	bool found;
+
+	add_holders(names, disk);
+	found = has_name(names, map);
+	json_object_put(names);
+	return found;
+}
+
+static const char *disk_at(struct json_object *paths, size_t i)
+{
+	return json_text(json_at(paths, i), "disk");
+}
+
+/* Has the map each disk of the other port that leads to this LUN, and at least one? */
+static bool has_lun(const struct change *change, const char *map, const char *lun)
+{
 	bool found = false;
 	size_t i;
 
-	for (i = 0; i < json_count(paths); i++)
-		add_holders(names, json_text(json_at(paths, i), "disk"));
-	for (i = 0; i < json_count(names); i++)
-		found |= !strcmp(json_text_at(names, i), map);
-	json_object_put(names);
+	for (i = 0; i < json_count(change->to); i++) {
+		if (!fc_is(json_at(change->to, i), "id", lun))
+			continue;
+		if (!has_disk(map, disk_at(change->to, i)))
+			return false;
+		found = true;
+	}
 	return found;
+}
+
+/* Has it all paths of the other port that it needs? */
+static bool is_ready(const struct change *change, const char *map)
+{
+	size_t i;
+
+	for (i = 0; i < json_count(change->from); i++)
+		if (has_disk(map, disk_at(change->from, i)) &&
+		    !has_lun(change, map, json_text(json_at(change->from, i), "id")))
+			return false;
+	return true;
+}
+
+/* Has it none of this port's any more? */
+static bool is_over(const struct change *change, const char *map)
+{
+	size_t i;
+
+	for (i = 0; i < json_count(change->from); i++)
+		if (has_disk(map, disk_at(change->from, i)))
+			return false;
+	return true;
 }
 
 static void tell_multipathd(const char *verb, struct json_object *paths)
@@ -339,28 +398,40 @@ static void tell_multipathd(const char *verb, struct json_object *paths)
 		multipathd(verb, json_text(json_at(paths, i), "disk"), answer, sizeof(answer));
 }
 
-static bool wait_over(struct json_object *paths, const char *map, bool over)
+/* Until it is so with each of the maps; the first one with which it is not, or NULL. */
+static const char *wait_maps(const struct change *change, struct json_object *maps,
+			     bool (*is_so)(const struct change *change, const char *map))
 {
 	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + MULTIPATHD_MS * NSEC_PER_MSEC;
+	size_t i = 0;
 
-	while (is_over(paths, map) != over) {
-		if (!left_ns(deadline_ns))
-			return false;
-		sleep_ms(LOOK_MS);
+	while (i < json_count(maps)) {
+		if (is_so(change, json_text_at(maps, i)))
+			i++;
+		else if (left_ns(deadline_ns))
+			sleep_ms(LOOK_MS);
+		else
+			return json_text_at(maps, i);
 	}
-	return true;
+	return NULL;
 }
 
-/* The new paths first: the map is never without. */
-static int tell_map(const struct change *change, const char *map)
+/* No path goes before all maps have their new ones: none is ever without. */
+static int tell_maps(const struct change *change, struct json_object *maps)
 {
+	const char *map;
+
+	if (!json_count(maps))
+		return 0;
 	tell_multipathd("add", change->to);
-	if (!wait_over(change->to, map, true)) {
+	map = wait_maps(change, maps, is_ready);
+	if (map) {
 		err("map %s: multipathd does not take the paths of the other port in", map);
 		return -ETIMEDOUT;
 	}
 	tell_multipathd("del", change->from);
-	if (wait_over(change->from, map, false))
+	map = wait_maps(change, maps, is_over);
+	if (!map)
 		return 0;
 	err("map %s: multipathd does not take the paths out that are to go", map);
 	return -ETIMEDOUT;
@@ -376,15 +447,20 @@ int fc_maps_move(struct json_object *identity, const char *from, const char *to)
 {
 	const struct change change = { paths_of(identity, from), paths_of(identity, to) };
 	struct json_object *names = fc_maps_of(identity, from);
+	struct json_object *told = json_object_new_array();
 	bool runs = json_count(names) && multipathd_runs();
 	int ret = 0;
 	size_t i;
 
-	for (i = 0; i < json_count(names) && !ret; i++) {
-		const char *map = json_text_at(names, i);
-
-		ret = runs && is_multipath(map) ? tell_map(&change, map) : reload_map(&change, map);
-	}
+	for (i = 0; i < json_count(names); i++)
+		if (runs && is_multipathd_map(json_text_at(names, i)))
+			add_name(told, json_text_at(names, i));
+	for (i = 0; i < json_count(names) && !ret; i++)
+		if (!has_name(told, json_text_at(names, i)))
+			ret = reload_map(&change, json_text_at(names, i));
+	if (!ret)
+		ret = tell_maps(&change, told);
+	json_object_put(told);
 	json_object_put(names);
 	return ret;
 }
@@ -397,6 +473,20 @@ int fc_maps_suspend(struct json_object *names)
 	for (i = 0; i < json_count(names) && !ret; i++)
 		ret = suspend_map(json_text_at(names, i));
 	return ret;
+}
+
+/* Are all suspended still? multipathd, and others, resume maps when a path comes or goes. */
+bool fc_maps_stand(struct json_object *names)
+{
+	bool suspended;
+	size_t i;
+
+	for (i = 0; i < json_count(names); i++)
+		if (!map_exists(json_text_at(names, i), &suspended) || !suspended) {
+			err("map %s: somebody has resumed it", json_text_at(names, i));
+			return false;
+		}
+	return true;
 }
 
 /* Those that are suspended. */

@@ -3,6 +3,7 @@
  * The other host of a move: its own lparctl is run, by ssh or what the operator has for it.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,4 +84,49 @@ struct json_object *fc_peer_ask(const struct fc_peer *peer, const char *verb, co
 	}
 	free(answer);
 	return json;
+}
+
+/* The deadlines of an identity, as words that "fc define" and "fc set" take. */
+struct deadlines {
+	char text[5][16];
+	const char *words[11];
+};
+
+static void get_deadlines(struct json_object *identity, struct deadlines *deadlines)
+{
+	static const char *const keys[] = { "login_ms", "storage_ms", "move_ms", "logout_ms",
+					    "grace_ms" };
+	static const char *const options[] = { "--login", "--storage", "--move", "--logout",
+					       "--grace" };
+	size_t i, n = 0;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (!json_number(identity, keys[i]))
+			continue;
+		snprintf(deadlines->text[i], sizeof(deadlines->text[i]), "%" PRIu32 "ms",
+			 (uint32_t)json_number(identity, keys[i]));
+		deadlines->words[n++] = options[i];
+		deadlines->words[n++] = deadlines->text[i];
+	}
+	deadlines->words[n] = NULL;
+}
+
+/* Run "define" or "set" there, with these words and the deadlines of an identity. */
+int fc_peer_configure(const struct fc_peer *peer, const char *const *words,
+		      struct json_object *identity)
+{
+	struct deadlines deadlines;
+	const char *all[24];
+	size_t i, n = 0;
+
+	get_deadlines(identity, &deadlines);
+	for (i = 0; words[i]; i++)
+		all[n++] = words[i];
+	for (i = 0; deadlines.words[i]; i++)
+		all[n++] = deadlines.words[i];
+	all[n] = NULL;
+	/* Nothing but the words themselves, from a kernel that tells no deadlines. */
+	if (!i && !words[2])
+		return EXIT_OK;
+	return fc_peer_run(peer, all, NULL) ? EXIT_FAILED : EXIT_OK;
 }

@@ -53,15 +53,22 @@ static int recover_by_hand(struct fc_move *move, struct json_object *identity)
 	return EXIT_OK;
 }
 
-/* Whoever is at it has the LPAR's lock. */
+/*
+ * Another host than that of the move knows nothing of it, which must not pass for a word of that
+ * one.
+ */
 static int recover_swap(struct fc_move *move)
 {
-	int lock = lpar_lock(move->lpar), ret;
+	int ret;
 
-	if (lock < 0)
+	if (!fc_journal_has_peer(move) && !move->force) {
+		err("LPAR %s: it was moving to %s%s%s, and another host does not know what became of it: without --peer and --via, or with --force",
+		    move->lpar, json_text(move->journal, "peer"),
+		    *json_text(move->journal, "via") ? " via " : "",
+		    json_text(move->journal, "via"));
 		return EXIT_FAILED;
+	}
 	ret = fc_go_back(move);
-	close(lock);
 	return ret == EXIT_ROLLED_BACK ? EXIT_OK : ret;
 }
 
@@ -79,6 +86,18 @@ static int recover(struct fc_move *move)
 		return fc_fail(move->lpar, ret);
 	ret = recover_by_hand(move, identity);
 	json_object_put(identity);
+	return ret;
+}
+
+/* Whoever is at it has the LPAR's lock, and the journal may go with him. */
+static int recover_locked(struct fc_move *move)
+{
+	int lock = lpar_lock(move->lpar), ret;
+
+	if (lock < 0)
+		return EXIT_FAILED;
+	ret = recover(move);
+	close(lock);
 	return ret;
 }
 
@@ -107,7 +126,7 @@ int fc_recover_verb(struct args *args)
 	if (ret)
 		return ret;
 	interrupt_catch(SA_RESTART);
-	ret = recover(&move);
+	ret = recover_locked(&move);
 	json_object_put(move.journal);
 	return ret;
 }

@@ -140,48 +140,6 @@ static int run_there(const struct swap *swap, const char *const *words, const ch
 	return fc_peer_run(&swap->move.peer, words, input) ? EXIT_FAILED : EXIT_OK;
 }
 
-/* The deadlines that it has here, as words that "fc define" and "fc set" take. */
-struct deadlines {
-	char text[5][16];
-	const char *words[11];
-};
-
-static void get_deadlines(struct json_object *identity, struct deadlines *deadlines)
-{
-	static const char *const keys[] = { "login_ms", "storage_ms", "move_ms", "logout_ms",
-					    "grace_ms" };
-	static const char *const options[] = { "--login", "--storage", "--move", "--logout",
-					       "--grace" };
-	size_t i, n = 0;
-
-	for (i = 0; i < ARRAY_SIZE(keys); i++) {
-		if (!json_number(identity, keys[i]))
-			continue;
-		snprintf(deadlines->text[i], sizeof(deadlines->text[i]), "%" PRIu32 "ms",
-			 (uint32_t)json_number(identity, keys[i]));
-		deadlines->words[n++] = options[i];
-		deadlines->words[n++] = deadlines->text[i];
-	}
-	deadlines->words[n] = NULL;
-}
-
-/* With these words, and the deadlines. */
-static int configure_there(const struct swap *swap, const char *const *words)
-{
-	struct deadlines deadlines;
-	const char *all[24];
-	size_t i, n = 0;
-
-	get_deadlines(swap->identity, &deadlines);
-	for (i = 0; words[i]; i++)
-		all[n++] = words[i];
-	for (i = 0; deadlines.words[i]; i++)
-		all[n++] = deadlines.words[i];
-	all[n] = NULL;
-	/* Nothing but the words themselves, from a kernel that tells no deadlines. */
-	return i || words[2] ? run_there(swap, all, NULL) : EXIT_OK;
-}
-
 static int define_there(struct swap *swap)
 {
 	struct json_object *hosts = fc_peer_ask(&swap->move.peer, "list", NULL);
@@ -202,62 +160,103 @@ static int define_there(struct swap *swap)
 	if (hosts && !*parent)
 		err("%s: no adapter has a link and room for a port", swap->move.peer.host);
 	else if (hosts && !fc_journal_note(&swap->move, "defined"))
-		ret = configure_there(swap, words);
+		ret = fc_peer_configure(&swap->move.peer, words, swap->identity);
 	json_object_put(hosts);
 	return ret;
+}
+
+/* It is there from a former move. What is changed of it is on disk before. */
+static int adopt_there(struct swap *swap, struct json_object *identity)
+{
+	const char *const words[] = { "set", swap->move.lpar, NULL };
+
+	json_object_object_add(swap->move.journal, "there", json_object_get(identity));
+	if (fc_journal_store(&swap->move))
+		return EXIT_FAILED;
+	return fc_peer_configure(&swap->move.peer, words, swap->identity);
 }
 
 /* #3: whoever comes later finds it there. */
 static int prepare_there(struct swap *swap)
 {
 	struct json_object *identities = fc_peer_ask(&swap->move.peer, "show", NULL);
-	bool known = fc_find(identities, swap->move.lpar);
+	struct json_object *known = fc_find(identities, swap->move.lpar);
 	int ret = EXIT_FAILED;
 
 	if (identities)
-		ret = known ? configure_there(swap,
-					      (const char *const[]){ "set", swap->move.lpar, NULL })
-			    : define_there(swap);
+		ret = known ? adopt_there(swap, known) : define_there(swap);
 	json_object_put(identities);
 	return ret;
 }
 
-/* Of what the other host says; NULL: nothing. */
+/* Of what the other host says; NULL: it has no identity any more. */
 static int judge_there(struct swap *swap, struct json_object *identity, const char *step)
 {
+	bool stuck = fc_is(identity, "state", "stuck");
+
 	if (fc_is(identity, "step", step))
 		return EXIT_OK;
+	if (!identity) {
+		err("%s: the identity of LPAR %s is gone there", swap->move.peer.host,
+		    swap->move.lpar);
+		return EXIT_FAILED;
+	}
 	show_reason(swap, identity);
-	if (!fc_is(identity, "step", "idle") && !json_flag(identity, "goes_back"))
+	if (!stuck && !fc_is(identity, "step", "idle") && !json_flag(identity, "goes_back"))
 		return -EAGAIN;
-	err("%s: %s", swap->move.peer.host, json_text(identity, "reason"));
-	return EXIT_FAILED;
+	err("%s: %s: %s", swap->move.peer.host, json_text(identity, "step"),
+	    json_text(identity, "reason"));
+	return stuck ? EXIT_TIMEOUT : EXIT_FAILED;
+}
+
+/* The exit code, or -EAGAIN: not yet. *silent_ns: until then it may be silent. */
+static int ask_there(struct swap *swap, const char *step, uint64_t *silent_ns)
+{
+	struct json_object *identities = fc_peer_ask(&swap->move.peer, "show", NULL);
+	int ret;
+
+	if (!identities)
+		return left_ns(*silent_ns) ? -EAGAIN : EXIT_TIMEOUT;
+	*silent_ns = now_ns(CLOCK_MONOTONIC) + SILENCE_NS;
+	ret = judge_there(swap, fc_find(identities, swap->move.lpar), step);
+	json_object_put(identities);
+	return ret;
 }
 
 /* Until it has come to this step; the kernel there has the deadlines. */
 static int wait_there(struct swap *swap, const char *step, bool deaf)
 {
 	uint64_t silent_ns = now_ns(CLOCK_MONOTONIC) + SILENCE_NS;
-	struct json_object *identities;
-	int ret = -EAGAIN;
+	int ret;
 
-	while (ret == -EAGAIN) {
-		identities = fc_peer_ask(&swap->move.peer, "show", NULL);
-		if (identities) {
-			silent_ns = now_ns(CLOCK_MONOTONIC) + SILENCE_NS;
-			ret = judge_there(swap, fc_find(identities, swap->move.lpar), step);
-			json_object_put(identities);
-		} else if (!left_ns(silent_ns)) {
-			return EXIT_TIMEOUT;
-		}
-		if (ret == -EAGAIN && interrupted() && !deaf) {
+	for (;;) {
+		ret = ask_there(swap, step, &silent_ns);
+		if (ret != -EAGAIN)
+			return ret;
+		if (interrupted() && !deaf) {
 			err("LPAR %s: interrupted", swap->move.lpar);
 			return EXIT_FAILED;
 		}
-		if (ret == -EAGAIN)
-			sleep_ms(THERE_MS);
+		sleep_ms(THERE_MS);
 	}
-	return ret;
+}
+
+/* What is known of the token, here and there, before it is given away. */
+static int note_offer(struct swap *swap)
+{
+	struct fc_move *move = &swap->move;
+	struct fc_there there;
+
+	fc_look_there(move, &there);
+	if (!*there.used) {
+		if (there.is != FC_SILENT)
+			err("%s: it does not say which token was the last one there: its fcnpiv.ko is too old, or the identity is gone",
+			    move->peer.host);
+		return EXIT_FAILED;
+	}
+	json_put(move->journal, "token", json_text(swap->identity, "token"));
+	json_put(move->journal, "used_there", there.used);
+	return fc_journal_note(move, "offered") ? EXIT_FAILED : EXIT_OK;
 }
 
 /* #5: with the token, and the LUNs that it has here */
@@ -306,7 +305,7 @@ static int move_paths(struct swap *swap)
 static int log_original_in(struct swap *swap)
 {
 	begin_stage(swap, 5, "logging the original in at the destination");
-	if (fc_journal_note(&swap->move, "offered") || start_there(swap))
+	if (note_offer(swap) || start_there(swap))
 		return EXIT_FAILED;
 	return wait_there(swap, "armed", false);
 }
@@ -357,11 +356,11 @@ static int decide(const struct swap *swap, bool taken)
 {
 	const struct fc_move *move = &swap->move;
 	uint64_t began_ns = now_ns(CLOCK_MONOTONIC), past_ns;
-	char receipt[2 * FCNPIV_TOKEN_SIZE + 1];
+	struct fc_there there;
 	enum fc_theirs theirs;
 
 	for (;;) {
-		theirs = fc_look_there(move, receipt, sizeof(receipt));
+		theirs = fc_look_there(move, &there);
 		past_ns = now_ns(CLOCK_MONOTONIC) - began_ns;
 		if (theirs == FC_LIVES)
 			return EXIT_OK;
@@ -380,6 +379,11 @@ static int switch_over(struct swap *swap)
 	begin_stage(swap, 11, "switching over");
 	if (hold_maps(swap))
 		return EXIT_FAILED;
+	/* The gate may have opened by itself meanwhile. */
+	if (check_stands(swap))
+		return EXIT_FAILED;
+	if (!fc_maps_stand(json_object_object_get(swap->move.journal, "maps")))
+		return EXIT_FAILED;
 	if (interrupted()) {
 		err("LPAR %s: interrupted", swap->move.lpar);
 		return EXIT_FAILED;
@@ -394,6 +398,8 @@ static int finish(struct swap *swap)
 	int ret, code;
 
 	begin_stage(swap, 12, "releasing the source");
+	/* Should it not be written, that host still knows. */
+	fc_journal_note(&swap->move, "lives");
 	ret = wait_there(swap, "idle", true);
 	if (ret)
 		err("LPAR %s: lives at %s, where its disks are not free yet: see 'lparctl fc show %s' there",
@@ -433,12 +439,23 @@ static void report(const struct swap *swap, int code)
 		json_object_put(json);
 }
 
+/* The journal has it, for whoever is in another directory. */
+static bool is_relative(const char *via)
+{
+	const char *slash = strchr(via, '/');
+
+	return slash && *via != '/' && slash < via + strcspn(via, " ");
+}
+
 /* Nothing is touched yet. */
 static int begin(struct swap *swap)
 {
 	struct fc_move *move = &swap->move;
-	int ret = fc_check_move(move->lpar, &move->peer);
+	int ret;
 
+	if (move->peer.via && is_relative(move->peer.via))
+		return usage("--via needs an absolute path, or a command of PATH");
+	ret = fc_check_move(move->lpar, &move->peer);
 	if (ret || look_here(swap))
 		return ret ? ret : EXIT_FAILED;
 	move->journal = json_object_new_object();
@@ -446,7 +463,22 @@ static int begin(struct swap *swap)
 	json_put(move->journal, "peer", move->peer.host);
 	if (move->peer.via)
 		json_put(move->journal, "via", move->peer.via);
+	json_put(move->journal, "wwpn_original", json_text(swap->identity, "wwpn_original"));
 	return fc_journal_store(move) ? EXIT_FAILED : EXIT_OK;
+}
+
+/* Before the guest's I/O has to wait for it. */
+static int check_armed(const struct swap *swap)
+{
+	struct fc_there there;
+
+	if (fc_look_there(&swap->move, &there) == FC_UNDECIDED && !strcmp(there.step, "armed"))
+		return EXIT_OK;
+	if (there.is != FC_SILENT)
+		err("%s: not armed there: %s%s%s; nothing was done: 'lparctl fc swap %s --switch' again when it is, or 'lparctl fc recover %s'",
+		    swap->move.peer.host, *there.step ? there.step : "no identity",
+		    *there.reason ? ": " : "", there.reason, swap->move.lpar, swap->move.lpar);
+	return EXIT_FAILED;
 }
 
 /* What was prepared, and still is. */
@@ -457,7 +489,7 @@ static int resume(struct swap *swap)
 	if (ret)
 		return ret;
 	if (fc_is(swap->identity, "step", "on-m") && fc_is(swap->identity, "operation", "source"))
-		return EXIT_OK;
+		return check_armed(swap);
 	err("LPAR %s: it is not prepared any more: 'lparctl fc recover %s'", swap->move.lpar,
 	    swap->move.lpar);
 	return EXIT_FAILED;

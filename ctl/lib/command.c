@@ -99,8 +99,9 @@ static int run(char *const words[], int input, char *buf, size_t size, unsigned 
 	}
 	ret = read_all(ends[0], buf, size, deadline_ns);
 	close(ends[0]);
+	/* One with an input has a group of its own, of which nobody may go on. */
 	if (ret)
-		kill(pid, SIGKILL);
+		kill(input < 0 ? pid : -pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!ret && (!WIFEXITED(status) || WEXITSTATUS(status)))

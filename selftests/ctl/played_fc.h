@@ -4,12 +4,53 @@
  *
  * An identity is a directory "fc LPAR": names, one a line (node, original, maintenance,
  * adapter), operation, step, state, result, goes_back and away, all as numbers of the ABI, the
- * receipt that it gives, or wants, as 16 letters, and a file for each port: "STATE HOST
+ * token that it has made, or was given, as 16 letters, and a file for each port: "STATE HOST
  * MATCHES", then a line "ID SECTORS DISK" for each LUN. The file "luns" has such lines, too: what
- * is expected in a move. A file "refuse" has the number of a command that is refused.
+ * is expected in a move. The last token that was given to it is in "used", whether the LPAR came
+ * by it in "has_come", and whether it gives the receipt in "has_receipt". A file "refuse" has the
+ * number of a command that is refused.
  */
-#define RECEIPT_BYTES 16
 #define LOGOUT_MS 1000
+
+static bool is_token(const struct nlattr *attr, const char *identity, const char *file)
+{
+	return mnl_attr_get_payload_len(attr) == FCNPIV_TOKEN_SIZE &&
+	       !memcmp(mnl_attr_get_payload(attr), get(identity, file), FCNPIV_TOKEN_SIZE);
+}
+
+static void put_token(const char *identity, const char *file, const void *token)
+{
+	char text[FCNPIV_TOKEN_SIZE + 1] = "";
+
+	memcpy(text, token, FCNPIV_TOKEN_SIZE);
+	put(identity, file, "w", text);
+}
+
+/* One that was not there before. */
+static void make_token(const char *identity, const char *file, const char *name)
+{
+	char text[FCNPIV_TOKEN_SIZE + 1];
+	uint32_t number = 0;
+
+	if (getrandom(&number, sizeof(number), 0) < 0)
+		number = getpid();
+	snprintf(text, sizeof(text), "%.8s%08" PRIx32, name, number);
+	put(identity, file, "w", text);
+}
+
+static void receipt_of(const char *identity, uint8_t *receipt)
+{
+	size_t i;
+
+	memcpy(receipt, get(identity, "token"), FCNPIV_TOKEN_SIZE);
+	for (i = 8; i < FCNPIV_TOKEN_SIZE; i++)
+		receipt[i] = ~receipt[i];
+}
+
+static bool exists_file(const char *identity, const char *file)
+{
+	return !access(path_of(identity, file), F_OK);
+}
 
 static void put_fc_lun(struct nlmsghdr *nlh, uint16_t type, const char *line)
 {
@@ -64,12 +105,28 @@ static const struct {
 	{ "goes_back", FCN_A_GOES_BACK }, { "away", FCN_A_AWAY },
 };
 
+/* Before the first one it is of no name, and of this identity alone. */
+static void put_used(struct nlmsghdr *nlh, const char *identity)
+{
+	uint8_t receipt[FCNPIV_TOKEN_SIZE];
+
+	if (!*get(identity, "used"))
+		make_token(identity, "used", "!no name");
+	mnl_attr_put(nlh, FCN_A_USED, FCNPIV_TOKEN_SIZE, get(identity, "used"));
+	mnl_attr_put_u32(nlh, FCN_A_HAS_COME, get_number(identity, "has_come"));
+	if (!get_number(identity, "has_receipt"))
+		return;
+	receipt_of(identity, receipt);
+	mnl_attr_put(nlh, FCN_A_RECEIPT, sizeof(receipt), receipt);
+}
+
 static void describe_fc(struct request *request, const char *identity)
 {
 	static const uint16_t names[] = { FCN_A_WWNN, FCN_A_WWPN_ORIGINAL, FCN_A_WWPN_MAINTENANCE,
 					  FCN_A_PARENT };
 	struct nlmsghdr *nlh = begin_answer(request);
 	const char *text = get(identity, "names");
+	uint32_t number;
 	char *next;
 	size_t i;
 
@@ -78,12 +135,12 @@ static void describe_fc(struct request *request, const char *identity)
 		mnl_attr_put_u64(nlh, names[i], strtoull(text, &next, 16));
 	for (i = 0; i < sizeof(fc_numbers) / sizeof(*fc_numbers); i++)
 		mnl_attr_put_u32(nlh, fc_numbers[i].attr, get_number(identity, fc_numbers[i].file));
-	mnl_attr_put_u32(nlh, FCN_A_LOGOUT_MS, LOGOUT_MS);
-	if (get_number(identity, "step") == FCN_STEP_ON_M)
-		mnl_attr_put(nlh, FCN_A_TOKEN, RECEIPT_BYTES, get(identity, "receipt"));
-	if (get_number(identity, "result") == FCN_RESULT_BACK &&
-	    strlen(get(identity, "receipt")) == RECEIPT_BYTES)
-		mnl_attr_put(nlh, FCN_A_RECEIPT, RECEIPT_BYTES, get(identity, "receipt"));
+	number = get_number(identity, "logout_ms");
+	mnl_attr_put_u32(nlh, FCN_A_LOGOUT_MS, number ? number : LOGOUT_MS);
+	number = get_number(identity, "step");
+	if (number == FCN_STEP_ON_M || number == FCN_STEP_O_RETURN)
+		mnl_attr_put(nlh, FCN_A_TOKEN, FCNPIV_TOKEN_SIZE, get(identity, "token"));
+	put_used(nlh, identity);
 	put_expected(nlh, identity);
 	put_fc_view(nlh, identity, "original", FCN_PORT_ORIGINAL);
 	put_fc_view(nlh, identity, "maintenance", FCN_PORT_MAINTENANCE);
@@ -122,11 +179,13 @@ static void finish_fc(const char *identity, uint32_t result, bool away)
 	put_number(identity, "away", away);
 }
 
-/* It is logged in, and sees what it should. */
+/* It is logged in, and sees what it should: as other disks, if "luns PORT" has them. */
 static void log_in_fc(const char *identity, const char *port, unsigned int host)
 {
-	char *luns = strdup(get(identity, "luns")), line[32];
+	char *luns, line[32];
 
+	snprintf(line, sizeof(line), "luns %s", port);
+	luns = strdup(get(identity, exists_file(identity, line) ? line : "luns"));
 	snprintf(line, sizeof(line), "2 %u 1\n", host);
 	put(identity, port, "w", line);
 	put(identity, port, "a", luns);
@@ -146,7 +205,7 @@ static void abort_source_fc(const char *identity, uint32_t step)
 	}
 }
 
-/* A destination has logged the original out at once. */
+/* A destination has logged the original out at once, unless it "hangs". */
 static int abort_fc(const char *identity)
 {
 	uint32_t operation = get_number(identity, "operation");
@@ -162,19 +221,26 @@ static int abort_fc(const char *identity)
 		abort_source_fc(identity, step);
 		return 0;
 	}
+	if (get_number(identity, "hangs")) {
+		enter_fc(identity, FCN_STEP_O_LOGOUT, FCN_STATE_STUCK);
+		return 0;
+	}
 	put(identity, "original", "w", "0 0 0");
+	put_number(identity, "has_receipt", operation == FCN_OPERATION_DESTINATION);
 	finish_fc(identity, FCN_RESULT_BACK, operation != FCN_OPERATION_LOGIN);
 	return 0;
 }
 
 static bool is_returned(struct request *request, const char *identity)
 {
-	const struct nlattr *receipt = request->tb[FCN_A_RECEIPT];
+	const struct nlattr *attr = request->tb[FCN_A_RECEIPT];
+	uint8_t receipt[FCNPIV_TOKEN_SIZE];
 
-	if (!receipt)
+	if (!attr)
 		return request->tb[FCN_A_FORCE];
-	return mnl_attr_get_payload_len(receipt) == RECEIPT_BYTES &&
-	       !memcmp(mnl_attr_get_payload(receipt), get(identity, "receipt"), RECEIPT_BYTES);
+	receipt_of(identity, receipt);
+	return mnl_attr_get_payload_len(attr) == sizeof(receipt) &&
+	       !memcmp(mnl_attr_get_payload(attr), receipt, sizeof(receipt));
 }
 
 static int confirm_io_fc(const char *identity, uint32_t step)
@@ -186,7 +252,6 @@ static int confirm_io_fc(const char *identity, uint32_t step)
 		put(identity, "original", "w", "0 0 0");
 		enter_fc(identity, FCN_STEP_ON_M, FCN_STATE_WAITING);
 	} else {
-		log_in_fc(identity, "original", 3);
 		put(identity, "maintenance", "w", "0 0 0");
 		finish_fc(identity, FCN_RESULT_BACK, false);
 	}
@@ -203,6 +268,12 @@ static int confirm_fc(struct request *request, const char *identity)
 	if (what == FCN_CONFIRM_SWITCHED && (step == FCN_STEP_ON_M || step == FCN_STEP_ARMED)) {
 		note("switched", identity + 3);
 		put(identity, "maintenance", "w", "0 0 0");
+		if (step == FCN_STEP_ARMED)
+			put_number(identity, "has_come", 1);
+		if (step == FCN_STEP_ARMED && get_number(identity, "hangs")) {
+			enter_fc(identity, FCN_STEP_O_FREE, FCN_STATE_STUCK);
+			return 0;
+		}
 		finish_fc(identity, FCN_RESULT_DONE, step == FCN_STEP_ON_M);
 		return 0;
 	}
@@ -211,6 +282,7 @@ static int confirm_fc(struct request *request, const char *identity)
 	if (!is_returned(request, identity))
 		return -EPERM;
 	note(request->tb[FCN_A_RECEIPT] ? "returned" : "forced", identity + 3);
+	log_in_fc(identity, "original", 3);
 	enter_fc(identity, FCN_STEP_IO_TO_O, FCN_STATE_WAITING);
 	return 0;
 }
@@ -222,7 +294,7 @@ static int start_source_fc(const char *identity)
 
 	note("source", identity + 3);
 	put(identity, "luns", "w", luns ? luns + 1 : "");
-	put(identity, "receipt", "w", "0123456789abcdef");
+	make_token(identity, "token", "original");
 	free(original);
 	if (get_number(identity, "slow")) {
 		put(identity, "maintenance", "w", "1 4 0");
@@ -234,17 +306,29 @@ static int start_source_fc(const char *identity)
 	return 0;
 }
 
+static void begin_fc(const char *identity, uint32_t operation)
+{
+	put_number(identity, "operation", operation);
+	put_number(identity, "goes_back", 0);
+	put_number(identity, "result", 0);
+	put_number(identity, "has_receipt", 0);
+}
+
+/* What is refused changes nothing. */
 static int start_destination_fc(struct request *request, const char *identity)
 {
 	const struct nlattr *token = request->tb[FCN_A_TOKEN];
 
 	note("destination", identity + 3);
-	if (!token || mnl_attr_get_payload_len(token) != RECEIPT_BYTES)
+	if (!token || mnl_attr_get_payload_len(token) != FCNPIV_TOKEN_SIZE)
 		return -EPERM;
-	if (!request->tb[FCN_A_LUN])
+	if (!request->tb[FCN_A_LUN] || is_token(token, identity, "used"))
 		return -EINVAL;
+	begin_fc(identity, FCN_OPERATION_DESTINATION);
 	put_number(identity, "away", 1);
-	put(identity, "receipt", "w", "0123456789abcdef");
+	put_number(identity, "has_come", 0);
+	put_token(identity, "token", mnl_attr_get_payload(token));
+	put_token(identity, "used", mnl_attr_get_payload(token));
 	put(identity, "original", "w", "2 7 1");
 	if (get_number(identity, "slow"))
 		enter_fc(identity, FCN_STEP_O_LOGIN, FCN_STATE_BUSY);
@@ -261,16 +345,12 @@ static int start_fc(struct request *request, const char *identity)
 
 	if ((!login && get_number(identity, "busy")) || get_number(identity, "step"))
 		return -EBUSY;
-	if (operation == FCN_OPERATION_SOURCE || operation == FCN_OPERATION_DESTINATION) {
-		put_number(identity, "operation", operation);
-		put_number(identity, "goes_back", 0);
-		put_number(identity, "result", 0);
-		return operation == FCN_OPERATION_SOURCE ? start_source_fc(identity)
-							 : start_destination_fc(request, identity);
-	}
+	if (operation == FCN_OPERATION_DESTINATION)
+		return start_destination_fc(request, identity);
+	begin_fc(identity, operation);
+	if (operation == FCN_OPERATION_SOURCE)
+		return start_source_fc(identity);
 	note(login ? "login" : "logout", identity + 3);
-	put_number(identity, "operation", operation);
-	put_number(identity, "goes_back", 0);
 	if (get_number(identity, "slow")) {
 		enter_fc(identity, login ? FCN_STEP_O_LOGIN : FCN_STEP_O_LOGOUT, FCN_STATE_BUSY);
 		return 0;
@@ -278,6 +358,13 @@ static int start_fc(struct request *request, const char *identity)
 	put(identity, "original", "w", login ? "2 3 1\nnaa.1 8 sdb\n" : "0 0 0");
 	finish_fc(identity, FCN_RESULT_DONE, false);
 	return 0;
+}
+
+/* One stands for all. */
+static void set_deadlines_fc(struct request *request, const char *identity)
+{
+	if (request->tb[FCN_A_LOGOUT_MS])
+		put_number(identity, "logout_ms", mnl_attr_get_u32(request->tb[FCN_A_LOGOUT_MS]));
 }
 
 static int define_fc(struct request *request, const char *identity)
@@ -307,6 +394,7 @@ static int set_fc(struct request *request, const char *identity)
 	const char *text = get(identity, "names");
 	size_t i;
 
+	set_deadlines_fc(request, identity);
 	if (!request->tb[FCN_A_PARENT])
 		return request->tb[FCN_A_LOGOUT_MS] ? 0 : -EOPNOTSUPP;
 	for (i = 0; i < 4; i++, text = next)
@@ -322,10 +410,11 @@ static int set_fc(struct request *request, const char *identity)
 /* Refused while it is "busy". */
 static int delete_fc(const char *identity)
 {
-	static const char *const files[] = { "names",	    "operation", "step", "state",
-					     "result",	    "goes_back", "away", "original",
-					     "maintenance", "receipt",	 "busy", "slow",
-					     "luns",	    "refuse" };
+	static const char *const files[] = { "names",	    "operation", "step",     "state",
+					     "result",	    "goes_back", "away",     "original",
+					     "maintenance", "token",	 "busy",     "slow",
+					     "luns",	    "refuse",	 "used",     "has_come",
+					     "has_receipt", "hangs",	 "logout_ms" };
 	size_t i;
 
 	if (get_number(identity, "busy"))
@@ -333,6 +422,29 @@ static int delete_fc(const char *identity)
 	for (i = 0; i < sizeof(files) / sizeof(*files); i++)
 		unlink(path_of(identity, files[i]));
 	return rmdir(path_of(identity, "")) ? -errno : 0;
+}
+
+static int revoke_fc(struct request *request, const char *identity)
+{
+	const struct nlattr *token = request->tb[FCN_A_TOKEN], *used = request->tb[FCN_A_USED];
+
+	note("revoke", identity + 3);
+	if (get_number(identity, "step"))
+		return -EBUSY;
+	if (*get(identity, "original") != '0')
+		return -EEXIST;
+	if (is_token(token, identity, "used")) {
+		if (get_number(identity, "has_come"))
+			return -EEXIST;
+	} else if (!is_token(used, identity, "used")) {
+		return -ESTALE;
+	}
+	put_token(identity, "used", mnl_attr_get_payload(token));
+	put_token(identity, "token", mnl_attr_get_payload(token));
+	put_number(identity, "has_come", 0);
+	put_number(identity, "has_receipt", 1);
+	put_number(identity, "away", 1);
+	return 0;
 }
 
 static int fc_command(struct request *request, uint8_t cmd)
@@ -362,6 +474,8 @@ static int fc_command(struct request *request, uint8_t cmd)
 		return 0;
 	case FCN_CMD_ABORT:
 		return abort_fc(identity);
+	case FCN_CMD_REVOKE:
+		return revoke_fc(request, identity);
 	case FCN_CMD_CONFIRM:
 		return confirm_fc(request, identity);
 	default:

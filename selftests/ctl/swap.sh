@@ -36,7 +36,7 @@ identity() {
 
 # as_it_was: web lives on a
 as_it_was() {
-	rm -rf "$scratch"/{a,b}/kernel "$scratch"/{gone,at} "$scratch"/count.* "$journal"
+	rm -rf "$scratch"/{a,b}/kernel "$scratch"/{gone,at} "$scratch"/count.* "$journal" "${journal%.json}.away"
 	mkdir "$scratch"/{a,b}/kernel
 	identity "$kernel_a"
 	printf '%s\n' "2 3 1" "$luns" >"$kernel_a/original"

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 98
+plan 105
 host_up a
 host_up b
 here=$scratch/a/kernel/fc\ web
@@ -50,7 +50,7 @@ numbers() {
 
 # usual: as it is when it can move
 usual() {
-	rm -rf "$scratch"/[ab]/root/sys "$away"
+	rm -rf "$scratch"/[ab]/root/{sys,var/lib/lparkit/fc} "$away"
 	port a pci0000:00 host2 21000024ff000001
 	port a pci0000:00/host2/vport-2:0-0 host3 2001000000000001
 	port b pci0000:00 host1 21000024ff000002
@@ -163,16 +163,16 @@ else
 fi
 
 # recover: web has left for b, and its caller is gone
-receipt=0123456789abcdef
+token=0123456789abcdef
 moved() {
 	usual
 	rm -f "$scratch"/[ab]/kernel/log
 	numbers "$here" 3 6 2 0 0
 	echo "0 0 0" >"$here/original"
 	echo "2 4 1" >"$here/maintenance"
-	printf %s $receipt >"$here/receipt"
+	printf %s $token >"$here/token"
+	rm -rf "$away"
 	identity "$away"
-	printf %s $receipt >"$away/receipt"
 	rm "$scratch/a/root/sys/class/fc_host/host3"
 }
 
@@ -180,6 +180,7 @@ moved() {
 armed() {
 	moved
 	numbers "$away" 4 11 2 0 0
+	printf %s $token | tee "$away/token" >"$away/used"
 	echo "2 7 1" >"$away/original"
 	port b pci0000:00/host1/vport-1:0-0 host7 2001000000000001
 }
@@ -236,7 +237,7 @@ echo "2 7 1" >"$away/original"
 check "its disks are just let go there" says 0 "^web: lives at b" recover
 moved
 numbers "$away" 4 0 0 1 0
-check "a former move proves nothing" says 1 "b has no receipt" recover
+check "a former move proves nothing" says 1 "b does not know what became" recover
 check "and nothing is done for it" untouched
 armed
 rm -r "$scratch/b/root/sys/class/fc_host/host7"
@@ -261,20 +262,42 @@ check "one that lives on both is nobody's to mend" says 1 "it lives at b, and th
 check "and is left alone" untouched
 armed
 rm -r "$scratch/b/root/sys/class/fc_host/host7"
-printf %s fedcba9876543210 >"$away/receipt"
-check "a receipt for another token is none" says 1 "never had the token" recover
+printf %s fedcba9876543210 | tee "$away/token" >"$away/used"
+check "a receipt for another token is none" says 1 "b does not know what became" recover
 check "it goes back with force only" says 0 "paths to change over to the original" recover --force
 check "which is used then" log a "abort web forced web"
 armed
 rm -r "$scratch/b/root/sys/class/fc_host/host7"
-check "what is no receipt is none" says 1 "b has no receipt" \
+check "what is no receipt is none" says 1 "b does not know what became" \
 	on a fc recover web --peer b --via "$scratch/odd"
 check "and is not taken for force" untouched_here
 moved
-check "one that never began" says 1 "if it never had that" recover
+check "one that never began" says 1 "no host has 20:01:.* logged in" recover
 check "is left alone" untouched
 check "unless that is sure" says 0 "paths to change over to the original" recover --force
 check "without a receipt" log a "abort web forced web"
+
+# The last token there, whatever was done since
+armed
+rm -r "$scratch/b/root/sys/class/fc_host/host7"
+on b fc confirm web switched
+on b fc logout web
+check "one that came by the token lives there" says 0 "^web: lives at b" recover
+check "the source is told" log a "switched web"
+armed
+rm -r "$scratch/b/root/sys/class/fc_host/host7"
+on b fc abort web
+on b fc login web --force
+on b fc logout web
+check "one that has gone back there" says 0 "paths to change over to the original" recover
+check "gives its receipt for the asking" log a "abort web returned web"
+hex=$(printf %s $token | od -An -tx1 | tr -d ' \n')
+check "a token that was revoked" exits 0 on b fc revoke web --token "$hex" --used "$hex"
+check "is worth nothing any more" exits 1 on b fc start web destination --token "$hex" --luns - <<-EOT
+	[{"luns": [{"id": "${lun}00", "sectors": 131072, "block_size": 512}]}]
+EOT
+check "another one is not revoked on a guess" exits 1 on b fc revoke web --token "00${hex#??}" --used "01${hex#??}"
+
 moved
 check "a host that does not answer" says 1 "nobody but b knows" on a fc recover web --peer b --via false
 check "is not guessed at" untouched

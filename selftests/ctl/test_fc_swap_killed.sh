@@ -9,7 +9,7 @@
 killer=$build/selftests/ctl/killer_preload.so
 [ -e "$killer" ] || bail "no killer_preload.so: run 'make programs'"
 hosts_up
-plan 25
+plan 27
 
 # killed_at N WORD...: lparctl on host a, killed at the N-th of what it does itself
 killed_at() {
@@ -57,7 +57,8 @@ prepared() {
 check "wherever it is killed" killed_anywhere has_been_there "${to_b[@]}"
 check "also where it has never been" killed_anywhere : "${to_b[@]}"
 check "also while it switches over" killed_anywhere prepared --switch
-for at in "list 1" "show 1" "show 2" "list 2" "define 1" "start 1" "show 3" "confirm 1" "show 4"; do
+for at in "list 1" "show 1" "show 2" "list 2" "define 1" "show 3" "start 1" "show 4" "confirm 1" \
+	"show 5"; do
 	cut_at "$at" killed
 	swap >/dev/null 2>&1
 	check "killed before $at" ends "before $at"

@@ -103,6 +103,10 @@ static void put_plausible(struct nlmsghdr *message, uint8_t cmd)
 			mnl_attr_put_u32(message, FCN_A_FORCE, mostly_below(2));
 		put_settings(message);
 		break;
+	case FCN_CMD_REVOKE:
+		put_token(message, FCN_A_TOKEN, lpar);
+		put_token(message, FCN_A_USED, lpar);
+		break;
 	case FCN_CMD_CONFIRM:
 		mnl_attr_put_u32(message, FCN_A_CONFIRM, mostly_below(FCN_CONFIRM_RETURNED + 1));
 		if (one_in(3))

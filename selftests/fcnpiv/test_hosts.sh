@@ -7,7 +7,7 @@
 # shellcheck source=selftests/fcnpiv/fcnpiv.sh
 . "$(dirname "$0")/fcnpiv.sh"
 
-here=$(dirname "$0")
+here=$(dirname "$(readlink -f "$0")")
 via=$here/via
 plan 55
 

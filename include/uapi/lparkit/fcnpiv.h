@@ -135,6 +135,8 @@ enum fcn_attr {
 	FCN_A_EVENT_SEQ,	/* u64, counts up by one for each event */
 	FCN_A_EVENT_TIME_NS,	/* u64, CLOCK_REALTIME */
 	FCN_A_PAD,
+	FCN_A_USED,		/* binary: the last token of a destination; at first of no name */
+	FCN_A_HAS_COME,		/* u32, 1 = the LPAR has come to this host by that */
 
 	__FCN_A_MAX,
 	FCN_A_MAX = __FCN_A_MAX - 1,
@@ -178,6 +180,7 @@ enum fcn_cmd {
 	FCN_CMD_CONFIRM,	/* LPAR CONFIRM [RECEIPT | FORCE] */
 	FCN_CMD_ABORT,		/* LPAR: go back */
 	FCN_CMD_EVENT,		/* multicast only */
+	FCN_CMD_REVOKE,		/* LPAR TOKEN USED: nobody comes by it; gives its receipt */
 
 	__FCN_CMD_MAX,
 	FCN_CMD_MAX = __FCN_CMD_MAX - 1,
