@@ -3,7 +3,7 @@
 # lparctl fc swap on two hosts: an identity leaves for host b and comes back, while its disk is
 # written through a map, and lparctl is killed on the way. The switch, which is on host a as the
 # target is, is the witness that no name was on both.
-# vm: rig cpus=2 mem=1024 timeout=1500 kernels=6.12 speed=long
+# vm: rig cpus=2 mem=1024 timeout=2400 kernels=6.12 speed=long
 # shellcheck source=selftests/fcnpiv/fcnpiv.sh
 . "$(dirname "$0")/fcnpiv.sh"
 
