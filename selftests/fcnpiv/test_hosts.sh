@@ -83,7 +83,8 @@ at_home() {
 signalled_at() {
 	local swapper
 
-	swap --prepare &
+	# No function, which would have a shell of its own.
+	lparctl fc swap web --to b --via "$via" --prepare &
 	swapper=$!
 	until [ "$(field step)" = "$2" ]; do
 		kill -0 $swapper || return 1
