@@ -240,7 +240,8 @@ static int parse(struct args *args, struct monitor *monitor, uint64_t *timeout_n
 
 	while (!ret && args->argc) {
 		if (next_option(args, "--lpar", &monitor->lpar)) {
-			if (!monitor->lpar || !name_is_valid(monitor->lpar))
+			if (!monitor->lpar || *monitor->lpar == '-' ||
+			    !name_is_valid(monitor->lpar))
 				return usage("--lpar needs the name of an LPAR");
 		} else if (next_option(args, "--event", &monitor->event)) {
 			if (!monitor->event || !knows_event(NULL, monitor->event))
