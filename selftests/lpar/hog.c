@@ -8,7 +8,8 @@
  *	hog storm LIST		forks children as fast as it can, all on LIST
  *	hog back LIST		goes to LIST again and again, whoever takes it off
  *	hog sleep LIST [N]	N sleeping threads, their affinity is LIST
- *	hog differ LIST N	the same; upon SIGUSR1 each gets an affinity of its own,
+ *	hog nap LIST [N]	the same, but each wakes up a hundred times a second
+ *	hog differ LIST N	N sleeping threads; upon SIGUSR1 each gets an affinity of its own,
  *				of which the first two CPUs of LIST are always part
  *	hog intrude CPU MS	goes to CPU and prints the microseconds until it was
  *				evicted; fails if it still runs there after MS
@@ -89,6 +90,14 @@ static void *rest(void *unused)
 	(void)unused;
 	for (;;)
 		pause();
+	return NULL;
+}
+
+static void *nap(void *unused)
+{
+	(void)unused;
+	for (;;)
+		usleep(10000);
 	return NULL;
 }
 
@@ -277,6 +286,8 @@ int main(int argc, char **argv)
 		fork_storm();
 	if (!strcmp(verb, "sleep"))
 		threads(argc > 3 ? atoi(argv[3]) : 1, rest);
+	if (!strcmp(verb, "nap"))
+		threads(argc > 3 ? atoi(argv[3]) : 1, nap);
 	fputs("usage: see the top of hog.c\n", stderr);
 	return 2;
 }

@@ -84,6 +84,14 @@ no_partition() {
 	same "$(grep -sLx member $CGROUP/*/cpuset.cpus.partition | xargs)" ""
 }
 
+# Whoever was moved has been killed when this runs.
+remove_cgroups() {
+	rmdir $CGROUP/x $CGROUP/y
+	echo -cpuset >$CGROUP/cgroup.subtree_control
+	remove_rest
+}
+trap 'leave remove_cgroups' EXIT
+
 # Nobody writes to it.
 mkfifo "$scratch/never"
 exec 7<>"$scratch/never"

@@ -48,6 +48,14 @@ becomes_there() {
 	(echo "$BASHPID" >$CGROUP/rt/cgroup.procs && deadline true)
 }
 
+# Others come after this in the same VM, and want its CPUs.
+remove_partition() {
+	[ ! -d $CGROUP/rt ] || rmdir $CGROUP/rt
+	echo -cpuset >$CGROUP/cgroup.subtree_control
+	remove_rest
+}
+trap 'leave remove_partition' EXIT
+
 plan 17
 load lpar
 lparctl create a cpus 2-3

@@ -17,7 +17,7 @@ on_cpu() {
 	same "$(taskset -pc "$1" | sed 's/.*: //')" "$2"
 }
 
-# join_lpar NAME spin|sleep THREADS: a member of which no thread pins anything itself.
+# join_lpar NAME spin|nap|sleep THREADS: a member of which no thread pins anything itself.
 join_lpar() {
 	start hog "$2" 0-5 "$3"
 	wait_until 10 has_threads "$pid" "$3"
@@ -66,11 +66,12 @@ taskset -pc 5 "$first" >/dev/null
 check "one that is taken to another's CPU comes back" wait_until 10 on_cpu "$first" 2
 check "which is no stray: the CPU is the LPAR's" is a strays 0
 
-# From here on it does not matter how much they do, and they would slow down all else.
+# From here on it does not matter how much they do, and they would slow down all else; but a
+# thread that sleeps is moved off a CPU that is gone when it wakes up.
 stop "$busy"
 # shellcheck disable=SC2046 # words
 renice -n 19 $(tasks "$noise") >/dev/null
-join_lpar a sleep 4
+join_lpar a nap 4
 busy=$pid
 read -r first second third fourth <<<"$(tasks "$busy" | xargs)"
 # shellcheck disable=SC2046 # words
