@@ -3,7 +3,7 @@
 # A user without rights who has thousands of threads, each with an affinity of its own: an
 # activation costs about what it costs with one affinity for all, and nobody waits for it who
 # asks for something else by generic netlink.
-# vm: cpus=4 mem=2048 timeout=300 kernels=6.1,6.12,7.2 long=6.1,6.12 "qemu=-smp 4,sockets=1,cores=24,threads=1,maxcpus=24"
+# vm: cpus=4 mem=2048 timeout=300 speed=long kernels=6.1,6.12,7.2 "qemu=-smp 4,sockets=1,cores=24,threads=1,maxcpus=24"
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

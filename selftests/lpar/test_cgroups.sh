@@ -3,7 +3,7 @@
 # LPARs come and go while others move processes between cgroups without end, as service
 # managers do: both go on, and so does all else. An isolated cpuset partition, made
 # meanwhile, stops the whole host on some kernels.
-# vm: cpus=4 threads=2 mem=1024 timeout=300 kernels=6.1,6.12,7.2 long=6.1
+# vm: cpus=4 threads=2 mem=1024 timeout=300 kernels=6.1,6.12,7.2 long=6.1,7.2
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

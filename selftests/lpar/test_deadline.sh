@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # SCHED_DEADLINE beside LPARs: nobody becomes it while one is active, as lpar.md says; who is it
 # already goes on elsewhere; and a root domain of one's own is the way out that it tells of.
-# vm: cpus=6 threads=2 mem=1024 timeout=120 kernels=6.1,6.12,7.2 long=6.1
+# vm: cpus=6 threads=2 mem=1024 timeout=120 kernels=6.1,6.12,7.2 long=6.1,7.2
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

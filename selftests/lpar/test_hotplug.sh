@@ -3,7 +3,7 @@
 # A CPU goes off- and online without end while its LPAR comes and goes: the kernel complains of
 # nothing, and the fence is whole in the end. First the same without lpar.ko, so that a complaint
 # that is the kernel's own is known for that.
-# vm: cpus=4 threads=2 mem=1024 timeout=300 kernels=6.1,6.12,7.2,debug long=6.1
+# vm: cpus=4 threads=2 mem=1024 timeout=300 kernels=6.1,6.12,7.2,debug long=6.1,7.2,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
