@@ -45,25 +45,7 @@ joins_stopped() {
 	return 1
 }
 
-# Whichever allocation fails: what the LPAR says of its owner is true of its device node.
-owners_agree() {
-	local nth said status
-
-	for nth in {1..200}; do
-		lparcall --fail "$nth" set a owner_uid 1000 >"$scratch/owner" 2>&1
-		status=$?
-		said=$(lparcall get a | grep -o ' owner_uid=[0-9]*')
-		if [ "${said#*=}" != "$(stat -c %u /dev/lpar/a)" ]; then
-			echo "# allocation $nth: $said, and the node: $(stat -c %u /dev/lpar/a)"
-			return 1
-		fi
-		lparcall set a owner_uid 0 || return 1
-		[ $status != 3 ] || return 0
-	done
-	return 1
-}
-
-plan 18
+plan 17
 inject_everywhere || bail "no fault injection in this kernel"
 load lpar
 lparcall create a cpus 2-3 memory $((size_kib >> 10))M disk "$disk"
@@ -80,7 +62,6 @@ check_fails "nothing is left" test -e /sys/class/lpar/b
 check "configuration" lparcall --fail-each '' set a memory 4M
 check "owner" lparcall --fail-each 'set a owner_uid 0' set a owner_uid 1000
 check "the device node is the last one's" same "$(stat -c %u /dev/lpar/a)" 0
-check "an owner that is refused has nothing" owners_agree
 lparcall activate a
 start hog spin 0-3 3
 check "members" lparcall --fail-each "member-del a member $pid" member-add a member "$pid"
