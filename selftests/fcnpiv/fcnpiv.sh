@@ -209,7 +209,6 @@ online() {
 }
 
 # The switch has to be there before the adapters look for it.
-# make_fabric [LINK]...: more links of the switch
 make_fabric() {
 	local name controller
 
@@ -219,7 +218,7 @@ make_fabric() {
 	cable i0 02:fc:0a:00:00:01
 	cable t0 02:fc:0e:00:00:01
 	make_target
-	start fcswd -l "$scratch/switch" si0 st0 "$@"
+	start fcswd -l "$scratch/switch" si0 st0
 	wait_until 20 fcswd -c list || bail "no switch"
 	for name in t0 i0; do
 		echo $name >/sys/bus/fcoe/ctlr_create
