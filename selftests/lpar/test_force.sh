@@ -3,7 +3,7 @@
 # Forced deactivation: all or nothing. A guest of which a vCPU cannot be let go stays
 # what it was, a member with its fences and its memory; one that can loses them all,
 # and lives.
-# vm: cpus=4 mem=768 disks=64M timeout=240 kernels=6.1,6.12,7.2,debug long=6.1,debug
+# vm: cpus=4 mem=768 disks=64M timeout=240 kernels=6.1,6.12,7.2,debug long=6.1,6.12,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
