@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: none timeout=600
+# vm: none timeout=900
 # The kernel's own checks on our kernel code: checkpatch, kernel-doc, sparse.
 . "$(dirname "$0")/lint.sh"
 
