@@ -267,6 +267,9 @@ enum ss_mode {
  * @knows_base: @sample is known
  * @sample: of BASE, as in the superblock
  * @seq: last transaction that committed
+ * @super: its superblock
+ * @passed_over: number of the newest one, if its transaction was not whole; otherwise 0
+ * @at_once: its superblock was written with its blocks
  * @io: metadata I/O
  * @buffer: of a batch
  * @current_slot: by kind, a bit for each metadata block
@@ -367,6 +370,9 @@ struct ss_volume {
 	bool knows_base;
 	u32 sample[SS_SAMPLES];
 	u64 seq;
+	struct ss_super super;
+	u64 passed_over;
+	bool at_once;
 	struct dm_io_client *io;
 	void *buffer;
 	unsigned long *current_slot[SS_KINDS];
@@ -437,6 +443,12 @@ struct ss_bio {
 	bool fresh;
 	bool commit;
 };
+
+/* Is anything only in memory, or the last transaction to be confirmed by another? */
+static inline bool ss_has_to_commit(const struct ss_volume *volume)
+{
+	return atomic_read(&volume->unclean) || volume->at_once;
+}
 
 static inline enum ss_kind ss_kind_of(u32 version)
 {
@@ -671,14 +683,16 @@ static inline void ss_count_written(struct ss_volume *volume, unsigned int secto
  * @digest: of the blocks that count
  * @is_damaged: one of the two, or the copy of one, was not readable or not sound
  * @is_doubtful: it may have been newer than the one that was chosen
- * @has_copy_ahead: there is the copy of one that was to come
+ * @is_at_once: it was written with its blocks
+ * @highest: transaction of any, copies included
  */
 struct ss_super_state {
 	bool has_digest;
 	u64 digest;
 	bool is_damaged;
 	bool is_doubtful;
-	bool has_copy_ahead;
+	bool is_at_once;
+	u64 highest;
 };
 
 /**
@@ -805,18 +819,20 @@ sector_t ss_meta_sector(const struct ss_volume *volume, enum ss_kind kind, u32 b
 int ss_buffer_io(struct ss_volume *volume, struct block_device *disk, blk_opf_t opf,
 		 sector_t sector, sector_t sectors);
 int ss_commit(struct ss_volume *volume);
+int ss_commit_at_once(struct ss_volume *volume);
 void ss_fail(struct ss_volume *volume, const char *reason);
 
 int ss_block_read(struct ss_volume *volume, void *image, sector_t sector);
 
 /* super.c */
-int ss_super_read(struct ss_volume *volume, const struct ss_volume_args *args,
+int ss_super_read(struct ss_volume *volume, const struct ss_volume_args *args, bool former,
 		  struct ss_super_state *state, char **error);
 int ss_super_check_size(const struct ss_volume *volume, const struct ss_volume_args *args,
 			char **error);
 int ss_super_grow(struct ss_volume *volume, const struct ss_volume_args *args, char **error);
 int ss_super_compare(struct ss_volume *volume, char **error);
 void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 block);
+void ss_super_put_former(const struct ss_volume *volume, void *image, u64 seq, u32 block);
 
 /* base.c */
 void ss_base_note(struct ss_volume *volume);
