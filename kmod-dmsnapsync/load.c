@@ -208,6 +208,47 @@ static int load_pairs(struct ss_volume *volume, struct load *load, enum ss_kind 
 	return err;
 }
 
+/* Blocks of a kind, of the superblock's transaction. Returns false if they cannot be. */
+static bool tally_kind(struct ss_volume *volume, struct ss_tally *tally, enum ss_kind kind)
+{
+	u32 end = volume->nr_blocks[kind], block, count, i;
+
+	if (end > ss_blocks_max(kind, volume->store_sectors, volume->chunk_sectors))
+		return false;
+	for (block = 0; block < end; block += count) {
+		count = min_t(u32, PAIRS, end - block);
+		read_pairs(volume, ss_meta_sector(volume, kind, block, 0), count);
+		for (i = 0; i < count; i++)
+			ss_tally_pair(tally, volume->uuid, volume->seq, kind, block + i,
+				      volume->chunk_sectors,
+				      volume->buffer + 2 * i * SS_BLOCK_SIZE);
+	}
+	return true;
+}
+
+/* Has all of it become durable that was written at once with the superblock? */
+static bool is_whole(struct ss_volume *volume, u64 digest)
+{
+	struct ss_tally tally = {};
+	unsigned int kind;
+
+	for (kind = 0; kind < SS_KINDS; kind++)
+		if (!tally_kind(volume, &tally, kind))
+			return true;
+	return ss_tally_is_whole(&tally, digest);
+}
+
+/* The superblock of the newest transaction that is whole. */
+static int read_super(struct ss_volume *volume, const struct ss_volume_args *args,
+		      struct ss_super_state *state, char **error)
+{
+	int err = ss_super_read(volume, args, false, state, error);
+
+	if (err || !state->is_at_once || is_whole(volume, state->digest))
+		return err;
+	return ss_super_read(volume, args, true, state, error);
+}
+
 static int load_kind(struct ss_volume *volume, struct load *load, enum ss_kind kind)
 {
 	u32 block;
@@ -297,10 +338,25 @@ static int check_base(struct ss_volume *volume, const struct ss_volume_args *arg
 	return 0;
 }
 
+/*
+ * A transaction that did not happen may have a superblock, or a copy of one, that must not stand
+ * in for another with the same number, nor count with blocks of that. Returns whether there is
+ * one: then numbers go on beyond it. They take turns, so that what counts is not written over.
+ */
+static bool pass_over(struct ss_volume *volume, u64 highest)
+{
+	bool is_ahead = highest > volume->seq;
+
+	if (is_ahead)
+		volume->seq = highest + ((highest ^ volume->seq) & 1);
+	return is_ahead;
+}
+
 /* Nothing is written before all is read and found right. */
 static int load(struct ss_volume *volume, struct load *load)
 {
 	int err = load_kind(volume, load, SS_KIND_LAYER);
+	bool is_ahead;
 
 	err = err ?: check_layers(volume);
 	err = err ?: load_kind(volume, load, SS_KIND_DATA);
@@ -320,16 +376,12 @@ static int load(struct ss_volume *volume, struct load *load)
 	if (load->nr_damaged || load->super.is_damaged)
 		DMWARN("%s: STORE: damaged metadata are written anew; nothing is lost",
 		       volume->name);
-	/*
-	 * A transaction that did not happen has a copy of its superblock, which must not
-	 * stand in for that of another with the same number.
-	 */
-	if (load->super.has_copy_ahead)
-		volume->seq += 2;
+	is_ahead = pass_over(volume, load->super.highest);
 	/* Each commit writes one superblock. */
 	if (load->super.is_damaged)
 		err = ss_commit(volume);
-	if (!err && (load->super.is_damaged || load->super.has_copy_ahead ||
+	/* One that was written with its blocks is confirmed, as they are all there. */
+	if (!err && (load->super.is_damaged || is_ahead || load->super.is_at_once ||
 		     atomic_read(&volume->unclean)))
 		err = ss_commit(volume);
 	return err;
@@ -353,7 +405,7 @@ static int load_or_format(struct ss_volume *volume, const struct ss_volume_args 
 			  char **error)
 {
 	struct load found = {};
-	int err = ss_super_read(volume, args, &found.super, error);
+	int err = read_super(volume, args, &found.super, error);
 
 	if (err)
 		return err;
@@ -417,6 +469,7 @@ void ss_unload(struct ss_volume *volume)
 	volume->has_other_base = false;
 	memset(volume->nr_blocks, 0, sizeof(volume->nr_blocks));
 	atomic_set(&volume->unclean, 0);
+	volume->at_once = false;
 	volume->running = 0;
 	volume->spare = 0;
 	volume->freed = SS_NONE;

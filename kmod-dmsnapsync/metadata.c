@@ -5,6 +5,10 @@
  * A dirty block is written to the slot that does not hold what is committed;
  * the superblock makes all of them count at once. Bios go on meanwhile and
  * make more blocks dirty, or the same ones again, for the next commit.
+ *
+ * Somebody waits for a flush: then a few blocks and the superblock are written
+ * at the same time. If the power goes in between, the digest in the superblock
+ * tells that not all of them are there, and it does not count.
  */
 #include <linux/bitmap.h>
 #include "snapsync.h"
@@ -17,9 +21,11 @@
  * @sector: where they go
  * @pending: writes under way, and one
  * @done: @pending fell to 0
- * @error: any of them failed
+ * @error: any of the blocks failed
+ * @super_failed: the superblock did
  * @copy_failed: the copy of the superblock did, which is no harm
  * @cleaned: dirty blocks in this transaction
+ * @at_once: the superblock need not wait for them, so far
  */
 struct batch {
 	struct ss_volume *volume;
@@ -29,9 +35,14 @@ struct batch {
 	atomic_t pending;
 	struct completion done;
 	unsigned long error;
+	bool super_failed;
 	bool copy_failed;
 	unsigned int cleaned;
+	bool at_once;
 };
+
+/* Blocks that are written at once with the superblock at most; there is room for that, too. */
+#define AT_ONCE	8
 
 /**
  * ss_meta_sector() - where a metadata block is
@@ -59,6 +70,15 @@ static void one_written(struct batch *batch, unsigned long error)
 static DM_IO_NOTIFY(batch_written)
 {
 	one_written(context, error);
+}
+
+static DM_IO_NOTIFY(super_written)
+{
+	struct batch *batch = context;
+
+	if (error)
+		WRITE_ONCE(batch->super_failed, true);
+	one_written(batch, 0);
 }
 
 /* The superblock is there all the same; if that is lost, the blocks have to tell (load.c). */
@@ -142,14 +162,20 @@ static void batch_wait(struct batch *batch)
 	wait_for_completion(&batch->done);
 }
 
-static void batch_flush(struct batch *batch)
+static void start_blocks(struct batch *batch, blk_opf_t opf)
 {
 	unsigned int i;
 
-	batch_begin(batch);
 	for (i = 0; i < batch->count; i++)
-		batch_start(batch, REQ_OP_WRITE, batch->volume->buffer + i * SS_BLOCK_SIZE,
+		batch_start(batch, REQ_OP_WRITE | opf, batch->volume->buffer + i * SS_BLOCK_SIZE,
 			    batch->sector[i], batch_written);
+}
+
+static void batch_flush(struct batch *batch)
+{
+	batch->at_once = false;
+	batch_begin(batch);
+	start_blocks(batch, 0);
 	batch_wait(batch);
 	batch->count = 0;
 }
@@ -258,9 +284,13 @@ static void count_block(struct batch *batch, enum ss_kind kind, u32 block)
 	batch->volume->digest += ss_block_digest(kind, block, batch->seq);
 }
 
-/* A block whose slots were never written gets both. */
+/*
+ * A block whose slots were never written gets both. Until then there may be anything in them,
+ * by which nobody could tell that the transaction is not whole.
+ */
 static void write_first(struct batch *batch, enum ss_kind kind, u32 block)
 {
+	batch->at_once = false;
 	count_block(batch, kind, block);
 	batch_add(batch, kind, block, 0, false);
 	batch_add(batch, kind, block, 1, true);
@@ -305,28 +335,60 @@ static void write_kind(struct batch *batch, enum ss_kind kind)
 
 static void start_super(struct batch *batch, void *image, u32 block, io_notify_fn notify)
 {
-	ss_super_put(batch->volume, image, batch->seq, block);
 	batch_start(batch, REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA, image,
 		    (sector_t)block * SS_BLOCK_SECTORS, notify);
 }
 
 /*
+ * A block could not be written, but the superblock may be there, and nobody could tell later
+ * whether that block was. So it goes back by two numbers, with what counted before: the newest
+ * one is that of before again, and what there is of this transaction is of a later one, as if
+ * the power had gone. One number more would not do: by that, slots of this one would count.
+ */
+static void take_back(struct ss_volume *volume, u64 seq)
+{
+	struct batch batch = { .volume = volume, .seq = seq - 2 };
+	void *image = volume->buffer, *copy = image + SS_BLOCK_SIZE;
+	u32 which = seq & 1;
+
+	batch_begin(&batch);
+	ss_super_put_former(volume, image, batch.seq, which);
+	start_super(&batch, image, which, batch_written);
+	ss_super_put_former(volume, copy, batch.seq, SS_COPY_BLOCK + which);
+	start_super(&batch, copy, SS_COPY_BLOCK + which, batch_written);
+	batch_wait(&batch);
+	if (batch.error)
+		DMERR("%s: STORE: a superblock cannot be taken back", volume->name);
+}
+
+/*
  * What decides, and its copy beside it. Each comes after a flush of its own, so
  * that whichever is there after a crash, what it tells of is there as well, data
- * included. Nobody is told that the transaction is durable before both are: if
- * one of them is lost, the other still says so.
+ * included. Nobody is told that the transaction is durable before both are, and
+ * the blocks that are written with them: if one of the two is lost, the other
+ * still says so.
  */
 static int write_super(struct ss_volume *volume, struct batch *batch)
 {
+	void *image = volume->buffer + batch->count * SS_BLOCK_SIZE;
+	void *copy = image + SS_BLOCK_SIZE;
 	u32 which = batch->seq & 1;
 
 	batch_begin(batch);
-	start_super(batch, volume->buffer, which, batch_written);
-	start_super(batch, volume->buffer + SS_BLOCK_SIZE, SS_COPY_BLOCK + which, copy_written);
+	start_blocks(batch, REQ_FUA);
+	ss_super_put(volume, image, batch->seq, which);
+	start_super(batch, image, which, super_written);
+	ss_super_put(volume, copy, batch->seq, SS_COPY_BLOCK + which);
+	start_super(batch, copy, SS_COPY_BLOCK + which, copy_written);
 	batch_wait(batch);
 	if (batch->copy_failed)
 		DMWARN_LIMIT("%s: STORE: a copy of a superblock cannot be written", volume->name);
-	return batch->error ? -EIO : 0;
+	if (batch->error)
+		take_back(volume, batch->seq);
+	if (batch->error || batch->super_failed)
+		return -EIO;
+	memcpy(&volume->super, image, sizeof(volume->super));
+	return 0;
 }
 
 /*
@@ -339,8 +401,9 @@ static int write_transaction(struct ss_volume *volume, struct batch *batch)
 	write_kind(batch, SS_KIND_ZERO);
 	volume->committing = ss_running(volume);
 	write_kind(batch, SS_KIND_LAYER);
-	if (batch->count)
+	if (!batch->at_once || !batch->count || batch->count > AT_ONCE)
 		batch_flush(batch);
+	volume->at_once = batch->at_once;
 	return batch->error ? -EIO : write_super(volume, batch);
 }
 
@@ -380,14 +443,7 @@ static void end_flushes(struct bio_list *flushes, int err)
 	}
 }
 
-/**
- * ss_commit() - make durable what has ended so far
- * @volume: volume
- *
- * Context: may sleep, volume->meta held. Waits for bios under way if chunks were freed.
- * Return: 0, -EROFS when read-only, -EIO when it is from now on.
- */
-int ss_commit(struct ss_volume *volume)
+static int commit(struct ss_volume *volume, bool at_once)
 {
 	struct batch batch = { .volume = volume, .seq = volume->seq + 1 };
 	struct bio_list flushes = BIO_EMPTY_LIST;
@@ -396,6 +452,8 @@ int ss_commit(struct ss_volume *volume)
 
 	lockdep_assert_held(&volume->meta);
 	take_flushes(volume, &flushes);
+	/* What is freed is used again before another one confirms that all blocks are there. */
+	batch.at_once = at_once && freed == SS_NONE;
 	volume->freed = SS_NONE;
 	if (volume->mode == SS_MODE_WRITE) {
 		err = write_transaction(volume, &batch);
@@ -406,7 +464,7 @@ int ss_commit(struct ss_volume *volume)
 		volume->seq = batch.seq;
 		atomic_sub(batch.cleaned, &volume->unclean);
 		/* What became dirty during the commit waits its second, too. */
-		if (atomic_read(&volume->unclean) && !delayed_work_pending(&volume->commit_work))
+		if (ss_has_to_commit(volume) && !delayed_work_pending(&volume->commit_work))
 			queue_delayed_work(volume->wq, &volume->commit_work, HZ);
 	}
 	end_flushes(&flushes, err);
@@ -415,4 +473,31 @@ int ss_commit(struct ss_volume *volume)
 		ss_space_freed(volume, freed);
 	}
 	return err;
+}
+
+/**
+ * ss_commit() - make durable what has ended so far
+ * @volume: volume
+ *
+ * Context: may sleep, volume->meta held. Waits for bios under way if chunks were freed.
+ * Return: 0, -EROFS when read-only, -EIO when it is from now on.
+ */
+int ss_commit(struct ss_volume *volume)
+{
+	return commit(volume, false);
+}
+
+/**
+ * ss_commit_at_once() - the same for who waits for a flush
+ * @volume: volume
+ *
+ * If little has changed, the superblock is written with the blocks. Another one says within a
+ * second that they were all there: a block that is lost later is noticed from then on.
+ *
+ * Context: as ss_commit().
+ * Return: as ss_commit().
+ */
+int ss_commit_at_once(struct ss_volume *volume)
+{
+	return commit(volume, true);
 }

@@ -76,19 +76,20 @@ static const struct ss_super *choose_newer(const struct ss_volume *volume,
 					   const struct ss_super **super,
 					   struct ss_super_state *state)
 {
-	const struct ss_super *newer = ss_super_newer(super[0], super[1]);
-	unsigned int next = newer == super[0];
-
 	if (memcmp(super[0]->uuid, super[1]->uuid, SS_UUID_SIZE))
 		return NULL;
 	state->is_damaged = lacks_copy(volume, 0, super[0]) || lacks_copy(volume, 1, super[1]);
-	state->has_copy_ahead =
-		ss_super_seq(copy_of(volume, next, newer->uuid)) > ss_super_seq(newer);
-	return newer;
+	return ss_super_newer(super[0], super[1]);
+}
+
+static u64 highest_seq(const struct ss_volume *volume, const struct ss_super *super)
+{
+	return max3(ss_super_seq(super), ss_super_seq(copy_of(volume, 0, super->uuid)),
+		    ss_super_seq(copy_of(volume, 1, super->uuid)));
 }
 
 /*
- * The superblock that counts, in volume->buffer, or NULL. Copies only stand in
+ * The newest superblock, in volume->buffer, or NULL. Copies only stand in
  * for one that is lost, beside one of the same store that is not: what was
  * wiped, and is something else by now, still has them.
  */
@@ -113,12 +114,29 @@ static const struct ss_super *choose(struct ss_volume *volume, struct ss_super_s
 	return ss_super_newer(copy, super[!lost]);
 }
 
+/*
+ * What counted before @newest, or NULL if that is lost. Nothing that is lost was newer: there is
+ * no transaction after one that is not whole.
+ */
+static const struct ss_super *choose_former(struct ss_volume *volume,
+					    const struct ss_super *newest,
+					    struct ss_super_state *state)
+{
+	unsigned int which = !(ss_super_seq(newest) & 1);
+	const struct ss_super *former = volume->buffer + which * SS_BLOCK_SIZE;
+
+	if (!ss_super_is_sound(former, which, which))
+		former = copy_of(volume, which, newest->uuid);
+	state->is_doubtful = false;
+	return ss_super_seq(former) + 1 == ss_super_seq(newest) ? former : NULL;
+}
+
 static int adopt(struct ss_volume *volume, const struct ss_super *super,
 		 const struct ss_volume_args *args, struct ss_super_state *state, char **error)
 {
 	unsigned int kind, i;
 
-	if (le32_to_cpu(super->version) != SS_VERSION)
+	if (!ss_super_is_known(super))
 		return refuse(error, "STORE has a format of another version");
 	volume->chunk_sectors = le32_to_cpu(super->chunk_sectors);
 	if (args->chunk_sectors && args->chunk_sectors != volume->chunk_sectors)
@@ -143,7 +161,9 @@ static int adopt(struct ss_volume *volume, const struct ss_super *super,
 		volume->nr_blocks[kind] = le32_to_cpu(super->blocks[kind]);
 	volume->running = le32_to_cpu(super->running);
 	volume->seq = le64_to_cpu(super->head.seq);
+	volume->super = *super;
 	state->has_digest = le32_to_cpu(super->features) & SS_FEATURE_DIGEST;
+	state->is_at_once = ss_super_is_at_once(super);
 	state->digest = le64_to_cpu(super->digest);
 	volume->knows_base = le32_to_cpu(super->features) & SS_FEATURE_BASE;
 	for (i = 0; i < SS_SAMPLES; i++)
@@ -174,7 +194,7 @@ static bool is_blank(const struct ss_volume *volume)
 	       (ss_super_is_sound(second, 1, 1) && ss_super_seq(second) == 1);
 }
 
-static int find_super(struct ss_volume *volume, const struct ss_volume_args *args,
+static int find_super(struct ss_volume *volume, const struct ss_volume_args *args, bool former,
 		      struct ss_super_state *state, char **error)
 {
 	const struct ss_super *first = volume->buffer, *super;
@@ -196,6 +216,11 @@ static int find_super(struct ss_volume *volume, const struct ss_volume_args *arg
 	if (bdev_nr_sectors(volume->store) >= SS_GROUP_BLOCK * SS_BLOCK_SECTORS)
 		read_copies(volume);
 	super = choose(volume, state);
+	if (super)
+		state->highest = highest_seq(volume, super);
+	volume->passed_over = former ? ss_super_seq(super) : 0;
+	if (super && former)
+		super = choose_former(volume, super, state);
 	if (!super)
 		return refuse(error, "The superblocks of STORE are damaged");
 	return adopt(volume, super, args, state, error);
@@ -210,6 +235,7 @@ static u64 chunks_in(const struct ss_volume *volume, sector_t sectors)
  * ss_super_read() - read the superblocks, or see that STORE is blank
  * @volume: with base and store
  * @args: of the table
+ * @former: the newest transaction is not whole: the one before counts
  * @state: result
  * @error: reason of a refusal
  *
@@ -218,13 +244,13 @@ static u64 chunks_in(const struct ss_volume *volume, sector_t sectors)
  * Context: may sleep, volume->meta held.
  * Return: 0, -EINVAL when STORE holds something else, is damaged or does not fit, -EIO.
  */
-int ss_super_read(struct ss_volume *volume, const struct ss_volume_args *args,
+int ss_super_read(struct ss_volume *volume, const struct ss_volume_args *args, bool former,
 		  struct ss_super_state *state, char **error)
 {
 	int err;
 
 	memset(state, 0, sizeof(*state));
-	err = find_super(volume, args, state, error);
+	err = find_super(volume, args, former, state, error);
 	if (err)
 		return err;
 	volume->chunk_shift = ilog2(volume->chunk_sectors);
@@ -315,6 +341,9 @@ int ss_super_compare(struct ss_volume *volume, char **error)
 	read_blocks(volume, 0, 2);
 	read_copies(volume);
 	super = choose(volume, &state);
+	/* Whoever wrote here since would have gone on beyond it. */
+	if (super && ss_super_seq(super) == volume->passed_over)
+		super = choose_former(volume, super, &state);
 	if (!super || memcmp(super->uuid, volume->uuid, SS_UUID_SIZE) ||
 	    ss_super_seq(super) != volume->seq)
 		return -EBUSY;
@@ -342,7 +371,7 @@ void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 bloc
 
 	memset(image, 0, SS_BLOCK_SIZE);
 	memcpy(super->magic, SS_MAGIC, sizeof(super->magic));
-	super->version = cpu_to_le32(SS_VERSION);
+	super->version = cpu_to_le32(volume->at_once ? SS_VERSION_AT_ONCE : SS_VERSION);
 	super->chunk_sectors = cpu_to_le32(volume->chunk_sectors);
 	memcpy(super->uuid, volume->uuid, sizeof(super->uuid));
 	memcpy(super->origin, volume->origin, sizeof(super->origin));
@@ -356,5 +385,24 @@ void ss_super_put(const struct ss_volume *volume, void *image, u64 seq, u32 bloc
 				      (volume->knows_base ? SS_FEATURE_BASE : 0));
 	for (i = 0; volume->knows_base && i < SS_SAMPLES; i++)
 		super->sample[i] = cpu_to_le32(volume->sample[i]);
+	ss_sector_seal(volume->uuid, image, block, seq);
+}
+
+/**
+ * ss_super_put_former() - make a superblock of what was committed last
+ * @volume: volume
+ * @image: result, a block
+ * @seq: number
+ * @block: where it is going to be written
+ *
+ * Context: volume->meta held.
+ */
+void ss_super_put_former(const struct ss_volume *volume, void *image, u64 seq, u32 block)
+{
+	struct ss_super *super = image;
+
+	memset(image, 0, SS_BLOCK_SIZE);
+	*super = volume->super;
+	super->version = cpu_to_le32(SS_VERSION);
 	ss_sector_seal(volume->uuid, image, block, seq);
 }

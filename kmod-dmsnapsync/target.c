@@ -285,7 +285,7 @@ static void snapsync_postsuspend(struct dm_target *ti)
 	unsigned int noio = ss_meta_lock(volume);
 
 	volume->is_paused = true;
-	if (volume->mode == SS_MODE_WRITE && atomic_read(&volume->unclean))
+	if (volume->mode == SS_MODE_WRITE && ss_has_to_commit(volume))
 		ss_commit(volume);
 	ss_meta_unlock(volume, noio);
 }

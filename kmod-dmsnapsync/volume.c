@@ -152,7 +152,7 @@ static void ss_work(struct work_struct *work)
 		ss_space_refill(volume);
 	more = ss_io_deferred(volume);
 	if (has_flushes(volume))
-		ss_commit(volume);
+		ss_commit_at_once(volume);
 	more |= background(volume);
 	ss_meta_unlock(volume, noio);
 	if (more)
@@ -180,7 +180,7 @@ void ss_volume_flush(struct ss_volume *volume)
 {
 	unsigned int noio = ss_meta_lock(volume);
 
-	if (volume->mode == SS_MODE_WRITE && atomic_read(&volume->unclean))
+	if (volume->mode == SS_MODE_WRITE && ss_has_to_commit(volume))
 		ss_commit(volume);
 	ss_meta_unlock(volume, noio);
 }
@@ -348,7 +348,7 @@ static int look_at_store(struct ss_volume *volume, struct ss_volume_args *args, 
 	int err = 0;
 
 	if (volume->mode == SS_MODE_NONE)
-		err = ss_super_read(volume, args, &state, error);
+		err = ss_super_read(volume, args, false, &state, error);
 	else if (args->chunk_sectors && args->chunk_sectors != volume->chunk_sectors)
 		err = -EBUSY;
 	else

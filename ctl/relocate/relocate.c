@@ -92,16 +92,15 @@ static int read_params(int type, const char *volume, char **params)
 	char *target = NULL, *text = NULL;
 	uint64_t start, length;
 	struct dm_info info;
-	int ret = 0;
+	int ret;
 
 	*params = NULL;
 	if (!task)
 		return -ENODEV;
-	if (!dm_task_run(task))
-		ret = -dm_task_get_errno(task);
-	else if (!dm_task_get_info(task, &info) || !info.exists)
+	ret = snap_run_task(task);
+	if (!ret && (!dm_task_get_info(task, &info) || !info.exists))
 		ret = -ENXIO;
-	else
+	if (!ret)
 		dm_get_next_target(task, NULL, &start, &length, &target, &text);
 	if (!ret && (!target || strcmp(target, "relocate") || !text))
 		ret = -EINVAL;
@@ -277,37 +276,12 @@ static int parse_start(struct start *start, struct args *args)
 
 static int create(const struct start *start)
 {
-	struct dm_task *task = snap_task(DM_DEVICE_CREATE, start->volume);
 	char *params = xprintf("%s %s %s %u%s", start->dest, start->source, start->meta,
 			       start->n_options, start->options);
-	uint32_t cookie = 0;
-	int ret = 0;
+	int ret = snap_create_device(start->volume, "relocate", start->sectors, params);
 
-	if (!task)
-		ret = -ENODEV;
-	else if (!dm_task_add_target(task, 0, start->sectors, "relocate", params) ||
-		 !dm_task_set_cookie(task, &cookie, 0))
-		ret = -ENOMEM;
-	else if (!dm_task_run(task))
-		ret = -dm_task_get_errno(task);
-	if (cookie)
-		dm_udev_wait(cookie);
-	/* Without udev, now, and not when we end. */
-	dm_task_update_nodes();
-	if (task)
-		dm_task_destroy(task);
 	free(params);
-	return ret;
-}
-
-static int create_or_say(const struct start *start)
-{
-	int ret = create(start);
-
-	if (!ret)
-		return EXIT_OK;
-	err("cannot start %s: %s; the kernel log says why", start->volume, strerror(-ret));
-	return EXIT_FAILED;
+	return ret ? EXIT_FAILED : EXIT_OK;
 }
 
 static int start_from(struct start *start)
@@ -318,7 +292,7 @@ static int start_from(struct start *start)
 		return ret;
 	start->source = start->from.nbd.number;
 	start->sectors = start->from.nbd.bytes / 512;
-	ret = create_or_say(start);
+	ret = create(start);
 	if (!ret)
 		return from_keep(&start->from);
 	from_close(&start->from);
@@ -337,7 +311,7 @@ int relocate_start_verb(struct args *args)
 	start.sectors = strcmp(start.source, "-") ? disk_sectors(start.source)
 						  : meta_sectors(start.meta);
 	if (start.sectors)
-		return create_or_say(&start);
+		return create(&start);
 	err("cannot tell the size of the disk from %s",
 	    strcmp(start.source, "-") ? start.source : start.meta);
 	return EXIT_FAILED;
@@ -551,8 +525,8 @@ static int run_simple(int type, const char *volume)
 	/* Nobody freezes the guest's file systems for a table of the same disk. */
 	if (type == DM_DEVICE_RESUME && !dm_task_skip_lockfs(task))
 		ret = -ENOMEM;
-	if (!ret && !dm_task_run(task))
-		ret = -dm_task_get_errno(task);
+	if (!ret)
+		ret = snap_run_task(task);
 	if (cookie)
 		dm_udev_wait(cookie);
 	dm_task_destroy(task);
@@ -569,8 +543,8 @@ static int load_linear(const char *volume, const char *dest, uint64_t sectors)
 		ret = -ENODEV;
 	else if (!dm_task_add_target(task, 0, sectors, "linear", params))
 		ret = -ENOMEM;
-	else if (!dm_task_run(task))
-		ret = -dm_task_get_errno(task);
+	else
+		ret = snap_run_task(task);
 	if (task)
 		dm_task_destroy(task);
 	free(params);

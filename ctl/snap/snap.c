@@ -65,9 +65,9 @@ int snap_message(const char *volume, const char *text, char **response)
 		return -ENODEV;
 	if (!dm_task_set_sector(task, 0) || !dm_task_set_message(task, text))
 		ret = -ENOMEM;
-	else if (!dm_task_run(task))
-		ret = -dm_task_get_errno(task);
-	else if (response) {
+	else
+		ret = snap_run_task(task);
+	if (!ret && response) {
 		answer = dm_task_get_message_response(task);
 		*response = xstrdup(answer ? answer : "");
 	}

@@ -57,6 +57,7 @@ int snap_receive_verb(struct args *args);
 int snap_volume_of(const char *disk, char *volume, size_t size);
 struct dm_task *snap_task(int type, const char *volume);
 int snap_run_task(struct dm_task *task);
+int snap_create_device(const char *name, const char *target, uint64_t sectors, const char *params);
 int snap_message(const char *volume, const char *text, char **response);
 char *snap_quoted(const char *text);
 int snap_change(const char *volume, const char *verb, const char *state);

@@ -3,10 +3,12 @@
  * Repairs a STORE that is not in use.
  *
  * What is proven is written anew where it is damaged: nothing is lost. By force
- * it goes on with what is sound, as one transaction: a block of which neither
- * slot is of use becomes empty, a block whose newest content is lost has what
- * it had before, and layers, or versions, that do not fit go. What remains is a
- * store that the module takes, with every state whose layers are all there.
+ * the last transaction is given up, if it was written at once and the one before
+ * is proven. Otherwise it goes on with what is sound, as one transaction: a
+ * block of which neither slot is of use becomes empty, a block whose newest
+ * content is lost has what it had before, and layers, or versions, that do not
+ * fit go. What remains is a store that the module takes, with every state whose
+ * layers are all there.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -351,6 +353,8 @@ static int write_super_at(const struct store *store, const struct ss_super *supe
 
 	memset(image, 0, sizeof(image));
 	memcpy(image, super, sizeof(*super));
+	/* Its blocks are there. */
+	((struct ss_super *)image)->version = htole32(SS_VERSION);
 	ss_sector_seal(store->uuid, image, block, seq);
 	return write_block(store, block, image);
 }
@@ -368,12 +372,18 @@ static int write_super(const struct store *store, u64 seq)
 	return ret;
 }
 
-/* What the superblock that is lost said, or an empty transaction after the other. */
+/*
+ * What the superblock that is lost said. If that was not what counts, or if the other one is of a
+ * transaction that did not happen, an empty one takes its place, with a number beyond any.
+ */
 static int repair_super(struct store *store)
 {
-	if (!store->lost_super)
-		return 0;
-	return write_super(store, store->is_copy ? store->seq : store->seq + 1);
+	u64 beyond = store->highest + 1 + ((store->highest ^ store->seq) & 1);
+	int ret = store->is_copy ? write_super(store, store->seq) : 0;
+
+	if (!ret && (store->former || (store->lost_super && !store->is_copy)))
+		ret = write_super(store, beyond);
+	return ret;
 }
 
 /* Of a superblock that is sound. */
@@ -468,7 +478,7 @@ static int salvage(struct repair *repair)
 
 	if (ret)
 		return ret;
-	repair->seq = store->seq + 1;
+	repair->seq = store->highest + 1;
 	store_read_blocks(store);
 	fix_tree(store);
 	stop_merges(store);
@@ -494,6 +504,8 @@ int store_repair(struct store *store, bool force)
 	int ret;
 
 	store_check(store);
+	if (force && store_is_lost(store) && store_go_back(store))
+		say("the last transaction is damaged, and given up; the one before it is there as a whole");
 	if (!store_is_lost(store)) {
 		ret = repair_blocks(&repair);
 		ret = ret ? ret : repair_super(store);

@@ -222,6 +222,41 @@ static const struct ss_super *choose(struct store *store, u8 image[2][SS_BLOCK_S
 	return copies && is_ours && !super[0] && !super[1] ? newest_copy(store, image) : NULL;
 }
 
+static u64 highest_seq(const struct store *store, const struct ss_super *super)
+{
+	static u8 image[SS_BLOCK_SIZE] __attribute__((aligned(8)));
+	u64 highest = ss_super_seq(super);
+	unsigned int which;
+
+	for (which = 0; which < 2; which++) {
+		const struct ss_super *copy = sound_copy(store, which, image);
+
+		if (copy && !memcmp(copy->uuid, super->uuid, SS_UUID_SIZE) &&
+		    ss_super_seq(copy) > highest)
+			highest = ss_super_seq(copy);
+	}
+	return highest;
+}
+
+/* What counted before @newest. Nothing that is lost was newer, as that is not whole. */
+static const struct ss_super *choose_former(struct store *store, u8 image[2][SS_BLOCK_SIZE],
+					    const struct ss_super *newest)
+{
+	static u8 copy[SS_BLOCK_SIZE] __attribute__((aligned(8)));
+	unsigned int which = !(ss_super_seq(newest) & 1);
+	const struct ss_super *former = (void *)image[which];
+
+	store->is_copy = !ss_super_is_sound(former, which, which);
+	if (store->is_copy)
+		former = sound_copy(store, which, copy);
+	store->is_doubtful = false;
+	if (former && !memcmp(former->uuid, newest->uuid, SS_UUID_SIZE) &&
+	    ss_super_seq(former) + 1 == ss_super_seq(newest))
+		return former;
+	problem(store, "the superblock before one that is not whole is damaged");
+	return NULL;
+}
+
 /* With @copies, one of them will do. Returns true if there is one. */
 bool store_pick_super(struct store *store, bool copies)
 {
@@ -229,10 +264,15 @@ bool store_pick_super(struct store *store, bool copies)
 	const struct ss_super *super;
 
 	store->lost_super = 0;
+	store->is_copy = false;
 	super = choose(store, image, copies);
+	if (super)
+		store->highest = highest_seq(store, super);
+	if (super && store->former)
+		super = choose_former(store, image, super);
 	if (!super)
 		return false;
-	if (le32toh(super->version) != SS_VERSION) {
+	if (!ss_super_is_known(super)) {
 		problem(store, "format version %u is unknown", le32toh(super->version));
 		return false;
 	}
@@ -397,10 +437,14 @@ static bool may_be_newer(struct store *store)
 	       later_beyond(store, SS_KIND_ZERO) || later_beyond(store, SS_KIND_LAYER);
 }
 
+static bool is_proven(const struct store *store)
+{
+	return store->found_digest == le64toh(store->super.digest);
+}
+
 static void check_proof(struct store *store)
 {
-	if (le32toh(store->super.features) & SS_FEATURE_DIGEST &&
-	    store->found_digest != le64toh(store->super.digest))
+	if (le32toh(store->super.features) & SS_FEATURE_DIGEST && !is_proven(store))
 		problem(store, "a block lacks what was committed");
 	if (store->is_doubtful && may_be_newer(store))
 		problem(store, "the damaged superblock may have been the newer one");
@@ -507,14 +551,58 @@ static void check_versions(struct store *store)
 	}
 }
 
-/* Fills in problems and damages. */
-void store_check(struct store *store)
+/* Has all of it become durable that was written at once with the superblock? */
+static bool is_whole(const struct store *store)
+{
+	static u8 pair[2 * SS_BLOCK_SIZE] __attribute__((aligned(8)));
+	enum ss_slot_state state[2];
+	struct ss_tally tally = {};
+	unsigned int kind;
+	u64 seq[2];
+	u32 number;
+
+	if (!ss_super_is_at_once(&store->super))
+		return true;
+	for (kind = 0; kind < SS_KINDS; kind++)
+		for (number = 0; number < store->blocks[kind]; number++) {
+			store_read_pair(store, kind, number, pair, state, seq);
+			ss_tally_pair(&tally, store->uuid, store->seq, kind, number,
+				      store->chunk_sectors, pair);
+		}
+	return ss_tally_is_whole(&tally, le64toh(store->super.digest));
+}
+
+static void forget_damages(struct store *store)
+{
+	json_object_put(store->problems);
+	json_object_put(store->damages);
+	store->problems = json_object_new_array();
+	store->damages = json_object_new_array();
+}
+
+static bool pick_sizes(struct store *store)
 {
 	if (!store_pick_super(store, false))
-		return;
+		return false;
 	check_sizes(store);
-	if (store_is_lost(store))
-		return;
+	return !store_is_lost(store);
+}
+
+/* The newest transaction that is whole. */
+static bool pick_whole(struct store *store)
+{
+	if (!pick_sizes(store))
+		return false;
+	if (is_whole(store))
+		return true;
+	store->former = true;
+	forget_damages(store);
+	return pick_sizes(store);
+}
+
+/* By the superblock that was picked. */
+static void check_all(struct store *store)
+{
 	store_read_blocks(store);
 	check_proof(store);
 	/* A block that cannot be read makes all that depends on it look wrong. */
@@ -522,4 +610,27 @@ void store_check(struct store *store)
 		return;
 	check_layers(store);
 	check_versions(store);
+}
+
+/* Fills in problems and damages. */
+void store_check(struct store *store)
+{
+	if (pick_whole(store))
+		check_all(store);
+}
+
+/*
+ * The newest transaction was written at once, and lacks something. Returns true if the one before
+ * it is proven to be there as a whole: then that is what counts.
+ */
+bool store_go_back(struct store *store)
+{
+	if (store->former || !ss_super_is_at_once(&store->super) || is_proven(store))
+		return false;
+	store->former = true;
+	forget_damages(store);
+	if (pick_sizes(store))
+		check_all(store);
+	store->former = !store_is_lost(store) && is_proven(store);
+	return store->former;
 }

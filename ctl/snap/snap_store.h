@@ -56,6 +56,8 @@ struct version {
  * @lost_super: a bit for each superblock that is damaged
  * @is_copy: @super is a copy of the one that is lost
  * @is_doubtful: the one that is lost may have been newer
+ * @former: the newest transaction is not whole: the one before counts
+ * @highest: transaction of any superblock, copies included
  * @found_digest: of the slots that were picked
  * @layer: layers, by number
  * @version: versions, @n_versions of them
@@ -80,6 +82,8 @@ struct store {
 	unsigned int lost_super;
 	bool is_copy;
 	bool is_doubtful;
+	bool former;
+	u64 highest;
 	u64 found_digest;
 	struct ss_disk_layer layer[SS_LAYERS_MAX];
 	struct version *version;
@@ -97,6 +101,7 @@ struct store {
 struct store *store_new(int fd);
 void store_free(struct store *store);
 void store_check(struct store *store);
+bool store_go_back(struct store *store);
 bool store_is_lost(const struct store *store);
 bool store_read_block(const struct store *store, u64 block, void *into);
 void store_read_blocks(struct store *store);

@@ -52,18 +52,18 @@ int snap_read_status(const char *volume, struct snap_status *status)
 	char *type = NULL, *params = NULL;
 	uint64_t start;
 	struct dm_info info;
-	int ret = -EINVAL;
+	int ret;
 
 	if (!task)
 		return -ENODEV;
 	memset(status, 0, sizeof(*status));
 	/* What is none of ours, as thin volumes, would write its metadata first. */
 	dm_task_no_flush(task);
-	if (!dm_task_run(task)) {
-		ret = -dm_task_get_errno(task);
-	} else if (!dm_task_get_info(task, &info) || !info.exists) {
+	ret = snap_run_task(task);
+	if (!ret && (!dm_task_get_info(task, &info) || !info.exists))
 		ret = -ENXIO;
-	} else {
+	if (!ret) {
+		ret = -EINVAL;
 		status->opens = info.open_count;
 		dm_get_next_target(task, NULL, &start, &status->sectors, &type, &params);
 		if (type && !strcmp(type, "snapsync") && params)
@@ -255,12 +255,23 @@ static uint64_t disk_sectors(const char *path)
 	return bytes / 512;
 }
 
-static int run(struct dm_task *task, uint64_t sectors, const char *params)
+/* 0 if there is none. */
+static int find_device(const char *name)
+{
+	struct snap_status status;
+	int ret = snap_read_status(name, &status);
+
+	if (ret == -ENXIO)
+		return 0;
+	return ret && ret != -EINVAL ? ret : -EEXIST;
+}
+
+static int run(struct dm_task *task, const char *target, uint64_t sectors, const char *params)
 {
 	uint32_t cookie = 0;
 	int ret;
 
-	if (!dm_task_add_target(task, 0, sectors, "snapsync", params) ||
+	if (!dm_task_add_target(task, 0, sectors, target, params) ||
 	    !dm_task_set_cookie(task, &cookie, 0))
 		return -ENOMEM;
 	ret = snap_run_task(task);
@@ -270,31 +281,44 @@ static int run(struct dm_task *task, uint64_t sectors, const char *params)
 	return ret;
 }
 
-/* What is refused leaves no device: its creation is taken back. */
-static int create(const struct creation *creation)
+/**
+ * snap_create_device() - a device of one target; if there is none in the end, it is said why
+ * @name: of the device; who has that already is left alone, even if he comes only now
+ * @target: its type
+ * @sectors: its size
+ * @params: of the target
+ *
+ * Return: 0 or a negative errno. What is refused leaves no device: its creation is taken back.
+ */
+int snap_create_device(const char *name, const char *target, uint64_t sectors, const char *params)
 {
-	struct snap_status status;
-	char *base = snap_quoted(creation->base), *store = snap_quoted(creation->store);
-	char *params = xprintf("%s %s %u%s", base, store, creation->n_words, creation->options);
-	struct dm_task *task = snap_task(DM_DEVICE_CREATE, creation->volume);
-	uint64_t sectors = disk_sectors(creation->base);
-	int ret = task ? 0 : -ENODEV;
+	struct dm_task *task = snap_task(DM_DEVICE_CREATE, name);
+	int ret = task ? find_device(name) : -ENODEV;
 
-	if (task && sectors && snap_read_status(creation->volume, &status) != -ENXIO)
-		ret = -EEXIST;
-	else if (task && sectors)
-		ret = run(task, sectors, params);
-	if (ret && sectors)
-		err("cannot create %s: %s", creation->volume,
+	if (!ret)
+		ret = run(task, target, sectors, params);
+	if (ret)
+		err("cannot create %s: %s", name,
 		    ret == -EEXIST   ? "there is a device of that name"
 		    : ret == -ENODEV ? "no device mapper"
 				     : "it is refused; the kernel log says why");
 	if (task)
 		dm_task_destroy(task);
+	return ret;
+}
+
+static int create(const struct creation *creation)
+{
+	char *base = snap_quoted(creation->base), *store = snap_quoted(creation->store);
+	char *params = xprintf("%s %s %u%s", base, store, creation->n_words, creation->options);
+	uint64_t sectors = disk_sectors(creation->base);
+	bool created = sectors &&
+		       !snap_create_device(creation->volume, "snapsync", sectors, params);
+
 	free(params);
 	free(store);
 	free(base);
-	return ret || !sectors ? EXIT_FAILED : EXIT_OK;
+	return created ? EXIT_OK : EXIT_FAILED;
 }
 
 /* Disks of a storage network come when they do. */

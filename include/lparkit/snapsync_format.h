@@ -186,6 +186,47 @@ static inline u64 ss_block_digest(enum ss_kind kind, u32 block, u64 seq)
 	return ss_mix(ss_mix((u64)kind << 32 | block) + seq);
 }
 
+/**
+ * struct ss_tally - do all blocks of a transaction count?
+ * @digest: of the slots that were picked
+ * @is_damaged: there is a slot which the loss of power does not explain
+ */
+struct ss_tally {
+	u64 digest;
+	bool is_damaged;
+};
+
+/*
+ * Both slots of a metadata block. In the middle of transaction @seq the power may leave a slot
+ * that is torn: seen from the one before, it is of a later one.
+ */
+static inline void ss_tally_pair(struct ss_tally *tally, const u8 *uuid, u64 seq,
+				 enum ss_kind kind, u32 block, unsigned int chunk_sectors,
+				 const void *pair)
+{
+	u64 at = ss_slot_block(kind, block, 0, chunk_sectors), found[2], former;
+	enum ss_slot_state state[2];
+	int slot, best;
+
+	for (slot = 0; slot < 2; slot++) {
+		const void *image = (const u8 *)pair + slot * SS_BLOCK_SIZE;
+
+		state[slot] = ss_slot_judge(uuid, image, at + slot, seq, &found[slot]);
+		if (state[slot] == SS_SLOT_DAMAGED &&
+		    ss_slot_judge(uuid, image, at + slot, seq - 1, &former) != SS_SLOT_LATER)
+			tally->is_damaged = true;
+	}
+	best = ss_slot_pick(state, found);
+	if (best >= 0)
+		tally->digest += ss_block_digest(kind, block, found[best]);
+}
+
+/* If anything is damaged, it may have been acknowledged, and is not given up in silence. */
+static inline bool ss_tally_is_whole(const struct ss_tally *tally, u64 digest)
+{
+	return tally->digest == digest || tally->is_damaged;
+}
+
 static inline bool ss_super_is_ours(const struct ss_super *super)
 {
 	return !memcmp(super->magic, SS_MAGIC, sizeof(super->magic));
@@ -194,6 +235,18 @@ static inline bool ss_super_is_ours(const struct ss_super *super)
 static inline u64 ss_super_seq(const struct ss_super *super)
 {
 	return super ? le64_to_cpu(super->head.seq) : 0;
+}
+
+/* Does it count only if its digest proves that its blocks are there? */
+static inline bool ss_super_is_at_once(const struct ss_super *super)
+{
+	return le32_to_cpu(super->version) == SS_VERSION_AT_ONCE;
+}
+
+/* Is it of a format that is known here? */
+static inline bool ss_super_is_known(const struct ss_super *super)
+{
+	return le32_to_cpu(super->version) == SS_VERSION || ss_super_is_at_once(super);
 }
 
 /* The newest of two, either of which may be missing. */

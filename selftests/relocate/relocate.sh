@@ -62,11 +62,6 @@ complete() {
 	wait_until 120 stage_is complete
 }
 
-# statistic DEV N: word N of what the kernel counts of its requests.
-statistic() {
-	awk -v word="$2" '{ print $word }' "/sys/dev/block/$(($(stat -Lc '0x%t' "$1"))):$(($(stat -Lc '0x%T' "$1")))/stat"
-}
-
 # Sectors read from a device so far.
 read_of() {
 	statistic "$1" 3

@@ -27,7 +27,7 @@ start_vm() {
 	lparctl relocate start vm --dest "$dest" --meta "$meta" "$@"
 }
 
-plan 33
+plan 37
 mkdir -p "$mnt" "$files/dir"
 for i in 1 2 3 4 5 6; do
 	head -c $((i * 200000)) /dev/urandom >"$files/dir/$i"
@@ -88,9 +88,14 @@ mount "$dest" "$mnt"
 data check_is "all files are there" "$(sums "$mnt")" "$good"
 umount "$mnt"
 
-# A change of mind.
+# A change of mind. Meanwhile neither its name nor its disks are another's.
 wipe_store
 start_vm --source $far
+table=$(dmsetup table vm)
+check "a name in use is refused" grep -q "a device of that name" <(start_vm --source $far 2>&1)
+check_fails "which is a failure" start_vm --source $far
+check_is "and leaves the device as it is" "$(dmsetup table vm)" "$table"
+check_fails "so is what the kernel refuses" lparctl relocate start other --dest "$dest" --meta "$meta" --source $far
 lparctl relocate pause vm
 check "abort" lparctl relocate abort vm
 check "META knows nothing of it" cmp -n 131072 "$meta" /dev/zero

@@ -36,6 +36,11 @@ sectors() {
 	blockdev --getsz "$1"
 }
 
+# statistic DEV N: word N of what the kernel counts of its requests.
+statistic() {
+	awk -v word="$2" '{ print $word }' "/sys/dev/block/$(($(stat -Lc '0x%t' "$1"))):$(($(stat -Lc '0x%T' "$1")))/stat"
+}
+
 # message VOL WORD...
 message() {
 	dmsetup message "$1" 0 "${@:2}"

@@ -28,11 +28,20 @@ disk_is() {
 		dmsetup resume "$name"
 }
 
+has_written() {
+	[ "$(statistic $vol 5)" -gt "$1" ]
+}
+
+# It is under way: fio may wait for ever for a lock of its own if it is ended while it begins.
 start_load() {
+	local before
+
+	before=$(statistic $vol 5)
 	fio --name=w --filename=$vol --direct=1 --rw=randrw --bsrange=512-64k --blockalign=512 \
 		--ioengine=libaio --iodepth=8 --fsync=16 --time_based --runtime=60 \
 		--continue_on_error=all --output=/dev/null 2>/dev/null &
 	fio=$!
+	wait_until 60 has_written "$before"
 }
 
 # That all of it failed is no failure here.
@@ -62,9 +71,8 @@ states_are_intact() {
 # STORE fails in the middle of the load, in this way, after MS. That data cannot be written
 # does not matter to the volume; metadata do, and a take has some.
 store_fails() {
-	start_load
-	sleep "0.$(printf %03d "$2")"
-	disk_is 1 "$1" && ! message vol take lost && status_is vol 1 ro
+	start_load && sleep "0.$(printf %03d "$2")" && disk_is 1 "$1" && ! message vol take lost &&
+		status_is vol 1 ro
 	local status=$?
 	stop_load
 	return $status

@@ -43,29 +43,42 @@ void disk_free(struct block_device *disk)
 	free(disk);
 }
 
-static void write_sector(struct block_device *disk, sector_t sector, const u8 *data, bool in_flight)
+/* What is written over is durable with what is, or nobody cares any more. */
+static void cover(struct block_device *disk, sector_t sector)
+{
+	size_t i;
+
+	for (i = 0; i < disk->n_written; i++)
+		disk->written[i].is_fua |= disk->written[i].sector == sector;
+}
+
+static void write_sector(struct block_device *disk, sector_t sector, const u8 *data, bool in_flight,
+			 bool is_fua)
 {
 	struct written *written;
 
+	if (is_fua)
+		cover(disk, sector);
 	if (!(disk->n_written & (disk->n_written - 1)))
 		disk->written =
 			realloc(disk->written, (2 * disk->n_written + 1) * sizeof(*disk->written));
 	written = &disk->written[disk->n_written++];
 	written->sector = sector;
 	written->in_flight = in_flight;
+	written->is_fua = is_fua;
 	memcpy(written->data, data, 512);
 	memcpy(disk->now + sector * 512, data, 512);
 }
 
-/* Those of the sectors from @from to @to that have ended, or all the same if @all, are durable. */
-static void make_durable(struct block_device *disk, sector_t from, sector_t to, bool all)
+/* Of what has ended, all if there is a flush. */
+static void make_durable(struct block_device *disk, bool is_flush)
 {
 	size_t i, left = 0;
 
 	for (i = 0; i < disk->n_written; i++) {
 		struct written *written = &disk->written[i];
 
-		if (written->sector >= from && written->sector < to && (all || !written->in_flight))
+		if (!written->in_flight && (is_flush || written->is_fua))
 			memcpy(disk->media + written->sector * 512, written->data, 512);
 		else
 			disk->written[left++] = *written;
@@ -82,7 +95,7 @@ static void happens(struct block_device *disk)
 static void flush(struct block_device *disk)
 {
 	happens(disk);
-	make_durable(disk, 0, disk->sectors, false);
+	make_durable(disk, true);
 }
 
 static int write_sectors(struct block_device *disk, blk_opf_t opf, sector_t sector, const u8 *data,
@@ -91,11 +104,24 @@ static int write_sectors(struct block_device *disk, blk_opf_t opf, sector_t sect
 	sector_t i;
 
 	for (i = 0; i < sectors; i++)
-		write_sector(disk, sector + i, data + i * 512, !waits);
+		write_sector(disk, sector + i, data + i * 512, !waits, opf & REQ_FUA);
 	happens(disk);
-	if (opf & REQ_FUA)
-		make_durable(disk, sector, sector + sectors, true);
+	make_durable(disk, false);
 	return 0;
+}
+
+static bool is_bad(const struct block_device *disk, sector_t sector, sector_t sectors)
+{
+	return sector < disk->bad_to && sector + sectors > disk->bad_from;
+}
+
+/* One that fails: it may be there all the same. */
+static int fail_to_write(struct block_device *disk, blk_opf_t opf, sector_t sector, const u8 *data,
+			 sector_t sectors, bool waits)
+{
+	if (disk->fault == DISK_CHANGED)
+		write_sectors(disk, opf, sector, data, sectors, waits);
+	return -EIO;
 }
 
 /**
@@ -115,10 +141,12 @@ int disk_io(struct block_device *disk, blk_opf_t opf, sector_t sector, void *dat
 	assert(sector + sectors <= disk->sectors);
 	if (opf & REQ_PREFLUSH)
 		flush(disk);
-	if (sector < disk->bad_to && sector + sectors > disk->bad_from)
-		return -EIO;
 	if ((opf & REQ_OP_MASK) == REQ_OP_WRITE)
-		return write_sectors(disk, opf, sector, data, sectors, waits);
+		return is_bad(disk, sector, sectors)
+			       ? fail_to_write(disk, opf, sector, data, sectors, waits)
+			       : write_sectors(disk, opf, sector, data, sectors, waits);
+	if (is_bad(disk, sector, sectors) && disk->fault == DISK_DEAD)
+		return -EIO;
 	memcpy(data, disk->now + sector * 512, sectors * 512);
 	return 0;
 }
@@ -129,9 +157,12 @@ void test_io_ended(void)
 	struct block_device *disk;
 	size_t i;
 
-	list_for_each_entry(disk, &disks, node) for (i = 0; i < disk->n_written; i++)
-		disk->written[i]
-			.in_flight = false;
+	list_for_each_entry(disk, &disks, node)
+	{
+		for (i = 0; i < disk->n_written; i++)
+			disk->written[i].in_flight = false;
+		make_durable(disk, false);
+	}
 }
 
 /**

@@ -12,7 +12,21 @@
 struct written {
 	sector_t sector;
 	bool in_flight; /* nobody was told that it has ended: no flush covers it */
+	bool is_fua;	/* durable as soon as it has ended */
 	u8 data[512];
+};
+
+/**
+ * enum disk_fault - what a write that failed leaves
+ * @DISK_DEAD: nothing that can be read
+ * @DISK_UNCHANGED: what was there before
+ * @DISK_CHANGED: what was written
+ */
+enum disk_fault {
+	DISK_DEAD,
+	DISK_UNCHANGED,
+	DISK_CHANGED,
+	DISK_FAULTS,
 };
 
 /**
@@ -24,8 +38,9 @@ struct written {
  * @media: what is durable
  * @written: since the last flush, oldest first
  * @n_written: their number
- * @bad_from: first sector that cannot be read, nor written
+ * @bad_from: first sector of which a write fails
  * @bad_to: the one behind the last
+ * @fault: what that leaves there
  * @on_write: called when something was written, and before it becomes durable
  */
 struct block_device {
@@ -38,6 +53,7 @@ struct block_device {
 	size_t n_written;
 	sector_t bad_from;
 	sector_t bad_to;
+	enum disk_fault fault;
 	void (*on_write)(struct block_device *disk);
 };
 

@@ -83,6 +83,7 @@ typedef struct {
 	})
 #define min(a, b) min_t(typeof((a) + (b)), a, b)
 #define max(a, b) max_t(typeof((a) + (b)), a, b)
+#define max3(a, b, c) max(max(a, b), c)
 #define swap(a, b)                     \
 	({                             \
 		typeof(a) swap_ = (a); \

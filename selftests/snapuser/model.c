@@ -96,14 +96,29 @@ void model_clear(struct model *model, struct test_volume *test, blk_opf_t opf, s
 }
 
 /**
+ * model_try_flush() - what was written is durable, unless STORE fails
+ * @model: model
+ * @test: volume
+ *
+ * Return: 0 or a negative errno: then nobody knows.
+ */
+int model_try_flush(struct model *model, struct test_volume *test)
+{
+	int err = volume_io(test, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
+
+	if (!err)
+		is_durable(model);
+	return err;
+}
+
+/**
  * model_flush() - what was written is durable
  * @model: model
  * @test: volume
  */
 void model_flush(struct model *model, struct test_volume *test)
 {
-	assert(!volume_io(test, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0));
-	is_durable(model);
+	assert(!model_try_flush(model, test));
 }
 
 /**

@@ -56,6 +56,7 @@ void model_write(struct model *model, struct test_volume *test, sector_t sector,
 void model_clear(struct model *model, struct test_volume *test, blk_opf_t opf, sector_t sector,
 		 unsigned int sectors);
 void model_flush(struct model *model, struct test_volume *test);
+int model_try_flush(struct model *model, struct test_volume *test);
 void model_take(struct model *model, struct test_volume *test);
 void model_delete(struct model *model, struct test_volume *test, unsigned int which);
 void model_restore(struct model *model, struct test_volume *test, unsigned int which);

@@ -1,84 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * snapcases: single cases of dm-snapsync's own code, on disks in memory.
+ * snapcases: single cases of what a volume shows and holds, of dm-snapsync's own code on disks in
+ * memory: discards, zeroes, merges, growth, differences, and which BASE it is.
  */
-#include "../lib/tap.h"
-#include "checker.h"
-#include "volume.h"
-
-#define BASE_SECTORS 2048
-#define STORE_SECTORS 20480
-
-static struct block_device *base, *store;
-static struct test_volume vol;
-
-/* Nothing is on either. */
-static void wipe(void)
-{
-	store->n_written = 0;
-	store->bad_from = 0;
-	store->bad_to = 0;
-	memset(store->now, 0, STORE_SECTORS * 512);
-	memset(store->media, 0, STORE_SECTORS * 512);
-}
-
-static bool is_wiped(void)
-{
-	return !memchr_inv(store->now, 0, STORE_SECTORS * 512);
-}
-
-static int open_with_chunk(unsigned int chunk_sectors)
-{
-	struct ss_volume_args args = { .chunk_sectors = chunk_sectors };
-
-	return volume_open(&vol, "vol", base, store, &args);
-}
-
-static bool fill(u8 byte, sector_t sector, unsigned int sectors)
-{
-	u8 *data = malloc(sectors * 512);
-	int err;
-
-	memset(data, byte, sectors * 512);
-	err = volume_io(&vol, REQ_OP_WRITE, sector, data, sectors);
-	free(data);
-	return !err;
-}
-
-static bool shows_of(struct test_volume *test, u8 byte, sector_t sector)
-{
-	u8 data[512];
-
-	return !volume_io(test, REQ_OP_READ, sector, data, 1) && !memchr_inv(data, byte, 512);
-}
-
-static bool shows(u8 byte, sector_t sector)
-{
-	return shows_of(&vol, byte, sector);
-}
-
-/* Each superblock has a copy: without it, it is one of its kind. */
-static void copies_cannot_be_written(void)
-{
-	wipe();
-	tap_check(!open_with_chunk(8), "a volume");
-	store->bad_from = SS_COPY_BLOCK * SS_BLOCK_SECTORS;
-	store->bad_to = store->bad_from + 2 * SS_BLOCK_SECTORS;
-	fill('a', 0, 8);
-	tap_check(!volume_message(&vol, "take one"), "copies cannot be written: a take succeeds");
-	fill('b', 0, 8);
-	tap_check(vol.volume->mode == SS_MODE_WRITE, "the volume can be written");
-	volume_close(&vol);
-	tap_check(!open_with_chunk(8), "it is activated");
-	tap_check(shows('b', 0), "with what was written last");
-	volume_message(&vol, "restore one");
-	tap_check(shows('a', 0), "and the state");
-	/* The newest superblock is lost, and nothing says that it was the newest. */
-	volume_message(&vol, "take two");
-	memset(store->now + vol.volume->seq % 2 * SS_BLOCK_SIZE, 0xff, SS_BLOCK_SIZE);
-	volume_close(&vol);
-	tap_check(open_with_chunk(8), "a superblock without a copy is missed");
-}
+#include "cases.h"
 
 /* A table is loaded, STORE wiped, and only then the table resumed. */
 static void chunk_of_a_wiped_store(void)
@@ -134,11 +59,6 @@ static unsigned int used(void)
 	volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
 	test_pass_second();
 	return vol.volume->nr_versions - ss_space_free_chunks(vol.volume);
-}
-
-static bool discard(sector_t sector, unsigned int sectors)
-{
-	return !volume_io(&vol, REQ_OP_DISCARD, sector, NULL, sectors);
 }
 
 /* Chunks are freed in whatever pieces they are discarded. */
@@ -218,33 +138,6 @@ static void zeroes_of_any_size(void)
 	disk_free(large_store);
 }
 
-/* One that is idle may have lost its copies long before they are needed. */
-static void copy_is_lost(void)
-{
-	unsigned int which;
-
-	for (which = 0; which < 2; which++) {
-		u8 *copy = store->now + (SS_COPY_BLOCK + which) * SS_BLOCK_SIZE;
-
-		wipe();
-		open_with_chunk(8);
-		fill('a', 0, 8);
-		volume_close(&vol);
-		copy[100] ^= 1;
-		tap_check(checker_check(store->fd) == REPAIRABLE, "a damaged copy %u is found",
-			  which);
-		tap_check(!checker_repair(store->fd, false) && checker_check(store->fd) == SOUND,
-			  "and repaired");
-		memset(copy, 0xff, SS_BLOCK_SIZE);
-		tap_check(!open_with_chunk(8) && checker_check(store->fd) == SOUND,
-			  "as it is by an activation");
-		volume_close(&vol);
-		store->now[which * SS_BLOCK_SIZE + 100] ^= 1;
-		tap_check(!open_with_chunk(8) && shows('a', 0), "so that it stands in");
-		volume_close(&vol);
-	}
-}
-
 /* States are above one BASE, not above any of that size. */
 static void other_base(void)
 {
@@ -316,55 +209,6 @@ static void merge_goes_on(void)
 	volume_close(&vol);
 	disk_io(base, REQ_OP_READ, 0, sector, 1, true);
 	tap_check(sector[0] == 'm', "until that has all of it");
-}
-
-/* The power goes when the copy of a superblock is there, and the superblock is not. */
-static void copy_ahead(void)
-{
-	static u8 before[2 * SS_BLOCK_SIZE];
-	unsigned int which;
-
-	wipe();
-	memset(base->now + 1024 * 512, 'x', 4096);
-	open_with_chunk(8);
-	fill('a', 0, 8);
-	volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
-	memcpy(before, store->now, sizeof(before));
-	which = (vol.volume->seq + 1) & 1;
-	volume_io(&vol, REQ_OP_WRITE_ZEROES, 1024, NULL, 8);
-	volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
-	volume_close(&vol);
-	memcpy(store->now + which * SS_BLOCK_SIZE, before + which * SS_BLOCK_SIZE, SS_BLOCK_SIZE);
-	tap_check(!open_with_chunk(0) && shows('x', 1024), "the transaction is none");
-	volume_close(&vol);
-	store->now[which * SS_BLOCK_SIZE + 100] ^= 1;
-	tap_check(!open_with_chunk(0) && shows('x', 1024), "nor is it one later, by its copy");
-	volume_close(&vol);
-	memset(base->now + 1024 * 512, 0, 4096);
-}
-
-/* The newest record of a state and of what ran above it is lost. */
-static void salvage(void)
-{
-	unsigned int slot;
-
-	wipe();
-	open_with_chunk(8);
-	fill('a', 0, 8);
-	volume_message(&vol, "take one");
-	fill('b', 0, 8);
-	volume_message(&vol, "take two");
-	fill('c', 8, 8);
-	volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
-	slot = test_bit(0, vol.volume->current_slot[SS_KIND_LAYER]);
-	volume_close(&vol);
-	store->now[(SS_LAYER_BLOCK + slot) * SS_BLOCK_SIZE + 100] ^= 1;
-	tap_check(open_with_chunk(0) == -EINVAL, "a store that lacks what ran is refused");
-	tap_check(!checker_repair(store->fd, true), "by force it is one again");
-	tap_check(!open_with_chunk(0), "that is activated");
-	tap_check(shows('b', 0) && !shows('c', 8), "with what ran before, and nothing else");
-	tap_check(!volume_message(&vol, "restore one") && shows('a', 0), "and the state");
-	volume_close(&vol);
 }
 
 static int open_with_size(sector_t sectors)
@@ -552,43 +396,20 @@ static void no_memory(void)
 	disk_free(large_store);
 }
 
-/* Copies of superblocks survive what is written over a store: that is not made one again. */
-static void data_of_others(void)
-{
-	static u8 before[STORE_SECTORS * 512];
-
-	wipe();
-	open_with_chunk(8);
-	volume_message(&vol, "take one");
-	volume_close(&vol);
-	memset(store->now, 'x', 2 * SS_BLOCK_SIZE);
-	memcpy(before, store->now, sizeof(before));
-	tap_check(checker_check(store->fd) == LOST, "what was written over is no store");
-	tap_check(checker_repair(store->fd, true) && !memcmp(before, store->now, sizeof(before)),
-		  "nor is it made one by force");
-}
-
 int main(void)
 {
-	base = disk_new(BASE_SECTORS);
-	store = disk_new(STORE_SECTORS);
-	tap_plan(82);
-	copies_cannot_be_written();
+	cases_begin();
+	tap_plan(58);
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
 	discards_in_pieces();
 	zeroes_of_any_size();
-	copy_is_lost();
 	other_base();
 	merge_goes_on();
-	salvage();
-	copy_ahead();
 	growth();
 	growth_while_merging();
 	differences();
 	no_memory();
-	data_of_others();
-	disk_free(base);
-	disk_free(store);
+	cases_end();
 	return tap_done();
 }

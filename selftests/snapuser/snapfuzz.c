@@ -19,11 +19,34 @@
 
 static struct block_device *base, *store;
 static u8 intact[STORE_SECTORS * 512], damaged[STORE_SECTORS * 512];
-static unsigned int n_verdicts[LOST + 1], n_forced, n_beyond_force;
+static unsigned int n_verdicts[LOST + 1], n_forced, n_beyond_force, n_failed;
 
 static unsigned int pick(unsigned int n)
 {
 	return random() % n;
+}
+
+/* A slot fails while it is written, together with others. */
+static void fail_slot(struct test_volume *vol)
+{
+	static u8 data[512 * 8];
+	const struct ss_volume *volume = vol->volume;
+	enum ss_kind kind = pick(SS_KIND_LAYER);
+	u32 block = pick(volume->nr_blocks[kind] + 1);
+
+	if (block == volume->nr_blocks[kind])
+		block = 0;
+	store->fault = pick(DISK_FAULTS);
+	store->bad_from =
+		ss_meta_sector(volume, kind, block, !test_bit(block, volume->current_slot[kind]));
+	store->bad_to = store->bad_from + SS_BLOCK_SECTORS;
+	volume_io(vol, REQ_OP_WRITE, pick(BASE_SECTORS - 8), data, 8);
+	volume_io(vol, REQ_OP_WRITE_ZEROES, pick(BASE_SECTORS - 128), NULL, 128);
+	volume_io(vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
+	n_failed += volume->mode != SS_MODE_WRITE;
+	if (volume->mode != SS_MODE_WRITE && store->fault == DISK_DEAD)
+		memset(store->now + store->bad_from * 512, 0xff, SS_BLOCK_SIZE);
+	store->bad_to = 0;
 }
 
 /* A store with some history, of all kinds of versions. */
@@ -33,6 +56,7 @@ static void make_store(void)
 	static u8 data[512 * 256];
 	struct test_volume vol;
 	unsigned int i, n = 0;
+	bool is_in_use;
 
 	memset(damaged, 0, sizeof(damaged));
 	disk_set(store, damaged);
@@ -57,8 +81,17 @@ static void make_store(void)
 		if (!pick(4))
 			volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
 	}
+	/* In use, the last transaction may not be confirmed yet. */
+	is_in_use = pick(3);
+	if (is_in_use) {
+		volume_io(&vol, REQ_OP_WRITE | REQ_PREFLUSH, 0, NULL, 0);
+		if (pick(2))
+			fail_slot(&vol);
+		memcpy(intact, store->now, sizeof(intact));
+	}
 	volume_close(&vol);
-	memcpy(intact, store->now, sizeof(intact));
+	if (!is_in_use)
+		memcpy(intact, store->now, sizeof(intact));
 }
 
 static u8 *sector_at(u64 block, unsigned int sector)
@@ -312,9 +345,9 @@ int main(int argc, char **argv)
 		set_store(damaged);
 		wrong = compare();
 	}
-	printf("# %u sound, %u repairable, %u lost; by force %u, beyond that %u\n",
+	printf("# %u sound, %u repairable, %u lost; by force %u, beyond that %u; %u stores failed\n",
 	       n_verdicts[SOUND], n_verdicts[REPAIRABLE], n_verdicts[LOST], n_forced,
-	       n_beyond_force);
+	       n_beyond_force, n_failed);
 	if (wrong)
 		printf("seed %u, round %u: %s\n", seed, round - 1, wrong);
 	disk_free(base);

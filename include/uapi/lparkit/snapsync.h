@@ -10,6 +10,12 @@
 
 #define SS_MAGIC		"snapsync"
 #define SS_VERSION		1
+/*
+ * Of a superblock that was written at the same time as the blocks of its transaction: it counts
+ * only if the digest says that they are there. Otherwise the transaction before does. Whoever
+ * does not know that has to refuse it; the next superblock is of SS_VERSION again.
+ */
+#define SS_VERSION_AT_ONCE	2
 
 #define SS_SECTOR_SIZE		512
 #define SS_BLOCK_SIZE		4096
@@ -74,7 +80,7 @@ struct ss_head {
  * struct ss_super - superblock: the first sector of its block, zeroes follow
  * @head: @head.seq odd in block 1, even in block 0
  * @magic: SS_MAGIC, without a NUL
- * @version: SS_VERSION
+ * @version: SS_VERSION, or SS_VERSION_AT_ONCE
  * @chunk_sectors: power of two
  * @uuid: of the store
  * @volume_sectors: size of the volume
