@@ -12,6 +12,8 @@ set -u
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=selftests/qemu/guest.sh
 . "$(dirname "$0")/../qemu/guest.sh"
+# shellcheck source=selftests/lib/vcpus.sh
+. "$(dirname "$0")/../lib/vcpus.sh"
 bench=lpar
 # shellcheck source=selftests/bench/bench.sh
 . "$(dirname "$0")/bench.sh"
@@ -151,24 +153,6 @@ bench_switches() {
 
 # --- CPUs ---
 
-# vcpu_threads QMP-SOCKET: the properties of a vCPU have a "thread-id" of another kind.
-vcpu_threads() {
-	talk "$1" '{"execute":"query-cpus-fast"}' 60 | sed 's/"props": *{[^}]*}//g' |
-		grep -o '"thread-id": *[0-9]*' | grep -o '[0-9]*$'
-}
-
-# ran PID THREAD...: nanoseconds that these have run, and that they have waited for a CPU
-ran() {
-	local pid=$1 thread ran=0 waited=0 one other
-
-	shift
-	for thread; do
-		read -r one other _ <"/proc/$pid/task/$thread/schedstat" || die "vCPU $thread has gone"
-		ran=$((ran + one)) waited=$((waited + other))
-	done
-	echo $ran $waited
-}
-
 # cpu_use NAME PID THREAD...: what part of the time its vCPUs run while they want all of it. Both
 # are the scheduler's own figures, so that it does not matter what the machine does besides.
 cpu_use() {
@@ -177,7 +161,7 @@ cpu_use() {
 	shift 2
 	guest_say "$name" "spin 1" >/dev/null || die "the guest $name does not spin"
 	sleep 1
-	before=$(ran "$pid" "$@")
+	before=$(ran "$pid" "$@") || die "a vCPU has gone"
 	sleep 5
 	echo "$before $(ran "$pid" "$@")" | awk '{ ran = $3 - $1; printf "%.4f\n", ran / (ran + $4 - $2) }'
 	guest_say "$name" "spin 0" >/dev/null

@@ -3,6 +3,9 @@
 # A host of the rig, a or b: modules, network, disks, and how each is reached.
 # Guests a1 ... a4 are the primaries, at home on host a; b1 ... b4 their standbys, on b.
 
+# shellcheck source=selftests/lib/vcpus.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/vcpus.sh"
+
 share=/mnt/share
 guests_a="a1 a2 a3 a4"
 guests_b="b1 b2 b3 b4"

@@ -99,6 +99,17 @@ all_have_none() {
 	done
 }
 
+# All guests want to run at once, and each has its LPAR's CPUs.
+all_use_their_cpus() {
+	local guest status=0
+
+	tell_all "spin 1" || return 1
+	for guest in "${primaries[@]}" "${standbys[@]}"; do
+		on "$(where "$guest")" use_all_cpus "$guest" || status=1
+	done
+	tell_all "spin 0" && return $status
+}
+
 # Each message came, once and in order.
 all_came() {
 	all_have_none lost repeated disordered

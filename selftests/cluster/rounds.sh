@@ -17,6 +17,7 @@ rounds() {
 	check "two hosts" hosts_up || bail "no rig"
 	check "$1 pairs of guests, a heartbeat each $2 ms" cluster_up "$1" "$2" ||
 		bail "no cluster"
+	check "all guests use all their CPUs" all_use_their_cpus
 	tell_all "pair forget"
 	sleep $((10 * $2 / 1000 + 5))
 	check "undisturbed it is quiet" all_quiet ||

@@ -38,6 +38,7 @@ the_cluster() {
 	cluster_up "$pairs" "$period_ms" || give_up "no cluster"
 	claim "all run, and hear each other: a heartbeat each $period_ms ms, dead after two ($((SECONDS - began)) s)" all_hear
 	claim "a1 is primary, b1 its standby; a counter on both disks goes up" is_primary a1
+	claim "when all are busy, each has all its CPUs" all_use_their_cpus
 	tell_all "pair forget"
 }
 

@@ -7,6 +7,8 @@
 . "$(dirname "$0")/account.sh"
 # shellcheck source=selftests/qemu/guest.sh
 . "$(dirname "$0")/../qemu/guest.sh"
+# shellcheck source=selftests/lib/vcpus.sh
+. "$(dirname "$0")/../lib/vcpus.sh"
 
 disk=/dev/vda
 memory_mib=256
@@ -143,6 +145,7 @@ the_gate() {
 
 	title "The gate stops it inside the kernel"
 	guest_say web "spin 1"
+	claim "both vCPUs are busy, each on a CPU of its own" use_all_cpus web
 	shell lparctl freeze web
 	before=$(guest_beats web)
 	claim "not one guest instruction in 2 s: its own counters stand still" guest_stands_still web 2

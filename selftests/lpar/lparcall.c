@@ -9,6 +9,8 @@
  *	lparcall --fail NTH COMMAND [NAME] [KEY VALUE]...
  *	lparcall monitor COUNT SECONDS
  *	lparcall [--user UID] flood SECONDS	asks as often as it can, and reads no answer
+ *	lparcall answers NAME FILE	says "asks", and asks while FILE is there; then how often,
+ *			and how many ms the slowest answer took: on the LPAR, and on the family
  *	lparcall -			reads commands, one a line, until one is refused
  *
  * Prints the reply as "key=value" words, one line for each message. A refusal
@@ -499,6 +501,42 @@ static int flood(unsigned int seconds)
 	return 0;
 }
 
+/* 0, or an errno, negative; *slowest grows if the answer took longer. */
+static int ask(bool family, const char *name, int64_t *slowest)
+{
+	int64_t began_ms = now_ms(), took_ms;
+	int error;
+
+	if (family)
+		error = lparnl_find_family(&nl, LPAR_FAMILY_NAME);
+	else
+		error = lparnl_do(&nl, LPAR_CMD_GET, name);
+	took_ms = now_ms() - began_ms;
+	if (took_ms > *slowest)
+		*slowest = took_ms;
+	return error;
+}
+
+static int answers(const char *name, const char *path)
+{
+	int64_t slowest_ms[2] = { 0, 0 };
+	int count = 0;
+
+	puts("asks");
+	fflush(stdout);
+	for (bool family = false; !access(path, F_OK); family = !family) {
+		int error = ask(family, name, &slowest_ms[family]);
+
+		if (error) {
+			report_refusal(error);
+			return 1;
+		}
+		count++;
+	}
+	printf("%d %lld %lld\n", count, (long long)slowest_ms[0], (long long)slowest_ms[1]);
+	return 0;
+}
+
 static int call_lines(void)
 {
 	char line[1024];
@@ -601,6 +639,8 @@ int main(int argc, char **argv)
 		return monitor(atoi(words[1]), atoi(words[2]));
 	if (!strcmp(*words, "flood") && words[1])
 		return flood(atoi(words[1]));
+	if (!strcmp(*words, "answers") && words[1] && words[2])
+		return answers(words[1], words[2]);
 	if (!strcmp(*words, "-"))
 		return call_lines();
 	if (nth)

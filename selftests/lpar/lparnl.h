@@ -143,6 +143,14 @@ static inline int lparnl_take_family(const struct nlmsghdr *header, void *data)
 	return MNL_CB_OK;
 }
 
+/* Asks generic netlink itself; 0 or -errno. */
+static inline int lparnl_find_family(struct lparnl *nl, const char *family)
+{
+	lparnl_start(nl, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0);
+	mnl_attr_put_strz(lparnl_message(nl), CTRL_ATTR_FAMILY_NAME, family);
+	return lparnl_call(nl, lparnl_take_family, nl);
+}
+
 /* Ends the program if the family is not there. */
 static inline void lparnl_open_family(struct lparnl *nl, const char *family)
 {
@@ -156,9 +164,7 @@ static inline void lparnl_open_family(struct lparnl *nl, const char *family)
 	}
 	mnl_socket_setsockopt(nl->sock, NETLINK_EXT_ACK, &on, sizeof(on));
 	mnl_socket_setsockopt(nl->sock, NETLINK_CAP_ACK, &on, sizeof(on));
-	lparnl_start(nl, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0);
-	mnl_attr_put_strz(lparnl_message(nl), CTRL_ATTR_FAMILY_NAME, family);
-	error = lparnl_call(nl, lparnl_take_family, nl);
+	error = lparnl_find_family(nl, family);
 	if (error) {
 		fprintf(stderr, "family %s: %s\n", family, strerror(-error));
 		exit(1);

@@ -58,7 +58,12 @@ check "lparctl shows them" \
 	same "$(lparctl -j cut show "$cut" | grep -o '"kind": *"gate"' | wc -l)" $MANY
 check "the event has its number" event "$events" cut-fired "cut=$cut"
 check_fails "but not some of the names only" says ' lpar="' grep event=cut-fired "$events"
-refused ENOENT "a report of no cut" lparcall cut-get cut 4000000
+if [ "$LPARKIT_KERNEL" = 6.1 ]; then
+	# Its netlink carries no words of a dump that does not begin.
+	check "a report of no cut is refused" says "^ENOENT: " lparcall cut-get cut 4000000
+else
+	refused ENOENT "a report of no cut" lparcall cut-get cut 4000000
+fi
 
 # shellcheck disable=SC2046 # words
 check "opened at one instant" lparcall cut deadline_ns 0 action open $(many | sed 's/^/lpar /')

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # NUMA balancing takes no mappings of LPAR memory away, of which it can migrate nothing.
-# 7.2 counts no such faults in a VM like this one, so that nothing is seen there.
+# 7.2 counts no such faults in a VM like this one, and the debug kernel has no such balancing, so
+# that nothing is seen there.
 # vm: cpus=4 nodes=2 mem=1024 timeout=240 kernels=6.1,6.12 long=6.1
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"

@@ -8,6 +8,8 @@
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=selftests/qemu/guest.sh
 . "$(dirname "$0")/guest.sh"
+# shellcheck source=selftests/lib/vcpus.sh
+. "$(dirname "$0")/../lib/vcpus.sh"
 trap 'guest_kill_all; tap_end' EXIT
 
 disk=$(disk 1)
@@ -59,6 +61,7 @@ check "its disk too, by native AIO" guest_say web "disk write 21 32" 120
 
 check "the guest tells where it counts" guest_find_counters web
 check "both vCPUs count" guest_say web "spin 1"
+check "each on a CPU of its own" use_all_cpus web
 check "freeze" lparctl freeze web
 check "the guest stands still" guest_stands_still web 1
 check "stop thaws, and ends QEMU" lparctl stop web --timeout 0
