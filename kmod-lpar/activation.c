@@ -62,6 +62,7 @@ static int raise_fence(struct lpar *lpar, struct lpar_report *report)
 
 static void lower_fence(struct lpar *lpar)
 {
+	lpar_irq_unwatch(lpar);
 	lpar_guard_lower(lpar);
 	lpar_fence_lower(lpar);
 }
@@ -234,7 +235,10 @@ static bool find_fault(const struct lpar *lpar, char *reason, size_t size)
 			 bad >> 20);
 	else if (lpar->lost)
 		snprintf(reason, size, "a member is off the LPAR's CPUs and cannot be moved back");
-	return bad || lpar->lost;
+	else if (lpar->stray_irq)
+		snprintf(reason, size, "interrupt %d may come to its CPUs; run 'lparctl activate %s --host'",
+			 lpar->stray_irq, lpar->name);
+	return bad || lpar->lost || lpar->stray_irq;
 }
 
 /**

@@ -33,6 +33,7 @@ static struct hook hooks[LPAR_HOOKS] = {
 	[LPAR_HOOK_PROCESS_FORK]	= { .name = "sched_process_fork" },
 	[LPAR_HOOK_PROCESS_EXIT]	= { .name = "sched_process_exit" },
 	[LPAR_HOOK_SYS_ENTER]		= { .name = "sys_enter" },
+	[LPAR_HOOK_IRQ_HANDLER_ENTRY]	= { .name = "irq_handler_entry" },
 #ifdef CONFIG_MEMORY_FAILURE
 	[LPAR_HOOK_MEMORY_FAILURE]	= { .name = "memory_failure_event" },
 #endif

@@ -165,7 +165,10 @@ struct lpar_gate {
  * @violations: switches to an intruder
  * @strays: threads of members that were found off the LPAR's CPUs
  * @lost: some of them could not be moved back; under @op
- * @watched_in: round of the last look for them; under lpar_mutex
+ * @watches_irqs: the host's interrupts are off its CPUs, and one that comes is a fault;
+ *	under @op
+ * @stray_irq: one that may come to them, 0 = none; under @op
+ * @watched_in: round of the last look for both; under lpar_mutex
  * @tell_at: the next intruder is told of after that; used by the guard's thread only
  * @untold: there were such since; likewise
  * @missed_intruder: there was one that the guard has not noted
@@ -198,6 +201,8 @@ struct lpar {
 	atomic64_t violations;
 	atomic64_t strays;
 	bool lost;
+	bool watches_irqs;
+	int stray_irq;
 	unsigned int watched_in;
 	unsigned long tell_at;
 	bool untold;
@@ -314,6 +319,11 @@ void lpar_guard_free_cpus(const struct lpar *lpar, struct cpumask *cpus);
 void lpar_guard_keep_off(const struct cpumask *fenced, struct cpumask *scratch);
 int lpar_guard_start(void);
 void lpar_guard_stop(void);
+
+/* irq.c */
+int lpar_irq_watch(struct lpar *lpar, struct lpar_report *report);
+void lpar_irq_unwatch(struct lpar *lpar);
+bool lpar_irq_look(struct lpar *lpar);
 
 /* member.c */
 int lpar_member_init(void);
@@ -542,6 +552,7 @@ enum lpar_hook {
 	LPAR_HOOK_PROCESS_FORK,
 	LPAR_HOOK_PROCESS_EXIT,
 	LPAR_HOOK_SYS_ENTER,
+	LPAR_HOOK_IRQ_HANDLER_ENTRY,
 #ifdef CONFIG_MEMORY_FAILURE
 	LPAR_HOOK_MEMORY_FAILURE,
 #endif
@@ -559,12 +570,14 @@ void lpar_hook_put(enum lpar_hook nr);
  * @pid: process or thread, 0 = none
  * @comm: its name, or NULL
  * @cpu: CPU, -1 = none
+ * @irq: interrupt, 0 = none
  * @cut: the cut, or NULL
  */
 struct lpar_event_info {
 	pid_t pid;
 	const char *comm;
 	int cpu;
+	int irq;
 	const struct lpar_cut *cut;
 };
 

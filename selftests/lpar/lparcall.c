@@ -85,7 +85,8 @@ static const char *const events[] = {
 	[LPAR_EVENT_CUT_CANCELLED] = "cut-cancelled",
 	[LPAR_EVENT_MEMORY_FAILED] = "memory-failed",
 	[LPAR_EVENT_STRAYED] = "strayed",
-	[LPAR_EVENT_STRAYED + 1] = NULL,
+	[LPAR_EVENT_IRQ_STRAYED] = "irq-strayed",
+	[LPAR_EVENT_IRQ_STRAYED + 1] = NULL,
 };
 
 static const struct key stage_keys[LPAR_A_STAGE_MAX + 2] = {
@@ -141,6 +142,7 @@ static const struct key keys[LPAR_A_MAX + 2] = {
 	[LPAR_A_PID] = { "pid", TYPE_U32 },
 	[LPAR_A_COMM] = { "comm", TYPE_STRING },
 	[LPAR_A_CPU] = { "cpu", TYPE_U32 },
+	[LPAR_A_IRQ] = { "irq", TYPE_U32 },
 	[LPAR_A_CUT_ID] = { "cut", TYPE_U32 },
 	[LPAR_A_CUT_ACTION] = { "action", TYPE_ENUM, .values = cut_actions },
 	[LPAR_A_CUT_STATE] = { "cut_state", TYPE_ENUM, .values = cut_states },
@@ -172,6 +174,7 @@ static const struct command {
 	{ "pin", LPAR_CMD_PIN, 0, true },
 	{ "grant", LPAR_CMD_GRANT, 0, true },
 	{ "revoke", LPAR_CMD_REVOKE, 0, true },
+	{ "irqs-watch", LPAR_CMD_IRQS_WATCH, 0, true },
 	{ "cut", LPAR_CMD_CUT_ARM, 0, false },
 	{ "cut-cancel", LPAR_CMD_CUT_CANCEL, 0, false },
 	{ "cut-get", LPAR_CMD_CUT_GET, NLM_F_DUMP, false },
