@@ -291,7 +291,7 @@ static void gate_timeout(struct work_struct *work)
 		/* Of two cuts the later one's hold has become what the former held. */
 		WRITE_ONCE(gate->lapsed, cut);
 		lpar_ref(lpar);
-		if (!lpar_work_queue(&gate->lapse))
+		if (!lpar_work_urgent(&gate->lapse))
 			lpar_put(lpar);
 	}
 	announce(lpar, LPAR_EVENT_GATE_TIMEOUT);
@@ -448,13 +448,28 @@ static void gate_fire(struct lpar_cut_point *point, enum lpar_cut_action action)
 	gp->acted = action == LPAR_CUT_CLOSE ? close_now(gate, gp->cut->id) : open_now(gate);
 }
 
+/* Who closed it once more has said for how long. */
+static void start_timeout_of_cut(struct gate_point *gp)
+{
+	struct lpar_gate *gate = &gp->lpar->gate;
+
+	if (gp->acted && gate->opens_at == KTIME_MAX)
+		start_timeout(gate, READ_ONCE(gp->lpar->config.gate_timeout_ms));
+}
+
 /* Here as well. */
 static void gates_fired(struct lpar_cut *cut)
 {
+	struct lpar_cut_point *point;
+
 	if (cut->action != LPAR_CUT_CLOSE)
 		return;
 	leave_guest();
 	cut->settled_by = jiffies + SETTLE_TIMEOUT;
+	/* They do not wait for what is finished before. */
+	list_for_each_entry(point, &cut->points, node)
+		if (point->class == &lpar_gate_cut_class)
+			start_timeout_of_cut(to_gate_point(point));
 }
 
 static void complete_close(struct gate_point *gp)
@@ -466,9 +481,6 @@ static void complete_close(struct gate_point *gp)
 	gp->point.done = gate->last_stop_real;
 	gp->point.count = gate->nr_stopped;
 	raw_spin_unlock_irq(&gate->lock);
-	/* Who closed it once more has said for how long. */
-	if (gate->opens_at == KTIME_MAX)
-		start_timeout(gate, READ_ONCE(gp->lpar->config.gate_timeout_ms));
 	announce(gp->lpar, LPAR_EVENT_GATE_CLOSED);
 }
 

@@ -48,6 +48,10 @@ static void note_tracepoint(struct tracepoint *tp, void *priv)
 			hooks[i].tp = tp;
 }
 
+/*
+ * It may run yet when this returns, of which only the end of the module has to take notice:
+ * to wait for that is, on 7.2, to wait for any BPF program that sleeps.
+ */
 static void withdraw(struct work_struct *work)
 {
 	struct hook *hook = container_of(to_delayed_work(work), struct hook, idle);
@@ -55,7 +59,6 @@ static void withdraw(struct work_struct *work)
 	mutex_lock(&hook->lock);
 	if (hook->probe && !hook->users) {
 		tracepoint_probe_unregister(hook->tp, hook->probe, NULL);
-		tracepoint_synchronize_unregister();
 		hook->probe = NULL;
 	}
 	mutex_unlock(&hook->lock);
@@ -97,6 +100,7 @@ void lpar_hook_exit(void)
 		cancel_delayed_work_sync(&hooks[i].idle);
 		withdraw(&hooks[i].idle.work);
 	}
+	tracepoint_synchronize_unregister();
 }
 
 /**

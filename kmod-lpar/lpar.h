@@ -193,7 +193,7 @@ struct lpar {
 	struct lpar_stage stage;
 	u32 stage_portid;
 	bool stage_orphaned;
-	struct work_struct stage_end;
+	struct delayed_work stage_end;
 	struct lpar_memory *memory;
 	struct list_head members;
 	struct list_head pins;
@@ -216,11 +216,10 @@ struct lpar {
 
 /* work.c */
 bool lpar_work_queue(struct work_struct *work);
-void lpar_work_urgent(struct work_struct *work);
-void lpar_work_delay(struct delayed_work *work, unsigned long delay);
+bool lpar_work_urgent(struct work_struct *work);
+bool lpar_work_delay(struct delayed_work *work, unsigned long delay);
 void lpar_work_set(struct delayed_work *work, unsigned long delay);
 void lpar_work_near(int node, struct delayed_work *work, unsigned long delay);
-void lpar_work_flush(void);
 int lpar_work_init(void);
 void lpar_work_exit(void);
 
@@ -253,6 +252,7 @@ int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
 void lpar_stage_bind(struct lpar *lpar, u32 portid);
 void lpar_stage_orphan(u32 portid);
 void lpar_stage_prepare(struct lpar *lpar);
+void lpar_stage_forget(struct lpar *lpar);
 int lpar_stage_init(void);
 void lpar_stage_exit(void);
 
@@ -386,6 +386,7 @@ void lpar_grant_put(struct lpar_grant *grant);
 typedef int lpar_crew_act(void *data, unsigned long i);
 int lpar_crew_run(const struct lpar *lpar, int node, unsigned long nr, lpar_crew_act *act,
 		  void *data);
+void lpar_crew_lend(int node, void (*act)(void *data), void *data);
 
 /* reserve.c */
 int lpar_memory_check(const struct lpar_config *config, struct lpar_report *report);

@@ -30,6 +30,8 @@
 
 /* How often pieces that are still pinned are looked at again. */
 #define PINNED_RETRY		(HZ / 10)
+/* So few are not worth a thread each time. */
+#define FEW_PIECES		64
 /* How often the reserve of the host is looked at while memory is taken, in pieces. */
 #define RESERVE_PIECES		256
 
@@ -82,24 +84,27 @@ void lpar_memory_scrub(struct lpar_memory *memory, unsigned long delay)
 	lpar_work_near(memory->node, &memory->scrub, delay);
 }
 
-/* False, too, if this must go on elsewhere: the CPU has become an LPAR's. */
-static bool scrub_pieces(struct lpar_memory *memory, bool free)
+/* Leaves what is pinned, and the rest if the CPU has become an LPAR's. */
+static void scrub_pieces(void *data)
 {
-	bool done = true;
-	unsigned long i;
+	struct lpar_memory *memory = data;
+	bool free = READ_ONCE(memory->free);
+	unsigned long i, left = 0;
 
 	for (i = 0; i < memory->nr_pieces; i++) {
 		struct lpar_piece *piece = &memory->pieces[i];
 
 		if (!piece->used && !piece->bad && !free)
 			continue;
-		if (lpar_cpu_is_fenced(raw_smp_processor_id()))
-			return false;
+		if (lpar_cpu_is_fenced(raw_smp_processor_id())) {
+			left += memory->nr_pieces - i;
+			break;
+		}
 		mutex_lock(&memory->pieces_lock);
-		done &= lpar_piece_scrub(memory, piece, free);
+		left += !lpar_piece_scrub(memory, piece, free);
 		mutex_unlock(&memory->pieces_lock);
 	}
-	return done;
+	memory->nr_left = left;
 }
 
 /* The pieces are gone already. */
@@ -140,10 +145,11 @@ static void free_pieces(struct kref *users)
 	struct lpar_memory *memory = container_of(users, struct lpar_memory, users);
 
 	WRITE_ONCE(memory->free, true);
-	if (scrub_pieces(memory, true))
-		lpar_memory_put(memory);
-	else
+	scrub_pieces(memory);
+	if (memory->nr_left)
 		lpar_memory_scrub(memory, PINNED_RETRY);
+	else
+		lpar_memory_put(memory);
 }
 
 static void scrub(struct work_struct *work)
@@ -152,14 +158,17 @@ static void scrub(struct work_struct *work)
 	bool free = READ_ONCE(memory->free);
 	u64 bad = lpar_memory_bad(memory);
 	struct path left = { };
-	bool done, again;
+	bool again;
 
 	if (!free)
 		unmap_left(memory);
-	done = scrub_pieces(memory, free);
+	if (memory->nr_left && memory->nr_left <= FEW_PIECES)
+		scrub_pieces(memory);
+	else
+		lpar_crew_lend(memory->node, scrub_pieces, memory);
 	if (!free && bad != lpar_memory_bad(memory))
 		lpar_judge_all();
-	if (!done) {
+	if (memory->nr_left) {
 		lpar_memory_scrub(memory, PINNED_RETRY);
 		return;
 	}

@@ -68,6 +68,7 @@ struct lpar_hold {
  * @again: a page had a hardware error meanwhile
  * @free: it has no users: free the pieces once they are zeroed
  * @scrub: zeroes and frees
+ * @nr_left: how many pieces the last look could not zero or free
  * @pieces_lock: held while a piece is zeroed, freed, retired or replaced
  * @nr_bad: how many pieces are bad; under @pieces_lock
  * @pieces: what it is made of
@@ -93,6 +94,7 @@ struct lpar_memory {
 	bool again;
 	bool free;
 	struct delayed_work scrub;
+	unsigned long nr_left;
 	struct mutex pieces_lock;	/* changes of pieces */
 	unsigned long nr_bad;
 	struct lpar_piece pieces[];
