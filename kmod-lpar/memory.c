@@ -22,7 +22,6 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/path.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -116,16 +115,16 @@ static void destroy(struct kref *ref)
 	list_del(&memory->node_in_all);
 	mutex_unlock(&memories_mutex);
 	lpar_grants_drop(&memory->grants);
+	iput(memory->inode);
 	lpar_put(memory->lpar);
 	kvfree(memory);
 	module_put(THIS_MODULE);
 }
 
 /* Out of all page tables, and KVM's; the holder may fault it in again. */
-static void unmap_range(const struct path *path, loff_t start, loff_t bytes)
+static void unmap_all(struct lpar_memory *memory)
 {
-	if (path->dentry)
-		unmap_mapping_range(d_inode(path->dentry)->i_mapping, start, bytes, 1);
+	unmap_mapping_range(memory->inode->i_mapping, 0, 0, 1);
 }
 
 /*
@@ -135,7 +134,7 @@ static void unmap_range(const struct path *path, loff_t start, loff_t bytes)
  */
 static void unmap_left(struct lpar_memory *memory)
 {
-	unmap_range(&memory->left, 0, 0);
+	unmap_all(memory);
 	synchronize_rcu();
 }
 
@@ -157,7 +156,6 @@ static void scrub(struct work_struct *work)
 	struct lpar_memory *memory = container_of(to_delayed_work(work), struct lpar_memory, scrub);
 	bool free = READ_ONCE(memory->free);
 	u64 bad = lpar_memory_bad(memory);
-	struct path left = { };
 	bool again;
 
 	if (!free)
@@ -180,14 +178,11 @@ static void scrub(struct work_struct *work)
 	again = memory->again;
 	memory->again = false;
 	memory->dirty = again;
-	if (!again)
-		swap(left, memory->left);
 	mutex_unlock(&memory->lock);
 	if (again) {
 		lpar_memory_scrub(memory, 0);
 		return;
 	}
-	path_put(&left);
 	wake_up_all(&memory->clean);
 	lpar_event_send(LPAR_EVENT_MEMORY_RELEASED, memory->lpar, NULL);
 	lpar_event_poll(memory->lpar, NULL, "holder");
@@ -233,6 +228,11 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 	memory = kvzalloc(struct_size(memory, pieces, nr_pieces), GFP_KERNEL);
 	if (!memory)
 		return NULL;
+	memory->inode = lpar_memdev_inode((u64)nr_pieces * LPAR_PIECE_SIZE);
+	if (IS_ERR(memory->inode)) {
+		kvfree(memory);
+		return NULL;
+	}
 	kref_init(&memory->ref);
 	kref_init(&memory->users);
 	mutex_init(&memory->lock);
@@ -378,34 +378,16 @@ struct page *lpar_memory_page(const struct lpar_hold *hold, const struct lpar_gr
 /* If there is no holder, the piece is replaced before there is one. */
 static void unmap_piece(struct lpar_memory *memory, unsigned long nr)
 {
-	struct path path = { };
-
 	mutex_lock(&memory->lock);
-	if (memory->hold) {
-		path = memory->hold->path;
-		path_get(&path);
-	} else if (memory->dirty) {
+	if (!memory->hold && memory->dirty) {
 		memory->again = true;	/* the piece may have been passed */
-	} else if (kref_get_unless_zero(&memory->users)) {
+	} else if (!memory->hold && kref_get_unless_zero(&memory->users)) {
 		memory->dirty = true;
 		lpar_memory_scrub(memory, 0);
 	}
 	mutex_unlock(&memory->lock);
-	unmap_range(&path, (loff_t)nr * LPAR_PIECE_SIZE, LPAR_PIECE_SIZE);
-	path_put(&path);
-}
-
-/* Also what a holder has left, so that it is gone when this returns. */
-static void unmap_all(struct lpar_memory *memory)
-{
-	struct path path;
-
-	mutex_lock(&memory->lock);
-	path = memory->hold ? memory->hold->path : memory->left;
-	path_get(&path);
-	mutex_unlock(&memory->lock);
-	unmap_range(&path, 0, 0);
-	path_put(&path);
+	unmap_mapping_range(memory->inode->i_mapping, (loff_t)nr * LPAR_PIECE_SIZE,
+			    LPAR_PIECE_SIZE, 1);
 }
 
 /**

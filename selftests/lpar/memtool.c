@@ -9,6 +9,10 @@
  *	memtool pmd PATH		prints the KiB that are mapped by huge entries
  *	memtool zero PATH		each byte is zero
  *	memtool rw|partial|advise|fork|others|pinned|abandoned PATH
+ *	memtool pin PATH		a pipe pins a page of it when it has let go the rest; says
+ *					"pinned", stays
+ *	memtool faults PATH SECONDS	reads it again and again; prints how many page faults
+ *					that made once all was mapped
  *	memtool poison PATH		a page of it gets a hardware error; says "poisoned" and
  *					stays when that page gives SIGBUS and no other does
  *	memtool direct PATH DISK	O_DIRECT to and from the mapping
@@ -22,6 +26,7 @@
  * A refused open or mmap prints the name of its errno and ends with status 1.
  */
 #define _GNU_SOURCE
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -347,6 +352,45 @@ static int do_pinned(const char *path, char **words)
 	return 0;
 }
 
+static int __attribute__((noreturn)) do_pin(const char *path, char **words)
+{
+	struct mapping map = map_all(path);
+	struct iovec page = { map.start, PAGE };
+	int pipes[2];
+
+	(void)words;
+	memset(map.start, OURS, map.bytes);
+	require(!pipe(pipes), "pipe");
+	require(vmsplice(pipes[1], &page, 1, 0) == (ssize_t)PAGE, "vmsplice");
+	munmap(map.start, map.bytes);
+	close(map.fd);
+	stay("pinned");
+}
+
+static long page_faults(void)
+{
+	struct rusage usage;
+
+	require(!getrusage(RUSAGE_SELF, &usage), "getrusage");
+	return usage.ru_minflt;
+}
+
+static int do_faults(const char *path, char **words)
+{
+	struct mapping map = map_aligned(path);
+	time_t end = time(NULL) + atoi(words[0]);
+	long before = -1;
+
+	while (time(NULL) <= end) {
+		for (size_t at = 0; at < map.bytes; at += PAGE)
+			(void)*(volatile uint8_t *)(map.start + at);
+		if (before < 0)
+			before = page_faults();
+	}
+	printf("%ld\n", page_faults() - before);
+	return 0;
+}
+
 /* Does reading from there give SIGBUS for a hardware error, with that address? */
 static bool is_poisoned(uint8_t *page)
 {
@@ -501,6 +545,8 @@ int main(int argc, char **argv)
 		{ "others", do_others, 1 },
 		{ "pinned", do_pinned, 1 },
 		{ "abandoned", do_abandoned, 1 },
+		{ "pin", do_pin, 1 },
+		{ "faults", do_faults, 2 },
 		{ "poison", do_poison, 1 },
 		{ "direct", do_direct, 2 },
 		{ "busy", do_busy, 2 },
