@@ -160,7 +160,7 @@ struct lpar_gate {
  * @stage_end: ends it then; holds a reference
  * @memory: reserved memory while active; under lpar_mutex
  * @members: struct member of member.c, in the order in which they joined; read under RCU
- * @pins: struct lpar_pin; written under fence_mutex and fence.c's pins_mutex, read with either
+ * @pins: struct lpar_pin; written under lpar_fence_mutex and pin.c's pins_mutex, read with either
  * @gate: see struct lpar_gate
  * @violations: switches to an intruder
  * @strays: threads of members that were found off the LPAR's CPUs
@@ -304,11 +304,13 @@ bool lpar_fence_is_behind(void);
 void lpar_fence_catch_up(void);
 void lpar_fence_evict(struct task_struct *task);
 unsigned int lpar_fence_call_home(struct lpar *lpar, struct lpar_stray *found);
-void lpar_fence_free_pins(struct list_head *pins);
 int lpar_fence_pin(struct lpar *lpar, struct list_head *pins, struct lpar_report *report);
-typedef int lpar_pin_visit(void *data, u32 vcpu, pid_t pid, unsigned int cpu);
-int lpar_fence_visit_pins(struct lpar *lpar, lpar_pin_visit *visit, void *data);
 void lpar_fence_exit(void);
+
+/* pin.c */
+void lpar_pin_free_all(struct list_head *pins);
+typedef int lpar_pin_visitor(void *data, u32 vcpu, pid_t pid, unsigned int cpu);
+int lpar_pin_visit_all(struct lpar *lpar, lpar_pin_visitor *visit, void *data);
 
 /* guard.c */
 int lpar_guard_raise(struct lpar *lpar);

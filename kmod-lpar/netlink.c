@@ -515,7 +515,7 @@ static int pin_run(struct genl_info *info, struct lpar_report *report)
 	}
 	err = err ?: check_pins(&pins, report);
 	err = err ?: lpar_fence_pin(lpar, &pins, report);
-	lpar_fence_free_pins(&pins);
+	lpar_pin_free_all(&pins);
 	lpar_unlock(lpar);
 	return err;
 }
