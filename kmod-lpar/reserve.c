@@ -34,9 +34,10 @@ static u64 node_reserve(int node)
 	return reserve_of((u64)node_present_pages(node) << PAGE_SHIFT);
 }
 
-static long node_stat(int node, enum node_stat_item item)
+static long file_cache(struct zone *zone)
 {
-	return atomic_long_read(&NODE_DATA(node)->vm_stat[item]);
+	return zone_page_state(zone, NR_ZONE_ACTIVE_FILE) +
+	       zone_page_state(zone, NR_ZONE_INACTIVE_FILE);
 }
 
 /*
@@ -46,8 +47,7 @@ static long node_stat(int node, enum node_stat_item item)
  */
 static u64 node_available(int node)
 {
-	long cache = node_stat(node, NR_ACTIVE_FILE) + node_stat(node, NR_INACTIVE_FILE);
-	long pages = 0, low = 0;
+	long pages = 0, low = 0, cache = 0;
 	int nr;
 
 	for (nr = 0; nr <= gfp_zone(GFP_KERNEL); nr++) {
@@ -56,10 +56,38 @@ static u64 node_available(int node)
 		if (!populated_zone(zone))
 			continue;
 		low += low_wmark_pages(zone);
+		cache += file_cache(zone);
 		pages += (long)zone_page_state(zone, NR_FREE_PAGES) - (long)high_wmark_pages(zone);
+		pages -= zone_page_state(zone, NR_FREE_CMA_PAGES);
 	}
 	pages += cache - min(cache / 2, low);
 	return (u64)max(pages, 0L) << PAGE_SHIFT;
+}
+
+/* Of that which the host has available: zones, such as ZONE_MOVABLE, that never give us any. */
+static u64 out_of_reach(void)
+{
+	long pages = 0;
+	int node, nr;
+
+	for_each_node_state(node, N_MEMORY) {
+		for (nr = 0; nr < MAX_NR_ZONES; nr++) {
+			struct zone *zone = &NODE_DATA(node)->node_zones[nr];
+
+			if (nr <= gfp_zone(GFP_KERNEL))
+				pages += zone_page_state(zone, NR_FREE_CMA_PAGES);
+			else if (populated_zone(zone))
+				pages += zone_page_state(zone, NR_FREE_PAGES) + file_cache(zone);
+		}
+	}
+	return (u64)max(pages, 0L) << PAGE_SHIFT;
+}
+
+static u64 host_available(void)
+{
+	u64 bytes = (u64)max(si_mem_available(), 0L) << PAGE_SHIFT;
+
+	return bytes - min(bytes, out_of_reach());
 }
 
 static u64 host_reserve(void)
@@ -174,8 +202,7 @@ static int check(const struct lpar_config *config, u64 bytes, struct lpar_report
 	bool any = config->node == LPAR_NODE_ANY;
 	u64 available, reserve;
 
-	available = any ? (u64)max(si_mem_available(), 0L) << PAGE_SHIFT :
-		    node_available(config->node);
+	available = any ? host_available() : node_available(config->node);
 	available -= min(available, promised(config->node));
 	reserve = any ? host_reserve() : node_reserve(config->node);
 	if (bytes + reserve <= available)

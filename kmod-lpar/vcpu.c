@@ -31,6 +31,8 @@
 
 /* ioctl(2) of 32-bit programs; asm/unistd.h has that of 64-bit ones only. */
 #define NR_IA32_IOCTL	54
+/* Threads of a gate; KVM has no more vCPUs in a guest. */
+#define VCPUS_MAX	4096
 
 /**
  * struct lpar_vcpu - a thread that was seen in KVM_RUN
@@ -251,12 +253,17 @@ static void queue(struct lpar_gate *gate, struct lpar_vcpu *vcpu)
 	}
 }
 
-/* Makes @task known to the gate. Any context without raw locks. */
+/*
+ * Makes @task known to the gate. Any context without raw locks. Whether it is a vCPU is not
+ * known: another thread may change what is behind its descriptor. So there is a limit, for
+ * the sake of those who walk over all of them with interrupts off.
+ */
 static int remember(struct lpar *lpar, struct task_struct *task)
 {
 	struct lpar_gate *gate = &lpar->gate;
 	struct lpar_vcpu *vcpu, *other;
 	unsigned long flags;
+	int err = 0;
 
 	vcpu = kzalloc(sizeof(*vcpu), GFP_NOWAIT | __GFP_NOWARN);
 	if (!vcpu)
@@ -269,7 +276,9 @@ static int remember(struct lpar *lpar, struct task_struct *task)
 
 	raw_spin_lock_irqsave(&gate->lock, flags);
 	other = find(gate, task);
-	if (!other && gate->watchers) {
+	if (!other && gate->watchers && gate->nr_vcpus == VCPUS_MAX) {
+		err = -ENOSPC;
+	} else if (!other && gate->watchers) {
 		list_add(&vcpu->node, &gate->vcpus);
 		gate->nr_vcpus++;
 		vcpu = NULL;
@@ -277,12 +286,12 @@ static int remember(struct lpar *lpar, struct task_struct *task)
 	raw_spin_unlock_irqrestore(&gate->lock, flags);
 	if (vcpu)
 		vcpu_free(vcpu);
-	return 0;
+	return err;
 }
 
 /*
  * Turns the system call into one that does nothing and returns -EINTR: the
- * program calls KVM_RUN again, and there may be memory then.
+ * program calls KVM_RUN again, and there may be memory, or room, then.
  */
 static void skip_syscall(struct pt_regs *regs)
 {
@@ -363,7 +372,7 @@ static int see(struct lpar *lpar, struct task_struct *task)
  *	has taken an interrupt since
  *
  * Context: process.
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, -ENOSPC.
  */
 int lpar_vcpu_census(struct lpar *lpar)
 {
