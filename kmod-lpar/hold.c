@@ -7,7 +7,6 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
-#include <linux/path.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -46,8 +45,6 @@ static void let_go(struct lpar_memory *memory)
 	lockdep_assert_held(&memory->lock);
 	WRITE_ONCE(hold->gone, true);
 	memory->hold = NULL;
-	memory->left = hold->path;
-	path_get(&memory->left);
 	memory->dirty = true;
 	lpar_memory_scrub(memory, 0);
 }
@@ -68,7 +65,7 @@ static const struct mmu_notifier_ops hold_ops = {
 	.release = holder_exits,
 };
 
-static struct lpar_hold *new_hold(struct lpar_memory *memory, const struct path *path)
+static struct lpar_hold *new_hold(struct lpar_memory *memory)
 {
 	struct lpar_hold *hold = kzalloc(sizeof(*hold), GFP_KERNEL);
 	int err;
@@ -85,8 +82,6 @@ static struct lpar_hold *new_hold(struct lpar_memory *memory, const struct path 
 	}
 	mmgrab(hold->mm);
 	hold->pid = get_pid(task_tgid(current));
-	hold->path = *path;
-	path_get(&hold->path);	/* the caller has it open */
 	return hold;
 }
 
@@ -96,7 +91,6 @@ static void free_hold(struct lpar_hold *hold)
 	mmu_notifier_unregister(&hold->notifier, hold->mm);
 	mmdrop(hold->mm);
 	put_pid(hold->pid);
-	path_put(&hold->path);
 	kfree(hold);
 }
 
@@ -146,7 +140,6 @@ static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold
 /**
  * lpar_memory_hold() - the current process opens the memory
  * @memory: memory, referenced
- * @path: of the file that it opens
  *
  * Waits until a former holder's contents are gone.
  *
@@ -154,7 +147,7 @@ static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold
  * Return: what lpar_memory_release() ends, or ERR_PTR of -EBUSY when another process
  * holds it, -ENXIO when it is being freed, -EINVAL, -ENOMEM, -ERESTARTSYS.
  */
-struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, const struct path *path)
+struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory)
 {
 	struct lpar_event_info info = { .pid = task_tgid_nr(current), .cpu = -1 };
 	struct lpar_hold *hold, *fresh;
@@ -165,7 +158,7 @@ struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, const struct path
 	hold = await_hold(memory, NULL);
 	if (hold)
 		return hold;
-	fresh = new_hold(memory, path);
+	fresh = new_hold(memory);
 	if (IS_ERR(fresh))
 		return fresh;
 	hold = await_hold(memory, fresh);
@@ -208,20 +201,6 @@ void lpar_memory_release(struct lpar_hold *hold)
 struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold)
 {
 	return hold->memory;
-}
-
-/**
- * lpar_memory_inode() - whose mappings a holder's are
- * @hold: of the file
- *
- * A device node may have several inodes. So that what is mapped can be found again,
- * the mappings of all files of a holder are one inode's.
- *
- * Return: inode, which the file keeps.
- */
-struct inode *lpar_memory_inode(const struct lpar_hold *hold)
-{
-	return d_inode(hold->path.dentry);
 }
 
 /**

@@ -136,17 +136,12 @@ static int memdev_open(struct inode *inode, struct file *file)
 	mutex_unlock(&lpar_mutex);
 	if (!memory)
 		return -ENXIO;
-	hold = lpar_memory_hold(memory, &file->f_path);
+	hold = lpar_memory_hold(memory);
 	if (IS_ERR(hold)) {
 		lpar_memory_put(memory);
 		return PTR_ERR(hold);
 	}
-	inode = lpar_memory_inode(hold);
-	file->f_mapping = inode->i_mapping;
-	/* finish_fault() maps nothing in large pieces beyond the size of the inode. */
-	inode_lock(inode);
-	i_size_write(inode, lpar_memory_size(memory));
-	inode_unlock(inode);
+	file->f_mapping = lpar_memory_mapping(memory);
 	file->private_data = hold;
 	return 0;
 }
