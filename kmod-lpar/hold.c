@@ -19,6 +19,12 @@ static bool is_alive(const struct lpar_hold *hold)
 	return atomic_read(&hold->mm->mm_users);
 }
 
+static pid_t holder(const struct lpar_memory *memory)
+{
+	lockdep_assert_held(&memory->lock);
+	return memory->hold && is_alive(memory->hold) ? pid_nr(memory->hold->pid) : 0;
+}
+
 /**
  * lpar_memory_holder() - who has the memory open?
  * @memory: memory
@@ -28,13 +34,48 @@ static bool is_alive(const struct lpar_hold *hold)
  */
 pid_t lpar_memory_holder(struct lpar_memory *memory)
 {
+	pid_t pid;
+
+	mutex_lock(&memory->lock);
+	pid = holder(memory);
+	mutex_unlock(&memory->lock);
+	return pid;
+}
+
+/**
+ * lpar_memory_shut() - nobody opens the memory from now on
+ * @memory: memory
+ * @force: although somebody holds it, who keeps it
+ *
+ * Context: may sleep.
+ * Return: 0, or without @force the process that holds it, as lpar_memory_holder(), and it
+ * stays open.
+ */
+pid_t lpar_memory_shut(struct lpar_memory *memory, bool force)
+{
 	pid_t pid = 0;
 
 	mutex_lock(&memory->lock);
-	if (memory->hold && is_alive(memory->hold))
-		pid = pid_nr(memory->hold->pid);
+	if (!force)
+		pid = holder(memory);
+	WRITE_ONCE(memory->shut, !pid);
 	mutex_unlock(&memory->lock);
+	if (!pid)
+		wake_up_all(&memory->clean);
 	return pid;
+}
+
+/**
+ * lpar_memory_reopen() - the reverse of lpar_memory_shut()
+ * @memory: memory
+ *
+ * Context: may sleep.
+ */
+void lpar_memory_reopen(struct lpar_memory *memory)
+{
+	mutex_lock(&memory->lock);
+	WRITE_ONCE(memory->shut, false);
+	mutex_unlock(&memory->lock);
 }
 
 /* Nobody holds the memory any more: zero what the last holder could touch, in its use. */
@@ -102,6 +143,8 @@ static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *
 {
 	struct lpar_hold *hold = memory->hold;
 
+	if (memory->shut)
+		return ERR_PTR(-ENXIO);
 	if (hold && hold->mm != current->mm) {
 		if (is_alive(hold))
 			return ERR_PTR(-EBUSY);
@@ -132,7 +175,8 @@ static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold
 		mutex_unlock(&memory->lock);
 		if (hold != ERR_PTR(-EAGAIN))
 			return hold;
-		if (wait_event_interruptible(memory->clean, !READ_ONCE(memory->dirty)))
+		if (wait_event_interruptible(memory->clean, !READ_ONCE(memory->dirty) ||
+					     READ_ONCE(memory->shut)))
 			return ERR_PTR(-ERESTARTSYS);
 	}
 }
@@ -145,7 +189,7 @@ static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold
  *
  * Context: may sleep.
  * Return: what lpar_memory_release() ends, or ERR_PTR of -EBUSY when another process
- * holds it, -ENXIO when it is being freed, -EINVAL, -ENOMEM, -ERESTARTSYS.
+ * holds it, -ENXIO when it is shut or being freed, -EINVAL, -ENOMEM, -ERESTARTSYS.
  */
 struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory)
 {

@@ -56,10 +56,11 @@ struct lpar_hold {
  * @nr_taken: how many of them have been taken
  * @fragmented: no compaction for further pieces
  * @small_bytes: how much is in 4 KiB pages
- * @lock: guards @hold, @dirty, @again
+ * @lock: guards @hold, @shut, @dirty, @again
  * @hold: who may map it, or NULL
+ * @shut: the LPAR is being deactivated: nobody opens it
  * @grants: who may map it beside @hold, by its files
- * @clean: woken when @dirty becomes false
+ * @clean: woken when @dirty becomes false or @shut true
  * @dirty: a former holder's contents are still there
  * @again: a page had a hardware error meanwhile
  * @free: it has no users: free the pieces once they are zeroed
@@ -83,6 +84,7 @@ struct lpar_memory {
 	atomic64_t small_bytes;
 	struct mutex lock;	/* the holder */
 	struct lpar_hold *hold;
+	bool shut;
 	struct lpar_grants grants;
 	wait_queue_head_t clean;
 	bool dirty;
