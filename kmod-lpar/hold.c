@@ -164,8 +164,9 @@ static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *
 	return hold;
 }
 
-/* As try_hold(), when no former holder's contents are there. */
-static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold *fresh)
+/* As try_hold(), with @wait when no former holder's contents are there. */
+static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold *fresh,
+				    bool wait)
 {
 	struct lpar_hold *hold;
 
@@ -173,7 +174,7 @@ static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold
 		mutex_lock(&memory->lock);
 		hold = try_hold(memory, fresh);
 		mutex_unlock(&memory->lock);
-		if (hold != ERR_PTR(-EAGAIN))
+		if (hold != ERR_PTR(-EAGAIN) || !wait)
 			return hold;
 		if (wait_event_interruptible(memory->clean, !READ_ONCE(memory->dirty) ||
 					     READ_ONCE(memory->shut)))
@@ -184,14 +185,14 @@ static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold
 /**
  * lpar_memory_hold() - the current process opens the memory
  * @memory: memory, referenced
- *
- * Waits until a former holder's contents are gone.
+ * @wait: until a former holder's contents are gone
  *
  * Context: may sleep.
  * Return: what lpar_memory_release() ends, or ERR_PTR of -EBUSY when another process
- * holds it, -ENXIO when it is shut or being freed, -EINVAL, -ENOMEM, -ERESTARTSYS.
+ * holds it, -ENXIO when it is shut or being freed, -EINVAL, -ENOMEM, -ERESTARTSYS,
+ * without @wait -EAGAIN.
  */
-struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory)
+struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, bool wait)
 {
 	struct lpar_event_info info = { .pid = task_tgid_nr(current), .cpu = -1 };
 	struct lpar_hold *hold, *fresh;
@@ -199,13 +200,13 @@ struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory)
 	if (!current->mm)
 		return ERR_PTR(-EINVAL);	/* a kernel thread */
 	/* To make a hold takes all locks of the address space: not for who is refused. */
-	hold = await_hold(memory, NULL);
+	hold = await_hold(memory, NULL, wait);
 	if (hold)
 		return hold;
 	fresh = new_hold(memory);
 	if (IS_ERR(fresh))
 		return fresh;
-	hold = await_hold(memory, fresh);
+	hold = await_hold(memory, fresh, wait);
 	if (hold != fresh) {
 		free_hold(fresh);
 		return hold;

@@ -139,7 +139,7 @@ static int memdev_open(struct inode *inode, struct file *file)
 	mutex_unlock(&lpar_mutex);
 	if (!memory)
 		return -ENXIO;
-	hold = lpar_memory_hold(memory);
+	hold = lpar_memory_hold(memory, !(file->f_flags & O_NONBLOCK));
 	if (IS_ERR(hold)) {
 		lpar_memory_put(memory);
 		return PTR_ERR(hold);
