@@ -144,23 +144,40 @@ err_module:
 	return err;
 }
 
-/*
- * A guest that still runs must not lose its fences by mistake, nor one begin meanwhile:
- * the memory is shut on success.
- */
-static int check_unused(struct lpar *lpar, bool force, struct lpar_report *report)
+static int check_uncut(struct lpar *lpar, struct lpar_report *report)
 {
-	pid_t pid = 0;
-
 	if (lpar_cut_uses(lpar))
 		return lpar_problem(report, -EBUSY,
 				    "LPAR \"%s\" is in an armed cut; wait for it or cancel it",
 				    lpar->name);
-	if (!force && lpar_member_list(lpar, &pid, 1))
+	return 0;
+}
+
+static int check_no_member(struct lpar *lpar, struct lpar_report *report)
+{
+	pid_t pid;
+
+	if (lpar_member_list(lpar, &pid, 1))
 		return lpar_problem(report, -EBUSY,
 				    "process %d is a member of LPAR \"%s\"; stop it, remove it or use force",
 				    pid, lpar->name);
-	pid = lpar->memory ? lpar_memory_shut(lpar->memory, force) : 0;
+	return 0;
+}
+
+/*
+ * A guest that still runs must not lose its fences by mistake, nor one begin to run that
+ * would have none.
+ */
+static int shut(struct lpar *lpar, bool force, struct lpar_report *report)
+{
+	int err = check_uncut(lpar, report);
+	pid_t pid;
+
+	if (!err && !force)
+		err = check_no_member(lpar, report);
+	if (err || !lpar->memory)
+		return err;
+	pid = lpar_memory_shut(lpar->memory, force);
 	if (pid)
 		return lpar_problem(report, -EBUSY,
 				    "process %d holds the memory of LPAR \"%s\"; stop it or use force",
@@ -186,13 +203,13 @@ int lpar_deactivate(struct lpar *lpar, bool force, struct lpar_report *report)
 	if (!lpar_state_is_active(lpar->state))
 		return lpar_problem(report, -EINVAL, "LPAR \"%s\" is %s, not active", lpar->name,
 				    lpar_state_name(lpar->state));
-	err = check_unused(lpar, force, report);
+	err = shut(lpar, force, report);
 	if (err)
 		return err;
 	/* First what may fail: a guest that stays must stay a member. */
 	if (lpar_gate_drain(lpar)) {
 		if (lpar->memory)
-			lpar_memory_admit(lpar->memory);
+			lpar_memory_reopen(lpar->memory);
 		return lpar_problem(report, -EBUSY,
 				    "a vCPU of LPAR \"%s\" does not come out of the kernel; stop its process and try again",
 				    lpar->name);

@@ -19,6 +19,12 @@ static bool is_alive(const struct lpar_hold *hold)
 	return atomic_read(&hold->mm->mm_users);
 }
 
+static pid_t holder(const struct lpar_memory *memory)
+{
+	lockdep_assert_held(&memory->lock);
+	return memory->hold && is_alive(memory->hold) ? pid_nr(memory->hold->pid) : 0;
+}
+
 /**
  * lpar_memory_holder() - who has the memory open?
  * @memory: memory
@@ -28,46 +34,47 @@ static bool is_alive(const struct lpar_hold *hold)
  */
 pid_t lpar_memory_holder(struct lpar_memory *memory)
 {
-	pid_t pid = 0;
+	pid_t pid;
 
 	mutex_lock(&memory->lock);
-	if (memory->hold && is_alive(memory->hold))
-		pid = pid_nr(memory->hold->pid);
+	pid = holder(memory);
 	mutex_unlock(&memory->lock);
 	return pid;
 }
 
 /**
- * lpar_memory_shut() - nobody gets to hold the memory who does not yet
- * @memory: memory of an LPAR that is being deactivated
- * @force: although somebody does
+ * lpar_memory_shut() - nobody opens the memory from now on
+ * @memory: memory
+ * @force: although somebody holds it, who keeps it
  *
  * Context: may sleep.
- * Return: 0, or who holds it, as lpar_memory_holder(), and it is not shut.
+ * Return: 0, or without @force the process that holds it, as lpar_memory_holder(), and it
+ * stays open.
  */
 pid_t lpar_memory_shut(struct lpar_memory *memory, bool force)
 {
 	pid_t pid = 0;
 
 	mutex_lock(&memory->lock);
-	if (memory->hold && is_alive(memory->hold) && !force)
-		pid = pid_nr(memory->hold->pid);
-	else
-		memory->shut = true;
+	if (!force)
+		pid = holder(memory);
+	WRITE_ONCE(memory->shut, !pid);
 	mutex_unlock(&memory->lock);
+	if (!pid)
+		wake_up_all(&memory->clean);
 	return pid;
 }
 
 /**
- * lpar_memory_admit() - the reverse
- * @memory: memory of an LPAR that stays active
+ * lpar_memory_reopen() - the reverse of lpar_memory_shut()
+ * @memory: memory
  *
  * Context: may sleep.
  */
-void lpar_memory_admit(struct lpar_memory *memory)
+void lpar_memory_reopen(struct lpar_memory *memory)
 {
 	mutex_lock(&memory->lock);
-	memory->shut = false;
+	WRITE_ONCE(memory->shut, false);
 	mutex_unlock(&memory->lock);
 }
 
@@ -136,14 +143,14 @@ static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *
 {
 	struct lpar_hold *hold = memory->hold;
 
+	if (memory->shut)
+		return ERR_PTR(-ENXIO);
 	if (hold && hold->mm != current->mm) {
 		if (is_alive(hold))
 			return ERR_PTR(-EBUSY);
 		let_go(memory);
 		hold = NULL;
 	}
-	if (!hold && memory->shut)
-		return ERR_PTR(-ENXIO);
 	if (memory->dirty)
 		return ERR_PTR(-EAGAIN);
 	if (!hold && fresh) {
@@ -157,8 +164,9 @@ static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *
 	return hold;
 }
 
-/* As try_hold(), when no former holder's contents are there. */
-static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold *fresh)
+/* As try_hold(), with @wait when no former holder's contents are there. */
+static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold *fresh,
+				    bool wait)
 {
 	struct lpar_hold *hold;
 
@@ -166,9 +174,10 @@ static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold
 		mutex_lock(&memory->lock);
 		hold = try_hold(memory, fresh);
 		mutex_unlock(&memory->lock);
-		if (hold != ERR_PTR(-EAGAIN))
+		if (hold != ERR_PTR(-EAGAIN) || !wait)
 			return hold;
-		if (wait_event_interruptible(memory->clean, !READ_ONCE(memory->dirty)))
+		if (wait_event_interruptible(memory->clean, !READ_ONCE(memory->dirty) ||
+					     READ_ONCE(memory->shut)))
 			return ERR_PTR(-ERESTARTSYS);
 	}
 }
@@ -176,14 +185,14 @@ static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold
 /**
  * lpar_memory_hold() - the current process opens the memory
  * @memory: memory, referenced
- *
- * Waits until a former holder's contents are gone.
+ * @wait: until a former holder's contents are gone
  *
  * Context: may sleep.
  * Return: what lpar_memory_release() ends, or ERR_PTR of -EBUSY when another process
- * holds it, -ENXIO when it is being freed, -EINVAL, -ENOMEM, -ERESTARTSYS.
+ * holds it, -ENXIO when it is shut or being freed, -EINVAL, -ENOMEM, -ERESTARTSYS,
+ * without @wait -EAGAIN.
  */
-struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory)
+struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, bool wait)
 {
 	struct lpar_event_info info = { .pid = task_tgid_nr(current), .cpu = -1 };
 	struct lpar_hold *hold, *fresh;
@@ -191,13 +200,13 @@ struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory)
 	if (!current->mm)
 		return ERR_PTR(-EINVAL);	/* a kernel thread */
 	/* To make a hold takes all locks of the address space: not for who is refused. */
-	hold = await_hold(memory, NULL);
+	hold = await_hold(memory, NULL, wait);
 	if (hold)
 		return hold;
 	fresh = new_hold(memory);
 	if (IS_ERR(fresh))
 		return fresh;
-	hold = await_hold(memory, fresh);
+	hold = await_hold(memory, fresh, wait);
 	if (hold != fresh) {
 		free_hold(fresh);
 		return hold;
@@ -237,17 +246,6 @@ void lpar_memory_release(struct lpar_hold *hold)
 struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold)
 {
 	return hold->memory;
-}
-
-/**
- * lpar_memory_mapping() - whose mappings are those of a file of the memory?
- * @memory: memory, which the file keeps
- *
- * Return: of the memory's own inode.
- */
-struct address_space *lpar_memory_mapping(const struct lpar_memory *memory)
-{
-	return memory->inode->i_mapping;
 }
 
 /**

@@ -28,7 +28,6 @@
 
 struct address_space;
 struct genl_family;
-struct inode;
 struct lpar;
 struct lpar_firing;
 struct lpar_grant;
@@ -346,11 +345,11 @@ void lpar_memory_leave(struct lpar_memory *memory);
 u64 lpar_memory_size(const struct lpar_memory *memory);
 u64 lpar_memory_small(const struct lpar_memory *memory);
 pid_t lpar_memory_holder(struct lpar_memory *memory);
-u64 lpar_memory_bad(const struct lpar_memory *memory);
 pid_t lpar_memory_shut(struct lpar_memory *memory, bool force);
-void lpar_memory_admit(struct lpar_memory *memory);
-struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory);
+void lpar_memory_reopen(struct lpar_memory *memory);
+u64 lpar_memory_bad(const struct lpar_memory *memory);
 struct address_space *lpar_memory_mapping(const struct lpar_memory *memory);
+struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, bool wait);
 void lpar_memory_release(struct lpar_hold *hold);
 struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold);
 struct lpar_grants *lpar_memory_grants(struct lpar_memory *memory);
@@ -421,7 +420,6 @@ void lpar_memdev_exit(void);
 int lpar_memdev_add(struct lpar *lpar);
 int lpar_memdev_ensure(struct lpar *lpar);
 void lpar_memdev_del(struct lpar *lpar);
-struct inode *lpar_memdev_inode(u64 bytes);
 
 /* block.c */
 /**

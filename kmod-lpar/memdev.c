@@ -10,20 +10,12 @@
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/fs.h>
-#include <linux/fs_context.h>
-#include <linux/idr.h>
 #include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/mount.h>
-#include <linux/mutex.h>
-#include <linux/pseudo_fs.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 #include "lpar.h"
-
-#define MAX_MINORS	BIT(MINORBITS)
-/* Of a file system that nobody sees. */
-#define LPAR_MAGIC	0x4c504152
 
 /**
  * struct lpar_memdev - the device node of an LPAR's memory
@@ -38,14 +30,12 @@ struct lpar_memdev {
 };
 
 static dev_t first_dev;
-static struct vfsmount *memory_mount;
-
 /*
- * One after the other, so that a number comes back last: a device node outside of devtmpfs
- * keeps the rights of a former owner.
+ * A node may have been copied, into a container say, and the copy not go with it: a number comes
+ * back last, or the copy would be another LPAR's, or another owner's.
  */
-static DEFINE_MUTEX(minors_mutex);
-static DEFINE_IDR(minors);
+static DEFINE_XARRAY_ALLOC(minors);
+static u32 next_minor;
 
 static vm_fault_t memdev_fault(struct vm_fault *vmf)
 {
@@ -149,7 +139,7 @@ static int memdev_open(struct inode *inode, struct file *file)
 	mutex_unlock(&lpar_mutex);
 	if (!memory)
 		return -ENXIO;
-	hold = lpar_memory_hold(memory);
+	hold = lpar_memory_hold(memory, !(file->f_flags & O_NONBLOCK));
 	if (IS_ERR(hold)) {
 		lpar_memory_put(memory);
 		return PTR_ERR(hold);
@@ -205,9 +195,7 @@ static void memdev_free(struct device *dev)
 {
 	struct lpar_memdev *memdev = to_memdev(dev);
 
-	mutex_lock(&minors_mutex);
-	idr_remove(&minors, MINOR(dev->devt));
-	mutex_unlock(&minors_mutex);
+	xa_erase(&minors, MINOR(dev->devt));
 	lpar_put(memdev->lpar);
 	kfree(memdev);
 }
@@ -222,16 +210,16 @@ static void memdev_free(struct device *dev)
 int lpar_memdev_add(struct lpar *lpar)
 {
 	struct lpar_memdev *memdev = kzalloc(sizeof(*memdev), GFP_KERNEL);
-	int minor, err;
+	u32 minor;
+	int err;
 
 	if (!memdev)
 		return -ENOMEM;
-	mutex_lock(&minors_mutex);
-	minor = idr_alloc_cyclic(&minors, memdev, 0, MAX_MINORS, GFP_KERNEL);
-	mutex_unlock(&minors_mutex);
-	if (minor < 0) {
+	err = xa_alloc_cyclic(&minors, &minor, memdev, XA_LIMIT(0, MINORMASK), &next_minor,
+			      GFP_KERNEL);
+	if (err < 0) {
 		kfree(memdev);
-		return minor;
+		return err;
 	}
 	device_initialize(&memdev->dev);
 	lpar_ref(lpar);
@@ -284,64 +272,20 @@ void lpar_memdev_del(struct lpar *lpar)
 	put_device(&memdev->dev);
 }
 
-static int init_fs_context(struct fs_context *fc)
-{
-	return init_pseudo(fc, LPAR_MAGIC) ? 0 : -ENOMEM;
-}
-
-/* Without an owner: its only mount ends with the module. */
-static struct file_system_type memory_fs = {
-	.name = "lpar_memory",
-	.init_fs_context = init_fs_context,
-	.kill_sb = kill_anon_super,
-};
-
 /**
- * lpar_memdev_inode() - an inode for the mappings of one memory
- * @bytes: its size; finish_fault() maps nothing in large pieces beyond that
+ * lpar_memdev_init() - reserve device numbers
  *
- * That of a device node is shared by all who open it, and by what the LPAR has later, and
- * may be of a file system that ends before the mappings.
- *
- * Context: may sleep.
- * Return: inode, for iput(), or ERR_PTR of -ENOMEM.
- */
-struct inode *lpar_memdev_inode(u64 bytes)
-{
-	struct inode *inode = alloc_anon_inode(memory_mount->mnt_sb);
-
-	if (!IS_ERR(inode))
-		i_size_write(inode, bytes);
-	return inode;
-}
-
-/**
- * lpar_memdev_init() - reserve device numbers, and a place for inodes
- *
- * Context: may sleep.
  * Return: 0 or a negative errno.
  */
 int lpar_memdev_init(void)
 {
-	int err = alloc_chrdev_region(&first_dev, 0, MAX_MINORS, "lpar");
-
-	if (err)
-		return err;
-	memory_mount = kern_mount(&memory_fs);
-	if (!IS_ERR(memory_mount))
-		return 0;
-	unregister_chrdev_region(first_dev, MAX_MINORS);
-	return PTR_ERR(memory_mount);
+	return alloc_chrdev_region(&first_dev, 0, MINORMASK + 1, "lpar");
 }
 
 /**
  * lpar_memdev_exit() - give them back
- *
- * Context: may sleep; no memory is left.
  */
 void lpar_memdev_exit(void)
 {
-	kern_unmount(memory_mount);
-	unregister_chrdev_region(first_dev, MAX_MINORS);
-	idr_destroy(&minors);
+	unregister_chrdev_region(first_dev, MINORMASK + 1);
 }

@@ -22,6 +22,8 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -33,10 +35,53 @@
 #define FEW_PIECES		64
 /* How often the reserve of the host is looked at while memory is taken, in pieces. */
 #define RESERVE_PIECES		256
+/* Of the file system, which nobody can mount. */
+#define LPAR_FS_MAGIC		0x6c706172	/* "lpar" */
 
 /* All memory that there is, also of LPARs that are active no more. */
 static DEFINE_MUTEX(memories_mutex);	/* the list, for a moment */
 static LIST_HEAD(memories);
+
+static int init_fs(struct fs_context *fc)
+{
+	return init_pseudo(fc, LPAR_FS_MAGIC) ? 0 : -ENOMEM;
+}
+
+/*
+ * Each memory has an inode of its own, whose mappings its are: what the LPAR had before, or has
+ * next, is another's, though it is opened by the same device node.
+ */
+static struct file_system_type memory_fs = {
+	.name = "lpar",
+	.owner = THIS_MODULE,
+	.init_fs_context = init_fs,
+	.kill_sb = kill_anon_super,
+};
+
+static struct vfsmount *memory_mount;
+static int nr_mounts;
+
+/* finish_fault() maps nothing in large pieces beyond the size of the inode. */
+static struct inode *make_inode(u64 bytes)
+{
+	struct inode *inode;
+	int err = simple_pin_fs(&memory_fs, &memory_mount, &nr_mounts);
+
+	if (err)
+		return ERR_PTR(err);
+	inode = alloc_anon_inode(memory_mount->mnt_sb);
+	if (IS_ERR(inode))
+		simple_release_fs(&memory_mount, &nr_mounts);
+	else
+		i_size_write(inode, bytes);
+	return inode;
+}
+
+static void drop_inode(struct inode *inode)
+{
+	iput(inode);
+	simple_release_fs(&memory_mount, &nr_mounts);
+}
 
 /**
  * lpar_memory_size() - size in bytes
@@ -47,6 +92,17 @@ static LIST_HEAD(memories);
 u64 lpar_memory_size(const struct lpar_memory *memory)
 {
 	return (u64)memory->nr_pieces * LPAR_PIECE_SIZE;
+}
+
+/**
+ * lpar_memory_mapping() - where everything that is mapped of it is found
+ * @memory: memory
+ *
+ * Return: address space, which lives as long as the memory.
+ */
+struct address_space *lpar_memory_mapping(const struct lpar_memory *memory)
+{
+	return memory->inode->i_mapping;
 }
 
 /**
@@ -115,7 +171,7 @@ static void destroy(struct kref *ref)
 	list_del(&memory->node_in_all);
 	mutex_unlock(&memories_mutex);
 	lpar_grants_drop(&memory->grants);
-	iput(memory->inode);
+	drop_inode(memory->inode);
 	lpar_put(memory->lpar);
 	kvfree(memory);
 	module_put(THIS_MODULE);
@@ -228,7 +284,7 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 	memory = kvzalloc(struct_size(memory, pieces, nr_pieces), GFP_KERNEL);
 	if (!memory)
 		return NULL;
-	memory->inode = lpar_memdev_inode((u64)nr_pieces * LPAR_PIECE_SIZE);
+	memory->inode = make_inode((u64)nr_pieces * LPAR_PIECE_SIZE);
 	if (IS_ERR(memory->inode)) {
 		kvfree(memory);
 		return NULL;
@@ -379,7 +435,7 @@ struct page *lpar_memory_page(const struct lpar_hold *hold, const struct lpar_gr
 static void unmap_piece(struct lpar_memory *memory, unsigned long nr)
 {
 	mutex_lock(&memory->lock);
-	if (!memory->hold && memory->dirty) {
+	if (memory->dirty) {
 		memory->again = true;	/* the piece may have been passed */
 	} else if (!memory->hold && kref_get_unless_zero(&memory->users)) {
 		memory->dirty = true;

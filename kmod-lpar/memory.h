@@ -47,8 +47,8 @@ struct lpar_hold {
  * @ref: each open file holds one, and @users together
  * @users: who wants the pieces: the LPAR, the holder, and the work that zeroes after one
  * @node_in_all: in memories, under memories_mutex
+ * @inode: all mappings are its own, whichever device node was opened; has the size
  * @lpar: holds a reference
- * @inode: whose mappings those of its files are, and nobody else's
  * @node: NUMA node, or NUMA_NO_NODE
  * @large_only: no piece may be made of small pages
  * @nr_pieces: number of @pieces
@@ -58,9 +58,9 @@ struct lpar_hold {
  * @small_bytes: how much is in 4 KiB pages
  * @lock: guards @hold, @shut, @dirty, @again
  * @hold: who may map it, or NULL
+ * @shut: the LPAR is being deactivated: nobody opens it
  * @grants: who may map it beside @hold, by its files
- * @clean: woken when @dirty becomes false
- * @shut: the LPAR is being deactivated: nobody else gets to hold it
+ * @clean: woken when @dirty becomes false or @shut true
  * @dirty: a former holder's contents are still there
  * @again: a page had a hardware error meanwhile
  * @free: it has no users: free the pieces once they are zeroed
@@ -74,8 +74,8 @@ struct lpar_memory {
 	struct kref ref;
 	struct kref users;
 	struct list_head node_in_all;
-	struct lpar *lpar;
 	struct inode *inode;
+	struct lpar *lpar;
 	int node;
 	bool large_only;
 	unsigned long nr_pieces;
@@ -85,9 +85,9 @@ struct lpar_memory {
 	atomic64_t small_bytes;
 	struct mutex lock;	/* the holder */
 	struct lpar_hold *hold;
+	bool shut;
 	struct lpar_grants grants;
 	wait_queue_head_t clean;
-	bool shut;
 	bool dirty;
 	bool again;
 	bool free;

@@ -29,65 +29,48 @@ static u64 reserve_of(u64 bytes)
 	return max(bytes / RESERVE_SHARE, RESERVE_MIN_BYTES);
 }
 
-static u64 node_reserve(int node)
+/* A zone that GFP_KERNEL is given from; there is also what is kept for pages that can be moved. */
+static bool is_kernels(struct zone *zone)
 {
-	return reserve_of((u64)node_present_pages(node) << PAGE_SHIFT);
+	return populated_zone(zone) && zone_idx(zone) <= gfp_zone(GFP_KERNEL);
 }
 
-static long file_cache(struct zone *zone)
+static u64 node_reserve(int node)
 {
-	return zone_page_state(zone, NR_ZONE_ACTIVE_FILE) +
-	       zone_page_state(zone, NR_ZONE_INACTIVE_FILE);
+	struct zone *zones = NODE_DATA(node)->node_zones;
+	unsigned long pages = 0;
+	int nr;
+
+	for (nr = 0; nr < MAX_NR_ZONES; nr++)
+		if (is_kernels(&zones[nr]))
+			pages += zones[nr].present_pages;
+	return pages ? reserve_of((u64)pages << PAGE_SHIFT) : 0;
 }
 
 /*
- * What a node can give without need to swap, as si_mem_available() has it for the
- * host: free pages above the watermarks of the zones that we are given from, and half
- * of the page cache.
+ * What a node can give without need to swap, much as si_mem_available() has it for the
+ * host and all zones: free pages above the watermarks, and half of the page cache.
  */
 static u64 node_available(int node)
 {
-	long pages = 0, low = 0, cache = 0;
+	struct zone *zones = NODE_DATA(node)->node_zones;
+	long pages = 0, cache = 0, low = 0;
 	int nr;
 
-	for (nr = 0; nr <= gfp_zone(GFP_KERNEL); nr++) {
-		struct zone *zone = &NODE_DATA(node)->node_zones[nr];
+	for (nr = 0; nr < MAX_NR_ZONES; nr++) {
+		struct zone *zone = &zones[nr];
 
-		if (!populated_zone(zone))
+		if (!is_kernels(zone))
 			continue;
 		low += low_wmark_pages(zone);
-		cache += file_cache(zone);
-		pages += (long)zone_page_state(zone, NR_FREE_PAGES) - (long)high_wmark_pages(zone);
-		pages -= zone_page_state(zone, NR_FREE_CMA_PAGES);
+		pages += (long)zone_page_state(zone, NR_FREE_PAGES) -
+			 (long)zone_page_state(zone, NR_FREE_CMA_PAGES) -
+			 (long)high_wmark_pages(zone);
+		cache += zone_page_state(zone, NR_ZONE_ACTIVE_FILE) +
+			 zone_page_state(zone, NR_ZONE_INACTIVE_FILE);
 	}
 	pages += cache - min(cache / 2, low);
 	return (u64)max(pages, 0L) << PAGE_SHIFT;
-}
-
-/* Of that which the host has available: zones, such as ZONE_MOVABLE, that never give us any. */
-static u64 out_of_reach(void)
-{
-	long pages = 0;
-	int node, nr;
-
-	for_each_node_state(node, N_MEMORY) {
-		for (nr = 0; nr < MAX_NR_ZONES; nr++) {
-			struct zone *zone = &NODE_DATA(node)->node_zones[nr];
-
-			if (nr <= gfp_zone(GFP_KERNEL))
-				pages += zone_page_state(zone, NR_FREE_CMA_PAGES);
-			else if (populated_zone(zone))
-				pages += zone_page_state(zone, NR_FREE_PAGES) + file_cache(zone);
-		}
-	}
-	return (u64)max(pages, 0L) << PAGE_SHIFT;
-}
-
-static u64 host_available(void)
-{
-	u64 bytes = (u64)max(si_mem_available(), 0L) << PAGE_SHIFT;
-
-	return bytes - min(bytes, out_of_reach());
 }
 
 static u64 host_reserve(void)
@@ -95,9 +78,18 @@ static u64 host_reserve(void)
 	u64 bytes = 0;
 	int node;
 
-	for_each_online_node(node)
-		if (node_present_pages(node))
-			bytes += node_reserve(node);
+	for_each_node_state(node, N_MEMORY)
+		bytes += node_reserve(node);
+	return bytes;
+}
+
+static u64 host_available(void)
+{
+	u64 bytes = 0;
+	int node;
+
+	for_each_node_state(node, N_MEMORY)
+		bytes += node_available(node);
 	return bytes;
 }
 

@@ -58,7 +58,8 @@ check "all is at rest" at_rest
 # One host fails when another one's guests go on already.
 cat >"$scratch/mixed" <<-EOT
 	#!/bin/bash
-	[ "\$1" != b ] || exec "$here/odd-host" fails resume "\$@"
+	[ "\$1" != b ] ||
+		exec "$here/odd-host" fails resume "$scratch/a/root/run/lparkit/cluster.session" "\$@"
 	exec "$scratch/via" "\$@"
 EOT
 chmod +x "$scratch/mixed"

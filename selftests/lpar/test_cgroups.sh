@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lpar.sh"
 
 # test_cgroups_long.sh sets it.
-seconds=${seconds:-60}
+seconds=${seconds:-30}
 # What stands still does so for good.
 STILL_S=24
 CGROUP=/sys/fs/cgroup

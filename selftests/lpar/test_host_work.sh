@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # What the module does later, and whoever made it necessary, it does on the host's CPUs. The
 # kernel's own trace of all work queues is the witness.
-# vm: cpus=4 mem=768 timeout=240 kernels=6.1,6.12,7.2,debug long=6.1,debug
+# vm: cpus=4 mem=768 timeout=240 kernels=6.1,6.12,7.2,debug long=6.1,6.12,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

@@ -7,7 +7,7 @@
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
-SECONDS_EACH=${SECONDS_EACH:-25}
+SECONDS_EACH=${SECONDS_EACH:-12}
 
 # Off- and online until told otherwise; says how often.
 hotplug() {

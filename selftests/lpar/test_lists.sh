@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Lists that do not fit: what is told is right, and that there is more is told as well.
-# vm: cpus=4 mem=1024 timeout=300 kernels=6.1,6.12,7.2,debug long=6.1,debug
+# vm: cpus=4 mem=1024 timeout=300 kernels=6.1,6.12,7.2,debug long=6.1,6.12,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

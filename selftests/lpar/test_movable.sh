@@ -1,37 +1,38 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Memory that the kernel gives to nobody for good, as it must be movable, is none that an LPAR
-# can have: an activation that would need it is refused at once, and not when all else is gone.
-# vm: mem=2048 append="movablecore=1G" timeout=120 kernels=6.1,6.12,7.2 long=6.1
+# Memory that the kernel only has for what it can move is none of an LPAR's: an activation does not
+# count on it, whether it names a node or not.
+# vm: cpus=2 mem=1536 timeout=120 kernels=6.1,6.12,7.2 append=movablecore=768M
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
-available_mib() {
-	awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo
+# movable COUNTER: of the movable zone, in MiB
+movable() {
+	awk -v what="$1" '/^Node/ { zone = $4 }
+		zone == "Movable" && $0 ~ "^ *(pages )?" what " " { print int($NF / 256); exit }' /proc/zoneinfo
 }
 
-# is_spared NAME: the host has as much as it had before, nearly, while it is activated
-is_spared() {
-	local before least now
-
-	before=$(free_kib any)
-	least=$before
-	start lparcall activate "$1" 2>/dev/null
-	while kill -0 "$pid" 2>/dev/null; do
-		now=$(free_kib any)
-		[ "$now" -ge "$least" ] || least=$now
-	done
-	below $((before - least)) $((200 << 10))
+# What is available besides, in MiB
+fixed_mib() {
+	echo $((($(awk '/MemAvailable/ { print $2 }' /proc/meminfo) / 1024 - $(movable free)) / 2 * 2))
 }
 
-plan 4
-grep -q "zone *Movable" /proc/zoneinfo || bail "no movable zone"
+refused_at_once() {
+	says "^ENOMEM: .*MiB available" lparcall activate "$1"
+}
+
+plan 7
 load lpar
-wanted=$((($(available_mib) - 300) / 2 * 2))
-diag "$wanted MiB are wanted of $(available_mib) available"
-lparcall create a memory ${wanted}M
-refused ENOMEM "more than there is that is not movable" lparcall activate a
-check "the host is not emptied for that" is_spared a
-lparcall set a memory 256M
-check "what there is can be had" lparcall activate a
-check "and given back" lparcall deactivate a
+check "half of the memory is movable" test "$(movable managed)" -gt 600
+more=$(($(fixed_mib) + 64))
+lparcall create any memory ${more}M
+lparcall create one memory ${more}M node 0
+check "more than there is besides is refused at once, of any node" refused_at_once any
+# Pages of files there do not count either.
+dd if=/dev/zero of="$scratch/file" bs=1M count=64 status=none
+check "and of a node" refused_at_once one
+lparcall set any memory $((more / 3))M
+check "a part of the rest" lparcall activate any
+check "zero" memtool zero /dev/lpar/any
+check "deactivate" deactivate_soon any
+check_fails "and no process had to die for it" says "Out of memory" dmesg

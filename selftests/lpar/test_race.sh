@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Ten lparctl at once on one LPAR, each of another mind: each ends, done or refused, and the
 # LPAR, its interrupts and everybody's affinity are whole afterwards.
-# vm: cpus=4 threads=2 mem=1024 timeout=300 kernels=6.1,6.12,7.2,debug long=6.1,debug
+# vm: cpus=4 threads=2 mem=1024 timeout=300 kernels=6.1,6.12,7.2,debug long=6.1,7.2,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # An operation on one LPAR that takes long holds up no other LPAR's.
-# vm: cpus=4 nodes=2 mem=3072 timeout=240 kernels=6.1,6.12,7.2,debug long=6.1,debug
+# vm: cpus=4 nodes=2 mem=3072 timeout=240 kernels=6.1,6.12,7.2,debug long=6.1,7.2,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Frames that IPsec has still to encrypt when the hook sees them, as with ESP
 # offload: they never leave in clear, nor get into a file. They cannot be held.
-# vm: cpus=2 mem=1024 timeout=200 speed=full kernels=6.1,6.12,7.2 long=6.1
+# vm: cpus=2 mem=1024 timeout=200 speed=full kernels=6.1,6.12,7.2 long=6.1,7.2
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

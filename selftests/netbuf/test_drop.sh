@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # What comes behind the hook may drop a frame that goes on. Dropped by a rule is
 # final, and the others go on; a full queue is not: nothing is lost to it.
-# vm: cpus=2 mem=1024 timeout=400 speed=full kernels=6.1,6.12,7.2 long=6.1
+# vm: cpus=2 mem=1024 timeout=400 speed=full kernels=6.1,6.12,7.2 long=6.1,7.2
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

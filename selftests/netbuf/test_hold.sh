@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# 10 000 frames each way through hold, save, flush, load and drain while
+# 4 000 frames each way through hold, save, flush, load and drain while
 # traffic goes on: none lost, none twice, all in order, intact.
 # vm: cpus=2 mem=1024 timeout=600 speed=full long=6.1,7.2,debug here=net
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 
-N=10000
-MORE=2000
+N=4000
+MORE=800
 file=$scratch/frames.pcapng
 taps=$scratch/taps.pcap
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The netlink family: who may, and what nonsense does.
-# vm: cpus=2 mem=1024 timeout=300 speed=full long=6.1,debug here=net
+# vm: cpus=2 mem=1024 timeout=300 speed=full long=6.1,6.12,debug here=net
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

@@ -3,7 +3,7 @@
 # A NIC, whose driver takes no more than its ring holds: with and without a qdisc, with
 # somebody who looks on, and full; tagged by its driver, the kernel or tc. Nothing is lost,
 # all come in order, each as it would have been without a buffer.
-# vm: cpus=2 mem=1024 timeout=200 speed=full modprobe=e1000e long=6.1,debug
+# vm: cpus=2 mem=1024 timeout=200 speed=full modprobe=e1000e long=6.1,6.12,debug
 # vm: qemu="-netdev hubport,id=a,hubid=0 -device e1000e,netdev=a -netdev hubport,id=b,hubid=0 -device e1000e,netdev=b"
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"

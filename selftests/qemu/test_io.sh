@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: cpus=4 mem=2048 disks=64M timeout=600 kernels=6.1,6.12,7.2 speed=full long=6.1 here=kvm,cpus
+# vm: cpus=4 mem=2048 disks=64M timeout=600 kernels=6.1,6.12,7.2 speed=full long=6.1,6.12 here=kvm,cpus
 #
 # Who reads and writes an LPAR's memory besides the guest: direct I/O of a disk that
 # the LPAR claims, and vhost-net. Every byte is checked, at both ends.

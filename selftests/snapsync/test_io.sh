@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The volume as a disk: file systems, fio's verification, discard, SCSI reservations, limits.
-# vm: cpus=2 mem=1024 disks=8M,40M,8M,8M timeout=400 long=6.1,debug here
+# vm: cpus=2 mem=1024 disks=8M,40M,8M,8M timeout=400 long=6.1,7.2,debug here
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The same random script on a volume and on a model in memory: each chunk size.
 # STEPS: of each (400).
-# vm: cpus=2 mem=768 disks=4M,64M timeout=400 long=6.1,debug here
+# vm: cpus=2 mem=768 disks=4M,64M timeout=400 long=6.1,6.12,debug here
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 

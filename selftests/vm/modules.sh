@@ -29,7 +29,8 @@ rsync -rlpR --checksum --delete --exclude='*.o' --exclude='*.o.d' --exclude='*.k
 if [ -n "${KDIR:-}" ]; then
 	make=(make -C "$KDIR" M="$out")
 else
-	make=("$here/kernels.sh" make "$name" "$out" LPARKIT_VM=m)
+	# Of these kernels it is known that no header of theirs is warned of.
+	make=("$here/kernels.sh" make "$name" "$out" LPARKIT_VM=m W=1 KCFLAGS=-Werror)
 fi
 # Messages name the sources, not the copies.
 "${make[@]}" "$@" modules 2>&1 | sed -u "s,$out/,,"

@@ -8,7 +8,7 @@ import threading
 
 NOTES_SHOWN = 30    # of what a failed test said about itself
 LAST_WORDS = 20     # lines of its standard error
-SLOWEST = 10        # tests that are named
+SLOWEST = 40        # tests that are named
 
 OF_KERNEL = re.compile(r"\[ *\d+\.\d{6}\]")
 
