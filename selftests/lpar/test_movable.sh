@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Memory that the kernel gives to nobody for good, as it must be movable, is none that an LPAR
 # can have: an activation that would need it is refused at once, and not when all else is gone.
-# vm: mem=2048 append="movablecore=1G" timeout=120 kernels=6.1,6.12,7.2 long=6.1
+# vm: mem=2048 append="movablecore=1G" timeout=120 speed=long kernels=6.1,6.12,7.2 long=6.1
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
