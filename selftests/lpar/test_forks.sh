@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Who is forked while fences rise and fall has in the end what its parent has, though passes
 # over many threads let others in; and who intrudes elsewhere is evicted meanwhile.
-# vm: cpus=6 mem=1024 timeout=300 kernels=6.1,6.12,7.2,debug long=6.1,debug
+# vm: cpus=6 mem=1024 timeout=300 speed=long kernels=6.1,6.12,7.2,debug long=6.1,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Nobody stays on an LPAR's CPUs by a wish that cannot be granted, as a CPU is offline, nor
 # keeps others from becoming active.
-# vm: cpus=6 mem=768 timeout=120 kernels=6.1,6.12,7.2,debug long=6.1,debug
+# vm: cpus=6 mem=768 timeout=120 speed=long kernels=6.1,6.12,7.2,debug long=6.1,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
