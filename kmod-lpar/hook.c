@@ -47,6 +47,10 @@ static void note_tracepoint(struct tracepoint *tp, void *priv)
 			hooks[i].tp = tp;
 }
 
+/*
+ * Does not wait until the probe has run for the last time: on 7.2 that lasts as long as any
+ * sleepable BPF program of the host does, and it is of no use before the module goes.
+ */
 static void withdraw(struct work_struct *work)
 {
 	struct hook *hook = container_of(to_delayed_work(work), struct hook, idle);
@@ -54,7 +58,6 @@ static void withdraw(struct work_struct *work)
 	mutex_lock(&hook->lock);
 	if (hook->probe && !hook->users) {
 		tracepoint_probe_unregister(hook->tp, hook->probe, NULL);
-		tracepoint_synchronize_unregister();
 		hook->probe = NULL;
 	}
 	mutex_unlock(&hook->lock);
@@ -96,6 +99,8 @@ void lpar_hook_exit(void)
 		cancel_delayed_work_sync(&hooks[i].idle);
 		withdraw(&hooks[i].idle.work);
 	}
+	/* For those that were withdrawn before, too. */
+	tracepoint_synchronize_unregister();
 }
 
 /**
