@@ -31,6 +31,7 @@ void lpar_gate_init(struct lpar_gate *gate)
 {
 	raw_spin_lock_init(&gate->lock);
 	INIT_LIST_HEAD(&gate->vcpus);
+	hash_init(gate->by_task);
 	init_waitqueue_head(&gate->settled);
 	INIT_DELAYED_WORK(&gate->timeout, gate_timeout);
 	INIT_WORK(&gate->lapse, lapse);
@@ -97,7 +98,7 @@ static void see_all_registers(void)
  * After this the gate can be closed in hard-irq context. Counted.
  *
  * Context: may sleep.
- * Return: 0, -ENOMEM.
+ * Return: 0, -ENOMEM, -ENOSPC.
  */
 int lpar_gate_watch(struct lpar *lpar)
 {
@@ -210,7 +211,7 @@ static void announce(struct lpar *lpar, enum lpar_event event)
  *
  * Context: may sleep.
  * Return: 0 and no vCPU can execute a guest instruction; also when it was
- * closed before. -EINVAL, -ENOMEM.
+ * closed before. -EINVAL, -ENOMEM, -ENOSPC.
  */
 int lpar_gate_close(struct lpar *lpar, u32 timeout_ms, struct lpar_report *report)
 {
@@ -224,6 +225,10 @@ int lpar_gate_close(struct lpar *lpar, u32 timeout_ms, struct lpar_report *repor
 				    "LPAR \"%s\" is %s and has no vCPUs to stop; activate it first",
 				    lpar->name, lpar_state_name(lpar->state));
 	err = lpar_gate_watch(lpar);
+	if (err == -ENOSPC)
+		return lpar_problem(report, err,
+				    "LPAR \"%s\" has more threads in KVM_RUN than a gate holds",
+				    lpar->name);
 	if (err)
 		return err;
 	closes = close_now(gate, 0);
@@ -302,7 +307,7 @@ static void gate_timeout(struct work_struct *work)
  * @lpar: LPAR
  *
  * Context: may sleep.
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, -ENOSPC.
  */
 int lpar_gate_recensus(struct lpar *lpar)
 {

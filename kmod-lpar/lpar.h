@@ -11,6 +11,7 @@
 
 #include <linux/cpumask.h>
 #include <linux/device.h>
+#include <linux/hashtable.h>
 #include <linux/hrtimer.h>
 #include <linux/irq_work.h>
 #include <linux/kref.h>
@@ -111,6 +112,8 @@ struct lpar_stage {
  * @last_stop_real: the same on CLOCK_REALTIME
  * @opens_at: CLOCK_MONOTONIC of the time-out of the present close
  * @vcpus: struct lpar_vcpu of the threads seen in KVM_RUN
+ * @by_task: the same
+ * @crowded: there were more than may have one, and that is told; written with xchg() too
  * @nr_vcpus: their number
  * @nr_held: those that wait in the gate now
  * @nr_stopping: those that were on a CPU at the close and have not stopped yet
@@ -131,6 +134,8 @@ struct lpar_gate {
 	ktime_t last_stop_real;
 	ktime_t opens_at;
 	struct list_head vcpus;
+	DECLARE_HASHTABLE(by_task, 7);
+	bool crowded;
 	unsigned int nr_vcpus;
 	unsigned int nr_held;
 	unsigned int nr_stopping;
