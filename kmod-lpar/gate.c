@@ -453,13 +453,52 @@ static void gate_fire(struct lpar_cut_point *point, enum lpar_cut_action action)
 	gp->acted = action == LPAR_CUT_CLOSE ? close_now(gate, gp->cut->id) : open_now(gate);
 }
 
-/* Here as well. */
+/* Its time-out counts from the cut; who closed it once more has said for how long. */
+static void start_timeout_of_cut(struct gate_point *gp)
+{
+	u32 timeout_ms = READ_ONCE(gp->lpar->config.gate_timeout_ms);
+	struct lpar_gate *gate = &gp->lpar->gate;
+	s64 left_ns = 0;
+	bool starts;
+
+	raw_spin_lock_irq(&gate->lock);
+	starts = gate->closed && gate->opens_at == KTIME_MAX;
+	if (starts) {
+		gate->opens_at = ktime_add_ms(gate->closed_at, timeout_ms);
+		left_ns = max_t(s64, ktime_sub(gate->opens_at, ktime_get()), 0);
+	}
+	raw_spin_unlock_irq(&gate->lock);
+	if (starts)
+		lpar_work_set(&gate->timeout, nsecs_to_jiffies(left_ns) + 1);
+}
+
+/* With each gate that the cut has closed. */
+static void with_closed(struct lpar_cut *cut, void (*act)(struct gate_point *gp))
+{
+	struct lpar_cut_point *point;
+
+	list_for_each_entry(point, &cut->points, node)
+		if (point->class == &lpar_gate_cut_class && to_gate_point(point)->acted)
+			act(to_gate_point(point));
+}
+
+static void tell_closed(struct gate_point *gp)
+{
+	announce(gp->lpar, LPAR_EVENT_GATE_CLOSED);
+}
+
+/*
+ * Here as well. The time-outs first: nothing that comes later, such as a participant that
+ * waits for a disk, may keep a gate closed for longer.
+ */
 static void gates_fired(struct lpar_cut *cut)
 {
 	if (cut->action != LPAR_CUT_CLOSE)
 		return;
+	with_closed(cut, start_timeout_of_cut);
 	leave_guest();
 	cut->settled_by = jiffies + SETTLE_TIMEOUT;
+	with_closed(cut, tell_closed);
 }
 
 static void complete_close(struct gate_point *gp)
@@ -471,10 +510,6 @@ static void complete_close(struct gate_point *gp)
 	gp->point.done = gate->last_stop_real;
 	gp->point.count = gate->nr_stopped;
 	raw_spin_unlock_irq(&gate->lock);
-	/* Who closed it once more has said for how long. */
-	if (gate->opens_at == KTIME_MAX)
-		start_timeout(gate, READ_ONCE(gp->lpar->config.gate_timeout_ms));
-	announce(gp->lpar, LPAR_EVENT_GATE_CLOSED);
 }
 
 static void complete_open(struct gate_point *gp)

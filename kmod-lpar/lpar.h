@@ -491,7 +491,8 @@ struct lpar_cut_result {
  * @stopped: and stopped; under lpar_cut_mutex
  * @deadline: CLOCK_REALTIME
  * @timer: fires in hard-irq context
- * @finish: what follows in process context
+ * @settle: what follows in process context, where no disk is waited for
+ * @finish: and then
  * @points: struct lpar_cut_point, in firing order; fixed once armed, gone when over
  * @nr_points: their number
  * @firing: what it takes to fire; gone when over
@@ -511,6 +512,7 @@ struct lpar_cut {
 	bool stopped;
 	ktime_t deadline;
 	struct hrtimer timer;
+	struct work_struct settle;
 	struct work_struct finish;
 	struct list_head points;
 	unsigned int nr_points;
