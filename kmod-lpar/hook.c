@@ -49,8 +49,8 @@ static void note_tracepoint(struct tracepoint *tp, void *priv)
 }
 
 /*
- * It may run yet when this returns, of which only the end of the module has to take notice:
- * to wait for that is, on 7.2, to wait for any BPF program that sleeps.
+ * Does not wait until the probe has run for the last time: on 7.2 that lasts as long as any
+ * sleepable BPF program of the host does, and it is of no use before the module goes.
  */
 static void withdraw(struct work_struct *work)
 {
@@ -100,6 +100,7 @@ void lpar_hook_exit(void)
 		cancel_delayed_work_sync(&hooks[i].idle);
 		withdraw(&hooks[i].idle.work);
 	}
+	/* For those that were withdrawn before, too. */
 	tracepoint_synchronize_unregister();
 }
 

@@ -11,6 +11,7 @@
 
 #include <linux/cpumask.h>
 #include <linux/device.h>
+#include <linux/hashtable.h>
 #include <linux/hrtimer.h>
 #include <linux/irq_work.h>
 #include <linux/kref.h>
@@ -110,6 +111,8 @@ struct lpar_stage {
  * @last_stop_real: the same on CLOCK_REALTIME
  * @opens_at: CLOCK_MONOTONIC of the time-out of the present close
  * @vcpus: struct lpar_vcpu of the threads seen in KVM_RUN
+ * @by_task: the same
+ * @crowded: there were more than may have one, and that is told; written with xchg() too
  * @nr_vcpus: their number
  * @nr_held: those that wait in the gate now
  * @nr_stopping: those that were on a CPU at the close and have not stopped yet
@@ -130,6 +133,8 @@ struct lpar_gate {
 	ktime_t last_stop_real;
 	ktime_t opens_at;
 	struct list_head vcpus;
+	DECLARE_HASHTABLE(by_task, 7);
+	bool crowded;
 	unsigned int nr_vcpus;
 	unsigned int nr_held;
 	unsigned int nr_stopping;
@@ -500,7 +505,8 @@ struct lpar_cut_result {
  * @stopped: and stopped; under lpar_cut_mutex
  * @deadline: CLOCK_REALTIME
  * @timer: fires in hard-irq context
- * @finish: what follows in process context
+ * @settle: what follows in process context, where no disk is waited for
+ * @finish: and then
  * @points: struct lpar_cut_point, in firing order; fixed once armed, gone when over
  * @nr_points: their number
  * @firing: what it takes to fire; gone when over
@@ -520,6 +526,7 @@ struct lpar_cut {
 	bool stopped;
 	ktime_t deadline;
 	struct hrtimer timer;
+	struct work_struct settle;
 	struct work_struct finish;
 	struct list_head points;
 	unsigned int nr_points;

@@ -9,6 +9,7 @@
  *	lparcall --fail NTH COMMAND [NAME] [KEY VALUE]...
  *	lparcall monitor COUNT SECONDS
  *	lparcall [--user UID] flood SECONDS	asks as often as it can, and reads no answer
+ *	lparcall deaf COMMAND [NAME] [KEY VALUE]...	has no room for the reply, nor reads it
  *	lparcall -			reads commands, one a line, until one is refused
  *
  * Prints the reply as "key=value" words, one line for each message. A refusal
@@ -28,6 +29,7 @@
 #define _GNU_SOURCE
 #include <grp.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -502,6 +504,20 @@ static int flood(unsigned int seconds)
 	return 0;
 }
 
+/* Asks until there is no room for one more answer. Its commands are carried out all the same. */
+static int call_deaf(char **words)
+{
+	int fd = mnl_socket_get_fd(nl.sock), least = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
+	for (int i = 0; i < 64; i++) {
+		prepare((char *[]){ "get", "a", NULL });
+		lparnl_send(&nl);
+	}
+	prepare(words);
+	return !lparnl_send(&nl);
+}
+
 static int call_lines(void)
 {
 	char line[1024];
@@ -604,6 +620,8 @@ int main(int argc, char **argv)
 		return monitor(atoi(words[1]), atoi(words[2]));
 	if (!strcmp(*words, "flood") && words[1])
 		return flood(atoi(words[1]));
+	if (!strcmp(*words, "deaf") && words[1])
+		return call_deaf(words + 1);
 	if (!strcmp(*words, "-"))
 		return call_lines();
 	if (nth)

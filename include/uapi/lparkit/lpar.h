@@ -71,7 +71,7 @@ enum lpar_event {
 	LPAR_EVENT_STATE,		/* state or reason */
 	LPAR_EVENT_STAGE,
 	LPAR_EVENT_MEMBER_ADDED,
-	LPAR_EVENT_MEMBER_REMOVED,	/* also: it exited */
+	LPAR_EVENT_MEMBER_REMOVED,	/* also: it exited; not for a child that does */
 	LPAR_EVENT_VIOLATION,		/* an intruder ran on a fenced CPU */
 	LPAR_EVENT_GATE_CLOSED,
 	LPAR_EVENT_GATE_OPENED,
