@@ -493,8 +493,6 @@ static void tell_closed(struct gate_point *gp)
  */
 static void gates_fired(struct lpar_cut *cut)
 {
-	struct lpar_cut_point *point;
-
 	if (cut->action != LPAR_CUT_CLOSE)
 		return;
 	with_closed(cut, start_timeout_of_cut);
