@@ -20,7 +20,7 @@ _lparctl_files() {
 _lparctl_events() {
 	echo created deleted changed state stage member-added member-removed violation \
 		gate-closed gate-opened gate-timeout memory-held memory-released \
-		cut-armed cut-fired cut-cancelled memory-failed strayed \
+		cut-armed cut-fired cut-cancelled memory-failed strayed irq-strayed \
 		attached detached high-water drop moved exited timeout defined step
 }
 

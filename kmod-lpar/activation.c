@@ -62,6 +62,7 @@ static int raise_fence(struct lpar *lpar, struct lpar_report *report)
 
 static void lower_fence(struct lpar *lpar)
 {
+	lpar_irq_unwatch(lpar);
 	lpar_guard_lower(lpar);
 	lpar_fence_lower(lpar);
 }
@@ -143,20 +144,40 @@ err_module:
 	return err;
 }
 
-/* A guest that still runs must not lose its fences by mistake. */
-static int check_unused(struct lpar *lpar, struct lpar_report *report)
+static int check_uncut(struct lpar *lpar, struct lpar_report *report)
 {
-	pid_t pid = 0;
-
 	if (lpar_cut_uses(lpar))
 		return lpar_problem(report, -EBUSY,
 				    "LPAR \"%s\" is in an armed cut; wait for it or cancel it",
 				    lpar->name);
+	return 0;
+}
+
+static int check_no_member(struct lpar *lpar, struct lpar_report *report)
+{
+	pid_t pid;
+
 	if (lpar_member_list(lpar, &pid, 1))
 		return lpar_problem(report, -EBUSY,
 				    "process %d is a member of LPAR \"%s\"; stop it, remove it or use force",
 				    pid, lpar->name);
-	pid = lpar->memory ? lpar_memory_holder(lpar->memory) : 0;
+	return 0;
+}
+
+/*
+ * A guest that still runs must not lose its fences by mistake, nor one begin to run that
+ * would have none.
+ */
+static int shut(struct lpar *lpar, bool force, struct lpar_report *report)
+{
+	int err = check_uncut(lpar, report);
+	pid_t pid;
+
+	if (!err && !force)
+		err = check_no_member(lpar, report);
+	if (err || !lpar->memory)
+		return err;
+	pid = lpar_memory_shut(lpar->memory, force);
 	if (pid)
 		return lpar_problem(report, -EBUSY,
 				    "process %d holds the memory of LPAR \"%s\"; stop it or use force",
@@ -182,14 +203,17 @@ int lpar_deactivate(struct lpar *lpar, bool force, struct lpar_report *report)
 	if (!lpar_state_is_active(lpar->state))
 		return lpar_problem(report, -EINVAL, "LPAR \"%s\" is %s, not active", lpar->name,
 				    lpar_state_name(lpar->state));
-	err = lpar_cut_uses(lpar) || !force ? check_unused(lpar, report) : 0;
+	err = shut(lpar, force, report);
 	if (err)
 		return err;
 	/* First what may fail: a guest that stays must stay a member. */
-	if (lpar_gate_drain(lpar))
+	if (lpar_gate_drain(lpar)) {
+		if (lpar->memory)
+			lpar_memory_reopen(lpar->memory);
 		return lpar_problem(report, -EBUSY,
 				    "a vCPU of LPAR \"%s\" does not come out of the kernel; stop its process and try again",
 				    lpar->name);
+	}
 	lpar_member_drop_all(lpar);
 	lower_fence(lpar);
 	lpar_disk_release_all(&lpar->config.disks);
@@ -234,7 +258,10 @@ static bool find_fault(const struct lpar *lpar, char *reason, size_t size)
 			 bad >> 20);
 	else if (lpar->lost)
 		snprintf(reason, size, "a member is off the LPAR's CPUs and cannot be moved back");
-	return bad || lpar->lost;
+	else if (lpar->stray_irq)
+		snprintf(reason, size, "interrupt %d may come to its CPUs; run 'lparctl activate %s --host'",
+			 lpar->stray_irq, lpar->name);
+	return bad || lpar->lost || lpar->stray_irq;
 }
 
 /**

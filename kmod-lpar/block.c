@@ -80,7 +80,8 @@ void lpar_disk_free_all(struct list_head *disks)
  * @path: set to the path of the first such disk
  *
  * Partitions of one disk are told apart here; that a partition and its whole
- * disk exclude each other is seen to by the kernel's claim.
+ * disk exclude each other is seen to by the kernel's claim. One that is gone keeps
+ * its number from nobody: no claim will take what has the number now for it.
  *
  * Return: true if so.
  */
@@ -90,7 +91,7 @@ bool lpar_disk_overlap(const struct list_head *a, const struct list_head *b, con
 
 	list_for_each_entry(in_a, a, node)
 		list_for_each_entry(in_b, b, node)
-			if (in_a->dev == in_b->dev) {
+			if (in_a->dev == in_b->dev && in_a->diskseq == in_b->diskseq) {
 				*path = in_a->path;
 				return true;
 			}

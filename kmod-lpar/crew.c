@@ -2,7 +2,8 @@
 /*
  * A crew: threads that share long work, such as the zeroing of memory, with the task
  * that has asked for it. They run near the memory, on the host's CPUs and those of the
- * LPAR that it is for, never on another LPAR's: a work queue's own workers would.
+ * LPAR that it is for, never on another LPAR's: a work queue's own workers would. And a
+ * thread that does what came to a work queue and takes long.
  */
 #include <linux/cpumask.h>
 #include <linux/kthread.h>
@@ -56,13 +57,11 @@ struct crew {
 };
 
 /* The node's if it has any. */
-static void find_cpus(const struct crew *crew, struct cpumask *cpus)
+static void find_cpus(const struct lpar *lpar, int node, struct cpumask *cpus)
 {
-	const struct cpumask *near = cpumask_of_node(crew->node);
-
-	lpar_guard_free_cpus(crew->lpar, cpus);
-	if (cpumask_intersects(cpus, near))
-		cpumask_and(cpus, cpus, near);
+	lpar_guard_free_cpus(lpar, cpus);
+	if (node != NUMA_NO_NODE && cpumask_intersects(cpus, cpumask_of_node(node)))
+		cpumask_and(cpus, cpus, cpumask_of_node(node));
 }
 
 static void work(struct crew *crew, struct hand *hand)
@@ -73,7 +72,7 @@ static void work(struct crew *crew, struct hand *hand)
 	while (!READ_ONCE(crew->err)) {
 		/* Another LPAR may have got this CPU meanwhile. */
 		if (hand && done++ % SHARE == 0) {
-			find_cpus(crew, &hand->cpus);
+			find_cpus(crew->lpar, crew->node, &hand->cpus);
 			set_cpus_allowed_ptr(current, &hand->cpus);
 		}
 		i = atomic_long_inc_return(&crew->next) - 1;
@@ -101,7 +100,7 @@ static void start_hands(struct crew *crew)
 	struct task_struct *task;
 	struct hand *hand;
 
-	find_cpus(crew, &crew->cpus);
+	find_cpus(crew->lpar, crew->node, &crew->cpus);
 	wanted = min(wanted, cpumask_weight(&crew->cpus));
 	while (crew->nr_hands < wanted) {
 		hand = &crew->hands[crew->nr_hands];
@@ -161,4 +160,58 @@ int lpar_crew_run(const struct lpar *lpar, int node, unsigned long nr, lpar_crew
 	err = crew->err;
 	kvfree(crew);
 	return err;
+}
+
+/**
+ * struct errand - work that a thread does for a work queue
+ * @work: in the thread's queue
+ * @node: of the memory, or NUMA_NO_NODE
+ * @act: what to do
+ * @data: for @act
+ * @cpus: where it may run
+ */
+struct errand {
+	struct kthread_work work;
+	int node;
+	void (*act)(void *data);
+	void *data;
+	struct cpumask cpus;
+};
+
+static void run_errand(struct kthread_work *work)
+{
+	struct errand *errand = container_of(work, struct errand, work);
+
+	find_cpus(NULL, errand->node, &errand->cpus);
+	set_cpus_allowed_ptr(current, &errand->cpus);
+	errand->act(errand->data);
+}
+
+/**
+ * lpar_crew_lend() - have a thread do long work that came to a work queue
+ * @node: NUMA node near which to run, or NUMA_NO_NODE
+ * @act: the work
+ * @data: for @act
+ *
+ * The worker of the queue is bound to a CPU, which anybody may keep busy; the thread goes to
+ * whichever of the host's has time. Without memory for one the caller does the work.
+ *
+ * Context: may sleep, until the work is done.
+ */
+void lpar_crew_lend(int node, void (*act)(void *data), void *data)
+{
+	struct errand *errand = kmalloc(sizeof(*errand), GFP_KERNEL);
+	struct kthread_worker *worker = errand ? kthread_run_worker(0, "lpar_lent") : NULL;
+
+	if (IS_ERR_OR_NULL(worker)) {
+		act(data);
+	} else {
+		errand->node = node;
+		errand->act = act;
+		errand->data = data;
+		kthread_init_work(&errand->work, run_errand);
+		kthread_queue_work(worker, &errand->work);
+		kthread_destroy_worker(worker);
+	}
+	kfree(errand);
 }

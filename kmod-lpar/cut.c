@@ -254,8 +254,6 @@ static void finish(struct lpar_cut *cut, enum lpar_cut_state state, bool keep)
 {
 	struct lpar_cut_point *point;
 
-	if (state == LPAR_CUT_FIRED)
-		settle(cut);
 	list_for_each_entry(point, &cut->points, node)
 		point->class->finish(point, cut->action, state == LPAR_CUT_FIRED);
 	mutex_lock(&lpar_cut_mutex);
@@ -284,6 +282,18 @@ static void trim(void)
 	mutex_unlock(&lpar_cut_mutex);
 }
 
+/*
+ * Before anybody finishes, and not where cuts are finished: as many of these as may run at a
+ * time may wait for disks, and the time-outs of gates begin here.
+ */
+static void settle_fired(struct work_struct *work)
+{
+	struct lpar_cut *cut = container_of(work, struct lpar_cut, settle);
+
+	settle(cut);
+	lpar_work_urgent(&cut->finish);
+}
+
 static void finish_fired(struct work_struct *work)
 {
 	struct lpar_cut *cut = container_of(work, struct lpar_cut, finish);
@@ -310,6 +320,7 @@ static struct lpar_cut *new_cut(enum lpar_cut_action action, unsigned int nr_lpa
 	kref_init(&cut->ref);
 	INIT_LIST_HEAD(&cut->list);
 	INIT_LIST_HEAD(&cut->points);
+	INIT_WORK(&cut->settle, settle_fired);
 	INIT_WORK(&cut->finish, finish_fired);
 	cut->action = action;
 	hrtimer_setup(&cut->timer, lpar_fire, CLOCK_REALTIME, HRTIMER_MODE_ABS_HARD);

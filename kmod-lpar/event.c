@@ -60,6 +60,8 @@ static int put_info(struct sk_buff *skb, const struct lpar_event_info *info)
 		return -EMSGSIZE;
 	if (info->cpu >= 0 && nla_put_u32(skb, LPAR_A_CPU, info->cpu))
 		return -EMSGSIZE;
+	if (info->irq && nla_put_u32(skb, LPAR_A_IRQ, info->irq))
+		return -EMSGSIZE;
 	if (!info->cut)
 		return 0;
 	if (lpar_netlink_put_cut(skb, info->cut))

@@ -130,7 +130,7 @@ static void work(struct lpar_firing *firing)
 			advance(firing, firing->phase + 1);
 	}
 	if (atomic_dec_and_test(&firing->users))
-		lpar_work_urgent(&cut->finish);
+		lpar_work_queue(&cut->settle);
 }
 
 static void help(void *info)
@@ -142,7 +142,7 @@ static void help(void *info)
  * lpar_fire() - the deadline has come
  * @timer: of the cut
  *
- * Context: hard-irq. Queues cut->finish when all have acted.
+ * Context: hard-irq. Queues cut->settle when all have acted.
  * Return: HRTIMER_NORESTART.
  */
 enum hrtimer_restart lpar_fire(struct hrtimer *timer)

@@ -31,6 +31,7 @@ void lpar_gate_init(struct lpar_gate *gate)
 {
 	raw_spin_lock_init(&gate->lock);
 	INIT_LIST_HEAD(&gate->vcpus);
+	hash_init(gate->by_task);
 	init_waitqueue_head(&gate->settled);
 	INIT_DELAYED_WORK(&gate->timeout, gate_timeout);
 	INIT_WORK(&gate->lapse, lapse);
@@ -97,7 +98,7 @@ static void see_all_registers(void)
  * After this the gate can be closed in hard-irq context. Counted.
  *
  * Context: may sleep.
- * Return: 0, -ENOMEM.
+ * Return: 0, -ENOMEM, -ENOSPC.
  */
 int lpar_gate_watch(struct lpar *lpar)
 {
@@ -210,7 +211,7 @@ static void announce(struct lpar *lpar, enum lpar_event event)
  *
  * Context: may sleep.
  * Return: 0 and no vCPU can execute a guest instruction; also when it was
- * closed before. -EINVAL, -ENOMEM.
+ * closed before. -EINVAL, -ENOMEM, -ENOSPC.
  */
 int lpar_gate_close(struct lpar *lpar, u32 timeout_ms, struct lpar_report *report)
 {
@@ -224,6 +225,10 @@ int lpar_gate_close(struct lpar *lpar, u32 timeout_ms, struct lpar_report *repor
 				    "LPAR \"%s\" is %s and has no vCPUs to stop; activate it first",
 				    lpar->name, lpar_state_name(lpar->state));
 	err = lpar_gate_watch(lpar);
+	if (err == -ENOSPC)
+		return lpar_problem(report, err,
+				    "LPAR \"%s\" has more threads in KVM_RUN than a gate holds",
+				    lpar->name);
 	if (err)
 		return err;
 	closes = close_now(gate, 0);
@@ -291,7 +296,7 @@ static void gate_timeout(struct work_struct *work)
 		/* Of two cuts the later one's hold has become what the former held. */
 		WRITE_ONCE(gate->lapsed, cut);
 		lpar_ref(lpar);
-		if (!lpar_work_queue(&gate->lapse))
+		if (!lpar_work_urgent(&gate->lapse))
 			lpar_put(lpar);
 	}
 	announce(lpar, LPAR_EVENT_GATE_TIMEOUT);
@@ -302,7 +307,7 @@ static void gate_timeout(struct work_struct *work)
  * @lpar: LPAR
  *
  * Context: may sleep.
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, -ENOSPC.
  */
 int lpar_gate_recensus(struct lpar *lpar)
 {
@@ -448,13 +453,52 @@ static void gate_fire(struct lpar_cut_point *point, enum lpar_cut_action action)
 	gp->acted = action == LPAR_CUT_CLOSE ? close_now(gate, gp->cut->id) : open_now(gate);
 }
 
-/* Here as well. */
+/* Its time-out counts from the cut; who closed it once more has said for how long. */
+static void start_timeout_of_cut(struct gate_point *gp)
+{
+	u32 timeout_ms = READ_ONCE(gp->lpar->config.gate_timeout_ms);
+	struct lpar_gate *gate = &gp->lpar->gate;
+	s64 left_ns = 0;
+	bool starts;
+
+	raw_spin_lock_irq(&gate->lock);
+	starts = gate->closed && gate->opens_at == KTIME_MAX;
+	if (starts) {
+		gate->opens_at = ktime_add_ms(gate->closed_at, timeout_ms);
+		left_ns = max_t(s64, ktime_sub(gate->opens_at, ktime_get()), 0);
+	}
+	raw_spin_unlock_irq(&gate->lock);
+	if (starts)
+		lpar_work_set(&gate->timeout, nsecs_to_jiffies(left_ns) + 1);
+}
+
+/* With each gate that the cut has closed. */
+static void with_closed(struct lpar_cut *cut, void (*act)(struct gate_point *gp))
+{
+	struct lpar_cut_point *point;
+
+	list_for_each_entry(point, &cut->points, node)
+		if (point->class == &lpar_gate_cut_class && to_gate_point(point)->acted)
+			act(to_gate_point(point));
+}
+
+static void tell_closed(struct gate_point *gp)
+{
+	announce(gp->lpar, LPAR_EVENT_GATE_CLOSED);
+}
+
+/*
+ * Here as well. The time-outs first: nothing that comes later, such as a participant that
+ * waits for a disk, may keep a gate closed for longer.
+ */
 static void gates_fired(struct lpar_cut *cut)
 {
 	if (cut->action != LPAR_CUT_CLOSE)
 		return;
+	with_closed(cut, start_timeout_of_cut);
 	leave_guest();
 	cut->settled_by = jiffies + SETTLE_TIMEOUT;
+	with_closed(cut, tell_closed);
 }
 
 static void complete_close(struct gate_point *gp)
@@ -466,10 +510,6 @@ static void complete_close(struct gate_point *gp)
 	gp->point.done = gate->last_stop_real;
 	gp->point.count = gate->nr_stopped;
 	raw_spin_unlock_irq(&gate->lock);
-	/* Who closed it once more has said for how long. */
-	if (gate->opens_at == KTIME_MAX)
-		start_timeout(gate, READ_ONCE(gp->lpar->config.gate_timeout_ms));
-	announce(gp->lpar, LPAR_EVENT_GATE_CLOSED);
 }
 
 static void complete_open(struct gate_point *gp)

@@ -12,7 +12,7 @@
  *
  * A member that leaves, or is taken off, its LPAR's CPUs disturbs nobody there, and no
  * switch tells of it. The same thread looks for such members once a second, and brings
- * them back.
+ * them back, and for interrupts (irq.c).
  */
 #include <linux/kthread.h>
 #include <linux/percpu.h>
@@ -184,7 +184,7 @@ static void report_stray(struct lpar *lpar, const struct lpar_stray *stray)
 static void watch_one(struct lpar *lpar, struct lpar_stray *found)
 {
 	unsigned int n = lpar_fence_call_home(lpar, found), i;
-	bool lost = false;
+	bool lost = false, changed;
 
 	/* Who waits for the counter sees the last of them, too. */
 	if (lpar->untold)
@@ -195,10 +195,11 @@ static void watch_one(struct lpar *lpar, struct lpar_stray *found)
 		lost |= found[i].err && found[i].err != -ESRCH;
 		put_task_struct(found[i].task);
 	}
-	if (lost != lpar->lost) {
-		lpar->lost = lost;
+	changed = lost != lpar->lost;
+	lpar->lost = lost;
+	changed |= lpar_irq_look(lpar);
+	if (changed)
 		lpar_judge(lpar);
-	}
 }
 
 static void watch(struct kthread_work *work)
@@ -283,7 +284,7 @@ void lpar_guard_lower(struct lpar *lpar)
 }
 
 /**
- * lpar_guard_watch() - look for members that stray, from now on
+ * lpar_guard_watch() - look for members and interrupts that stray, from now on
  *
  * Called when an LPAR has become active, and when not all could be given back what they
  * had. Ends by itself when none is active, and nothing is left to be done.

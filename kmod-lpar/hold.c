@@ -7,7 +7,6 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
-#include <linux/path.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -20,6 +19,12 @@ static bool is_alive(const struct lpar_hold *hold)
 	return atomic_read(&hold->mm->mm_users);
 }
 
+static pid_t holder(const struct lpar_memory *memory)
+{
+	lockdep_assert_held(&memory->lock);
+	return memory->hold && is_alive(memory->hold) ? pid_nr(memory->hold->pid) : 0;
+}
+
 /**
  * lpar_memory_holder() - who has the memory open?
  * @memory: memory
@@ -29,13 +34,48 @@ static bool is_alive(const struct lpar_hold *hold)
  */
 pid_t lpar_memory_holder(struct lpar_memory *memory)
 {
+	pid_t pid;
+
+	mutex_lock(&memory->lock);
+	pid = holder(memory);
+	mutex_unlock(&memory->lock);
+	return pid;
+}
+
+/**
+ * lpar_memory_shut() - nobody opens the memory from now on
+ * @memory: memory
+ * @force: although somebody holds it, who keeps it
+ *
+ * Context: may sleep.
+ * Return: 0, or without @force the process that holds it, as lpar_memory_holder(), and it
+ * stays open.
+ */
+pid_t lpar_memory_shut(struct lpar_memory *memory, bool force)
+{
 	pid_t pid = 0;
 
 	mutex_lock(&memory->lock);
-	if (memory->hold && is_alive(memory->hold))
-		pid = pid_nr(memory->hold->pid);
+	if (!force)
+		pid = holder(memory);
+	WRITE_ONCE(memory->shut, !pid);
 	mutex_unlock(&memory->lock);
+	if (!pid)
+		wake_up_all(&memory->clean);
 	return pid;
+}
+
+/**
+ * lpar_memory_reopen() - the reverse of lpar_memory_shut()
+ * @memory: memory
+ *
+ * Context: may sleep.
+ */
+void lpar_memory_reopen(struct lpar_memory *memory)
+{
+	mutex_lock(&memory->lock);
+	WRITE_ONCE(memory->shut, false);
+	mutex_unlock(&memory->lock);
 }
 
 /* Nobody holds the memory any more: zero what the last holder could touch, in its use. */
@@ -46,8 +86,6 @@ static void let_go(struct lpar_memory *memory)
 	lockdep_assert_held(&memory->lock);
 	WRITE_ONCE(hold->gone, true);
 	memory->hold = NULL;
-	memory->left = hold->path;
-	path_get(&memory->left);
 	memory->dirty = true;
 	lpar_memory_scrub(memory, 0);
 }
@@ -68,7 +106,7 @@ static const struct mmu_notifier_ops hold_ops = {
 	.release = holder_exits,
 };
 
-static struct lpar_hold *new_hold(struct lpar_memory *memory, const struct path *path)
+static struct lpar_hold *new_hold(struct lpar_memory *memory)
 {
 	struct lpar_hold *hold = kzalloc(sizeof(*hold), GFP_KERNEL);
 	int err;
@@ -85,8 +123,6 @@ static struct lpar_hold *new_hold(struct lpar_memory *memory, const struct path 
 	}
 	mmgrab(hold->mm);
 	hold->pid = get_pid(task_tgid(current));
-	hold->path = *path;
-	path_get(&hold->path);	/* the caller has it open */
 	return hold;
 }
 
@@ -96,7 +132,6 @@ static void free_hold(struct lpar_hold *hold)
 	mmu_notifier_unregister(&hold->notifier, hold->mm);
 	mmdrop(hold->mm);
 	put_pid(hold->pid);
-	path_put(&hold->path);
 	kfree(hold);
 }
 
@@ -108,6 +143,8 @@ static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *
 {
 	struct lpar_hold *hold = memory->hold;
 
+	if (memory->shut)
+		return ERR_PTR(-ENXIO);
 	if (hold && hold->mm != current->mm) {
 		if (is_alive(hold))
 			return ERR_PTR(-EBUSY);
@@ -127,8 +164,9 @@ static struct lpar_hold *try_hold(struct lpar_memory *memory, struct lpar_hold *
 	return hold;
 }
 
-/* As try_hold(), when no former holder's contents are there. */
-static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold *fresh)
+/* As try_hold(), with @wait when no former holder's contents are there. */
+static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold *fresh,
+				    bool wait)
 {
 	struct lpar_hold *hold;
 
@@ -136,9 +174,10 @@ static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold
 		mutex_lock(&memory->lock);
 		hold = try_hold(memory, fresh);
 		mutex_unlock(&memory->lock);
-		if (hold != ERR_PTR(-EAGAIN))
+		if (hold != ERR_PTR(-EAGAIN) || !wait)
 			return hold;
-		if (wait_event_interruptible(memory->clean, !READ_ONCE(memory->dirty)))
+		if (wait_event_interruptible(memory->clean, !READ_ONCE(memory->dirty) ||
+					     READ_ONCE(memory->shut)))
 			return ERR_PTR(-ERESTARTSYS);
 	}
 }
@@ -146,15 +185,14 @@ static struct lpar_hold *await_hold(struct lpar_memory *memory, struct lpar_hold
 /**
  * lpar_memory_hold() - the current process opens the memory
  * @memory: memory, referenced
- * @path: of the file that it opens
- *
- * Waits until a former holder's contents are gone.
+ * @wait: until a former holder's contents are gone
  *
  * Context: may sleep.
  * Return: what lpar_memory_release() ends, or ERR_PTR of -EBUSY when another process
- * holds it, -ENXIO when it is being freed, -EINVAL, -ENOMEM, -ERESTARTSYS.
+ * holds it, -ENXIO when it is shut or being freed, -EINVAL, -ENOMEM, -ERESTARTSYS,
+ * without @wait -EAGAIN.
  */
-struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, const struct path *path)
+struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, bool wait)
 {
 	struct lpar_event_info info = { .pid = task_tgid_nr(current), .cpu = -1 };
 	struct lpar_hold *hold, *fresh;
@@ -162,13 +200,13 @@ struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, const struct path
 	if (!current->mm)
 		return ERR_PTR(-EINVAL);	/* a kernel thread */
 	/* To make a hold takes all locks of the address space: not for who is refused. */
-	hold = await_hold(memory, NULL);
+	hold = await_hold(memory, NULL, wait);
 	if (hold)
 		return hold;
-	fresh = new_hold(memory, path);
+	fresh = new_hold(memory);
 	if (IS_ERR(fresh))
 		return fresh;
-	hold = await_hold(memory, fresh);
+	hold = await_hold(memory, fresh, wait);
 	if (hold != fresh) {
 		free_hold(fresh);
 		return hold;
@@ -208,20 +246,6 @@ void lpar_memory_release(struct lpar_hold *hold)
 struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold)
 {
 	return hold->memory;
-}
-
-/**
- * lpar_memory_inode() - whose mappings a holder's are
- * @hold: of the file
- *
- * A device node may have several inodes. So that what is mapped can be found again,
- * the mappings of all files of a holder are one inode's.
- *
- * Return: inode, which the file keeps.
- */
-struct inode *lpar_memory_inode(const struct lpar_hold *hold)
-{
-	return d_inode(hold->path.dentry);
 }
 
 /**

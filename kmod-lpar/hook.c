@@ -33,6 +33,7 @@ static struct hook hooks[LPAR_HOOKS] = {
 	[LPAR_HOOK_PROCESS_FORK]	= { .name = "sched_process_fork" },
 	[LPAR_HOOK_PROCESS_EXIT]	= { .name = "sched_process_exit" },
 	[LPAR_HOOK_SYS_ENTER]		= { .name = "sys_enter" },
+	[LPAR_HOOK_IRQ_HANDLER_ENTRY]	= { .name = "irq_handler_entry" },
 #ifdef CONFIG_MEMORY_FAILURE
 	[LPAR_HOOK_MEMORY_FAILURE]	= { .name = "memory_failure_event" },
 #endif
@@ -47,6 +48,10 @@ static void note_tracepoint(struct tracepoint *tp, void *priv)
 			hooks[i].tp = tp;
 }
 
+/*
+ * Does not wait until the probe has run for the last time: on 7.2 that lasts as long as any
+ * sleepable BPF program of the host does, and it is of no use before the module goes.
+ */
 static void withdraw(struct work_struct *work)
 {
 	struct hook *hook = container_of(to_delayed_work(work), struct hook, idle);
@@ -54,7 +59,6 @@ static void withdraw(struct work_struct *work)
 	mutex_lock(&hook->lock);
 	if (hook->probe && !hook->users) {
 		tracepoint_probe_unregister(hook->tp, hook->probe, NULL);
-		tracepoint_synchronize_unregister();
 		hook->probe = NULL;
 	}
 	mutex_unlock(&hook->lock);
@@ -96,6 +100,8 @@ void lpar_hook_exit(void)
 		cancel_delayed_work_sync(&hooks[i].idle);
 		withdraw(&hooks[i].idle.work);
 	}
+	/* For those that were withdrawn before, too. */
+	tracepoint_synchronize_unregister();
 }
 
 /**

@@ -11,6 +11,7 @@
 
 #include <linux/cpumask.h>
 #include <linux/device.h>
+#include <linux/hashtable.h>
 #include <linux/hrtimer.h>
 #include <linux/irq_work.h>
 #include <linux/kref.h>
@@ -26,13 +27,12 @@
 #include <lparkit/cut.h>
 #include <lparkit/lpar.h>
 
+struct address_space;
 struct genl_family;
-struct inode;
 struct lpar;
 struct lpar_firing;
 struct lpar_grant;
 struct netlink_ext_ack;
-struct path;
 struct pt_regs;
 struct sk_buff;
 
@@ -111,6 +111,8 @@ struct lpar_stage {
  * @last_stop_real: the same on CLOCK_REALTIME
  * @opens_at: CLOCK_MONOTONIC of the time-out of the present close
  * @vcpus: struct lpar_vcpu of the threads seen in KVM_RUN
+ * @by_task: the same
+ * @crowded: there were more than may have one, and that is told; written with xchg() too
  * @nr_vcpus: their number
  * @nr_held: those that wait in the gate now
  * @nr_stopping: those that were on a CPU at the close and have not stopped yet
@@ -131,6 +133,8 @@ struct lpar_gate {
 	ktime_t last_stop_real;
 	ktime_t opens_at;
 	struct list_head vcpus;
+	DECLARE_HASHTABLE(by_task, 7);
+	bool crowded;
 	unsigned int nr_vcpus;
 	unsigned int nr_held;
 	unsigned int nr_stopping;
@@ -160,12 +164,15 @@ struct lpar_gate {
  * @stage_end: ends it then; holds a reference
  * @memory: reserved memory while active; under lpar_mutex
  * @members: struct member of member.c, in the order in which they joined; read under RCU
- * @pins: struct lpar_pin; written under fence_mutex and fence.c's pins_mutex, read with either
+ * @pins: struct lpar_pin; written under lpar_fence_mutex and pin.c's pins_mutex, read with either
  * @gate: see struct lpar_gate
  * @violations: switches to an intruder
  * @strays: threads of members that were found off the LPAR's CPUs
  * @lost: some of them could not be moved back; under @op
- * @watched_in: round of the last look for them; under lpar_mutex
+ * @watches_irqs: the host's interrupts are off its CPUs, and one that comes is a fault;
+ *	under @op
+ * @stray_irq: one that may come to them, 0 = none; under @op
+ * @watched_in: round of the last look for both; under lpar_mutex
  * @tell_at: the next intruder is told of after that; used by the guard's thread only
  * @untold: there were such since; likewise
  * @missed_intruder: there was one that the guard has not noted
@@ -190,7 +197,7 @@ struct lpar {
 	struct lpar_stage stage;
 	u32 stage_portid;
 	bool stage_orphaned;
-	struct work_struct stage_end;
+	struct delayed_work stage_end;
 	struct lpar_memory *memory;
 	struct list_head members;
 	struct list_head pins;
@@ -198,6 +205,8 @@ struct lpar {
 	atomic64_t violations;
 	atomic64_t strays;
 	bool lost;
+	bool watches_irqs;
+	int stray_irq;
 	unsigned int watched_in;
 	unsigned long tell_at;
 	bool untold;
@@ -211,11 +220,10 @@ struct lpar {
 
 /* work.c */
 bool lpar_work_queue(struct work_struct *work);
-void lpar_work_urgent(struct work_struct *work);
-void lpar_work_delay(struct delayed_work *work, unsigned long delay);
+bool lpar_work_urgent(struct work_struct *work);
+bool lpar_work_delay(struct delayed_work *work, unsigned long delay);
 void lpar_work_set(struct delayed_work *work, unsigned long delay);
 void lpar_work_near(int node, struct delayed_work *work, unsigned long delay);
-void lpar_work_flush(void);
 int lpar_work_init(void);
 void lpar_work_exit(void);
 
@@ -248,6 +256,7 @@ int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
 void lpar_stage_bind(struct lpar *lpar, u32 portid);
 void lpar_stage_orphan(u32 portid);
 void lpar_stage_prepare(struct lpar *lpar);
+void lpar_stage_forget(struct lpar *lpar);
 int lpar_stage_init(void);
 void lpar_stage_exit(void);
 
@@ -299,11 +308,13 @@ bool lpar_fence_is_behind(void);
 void lpar_fence_catch_up(void);
 void lpar_fence_evict(struct task_struct *task);
 unsigned int lpar_fence_call_home(struct lpar *lpar, struct lpar_stray *found);
-void lpar_fence_free_pins(struct list_head *pins);
 int lpar_fence_pin(struct lpar *lpar, struct list_head *pins, struct lpar_report *report);
-typedef int lpar_pin_visit(void *data, u32 vcpu, pid_t pid, unsigned int cpu);
-int lpar_fence_visit_pins(struct lpar *lpar, lpar_pin_visit *visit, void *data);
 void lpar_fence_exit(void);
+
+/* pin.c */
+void lpar_pin_free_all(struct list_head *pins);
+typedef int lpar_pin_visitor(void *data, u32 vcpu, pid_t pid, unsigned int cpu);
+int lpar_pin_visit_all(struct lpar *lpar, lpar_pin_visitor *visit, void *data);
 
 /* guard.c */
 int lpar_guard_raise(struct lpar *lpar);
@@ -314,6 +325,11 @@ void lpar_guard_free_cpus(const struct lpar *lpar, struct cpumask *cpus);
 void lpar_guard_keep_off(const struct cpumask *fenced, struct cpumask *scratch);
 int lpar_guard_start(void);
 void lpar_guard_stop(void);
+
+/* irq.c */
+int lpar_irq_watch(struct lpar *lpar, struct lpar_report *report);
+void lpar_irq_unwatch(struct lpar *lpar);
+bool lpar_irq_look(struct lpar *lpar);
 
 /* member.c */
 int lpar_member_init(void);
@@ -334,9 +350,11 @@ void lpar_memory_leave(struct lpar_memory *memory);
 u64 lpar_memory_size(const struct lpar_memory *memory);
 u64 lpar_memory_small(const struct lpar_memory *memory);
 pid_t lpar_memory_holder(struct lpar_memory *memory);
+pid_t lpar_memory_shut(struct lpar_memory *memory, bool force);
+void lpar_memory_reopen(struct lpar_memory *memory);
 u64 lpar_memory_bad(const struct lpar_memory *memory);
-struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, const struct path *path);
-struct inode *lpar_memory_inode(const struct lpar_hold *hold);
+struct address_space *lpar_memory_mapping(const struct lpar_memory *memory);
+struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, bool wait);
 void lpar_memory_release(struct lpar_hold *hold);
 struct lpar_memory *lpar_memory_of(const struct lpar_hold *hold);
 struct lpar_grants *lpar_memory_grants(struct lpar_memory *memory);
@@ -376,6 +394,7 @@ void lpar_grant_put(struct lpar_grant *grant);
 typedef int lpar_crew_act(void *data, unsigned long i);
 int lpar_crew_run(const struct lpar *lpar, int node, unsigned long nr, lpar_crew_act *act,
 		  void *data);
+void lpar_crew_lend(int node, void (*act)(void *data), void *data);
 
 /* reserve.c */
 int lpar_memory_check(const struct lpar_config *config, struct lpar_report *report);
@@ -486,7 +505,8 @@ struct lpar_cut_result {
  * @stopped: and stopped; under lpar_cut_mutex
  * @deadline: CLOCK_REALTIME
  * @timer: fires in hard-irq context
- * @finish: what follows in process context
+ * @settle: what follows in process context, where no disk is waited for
+ * @finish: and then
  * @points: struct lpar_cut_point, in firing order; fixed once armed, gone when over
  * @nr_points: their number
  * @firing: what it takes to fire; gone when over
@@ -506,6 +526,7 @@ struct lpar_cut {
 	bool stopped;
 	ktime_t deadline;
 	struct hrtimer timer;
+	struct work_struct settle;
 	struct work_struct finish;
 	struct list_head points;
 	unsigned int nr_points;
@@ -542,6 +563,7 @@ enum lpar_hook {
 	LPAR_HOOK_PROCESS_FORK,
 	LPAR_HOOK_PROCESS_EXIT,
 	LPAR_HOOK_SYS_ENTER,
+	LPAR_HOOK_IRQ_HANDLER_ENTRY,
 #ifdef CONFIG_MEMORY_FAILURE
 	LPAR_HOOK_MEMORY_FAILURE,
 #endif
@@ -559,12 +581,14 @@ void lpar_hook_put(enum lpar_hook nr);
  * @pid: process or thread, 0 = none
  * @comm: its name, or NULL
  * @cpu: CPU, -1 = none
+ * @irq: interrupt, 0 = none
  * @cut: the cut, or NULL
  */
 struct lpar_event_info {
 	pid_t pid;
 	const char *comm;
 	int cpu;
+	int irq;
 	const struct lpar_cut *cut;
 };
 

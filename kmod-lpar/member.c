@@ -17,20 +17,26 @@
  * struct member - a process in an LPAR
  * @node: in members, by @tgid
  * @list: in lpar->members
+ * @dead: in dead_members when the process has died
  * @tgid: its process id; holds a reference
+ * @founder: of the process that was added by request, and forked this one or a forefather
+ *	of it; itself, if it is that one. Holds a reference.
  * @lpar: holds a reference
  * @rcu: frees it
  */
 struct member {
 	struct hlist_node node;
 	struct list_head list;
+	struct list_head dead;
 	struct pid *tgid;
+	struct pid *founder;
 	struct lpar *lpar;
 	struct rcu_head rcu;
 };
 
-static DEFINE_HASHTABLE(members, 8);
-static DEFINE_SPINLOCK(members_lock);
+static DEFINE_HASHTABLE(members, 12);
+static LIST_HEAD(dead_members);
+static DEFINE_SPINLOCK(members_lock);	/* both of them */
 static atomic_t nr_members;
 
 static void prune(struct work_struct *work);
@@ -61,10 +67,14 @@ struct lpar *lpar_member_lpar_rcu(struct task_struct *task)
 	if (!atomic_read(&nr_members))
 		return NULL;
 	member = find(task_tgid(task));
+	/* A child is in the list of tasks a moment before member_fork() sees it. */
+	if (!member && READ_ONCE(task->__state) == TASK_NEW)
+		member = find(task_tgid(rcu_dereference(task->real_parent)));
 	return member ? member->lpar : NULL;
 }
 
-static int insert(struct lpar *lpar, struct pid *tgid, gfp_t gfp, struct lpar **present)
+static int insert(struct lpar *lpar, struct pid *tgid, struct pid *founder, gfp_t gfp,
+		  struct lpar **present)
 {
 	struct member *member = kmalloc(sizeof(*member), gfp);
 	const struct member *other;
@@ -72,12 +82,15 @@ static int insert(struct lpar *lpar, struct pid *tgid, gfp_t gfp, struct lpar **
 	if (!member)
 		return -ENOMEM;
 	member->tgid = get_pid(tgid);
+	member->founder = get_pid(founder);
 	member->lpar = lpar;
+	INIT_LIST_HEAD(&member->dead);
 	spin_lock(&members_lock);
 	other = find(tgid);
 	if (other) {
 		*present = other->lpar;
 		spin_unlock(&members_lock);
+		put_pid(founder);
 		put_pid(tgid);
 		kfree(member);
 		return -EEXIST;
@@ -94,6 +107,7 @@ static void free_member(struct rcu_head *rcu)
 {
 	struct member *member = container_of(rcu, struct member, rcu);
 
+	put_pid(member->founder);
 	put_pid(member->tgid);
 	lpar_put(member->lpar);
 	kfree(member);
@@ -104,6 +118,7 @@ static void unhash(struct member *member)
 	lockdep_assert_held(&members_lock);
 	hash_del_rcu(&member->node);
 	list_del_rcu(&member->list);
+	list_del_init(&member->dead);
 	atomic_dec(&nr_members);
 }
 
@@ -148,60 +163,120 @@ struct pid *lpar_find_process(pid_t nr, struct lpar_report *report)
 	return err ? ERR_PTR(err) : tgid ?: ERR_PTR(-ESRCH);
 }
 
-/* Takes one member for which @test holds out of the table. */
-static struct member *take(bool (*test)(const struct member *member, const void *arg),
-			   const void *arg)
+/*
+ * Takes one member out of the table, that which @pick says. None of them walks over members
+ * that it does not take: there may be very many.
+ */
+static struct member *take(struct member *(*pick)(void *arg), void *arg)
 {
 	struct member *member;
-	int bucket;
 
 	spin_lock(&members_lock);
-	hash_for_each(members, bucket, member, node) {
-		if (test(member, arg)) {
-			unhash(member);
-			spin_unlock(&members_lock);
-			return member;
-		}
-	}
+	member = pick(arg);
+	if (member)
+		unhash(member);
 	spin_unlock(&members_lock);
-	return NULL;
+	return member;
 }
 
-static void retire(struct member *member)
+static void retire(struct member *member, bool tell)
 {
-	announce(LPAR_EVENT_MEMBER_REMOVED, member->lpar, pid_nr(member->tgid));
+	if (tell)
+		announce(LPAR_EVENT_MEMBER_REMOVED, member->lpar, pid_nr(member->tgid));
 	call_rcu(&member->rcu, free_member);
 }
 
-static bool is_of_lpar(const struct member *member, const void *arg)
+/*
+ * Nobody was told of a child when it became a member, nor is he when it leaves by itself: a
+ * member may fork as often as it likes, and would push others' events out of a listener's
+ * buffer.
+ */
+static bool is_told(const struct member *member)
 {
-	return member->lpar == arg;
+	return member->founder == member->tgid;
 }
 
-static bool is_process(const struct member *member, const void *arg)
+static void take_all(struct member *(*pick)(void *arg), void *arg)
 {
-	return member->tgid == arg;
+	struct member *member;
+
+	while ((member = take(pick, arg)))
+		retire(member, is_told(member));
+}
+
+static struct member *first_of_lpar(void *arg)
+{
+	struct lpar *lpar = arg;
+
+	return list_first_entry_or_null(&lpar->members, struct member, list);
+}
+
+static struct member *first_dead(void *arg)
+{
+	return list_first_entry_or_null(&dead_members, struct member, dead);
+}
+
+static struct member *of_process(void *arg)
+{
+	return find(arg);
+}
+
+static void prune(struct work_struct *work)
+{
+	take_all(first_dead, NULL);
+}
+
+static bool has_died(struct pid *tgid)
+{
+	const struct task_struct *task;
+	bool dead;
+
+	rcu_read_lock();
+	task = pid_task(tgid, PIDTYPE_TGID);
+	dead = !task || !atomic_read(&task->signal->live);
+	rcu_read_unlock();
+	return dead;
+}
+
+/* Takes off @founder and the children that are members by it. */
+static void dismiss(struct lpar *lpar, const struct pid *founder)
+{
+	struct member *member, *next;
+	LIST_HEAD(dismissed);
+
+	spin_lock(&members_lock);
+	list_for_each_entry_safe(member, next, &lpar->members, list) {
+		if (member->founder != founder)
+			continue;
+		unhash(member);
+		list_add_tail(&member->dead, &dismissed);
+	}
+	spin_unlock(&members_lock);
+	list_for_each_entry_safe(member, next, &dismissed, dead)
+		retire(member, is_told(member));
 }
 
 /* A new member obeys the fence and the gate, or is none. */
 static int settle(struct lpar *lpar, struct pid *tgid)
 {
-	struct member *member;
 	int err;
 
 	lpar_fence_enforce();
 	announce(LPAR_EVENT_MEMBER_ADDED, lpar, pid_nr(tgid));
 	err = lpar_gate_recensus(lpar);
 	if (err) {
-		member = take(is_process, tgid);
-		if (member)
-			retire(member);
+		dismiss(lpar, tgid);
+		/* A fork that still saw its parent as a member may have added a child. */
+		synchronize_rcu();
+		dismiss(lpar, tgid);
 		lpar_gate_recheck(lpar);
 		lpar_fence_enforce();
 		return err;
 	}
-	/* It may have died before it was in the table. */
-	lpar_work_queue(&prune_work);
+	/* It may have died before it was in the table, where member_exit() looks. */
+	smp_mb();	/* who does not see it there has lowered what has_died() looks at */
+	if (has_died(tgid))
+		take_all(of_process, tgid);
 	return 0;
 }
 
@@ -230,7 +305,7 @@ int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report)
 	tgid = lpar_find_process(nr, report);
 	if (IS_ERR(tgid))
 		return PTR_ERR(tgid);
-	err = insert(lpar, tgid, GFP_KERNEL, &present);
+	err = insert(lpar, tgid, tgid, GFP_KERNEL, &present);
 	if (err == -EEXIST)
 		err = lpar_problem(report, present == lpar ? -EEXIST : -EBUSY,
 				   "process %d is a member of %s LPAR already; remove it there first",
@@ -239,26 +314,6 @@ int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report)
 		err = settle(lpar, tgid);
 	put_pid(tgid);
 	return err;
-}
-
-static bool is_dead(const struct member *member, const void *arg)
-{
-	const struct task_struct *task;
-	bool dead;
-
-	rcu_read_lock();
-	task = pid_task(member->tgid, PIDTYPE_TGID);
-	dead = !task || !atomic_read(&task->signal->live);
-	rcu_read_unlock();
-	return dead;
-}
-
-static void prune(struct work_struct *work)
-{
-	struct member *member;
-
-	while ((member = take(is_dead, NULL)))
-		retire(member);
 }
 
 /**
@@ -283,12 +338,12 @@ int lpar_member_del(struct lpar *lpar, pid_t nr, struct lpar_report *report)
 	member = find(tgid);
 	mine = member && member->lpar == lpar;
 	rcu_read_unlock();
-	member = mine ? take(is_process, tgid) : NULL;
+	member = mine ? take(of_process, tgid) : NULL;
 	put_pid(tgid);
 	if (!member)
 		return lpar_problem(report, -ESRCH, "process %d is no member of LPAR \"%s\"",
 				    nr, lpar->name);
-	retire(member);
+	retire(member, true);
 	lpar_gate_recheck(lpar);
 	lpar_fence_enforce();
 	return 0;
@@ -302,14 +357,10 @@ int lpar_member_del(struct lpar *lpar, pid_t nr, struct lpar_report *report)
  */
 void lpar_member_drop_all(struct lpar *lpar)
 {
-	struct member *member;
-
-	while ((member = take(is_of_lpar, lpar)))
-		retire(member);
+	take_all(first_of_lpar, lpar);
 	/* A fork that still saw its parent as a member may have added a child. */
 	synchronize_rcu();
-	while ((member = take(is_of_lpar, lpar)))
-		retire(member);
+	take_all(first_of_lpar, lpar);
 	lpar_gate_recheck(lpar);
 }
 
@@ -371,16 +422,31 @@ out:
 /* A process that a member forks is a member before it first runs. */
 static void member_fork(void *data, struct task_struct *parent, struct task_struct *child)
 {
-	struct lpar *lpar, *present;
+	const struct member *member;
+	struct lpar *present;
 
-	if (child->group_leader != child)
-		return;		/* a thread: found by its process */
+	if (child->group_leader != child || !atomic_read(&nr_members))
+		return;		/* a thread is found by its process */
 	rcu_read_lock();
-	lpar = lpar_member_lpar_rcu(parent);
+	member = find(task_tgid(parent));
 	/* Without memory the child stays outside, and the guard evicts it. */
-	if (lpar)
-		insert(lpar, task_tgid(child), GFP_ATOMIC | __GFP_NOWARN, &present);
+	if (member)
+		insert(member->lpar, task_tgid(child), member->founder,
+		       GFP_ATOMIC | __GFP_NOWARN, &present);
 	rcu_read_unlock();
+}
+
+/* The process has died. What else is to be done for that, prune() does on a CPU of the host. */
+static void bury(const struct pid *tgid)
+{
+	struct member *member;
+
+	spin_lock(&members_lock);
+	member = find(tgid);
+	if (member && list_empty(&member->dead))
+		list_add_tail(&member->dead, &dead_members);
+	spin_unlock(&members_lock);
+	lpar_work_queue(&prune_work);
 }
 
 static void member_exit(SCHED_PROCESS_EXIT_PROTO)
@@ -392,7 +458,7 @@ static void member_exit(SCHED_PROCESS_EXIT_PROTO)
 	if (lpar) {
 		lpar_vcpu_thread_exit(&lpar->gate, task);
 		if (!atomic_read(&task->signal->live))
-			lpar_work_queue(&prune_work);
+			bury(task_tgid(task));
 	}
 	rcu_read_unlock();
 }

@@ -10,14 +10,12 @@
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/fs.h>
-#include <linux/idr.h>
 #include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 #include "lpar.h"
-
-#define MAX_MINORS	4096
 
 /**
  * struct lpar_memdev - the device node of an LPAR's memory
@@ -32,7 +30,12 @@ struct lpar_memdev {
 };
 
 static dev_t first_dev;
-static DEFINE_IDA(minors);
+/*
+ * A node may have been copied, into a container say, and the copy not go with it: a number comes
+ * back last, or the copy would be another LPAR's, or another owner's.
+ */
+static DEFINE_XARRAY_ALLOC(minors);
+static u32 next_minor;
 
 static vm_fault_t memdev_fault(struct vm_fault *vmf)
 {
@@ -136,17 +139,12 @@ static int memdev_open(struct inode *inode, struct file *file)
 	mutex_unlock(&lpar_mutex);
 	if (!memory)
 		return -ENXIO;
-	hold = lpar_memory_hold(memory, &file->f_path);
+	hold = lpar_memory_hold(memory, !(file->f_flags & O_NONBLOCK));
 	if (IS_ERR(hold)) {
 		lpar_memory_put(memory);
 		return PTR_ERR(hold);
 	}
-	inode = lpar_memory_inode(hold);
-	file->f_mapping = inode->i_mapping;
-	/* finish_fault() maps nothing in large pieces beyond the size of the inode. */
-	inode_lock(inode);
-	i_size_write(inode, lpar_memory_size(memory));
-	inode_unlock(inode);
+	file->f_mapping = lpar_memory_mapping(memory);
 	file->private_data = hold;
 	return 0;
 }
@@ -197,7 +195,7 @@ static void memdev_free(struct device *dev)
 {
 	struct lpar_memdev *memdev = to_memdev(dev);
 
-	ida_free(&minors, MINOR(dev->devt));
+	xa_erase(&minors, MINOR(dev->devt));
 	lpar_put(memdev->lpar);
 	kfree(memdev);
 }
@@ -212,14 +210,16 @@ static void memdev_free(struct device *dev)
 int lpar_memdev_add(struct lpar *lpar)
 {
 	struct lpar_memdev *memdev = kzalloc(sizeof(*memdev), GFP_KERNEL);
-	int minor, err;
+	u32 minor;
+	int err;
 
 	if (!memdev)
 		return -ENOMEM;
-	minor = ida_alloc_max(&minors, MAX_MINORS - 1, GFP_KERNEL);
-	if (minor < 0) {
+	err = xa_alloc_cyclic(&minors, &minor, memdev, XA_LIMIT(0, MINORMASK), &next_minor,
+			      GFP_KERNEL);
+	if (err < 0) {
 		kfree(memdev);
-		return minor;
+		return err;
 	}
 	device_initialize(&memdev->dev);
 	lpar_ref(lpar);
@@ -279,7 +279,7 @@ void lpar_memdev_del(struct lpar *lpar)
  */
 int lpar_memdev_init(void)
 {
-	return alloc_chrdev_region(&first_dev, 0, MAX_MINORS, "lpar");
+	return alloc_chrdev_region(&first_dev, 0, MINORMASK + 1, "lpar");
 }
 
 /**
@@ -287,6 +287,5 @@ int lpar_memdev_init(void)
  */
 void lpar_memdev_exit(void)
 {
-	unregister_chrdev_region(first_dev, MAX_MINORS);
-	ida_destroy(&minors);
+	unregister_chrdev_region(first_dev, MINORMASK + 1);
 }

@@ -22,7 +22,8 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/path.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -30,12 +31,57 @@
 
 /* How often pieces that are still pinned are looked at again. */
 #define PINNED_RETRY		(HZ / 10)
+/* So few are not worth a thread each time. */
+#define FEW_PIECES		64
 /* How often the reserve of the host is looked at while memory is taken, in pieces. */
 #define RESERVE_PIECES		256
+/* Of the file system, which nobody can mount. */
+#define LPAR_FS_MAGIC		0x6c706172	/* "lpar" */
 
 /* All memory that there is, also of LPARs that are active no more. */
 static DEFINE_MUTEX(memories_mutex);	/* the list, for a moment */
 static LIST_HEAD(memories);
+
+static int init_fs(struct fs_context *fc)
+{
+	return init_pseudo(fc, LPAR_FS_MAGIC) ? 0 : -ENOMEM;
+}
+
+/*
+ * Each memory has an inode of its own, whose mappings its are: what the LPAR had before, or has
+ * next, is another's, though it is opened by the same device node.
+ */
+static struct file_system_type memory_fs = {
+	.name = "lpar",
+	.owner = THIS_MODULE,
+	.init_fs_context = init_fs,
+	.kill_sb = kill_anon_super,
+};
+
+static struct vfsmount *memory_mount;
+static int nr_mounts;
+
+/* finish_fault() maps nothing in large pieces beyond the size of the inode. */
+static struct inode *make_inode(u64 bytes)
+{
+	struct inode *inode;
+	int err = simple_pin_fs(&memory_fs, &memory_mount, &nr_mounts);
+
+	if (err)
+		return ERR_PTR(err);
+	inode = alloc_anon_inode(memory_mount->mnt_sb);
+	if (IS_ERR(inode))
+		simple_release_fs(&memory_mount, &nr_mounts);
+	else
+		i_size_write(inode, bytes);
+	return inode;
+}
+
+static void drop_inode(struct inode *inode)
+{
+	iput(inode);
+	simple_release_fs(&memory_mount, &nr_mounts);
+}
 
 /**
  * lpar_memory_size() - size in bytes
@@ -46,6 +92,17 @@ static LIST_HEAD(memories);
 u64 lpar_memory_size(const struct lpar_memory *memory)
 {
 	return (u64)memory->nr_pieces * LPAR_PIECE_SIZE;
+}
+
+/**
+ * lpar_memory_mapping() - where everything that is mapped of it is found
+ * @memory: memory
+ *
+ * Return: address space, which lives as long as the memory.
+ */
+struct address_space *lpar_memory_mapping(const struct lpar_memory *memory)
+{
+	return memory->inode->i_mapping;
 }
 
 /**
@@ -82,24 +139,27 @@ void lpar_memory_scrub(struct lpar_memory *memory, unsigned long delay)
 	lpar_work_near(memory->node, &memory->scrub, delay);
 }
 
-/* False, too, if this must go on elsewhere: the CPU has become an LPAR's. */
-static bool scrub_pieces(struct lpar_memory *memory, bool free)
+/* Leaves what is pinned, and the rest if the CPU has become an LPAR's. */
+static void scrub_pieces(void *data)
 {
-	bool done = true;
-	unsigned long i;
+	struct lpar_memory *memory = data;
+	bool free = READ_ONCE(memory->free);
+	unsigned long i, left = 0;
 
 	for (i = 0; i < memory->nr_pieces; i++) {
 		struct lpar_piece *piece = &memory->pieces[i];
 
 		if (!piece->used && !piece->bad && !free)
 			continue;
-		if (lpar_cpu_is_fenced(raw_smp_processor_id()))
-			return false;
+		if (lpar_cpu_is_fenced(raw_smp_processor_id())) {
+			left += memory->nr_pieces - i;
+			break;
+		}
 		mutex_lock(&memory->pieces_lock);
-		done &= lpar_piece_scrub(memory, piece, free);
+		left += !lpar_piece_scrub(memory, piece, free);
 		mutex_unlock(&memory->pieces_lock);
 	}
-	return done;
+	memory->nr_left = left;
 }
 
 /* The pieces are gone already. */
@@ -111,16 +171,16 @@ static void destroy(struct kref *ref)
 	list_del(&memory->node_in_all);
 	mutex_unlock(&memories_mutex);
 	lpar_grants_drop(&memory->grants);
+	drop_inode(memory->inode);
 	lpar_put(memory->lpar);
 	kvfree(memory);
 	module_put(THIS_MODULE);
 }
 
 /* Out of all page tables, and KVM's; the holder may fault it in again. */
-static void unmap_range(const struct path *path, loff_t start, loff_t bytes)
+static void unmap_all(struct lpar_memory *memory)
 {
-	if (path->dentry)
-		unmap_mapping_range(d_inode(path->dentry)->i_mapping, start, bytes, 1);
+	unmap_mapping_range(memory->inode->i_mapping, 0, 0, 1);
 }
 
 /*
@@ -130,7 +190,7 @@ static void unmap_range(const struct path *path, loff_t start, loff_t bytes)
  */
 static void unmap_left(struct lpar_memory *memory)
 {
-	unmap_range(&memory->left, 0, 0);
+	unmap_all(memory);
 	synchronize_rcu();
 }
 
@@ -140,10 +200,11 @@ static void free_pieces(struct kref *users)
 	struct lpar_memory *memory = container_of(users, struct lpar_memory, users);
 
 	WRITE_ONCE(memory->free, true);
-	if (scrub_pieces(memory, true))
-		lpar_memory_put(memory);
-	else
+	scrub_pieces(memory);
+	if (memory->nr_left)
 		lpar_memory_scrub(memory, PINNED_RETRY);
+	else
+		lpar_memory_put(memory);
 }
 
 static void scrub(struct work_struct *work)
@@ -151,15 +212,17 @@ static void scrub(struct work_struct *work)
 	struct lpar_memory *memory = container_of(to_delayed_work(work), struct lpar_memory, scrub);
 	bool free = READ_ONCE(memory->free);
 	u64 bad = lpar_memory_bad(memory);
-	struct path left = { };
-	bool done, again;
+	bool again;
 
 	if (!free)
 		unmap_left(memory);
-	done = scrub_pieces(memory, free);
+	if (memory->nr_left && memory->nr_left <= FEW_PIECES)
+		scrub_pieces(memory);
+	else
+		lpar_crew_lend(memory->node, scrub_pieces, memory);
 	if (!free && bad != lpar_memory_bad(memory))
 		lpar_judge_all();
-	if (!done) {
+	if (memory->nr_left) {
 		lpar_memory_scrub(memory, PINNED_RETRY);
 		return;
 	}
@@ -171,14 +234,11 @@ static void scrub(struct work_struct *work)
 	again = memory->again;
 	memory->again = false;
 	memory->dirty = again;
-	if (!again)
-		swap(left, memory->left);
 	mutex_unlock(&memory->lock);
 	if (again) {
 		lpar_memory_scrub(memory, 0);
 		return;
 	}
-	path_put(&left);
 	wake_up_all(&memory->clean);
 	lpar_event_send(LPAR_EVENT_MEMORY_RELEASED, memory->lpar, NULL);
 	lpar_event_poll(memory->lpar, NULL, "holder");
@@ -224,6 +284,11 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 	memory = kvzalloc(struct_size(memory, pieces, nr_pieces), GFP_KERNEL);
 	if (!memory)
 		return NULL;
+	memory->inode = make_inode((u64)nr_pieces * LPAR_PIECE_SIZE);
+	if (IS_ERR(memory->inode)) {
+		kvfree(memory);
+		return NULL;
+	}
 	kref_init(&memory->ref);
 	kref_init(&memory->users);
 	mutex_init(&memory->lock);
@@ -369,34 +434,16 @@ struct page *lpar_memory_page(const struct lpar_hold *hold, const struct lpar_gr
 /* If there is no holder, the piece is replaced before there is one. */
 static void unmap_piece(struct lpar_memory *memory, unsigned long nr)
 {
-	struct path path = { };
-
 	mutex_lock(&memory->lock);
-	if (memory->hold) {
-		path = memory->hold->path;
-		path_get(&path);
-	} else if (memory->dirty) {
+	if (memory->dirty) {
 		memory->again = true;	/* the piece may have been passed */
-	} else if (kref_get_unless_zero(&memory->users)) {
+	} else if (!memory->hold && kref_get_unless_zero(&memory->users)) {
 		memory->dirty = true;
 		lpar_memory_scrub(memory, 0);
 	}
 	mutex_unlock(&memory->lock);
-	unmap_range(&path, (loff_t)nr * LPAR_PIECE_SIZE, LPAR_PIECE_SIZE);
-	path_put(&path);
-}
-
-/* Also what a holder has left, so that it is gone when this returns. */
-static void unmap_all(struct lpar_memory *memory)
-{
-	struct path path;
-
-	mutex_lock(&memory->lock);
-	path = memory->hold ? memory->hold->path : memory->left;
-	path_get(&path);
-	mutex_unlock(&memory->lock);
-	unmap_range(&path, 0, 0);
-	path_put(&path);
+	unmap_mapping_range(memory->inode->i_mapping, (loff_t)nr * LPAR_PIECE_SIZE,
+			    LPAR_PIECE_SIZE, 1);
 }
 
 /**

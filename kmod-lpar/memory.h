@@ -4,7 +4,6 @@
 #define _KMOD_LPAR_MEMORY_H
 
 #include <linux/mmu_notifier.h>
-#include <linux/path.h>
 #include "lpar.h"
 
 /**
@@ -27,7 +26,6 @@ struct lpar_piece {
  * @mm: the address space; holds a reference to the structure, so that no other
  *	address space can be taken for this one, but not to what is mapped
  * @pid: its process
- * @path: of the first file that it opened; all its mappings are that inode's
  * @notifier: tells of the end of the address space
  * @opens: open files; under memory->lock
  * @gone: it holds the memory no more; no fault may map anything by its files
@@ -39,7 +37,6 @@ struct lpar_hold {
 	struct lpar_memory *memory;
 	struct mm_struct *mm;
 	struct pid *pid;
-	struct path path;
 	struct mmu_notifier notifier;
 	unsigned int opens;
 	bool gone;
@@ -50,6 +47,7 @@ struct lpar_hold {
  * @ref: each open file holds one, and @users together
  * @users: who wants the pieces: the LPAR, the holder, and the work that zeroes after one
  * @node_in_all: in memories, under memories_mutex
+ * @inode: all mappings are its own, whichever device node was opened; has the size
  * @lpar: holds a reference
  * @node: NUMA node, or NUMA_NO_NODE
  * @large_only: no piece may be made of small pages
@@ -58,16 +56,16 @@ struct lpar_hold {
  * @nr_taken: how many of them have been taken
  * @fragmented: no compaction for further pieces
  * @small_bytes: how much is in 4 KiB pages
- * @lock: guards @hold, @left, @dirty, @again
+ * @lock: guards @hold, @shut, @dirty, @again
  * @hold: who may map it, or NULL
- * @left: whose mappings those by grants of a former holder are, or empty; the inode
- *	alone would not keep its file system, which may end with the holder
+ * @shut: the LPAR is being deactivated: nobody opens it
  * @grants: who may map it beside @hold, by its files
- * @clean: woken when @dirty becomes false
+ * @clean: woken when @dirty becomes false or @shut true
  * @dirty: a former holder's contents are still there
  * @again: a page had a hardware error meanwhile
  * @free: it has no users: free the pieces once they are zeroed
  * @scrub: zeroes and frees
+ * @nr_left: how many pieces the last look could not zero or free
  * @pieces_lock: held while a piece is zeroed, freed, retired or replaced
  * @nr_bad: how many pieces are bad; under @pieces_lock
  * @pieces: what it is made of
@@ -76,6 +74,7 @@ struct lpar_memory {
 	struct kref ref;
 	struct kref users;
 	struct list_head node_in_all;
+	struct inode *inode;
 	struct lpar *lpar;
 	int node;
 	bool large_only;
@@ -86,13 +85,14 @@ struct lpar_memory {
 	atomic64_t small_bytes;
 	struct mutex lock;	/* the holder */
 	struct lpar_hold *hold;
-	struct path left;
+	bool shut;
 	struct lpar_grants grants;
 	wait_queue_head_t clean;
 	bool dirty;
 	bool again;
 	bool free;
 	struct delayed_work scrub;
+	unsigned long nr_left;
 	struct mutex pieces_lock;	/* changes of pieces */
 	unsigned long nr_bad;
 	struct lpar_piece pieces[];

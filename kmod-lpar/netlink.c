@@ -515,7 +515,19 @@ static int pin_run(struct genl_info *info, struct lpar_report *report)
 	}
 	err = err ?: check_pins(&pins, report);
 	err = err ?: lpar_fence_pin(lpar, &pins, report);
-	lpar_fence_free_pins(&pins);
+	lpar_pin_free_all(&pins);
+	lpar_unlock(lpar);
+	return err;
+}
+
+static int irqs_watch_run(struct genl_info *info, struct lpar_report *report)
+{
+	struct lpar *lpar = lock_named(info, report);
+	int err;
+
+	if (IS_ERR(lpar))
+		return PTR_ERR(lpar);
+	err = lpar_irq_watch(lpar, report);
 	lpar_unlock(lpar);
 	return err;
 }
@@ -537,6 +549,7 @@ static lpar_request_run *const runs[] = {
 	[LPAR_CMD_PIN]		= pin_run,
 	[LPAR_CMD_GRANT]	= grant_run,
 	[LPAR_CMD_REVOKE]	= revoke_run,
+	[LPAR_CMD_IRQS_WATCH]	= irqs_watch_run,
 };
 
 /*
@@ -571,6 +584,7 @@ static const struct genl_ops lpar_ops[] = {
 	{ .cmd = LPAR_CMD_PIN, .doit = change_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LPAR_CMD_GRANT, .doit = change_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LPAR_CMD_REVOKE, .doit = change_doit, .flags = GENL_ADMIN_PERM },
+	{ .cmd = LPAR_CMD_IRQS_WATCH, .doit = change_doit, .flags = GENL_ADMIN_PERM },
 	{ .cmd = LPAR_CMD_CUT_GET, .start = lpar_cut_dump_start, .dumpit = lpar_cut_dump,
 	  .done = lpar_cut_dump_done },
 };

@@ -320,12 +320,15 @@ int lpar_cut_arm_run(struct genl_info *info, struct lpar_report *report)
 		return PTR_ERR(cut);
 	}
 	err = put_armed(reply, cut, info);
-	lpar_cut_put(cut);
-	if (err) {
+	if (err)
 		nlmsg_free(reply);
-		return err;
-	}
-	return genlmsg_reply(reply, info);
+	else
+		err = genlmsg_reply(reply, info);
+	/* Its caller, whose buffer is full or whose socket is closed, does not know its number. */
+	if (err)
+		lpar_cut_cancel(cut->id, NULL);
+	lpar_cut_put(cut);
+	return err;
 }
 
 /**

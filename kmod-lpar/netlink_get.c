@@ -153,7 +153,7 @@ static int put_lpar(struct sk_buff *skb, struct lpar *lpar)
 	    put_gate(skb, &lpar->gate) || put_members(skb, lpar))
 		return -EMSGSIZE;
 	return lpar_netlink_put_stage(skb, &lpar->stage) ?:
-	       lpar_fence_visit_pins(lpar, put_pin, skb);
+	       lpar_pin_visit_all(lpar, put_pin, skb);
 }
 
 static int put_message(struct sk_buff *skb, struct lpar *lpar, u32 portid, u32 seq, int flags)

@@ -311,6 +311,31 @@ static struct lpar *lpar_new(const char *name)
 	return lpar;
 }
 
+/*
+ * Removes an LPAR that is marked dead. Without lpar->op, because removing the
+ * files waits for their writers, who may wait for it. The name stays taken
+ * until the files are gone.
+ */
+static void remove_dead(struct lpar *lpar)
+{
+	lpar_memdev_del(lpar);
+	if (lpar->dev)
+		lpar_sysfs_del(lpar);
+	mutex_lock(&lpar_mutex);
+	list_del_init(&lpar->list);
+	mutex_unlock(&lpar_mutex);
+	lpar_stage_forget(lpar);
+	lpar_put(lpar);		/* the registry's */
+}
+
+static void mark_dead(struct lpar *lpar)
+{
+	lockdep_assert_held(&lpar->op);
+	mutex_lock(&lpar_mutex);
+	lpar->dead = true;
+	mutex_unlock(&lpar_mutex);
+}
+
 /**
  * lpar_create() - define an LPAR
  * @name: new name
@@ -352,50 +377,20 @@ int lpar_create(const char *name, struct lpar_config *config, struct lpar_report
 		goto err_put;
 
 	err = lpar_sysfs_add(lpar);
+	err = err ?: lpar_memdev_add(lpar);
 	if (err)
-		goto err_list;
-	err = lpar_memdev_add(lpar);
-	if (err)
-		goto err_sysfs;
+		mark_dead(lpar);
 	mutex_unlock(&lpar->op);
-	lpar_event_send(LPAR_EVENT_CREATED, lpar, NULL);
-	return 0;
+	if (err)
+		remove_dead(lpar);
+	else
+		lpar_event_send(LPAR_EVENT_CREATED, lpar, NULL);
+	return err;
 
-err_sysfs:
-	lpar_sysfs_del(lpar);
-err_list:
-	mutex_lock(&lpar_mutex);
-	lpar->dead = true;
-	list_del(&lpar->list);
-	mutex_unlock(&lpar_mutex);
 err_put:
 	mutex_unlock(&lpar->op);
 	lpar_put(lpar);
 	return err;
-}
-
-/*
- * Removes an LPAR that is marked dead. Without lpar->op, because removing the
- * files waits for their writers, who may wait for it. The name stays taken
- * until the files are gone.
- */
-static void remove_dead(struct lpar *lpar)
-{
-	lpar_event_send(LPAR_EVENT_DELETED, lpar, NULL);
-	lpar_memdev_del(lpar);
-	lpar_sysfs_del(lpar);
-	mutex_lock(&lpar_mutex);
-	list_del_init(&lpar->list);
-	mutex_unlock(&lpar_mutex);
-	lpar_put(lpar);		/* the registry's */
-}
-
-static void mark_dead(struct lpar *lpar)
-{
-	lockdep_assert_held(&lpar->op);
-	mutex_lock(&lpar_mutex);
-	lpar->dead = true;
-	mutex_unlock(&lpar_mutex);
 }
 
 /**
@@ -419,8 +414,10 @@ int lpar_delete(const char *name, struct lpar_report *report)
 	else
 		mark_dead(lpar);
 	mutex_unlock(&lpar->op);
-	if (!err)
+	if (!err) {
+		lpar_event_send(LPAR_EVENT_DELETED, lpar, NULL);
 		remove_dead(lpar);
+	}
 	lpar_put(lpar);
 	return err;
 }

@@ -29,34 +29,45 @@ static u64 reserve_of(u64 bytes)
 	return max(bytes / RESERVE_SHARE, RESERVE_MIN_BYTES);
 }
 
-static u64 node_reserve(int node)
+/* A zone that GFP_KERNEL is given from; there is also what is kept for pages that can be moved. */
+static bool is_kernels(struct zone *zone)
 {
-	return reserve_of((u64)node_present_pages(node) << PAGE_SHIFT);
+	return populated_zone(zone) && zone_idx(zone) <= gfp_zone(GFP_KERNEL);
 }
 
-static long node_stat(int node, enum node_stat_item item)
+static u64 node_reserve(int node)
 {
-	return atomic_long_read(&NODE_DATA(node)->vm_stat[item]);
+	struct zone *zones = NODE_DATA(node)->node_zones;
+	unsigned long pages = 0;
+	int nr;
+
+	for (nr = 0; nr < MAX_NR_ZONES; nr++)
+		if (is_kernels(&zones[nr]))
+			pages += zones[nr].present_pages;
+	return pages ? reserve_of((u64)pages << PAGE_SHIFT) : 0;
 }
 
 /*
- * What a node can give without need to swap, as si_mem_available() has it for the
- * host: free pages above the watermarks of the zones that we are given from, and half
- * of the page cache.
+ * What a node can give without need to swap, much as si_mem_available() has it for the
+ * host and all zones: free pages above the watermarks, and half of the page cache.
  */
 static u64 node_available(int node)
 {
-	long cache = node_stat(node, NR_ACTIVE_FILE) + node_stat(node, NR_INACTIVE_FILE);
-	long pages = 0, low = 0;
+	struct zone *zones = NODE_DATA(node)->node_zones;
+	long pages = 0, cache = 0, low = 0;
 	int nr;
 
-	for (nr = 0; nr <= gfp_zone(GFP_KERNEL); nr++) {
-		struct zone *zone = &NODE_DATA(node)->node_zones[nr];
+	for (nr = 0; nr < MAX_NR_ZONES; nr++) {
+		struct zone *zone = &zones[nr];
 
-		if (!populated_zone(zone))
+		if (!is_kernels(zone))
 			continue;
 		low += low_wmark_pages(zone);
-		pages += (long)zone_page_state(zone, NR_FREE_PAGES) - (long)high_wmark_pages(zone);
+		pages += (long)zone_page_state(zone, NR_FREE_PAGES) -
+			 (long)zone_page_state(zone, NR_FREE_CMA_PAGES) -
+			 (long)high_wmark_pages(zone);
+		cache += zone_page_state(zone, NR_ZONE_ACTIVE_FILE) +
+			 zone_page_state(zone, NR_ZONE_INACTIVE_FILE);
 	}
 	pages += cache - min(cache / 2, low);
 	return (u64)max(pages, 0L) << PAGE_SHIFT;
@@ -67,9 +78,18 @@ static u64 host_reserve(void)
 	u64 bytes = 0;
 	int node;
 
-	for_each_online_node(node)
-		if (node_present_pages(node))
-			bytes += node_reserve(node);
+	for_each_node_state(node, N_MEMORY)
+		bytes += node_reserve(node);
+	return bytes;
+}
+
+static u64 host_available(void)
+{
+	u64 bytes = 0;
+	int node;
+
+	for_each_node_state(node, N_MEMORY)
+		bytes += node_available(node);
 	return bytes;
 }
 
@@ -174,8 +194,7 @@ static int check(const struct lpar_config *config, u64 bytes, struct lpar_report
 	bool any = config->node == LPAR_NODE_ANY;
 	u64 available, reserve;
 
-	available = any ? (u64)max(si_mem_available(), 0L) << PAGE_SHIFT :
-		    node_available(config->node);
+	available = any ? host_available() : node_available(config->node);
 	available -= min(available, promised(config->node));
 	reserve = any ? host_reserve() : node_reserve(config->node);
 	if (bytes + reserve <= available)

@@ -13,6 +13,9 @@
 #include <net/net_namespace.h>
 #include "lpar.h"
 
+/* How often the end of a stage is tried while its LPAR is in an operation. */
+#define END_RETRY	(HZ / 10)
+
 /* What it does, whether all of its CPUs are there or not. */
 static enum lpar_state state_when_whole(const struct lpar *lpar)
 {
@@ -75,14 +78,18 @@ static bool is_orphaned(struct lpar *lpar)
 	return orphaned;
 }
 
-/* Each LPAR's by itself: an operation on one holds up no other. */
+/* Each LPAR's by itself, and it does not wait in the queue for an operation's end. */
 static void end_stage(struct work_struct *work)
 {
-	struct lpar *lpar = container_of(work, struct lpar, stage_end);
+	struct lpar *lpar = container_of(to_delayed_work(work), struct lpar, stage_end);
 	static const struct lpar_stage none;
 	const enum lpar_state active = LPAR_STATE_ACTIVE;
 
-	mutex_lock(&lpar->op);
+	if (!mutex_trylock(&lpar->op)) {
+		if (!lpar_work_delay(&lpar->stage_end, END_RETRY))
+			lpar_put(lpar);		/* another's end, which has a reference too */
+		return;
+	}
 	if (is_orphaned(lpar) && !lpar->dead)
 		lpar_set_stage(lpar, &none,
 			       state_when_whole(lpar) == LPAR_STATE_MIGRATING ? &active : NULL,
@@ -96,7 +103,19 @@ static void end_stage(struct work_struct *work)
  */
 void lpar_stage_prepare(struct lpar *lpar)
 {
-	INIT_WORK(&lpar->stage_end, end_stage);
+	INIT_DELAYED_WORK(&lpar->stage_end, end_stage);
+}
+
+/**
+ * lpar_stage_forget() - a deleted LPAR is in no stage
+ * @lpar: LPAR, not in the list any more
+ *
+ * Context: may sleep.
+ */
+void lpar_stage_forget(struct lpar *lpar)
+{
+	if (cancel_delayed_work_sync(&lpar->stage_end))
+		lpar_put(lpar);
 }
 
 /**
@@ -134,7 +153,7 @@ void lpar_stage_orphan(u32 portid)
 		lpar->stage_portid = 0;
 		lpar->stage_orphaned = true;
 		lpar_ref(lpar);
-		if (!lpar_work_queue(&lpar->stage_end))
+		if (!lpar_work_delay(&lpar->stage_end, 0))
 			lpar_put(lpar);
 	}
 	mutex_unlock(&lpar_mutex);
@@ -166,10 +185,9 @@ int lpar_stage_init(void)
 /**
  * lpar_stage_exit() - the reverse
  *
- * Context: may sleep; no stage is about to end on return.
+ * Context: may sleep. What is about to end does until its LPAR is deleted.
  */
 void lpar_stage_exit(void)
 {
 	netlink_unregister_notifier(&netlink_nb);
-	lpar_work_flush();
 }

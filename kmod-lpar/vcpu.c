@@ -18,23 +18,35 @@
  * until it calls KVM_RUN again.
  */
 #include <linux/compat.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/kvm.h>
+#include <linux/magic.h>
 #include <linux/ptrace.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/task_work.h>
 #include <asm/syscall.h>
 #include <trace/events/syscalls.h>
 #include "lpar.h"
 
-/* ioctl(2) of 32-bit programs; asm/unistd.h has that of 64-bit ones only. */
+/* ioctl(2) of 32-bit programs and of x32 ones; asm/unistd.h has that of 64-bit ones only. */
 #define NR_IA32_IOCTL	54
+#define NR_X32_IOCTL	(__X32_SYSCALL_BIT + 514)
+
+/*
+ * An LPAR's threads that may have a record: as many as KVM gives vCPUs to a guest. Any number
+ * of threads may call KVM_RUN, of one vCPU even, and a cut looks at each in hard-irq context.
+ */
+#define VCPUS_MAX	1024
 
 /**
  * struct lpar_vcpu - a thread that was seen in KVM_RUN
  * @node: in gate->vcpus
+ * @hash: in gate->by_task
  * @task: holds a reference
  * @lpar: holds a reference
  * @work: sleeps while the gate is closed
@@ -49,6 +61,7 @@
  */
 struct lpar_vcpu {
 	struct list_head node;
+	struct hlist_node hash;
 	struct task_struct *task;
 	struct lpar *lpar;
 	struct callback_head work;
@@ -69,7 +82,9 @@ struct lpar_vcpu {
  */
 bool lpar_vcpu_is_kvm_run(long nr, unsigned long cmd, bool compat)
 {
-	return (unsigned int)cmd == KVM_RUN && nr == (compat ? NR_IA32_IOCTL : __NR_ioctl);
+	if ((unsigned int)cmd != KVM_RUN)
+		return false;
+	return compat ? nr == NR_IA32_IOCTL : nr == __NR_ioctl || nr == NR_X32_IOCTL;
 }
 
 /*
@@ -85,12 +100,35 @@ static bool in_kvm_run(struct task_struct *task, const struct pt_regs *regs)
 				    compat ? READ_ONCE(regs->cx) : READ_ONCE(regs->si), compat);
 }
 
+/*
+ * Is the first argument of ioctl(2), in the current thread, the descriptor of a vCPU? KVM
+ * gives their files this name, and nobody can make a file on this file system as he likes.
+ *
+ * Return: 0 if so, or the errno of KVM_RUN on what it is.
+ */
+static int check_descriptor(const struct pt_regs *regs)
+{
+	bool compat = task_thread_info(current)->status & TS_COMPAT;
+	struct file *file = fget(compat ? regs->bx : regs->di);
+	const struct dentry *dentry;
+	int err = -ENOTTY;
+
+	if (!file)
+		return -EBADF;
+	dentry = file->f_path.dentry;
+	if (dentry->d_sb->s_magic == ANON_INODE_FS_MAGIC &&
+	    str_has_prefix(dentry->d_name.name, "kvm-vcpu:"))
+		err = 0;
+	fput(file);
+	return err;
+}
+
 static struct lpar_vcpu *find(struct lpar_gate *gate, const struct task_struct *task)
 {
 	struct lpar_vcpu *vcpu;
 
 	lockdep_assert_held(&gate->lock);
-	list_for_each_entry(vcpu, &gate->vcpus, node)
+	hash_for_each_possible(gate->by_task, vcpu, hash, (unsigned long)task)
 		if (vcpu->task == task)
 			return vcpu;
 	return NULL;
@@ -112,6 +150,7 @@ static void forget(struct lpar_gate *gate, struct lpar_vcpu *vcpu)
 {
 	lockdep_assert_held(&gate->lock);
 	list_del(&vcpu->node);
+	hash_del(&vcpu->hash);
 	gate->nr_vcpus--;
 }
 
@@ -251,12 +290,34 @@ static void queue(struct lpar_gate *gate, struct lpar_vcpu *vcpu)
 	}
 }
 
+/* True when the gate has got @vcpu, which is new. */
+static bool add(struct lpar_gate *gate, struct lpar_vcpu *vcpu)
+{
+	lockdep_assert_held(&gate->lock);
+	if (gate->nr_vcpus >= VCPUS_MAX)
+		return false;
+	list_add(&vcpu->node, &gate->vcpus);
+	hash_add(gate->by_task, &vcpu->hash, (unsigned long)vcpu->task);
+	gate->nr_vcpus++;
+	return true;
+}
+
+/* Once while the gate is watched: whoever has so many threads may have more. */
+static int refuse(struct lpar *lpar)
+{
+	if (!xchg(&lpar->gate.crowded, true))
+		pr_warn("lpar: \"%s\": more than %d threads call KVM_RUN; the gate holds no more\n",
+			lpar->name, VCPUS_MAX);
+	return -ENOSPC;
+}
+
 /* Makes @task known to the gate. Any context without raw locks. */
 static int remember(struct lpar *lpar, struct task_struct *task)
 {
 	struct lpar_gate *gate = &lpar->gate;
-	struct lpar_vcpu *vcpu, *other;
+	struct lpar_vcpu *vcpu;
 	unsigned long flags;
+	bool wanted, added;
 
 	vcpu = kzalloc(sizeof(*vcpu), GFP_NOWAIT | __GFP_NOWARN);
 	if (!vcpu)
@@ -268,60 +329,55 @@ static int remember(struct lpar *lpar, struct task_struct *task)
 	lpar_ref(lpar);
 
 	raw_spin_lock_irqsave(&gate->lock, flags);
-	other = find(gate, task);
-	if (!other && gate->watchers) {
-		list_add(&vcpu->node, &gate->vcpus);
-		gate->nr_vcpus++;
-		vcpu = NULL;
-	}
+	wanted = gate->watchers && !find(gate, task);
+	added = wanted && add(gate, vcpu);
 	raw_spin_unlock_irqrestore(&gate->lock, flags);
-	if (vcpu)
+	if (!added)
 		vcpu_free(vcpu);
-	return 0;
+	return added || !wanted ? 0 : refuse(lpar);
 }
 
-/*
- * Turns the system call into one that does nothing and returns -EINTR: the
- * program calls KVM_RUN again, and there may be memory then.
- */
-static void skip_syscall(struct pt_regs *regs)
+/* Turns the system call into one that does nothing but to return @err. */
+static void skip_syscall(struct pt_regs *regs, int err)
 {
 	regs->orig_ax = -1;
-	regs->ax = -EINTR;
+	regs->ax = err;
 }
 
-static bool is_known(struct lpar_gate *gate, struct task_struct *task)
+/* Holds the current thread if the gate is closed. False when it should be known and is not. */
+static bool check_in(struct lpar_gate *gate)
 {
+	struct lpar_vcpu *vcpu;
 	unsigned long flags;
 	bool known;
 
 	raw_spin_lock_irqsave(&gate->lock, flags);
-	known = find(gate, task) || !gate->watchers;
+	vcpu = find(gate, current);
+	known = vcpu || !gate->watchers;
+	if (vcpu && gate->closed)
+		queue(gate, vcpu);
 	raw_spin_unlock_irqrestore(&gate->lock, flags);
 	return known;
 }
 
-/* The current thread, of a member of @lpar, is about to execute KVM_RUN. */
+/*
+ * The current thread, of a member of @lpar, is about to execute KVM_RUN. If there is no room
+ * for a record, the program shall call it again: there may be by then.
+ */
 static void enter_kvm_run(struct lpar *lpar, struct pt_regs *regs)
 {
-	struct lpar_gate *gate = &lpar->gate;
-	struct lpar_vcpu *vcpu;
-	unsigned long flags;
-
-	if (!is_known(gate, current) && remember(lpar, current)) {
-		skip_syscall(regs);
+	if (check_in(&lpar->gate))
 		return;
-	}
-	raw_spin_lock_irqsave(&gate->lock, flags);
-	vcpu = find(gate, current);
-	if (vcpu && gate->closed)
-		queue(gate, vcpu);
-	raw_spin_unlock_irqrestore(&gate->lock, flags);
+	if (remember(lpar, current))
+		skip_syscall(regs, -EINTR);
+	else
+		check_in(&lpar->gate);
 }
 
 static void vcpu_sys_enter(void *data, struct pt_regs *regs, long id)
 {
 	struct lpar *lpar;
+	int err;
 
 	if (!in_kvm_run(current, regs))
 		return;
@@ -332,7 +388,15 @@ static void vcpu_sys_enter(void *data, struct pt_regs *regs, long id)
 	rcu_read_unlock();
 	if (!lpar)
 		return;
-	enter_kvm_run(lpar, regs);
+	/*
+	 * Who calls KVM_RUN on something else has no record, but his answer from here: another
+	 * thread may make a vCPU's of the descriptor before the system call looks at it.
+	 */
+	err = check_descriptor(regs);
+	if (err)
+		skip_syscall(regs, err);
+	else
+		enter_kvm_run(lpar, regs);
 	lpar_put(lpar);
 }
 
@@ -363,7 +427,7 @@ static int see(struct lpar *lpar, struct task_struct *task)
  *	has taken an interrupt since
  *
  * Context: process.
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, or -ENOSPC when more threads than VCPUS_MAX are in KVM_RUN.
  */
 int lpar_vcpu_census(struct lpar *lpar)
 {
@@ -377,7 +441,7 @@ int lpar_vcpu_census(struct lpar *lpar)
  * A vCPU that is in the guest leaves it by the interrupt that task_work_add()
  * sends to its CPU.
  *
- * Context: any, hard-irq too; gate->lock held. Bounded by the number of vCPUs.
+ * Context: any, hard-irq too; gate->lock held. Bounded by VCPUS_MAX.
  */
 void lpar_vcpu_stop_all(struct lpar_gate *gate)
 {
@@ -399,7 +463,7 @@ void lpar_vcpu_stop_all(struct lpar_gate *gate)
  * lpar_vcpu_wake_all() - make the vCPUs that wait look at the gate again
  * @gate: gate
  *
- * Context: any, hard-irq too; gate->lock held. Bounded by the number of vCPUs.
+ * Context: any, hard-irq too; gate->lock held. Bounded by VCPUS_MAX.
  */
 void lpar_vcpu_wake_all(struct lpar_gate *gate)
 {
@@ -424,6 +488,8 @@ void lpar_vcpu_forget_all(struct lpar_gate *gate)
 	LIST_HEAD(forgotten);
 
 	raw_spin_lock_irqsave(&gate->lock, flags);
+	if (!gate->watchers)
+		WRITE_ONCE(gate->crowded, false);
 	list_for_each_entry_safe(vcpu, next, &gate->vcpus, node) {
 		if (gate->watchers || !is_idle(vcpu))
 			continue;

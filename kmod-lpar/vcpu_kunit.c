@@ -11,6 +11,8 @@ static void kvm_run_is_recognised(struct kunit *test)
 	/* The kernel takes the low 32 bits of the command. */
 	KUNIT_EXPECT_TRUE(test, lpar_vcpu_is_kvm_run(__NR_ioctl, KVM_RUN | 1UL << 40, false));
 	KUNIT_EXPECT_TRUE(test, lpar_vcpu_is_kvm_run(54, KVM_RUN, true));
+	/* x32 */
+	KUNIT_EXPECT_TRUE(test, lpar_vcpu_is_kvm_run(0x40000000 + 514, KVM_RUN, false));
 }
 
 static void others_are_not(struct kunit *test)
@@ -20,6 +22,8 @@ static void others_are_not(struct kunit *test)
 	/* setsockopt(2) has the number of 32-bit ioctl(2), which has that of writev(2). */
 	KUNIT_EXPECT_FALSE(test, lpar_vcpu_is_kvm_run(54, KVM_RUN, false));
 	KUNIT_EXPECT_FALSE(test, lpar_vcpu_is_kvm_run(__NR_ioctl, KVM_RUN, true));
+	KUNIT_EXPECT_FALSE(test, lpar_vcpu_is_kvm_run(514, KVM_RUN, false));
+	KUNIT_EXPECT_FALSE(test, lpar_vcpu_is_kvm_run(0x40000000 + 514, KVM_RUN, true));
 	/* An interrupt in user space leaves -1. */
 	KUNIT_EXPECT_FALSE(test, lpar_vcpu_is_kvm_run(-1, KVM_RUN, false));
 }

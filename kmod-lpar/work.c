@@ -8,6 +8,10 @@
  * a timer and the system's queues do their work on the CPU from which it came, which may be
  * one on which a member has just exited.
  *
+ * Anybody may keep the host's first CPU busy, and a queue full of works that wait for an
+ * operation. So what is short, and others wait for, has a queue of its own, whose workers
+ * come before all ordinary tasks; nothing in it computes, or waits for an operation.
+ *
  * A CPU that goes offline waits for RCU once it is active no more, and hands on the timers
  * that were set until then. So whoever sets one does that as a reader.
  */
@@ -49,7 +53,7 @@ static unsigned int host_cpu_near(int node)
 
 /**
  * lpar_work_queue() - do work soon
- * @work: may take long and may sleep
+ * @work: may take long and may sleep, but does not wait for an operation
  *
  * Context: any.
  * Return: false if it was queued already.
@@ -60,33 +64,38 @@ bool lpar_work_queue(struct work_struct *work)
 }
 
 /**
- * lpar_work_urgent() - do work now: guests or networks wait
- * @work: does not compute for long
+ * lpar_work_urgent() - do work now: guests, networks or people wait
+ * @work: is short; may sleep, but does not wait for an operation
  *
  * Context: any.
+ * Return: false if it was queued already.
  */
-void lpar_work_urgent(struct work_struct *work)
+bool lpar_work_urgent(struct work_struct *work)
 {
-	queue_work_on(host_cpu(), urgent_wq, work);
+	return queue_work_on(host_cpu(), urgent_wq, work);
 }
 
 /**
- * lpar_work_delay() - do work later, or when it was to be done already
- * @work: may take long and may sleep
+ * lpar_work_delay() - do urgent work later, or when it was to be done already
+ * @work: as for lpar_work_urgent()
  * @delay: in jiffies
  *
  * Context: any.
+ * Return: false if it was queued already.
  */
-void lpar_work_delay(struct delayed_work *work, unsigned long delay)
+bool lpar_work_delay(struct delayed_work *work, unsigned long delay)
 {
+	bool queued;
+
 	rcu_read_lock();
-	queue_delayed_work_on(host_cpu(), wq, work, delay);
+	queued = queue_delayed_work_on(host_cpu(), urgent_wq, work, delay);
 	rcu_read_unlock();
+	return queued;
 }
 
 /**
- * lpar_work_set() - do work after a time that counts from now
- * @work: may take long and may sleep; queued already or not
+ * lpar_work_set() - do urgent work after a time that counts from now
+ * @work: as for lpar_work_urgent(); queued already or not
  * @delay: in jiffies
  *
  * Context: any.
@@ -94,12 +103,12 @@ void lpar_work_delay(struct delayed_work *work, unsigned long delay)
 void lpar_work_set(struct delayed_work *work, unsigned long delay)
 {
 	rcu_read_lock();
-	mod_delayed_work_on(host_cpu(), wq, work, delay);
+	mod_delayed_work_on(host_cpu(), urgent_wq, work, delay);
 	rcu_read_unlock();
 }
 
 /**
- * lpar_work_near() - do work on memory, as lpar_work_delay()
+ * lpar_work_near() - do work on memory, later
  * @node: of the memory, or NUMA_NO_NODE
  * @work: may take long and may sleep; looks from time to time whether it is still on one
  *	of the host's CPUs
@@ -112,17 +121,6 @@ void lpar_work_near(int node, struct delayed_work *work, unsigned long delay)
 	rcu_read_lock();
 	queue_delayed_work_on(host_cpu_near(node), wq, work, delay);
 	rcu_read_unlock();
-}
-
-/**
- * lpar_work_flush() - wait for what is queued, without a delay, and runs
- *
- * Context: may sleep.
- */
-void lpar_work_flush(void)
-{
-	flush_workqueue(urgent_wq);
-	flush_workqueue(wq);
 }
 
 /**

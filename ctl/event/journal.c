@@ -36,6 +36,8 @@ static const struct message {
 	  "1e958620a36e4431bb6f4e49bc81bd98" },
 	{ "lpar", "strayed", NULL, NULL, LOG_WARNING,
 	  "47dac3cd333b4dd385b1de038feef2ce" },
+	{ "lpar", "irq-strayed", NULL, NULL, LOG_WARNING,
+	  "53cc517c75d74856b8d6dac43d8aceb7" },
 	{ "lpar", "gate-timeout", NULL, NULL, LOG_ERR,
 	  "1d471022aec94e8591fb1766cea3e6b1" },
 	{ "lpar", "memory-failed", NULL, NULL, LOG_CRIT,

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -168,16 +169,37 @@ static int fence(struct launch *launch)
 	return EXIT_OK;
 }
 
-/* QEMU would make a regular file where there is none, and call it memory. */
+/* Of a kernel that says which it is. */
+static bool is_device_of(const struct stat *st, const struct lpar *lpar)
+{
+	char path[PATH_MAX], text[32], is[32];
+
+	rooted(path, sizeof(path), "/sys/class/lpar/%s/mem/dev", lpar->name);
+	if (read_text(path, text, sizeof(text)))
+		return true;
+	snprintf(is, sizeof(is), "%u:%u", major(st->st_rdev), minor(st->st_rdev));
+	return !strcmp(text, is) && st->st_uid == lpar->owner_uid;
+}
+
+/*
+ * QEMU would make a regular file where there is none, and call it memory. devtmpfs does not
+ * tell that another file was in its way, or that it could not take a former owner's away.
+ */
 static int check_memory(const struct launch *launch)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
 	lpar_memory_path(path, sizeof(path), launch->name);
-	if (!stat(path, &st) && S_ISCHR(st.st_mode))
+	if (stat(path, &st) || !S_ISCHR(st.st_mode)) {
+		err("LPAR %s: %s is no character device: is devtmpfs mounted on /dev?",
+		    launch->name, path);
+		return EXIT_FAILED;
+	}
+	if (is_device_of(&st, &launch->lpar))
 		return EXIT_OK;
-	err("LPAR %s: %s is no character device: is devtmpfs mounted on /dev?", launch->name, path);
+	err("LPAR %s: %s is not the device of its memory, or not user %u's: run 'lparctl delete %s' and remove that file, then start again",
+	    launch->name, path, launch->lpar.owner_uid, launch->name);
 	return EXIT_FAILED;
 }
 

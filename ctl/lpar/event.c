@@ -29,6 +29,7 @@ static const char *const event_names[] = {
 	[LPAR_EVENT_CUT_CANCELLED] = "cut-cancelled",
 	[LPAR_EVENT_MEMORY_FAILED] = "memory-failed",
 	[LPAR_EVENT_STRAYED] = "strayed",
+	[LPAR_EVENT_IRQ_STRAYED] = "irq-strayed",
 };
 /* clang-format on */
 
@@ -98,6 +99,7 @@ static struct json_object *decode(const struct nlmsghdr *nlh)
 	put_u32(json, "pid", tb[LPAR_A_PID]);
 	put_str(json, "comm", tb[LPAR_A_COMM]);
 	put_u32(json, "cpu", tb[LPAR_A_CPU]);
+	put_u32(json, "irq", tb[LPAR_A_IRQ]);
 	put_u64(json, "violations", tb[LPAR_A_VIOLATIONS]);
 	put_name(json, "gate", tb[LPAR_A_GATE], gate_name);
 	put_stage(json, tb[LPAR_A_STAGE]);

@@ -177,18 +177,19 @@ static int lock_irqs(const char *name)
 	return lock;
 }
 
-static void move_off(const char *name, const char *cpus)
+/* False if some stay that could be moved, or there is nothing to move them off. */
+static bool move_off(const char *name, const char *cpus)
 {
 	struct move move = { .moved = 0 };
 	char path[PATH_MAX];
 
 	if (!*cpus || cpus_parse(cpus, &move.mine) || run_make(name))
-		return;
+		return false;
 	host_cpus(&move.host, &move.mine);
 	move.memory = fopen(run_path(path, sizeof(path), name, "irqs"), "a+e");
 	if (!move.memory) {
 		err("LPAR %s: interrupts stay where they are: %s: %s", name, path, strerror(errno));
-		return;
+		return false;
 	}
 	fseek(move.memory, 0, SEEK_END);
 	move.stay = fopen(run_path(path, sizeof(path), name, "irqs_stuck"), "we");
@@ -204,20 +205,34 @@ static void move_off(const char *name, const char *cpus)
 	if (move.stuck)
 		say("%s: %u cannot be moved (per-CPU, or managed by their driver)", name,
 		    move.stuck);
+	return !move.error;
+}
+
+/* From now on the kernel tells of those that come back. */
+static void have_watched(const char *name)
+{
+	int ret = nl_simple(LPAR_CMD_IRQS_WATCH, name);
+
+	/* Deactivated meanwhile: nothing is to be watched. */
+	if (ret && ret != -EINVAL && ret != -ENOENT)
+		lpar_fail(name, ret);
 }
 
 /* Unless it has been deactivated meanwhile. */
 void irqs_move(const char *name)
 {
 	int lock = lock_irqs(name);
+	bool moved = false;
 	struct lpar lpar;
 
 	if (lock < 0)
 		return;
 	if (!lpar_get(name, &lpar) && lpar_is_fenced(&lpar))
-		move_off(name, lpar.cpus);
+		moved = move_off(name, lpar.cpus);
 	lpar_free(&lpar);
 	close(lock);
+	if (moved)
+		have_watched(name);
 }
 
 static bool is_stuck(FILE *stuck, unsigned int irq)

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 86
+plan 90
 load lpar
 disk=$(disk 1)
 fake=$(readlink -f "$(dirname "$0")/fake-qemu")
@@ -108,6 +108,18 @@ check "/run is full" says 5 "No space left on device" lparctl start web
 check "all interrupts are where they were" same "$(all_irqs)" "$before"
 umount /run/lparkit
 check "nothing is left of it" nothing_left
+
+# devtmpfs does not tell that a file was in its way.
+mkdir -p /dev/lpar
+mknod /dev/lpar/web c 1 5
+check "another device in the place of the memory" says 5 "not the device of its memory" lparctl start web
+lparctl delete web 2>/dev/null
+rm /dev/lpar/web
+lparctl create web
+chown daemon /dev/lpar/web
+check "the device is another user's" says 5 "not user 0's" lparctl start web
+check "what it says" lparctl delete web
+check_fails "takes it away" test -e /dev/lpar/web
 
 # Start
 # A service manager or taskset may have left lparctl some CPUs only: that is no wish of QEMU's.

@@ -11,6 +11,7 @@
  *	lparcall [--user UID] flood SECONDS	asks as often as it can, and reads no answer
  *	lparcall answers NAME FILE	says "asks", and asks while FILE is there; then how often,
  *			and how many ms the slowest answer took: on the LPAR, and on the family
+ *	lparcall deaf COMMAND [NAME] [KEY VALUE]...	has no room for the reply, nor reads it
  *	lparcall -			reads commands, one a line, until one is refused
  *
  * Prints the reply as "key=value" words, one line for each message. A refusal
@@ -30,6 +31,7 @@
 #define _GNU_SOURCE
 #include <grp.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -87,7 +89,8 @@ static const char *const events[] = {
 	[LPAR_EVENT_CUT_CANCELLED] = "cut-cancelled",
 	[LPAR_EVENT_MEMORY_FAILED] = "memory-failed",
 	[LPAR_EVENT_STRAYED] = "strayed",
-	[LPAR_EVENT_STRAYED + 1] = NULL,
+	[LPAR_EVENT_IRQ_STRAYED] = "irq-strayed",
+	[LPAR_EVENT_IRQ_STRAYED + 1] = NULL,
 };
 
 static const struct key stage_keys[LPAR_A_STAGE_MAX + 2] = {
@@ -143,6 +146,7 @@ static const struct key keys[LPAR_A_MAX + 2] = {
 	[LPAR_A_PID] = { "pid", TYPE_U32 },
 	[LPAR_A_COMM] = { "comm", TYPE_STRING },
 	[LPAR_A_CPU] = { "cpu", TYPE_U32 },
+	[LPAR_A_IRQ] = { "irq", TYPE_U32 },
 	[LPAR_A_CUT_ID] = { "cut", TYPE_U32 },
 	[LPAR_A_CUT_ACTION] = { "action", TYPE_ENUM, .values = cut_actions },
 	[LPAR_A_CUT_STATE] = { "cut_state", TYPE_ENUM, .values = cut_states },
@@ -174,6 +178,7 @@ static const struct command {
 	{ "pin", LPAR_CMD_PIN, 0, true },
 	{ "grant", LPAR_CMD_GRANT, 0, true },
 	{ "revoke", LPAR_CMD_REVOKE, 0, true },
+	{ "irqs-watch", LPAR_CMD_IRQS_WATCH, 0, true },
 	{ "cut", LPAR_CMD_CUT_ARM, 0, false },
 	{ "cut-cancel", LPAR_CMD_CUT_CANCEL, 0, false },
 	{ "cut-get", LPAR_CMD_CUT_GET, NLM_F_DUMP, false },
@@ -537,6 +542,20 @@ static int answers(const char *name, const char *path)
 	return 0;
 }
 
+/* Asks until there is no room for one more answer. Its commands are carried out all the same. */
+static int call_deaf(char **words)
+{
+	int fd = mnl_socket_get_fd(nl.sock), least = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
+	for (int i = 0; i < 64; i++) {
+		prepare((char *[]){ "get", "a", NULL });
+		lparnl_send(&nl);
+	}
+	prepare(words);
+	return !lparnl_send(&nl);
+}
+
 static int call_lines(void)
 {
 	char line[1024];
@@ -641,6 +660,8 @@ int main(int argc, char **argv)
 		return flood(atoi(words[1]));
 	if (!strcmp(*words, "answers") && words[1] && words[2])
 		return answers(words[1], words[2]);
+	if (!strcmp(*words, "deaf") && words[1])
+		return call_deaf(words + 1);
 	if (!strcmp(*words, "-"))
 		return call_lines();
 	if (nth)

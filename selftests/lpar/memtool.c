@@ -8,7 +8,14 @@
  *	memtool size PATH		prints what lseek(SEEK_END) says
  *	memtool pmd PATH		prints the KiB that are mapped by huge entries
  *	memtool zero PATH		each byte is zero
+ *	memtool try PATH		only opens, and does not wait
  *	memtool rw|partial|advise|fork|others|pinned|abandoned PATH
+ *	memtool pin PATH		a child holds it and ends; a page of it stays in a pipe.
+ *					Says "pinned", stays
+ *	memtool faults PATH SECONDS	maps all, touches it again and again; prints how many
+ *					faults that made after the first time
+ *	memtool snatch PATH CPUS	waits until it may run on that many CPUs, and opens;
+ *					says "held", stays
  *	memtool poison PATH		a page of it gets a hardware error; says "poisoned" and
  *					stays when that page gives SIGBUS and no other does
  *	memtool direct PATH DISK	O_DIRECT to and from the mapping
@@ -22,6 +29,8 @@
  * A refused open or mmap prints the name of its errno and ends with status 1.
  */
 #define _GNU_SOURCE
+#include <sched.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -89,6 +98,14 @@ static int do_open(const char *path, char **words)
 {
 	(void)words;
 	open_or_exit(path);
+	return 0;
+}
+
+static int do_try(const char *path, char **words)
+{
+	(void)words;
+	if (open(path, O_RDWR | O_NONBLOCK) < 0)
+		refused("open");
 	return 0;
 }
 
@@ -347,6 +364,53 @@ static int do_pinned(const char *path, char **words)
 	return 0;
 }
 
+static int __attribute__((noreturn)) do_pin(const char *path, char **words)
+{
+	int pipes[2], status;
+	pid_t child;
+
+	(void)words;
+	require(!pipe(pipes), "pipe");
+	child = fork();
+	if (!child) {
+		struct mapping map = map_all(path);
+		struct iovec page = { map.start, PAGE };
+
+		memset(map.start, OURS, map.bytes);
+		exit(vmsplice(pipes[1], &page, 1, 0) != (ssize_t)PAGE);
+	}
+	require(waitpid(child, &status, 0) == child && !status, "pin a page");
+	stay("pinned");
+}
+
+static int do_faults(const char *path, char **words)
+{
+	struct mapping map = map_aligned(path);
+	time_t end = time(NULL) + atoi(words[0]);
+	struct rusage first, last;
+
+	memset(map.start, OURS, map.bytes);
+	getrusage(RUSAGE_SELF, &first);
+	while (time(NULL) <= end)
+		for (size_t at = 0; at < map.bytes; at += HUGE)
+			(void)*(volatile uint8_t *)(map.start + at);
+	getrusage(RUSAGE_SELF, &last);
+	printf("%ld\n", last.ru_minflt - first.ru_minflt);
+	return 0;
+}
+
+static int __attribute__((noreturn)) do_snatch(const char *path, char **words)
+{
+	int cpus = atoi(words[0]);
+	cpu_set_t set;
+
+	do {
+		require(!sched_getaffinity(0, sizeof(set), &set), "sched_getaffinity");
+	} while (CPU_COUNT(&set) < cpus);
+	open_or_exit(path);
+	stay("held");
+}
+
 /* Does reading from there give SIGBUS for a hardware error, with that address? */
 static bool is_poisoned(uint8_t *page)
 {
@@ -490,6 +554,7 @@ int main(int argc, char **argv)
 	static const struct verb verbs[] = {
 		{ "hold", do_hold, 2 },
 		{ "open", do_open, 1 },
+		{ "try", do_try, 1 },
 		{ "map", do_map, 4 },
 		{ "size", do_size, 1 },
 		{ "pmd", do_pmd, 1 },
@@ -500,6 +565,9 @@ int main(int argc, char **argv)
 		{ "fork", do_fork, 1 },
 		{ "others", do_others, 1 },
 		{ "pinned", do_pinned, 1 },
+		{ "pin", do_pin, 1 },
+		{ "faults", do_faults, 2 },
+		{ "snatch", do_snatch, 2 },
 		{ "abandoned", do_abandoned, 1 },
 		{ "poison", do_poison, 1 },
 		{ "direct", do_direct, 2 },

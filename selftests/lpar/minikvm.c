@@ -3,7 +3,7 @@
  * minikvm: the smallest user of KVM that gate and fences can be tested with.
  *
  *	minikvm run --counters FILE --socket PATH [--vcpus N] [--mem FILE]
- *		    [--hlt [--wake-ms N]] [--no-ticks]
+ *		    [--hlt [--wake-ms N]] [--no-ticks] [--flicker]
  *	minikvm ctl PATH COMMAND
  *
  * Each vCPU is a real-mode loop that increments a 64-bit counter of its own in
@@ -11,7 +11,8 @@
  * the file --mem, such as /dev/lpar/NAME, or a memfd. A spinning vCPU never
  * leaves KVM_RUN by itself: only a signal takes it out, and it enters again.
  * With --hlt each turn waits in HLT for an NMI, from "wake" or each N ms. A thread
- * beside the vCPUs ticks each millisecond, but with --no-ticks.
+ * beside the vCPUs ticks each millisecond, but with --no-ticks. With --flicker the vCPUs
+ * call KVM_RUN on a descriptor that another thread opens and closes all the time.
  *
  * Commands: kick (a signal to each vCPU thread), pause (all leave KVM_RUN and
  * sleep in a futex), resume, addcpu, wake, ram (sum of the counters in RAM),
@@ -52,6 +53,7 @@ struct vcpu {
 	pid_t tid;
 	unsigned int index;
 	int fd;
+	int run_fd; /* the same, or one that flickers */
 	struct kvm_run *run;
 };
 
@@ -60,6 +62,7 @@ static struct {
 	int vm_fd;
 	size_t run_bytes;
 	bool hlt;
+	bool flicker;
 	unsigned int wake_ms;
 	uint8_t *ram;
 	struct minikvm_shared *shared;
@@ -199,6 +202,9 @@ static void create_vcpu(struct vcpu *vcpu)
 	vcpu->run = mmap(NULL, vm.run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (vcpu->run == MAP_FAILED)
 		die("map vCPU %u", vcpu->index);
+	vcpu->run_fd = vm.flicker ? dup(vcpu->fd) : vcpu->fd;
+	if (vcpu->run_fd < 0)
+		die("dup of vCPU %u", vcpu->index);
 	set_registers(vcpu);
 	if (vm.hlt)
 		enable_interrupts(vcpu);
@@ -229,9 +235,11 @@ static void *vcpu_main(void *argument)
 	for (;;) {
 		wait_while_paused(seen);
 		seen->entries++;
-		if (!ioctl(vcpu->fd, KVM_RUN, 0))
+		if (!ioctl(vcpu->run_fd, KVM_RUN, 0))
 			die("vCPU %u left with exit reason %u", vcpu->index,
 			    vcpu->run->exit_reason);
+		if (vm.flicker && errno == EBADF)
+			continue;
 		if (errno != EINTR)
 			die("vCPU %u: KVM_RUN", vcpu->index);
 		seen->eintr++;
@@ -311,6 +319,21 @@ static void *ticker_main(void *unused)
 	return NULL;
 }
 
+static void *flicker_main(void *unused)
+{
+	(void)unused;
+	for (;;) {
+		for (unsigned int i = 0; i < vm.nr_vcpus; i++) {
+			struct vcpu *vcpu = &vm.vcpus[i];
+
+			close(vcpu->run_fd);
+			if (dup2(vcpu->fd, vcpu->run_fd) < 0)
+				die("dup2 of vCPU %u", i);
+		}
+	}
+	return NULL;
+}
+
 static void print_ram(FILE *reply)
 {
 	uint64_t sum = 0;
@@ -364,13 +387,14 @@ static int run(int argc, char **argv)
 		{ "hlt", no_argument, NULL, 'h' },
 		{ "wake-ms", required_argument, NULL, 'w' },
 		{ "no-ticks", no_argument, NULL, 't' },
+		{ "flicker", no_argument, NULL, 'f' },
 		{},
 	};
 	const char *mem = NULL, *counters = NULL, *socket_path = NULL;
 	struct sigaction kick = { .sa_handler = on_kick }; /* without SA_RESTART */
 	unsigned int nr_vcpus = 1;
 	bool ticks = true;
-	pthread_t ticker;
+	pthread_t ticker, flicker;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -396,6 +420,9 @@ static int run(int argc, char **argv)
 		case 't':
 			ticks = false;
 			break;
+		case 'f':
+			vm.flicker = true;
+			break;
 		default:
 			return 2;
 		}
@@ -411,6 +438,8 @@ static int run(int argc, char **argv)
 		add_vcpu();
 	if (ticks && pthread_create(&ticker, NULL, ticker_main, NULL))
 		die("create the ticker");
+	if (vm.flicker && pthread_create(&flicker, NULL, flicker_main, NULL))
+		die("create what flickers");
 	serve_commands(socket_path, do_command);
 	return 0;
 }
@@ -422,7 +451,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "run"))
 		return run(argc - 1, argv + 1);
 	fputs("usage: minikvm run --counters FILE --socket PATH [--vcpus N] [--mem FILE]\n"
-	      "                   [--hlt [--wake-ms N]] [--no-ticks]\n"
+	      "                   [--hlt [--wake-ms N]] [--no-ticks] [--flicker]\n"
 	      "       minikvm ctl PATH kick|pause|resume|addcpu|wake|ram|pids|quit\n",
 	      stderr);
 	return 2;

@@ -9,11 +9,20 @@ swap_on() {
 	mkswap "$1" >/dev/null && swapon "$1"
 }
 
+driver=/sys/bus/virtio/drivers/virtio_blk
+
 pull_out() {
-	basename "$(readlink -f "/sys/block/${1#/dev/}/device")" >/sys/bus/virtio/drivers/virtio_blk/unbind
+	slot=$(basename "$(readlink -f "/sys/block/${1#/dev/}/device")")
+	echo "$slot" >$driver/unbind
 }
 
-plan 36
+# What is plugged in again is another disk to the kernel, with the same number.
+plug_in() {
+	echo "$slot" >$driver/bind
+	wait_until 5 same "$(stat -c %t:%T "$1")" "$2"
+}
+
+plan 38
 load lpar
 modprobe ext4
 one=$(disk 1)
@@ -85,6 +94,9 @@ lparcall delete c
 # The disk is pulled out
 lparcall deactivate a 2>/dev/null
 lparcall activate a
+number=$(stat -c %t:%T "$two")
 check "pull the disk out" pull_out "$two"
 check "deactivate" lparcall deactivate a
 refused ENXIO "activate without it" lparcall activate a
+check "another disk gets its number" plug_in "$two" "$number"
+check "which any LPAR may have" lparcall create d disk "$two"

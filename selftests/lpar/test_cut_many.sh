@@ -36,7 +36,33 @@ gates_are() {
 	same "$(cat /sys/class/lpar/*/gate | sort | uniq -c | xargs)" "$MANY $1"
 }
 
-plan 16
+# Of the last one: its gate was closed, then it opened by itself.
+closed_first() {
+	local last
+
+	last=$(many | tail -1)
+	same "$(grep "name=\"$last\"" "$events" | grep -o 'event=gate-[a-z]*' | tail -2 | xargs)" \
+		"event=gate-closed event=gate-timeout"
+}
+
+# Deletes what it has loaded, last.
+remove_slow() {
+	[ ! -d /sys/module/slowcut ] || echo 0 >/sys/module/slowcut/parameters/wait
+	remove_rest
+	[ ! -d /sys/module/slowcut ] || wait_until 20 rmmod slowcut
+}
+trap 'leave remove_slow' EXIT
+
+# One cut of each, now.
+cut_each() {
+	many | sed 's/^/cut deadline_ns 0 lpar /' | lparcall - >/dev/null
+}
+
+cuts_armed() {
+	same "$(lparcall cut-list | grep -c cut_state=armed)" "$1"
+}
+
+plan 22
 load lpar
 events=$scratch/events
 listen "$events"
@@ -68,5 +94,17 @@ fi
 # shellcheck disable=SC2046 # words
 check "opened at one instant" lparcall cut deadline_ns 0 action open $(many | sed 's/^/lpar /')
 check "each gate is open" wait_until 60 gates_are open
+
+# Somebody does not finish, in more cuts than may finish at a time: gates open by themselves
+insmod "$LPARKIT_MODULES/../test/slowcut.ko" || bail "cannot load slowcut"
+each set gate_timeout_ms 3000
+check "a cut of each that is not finished" cut_each
+check "each gate opens by itself all the same" wait_until 60 gates_are open
+check "while all are being finished" cuts_armed $MANY
+echo 0 >/sys/module/slowcut/parameters/wait
+check "they are finished" wait_until 60 cuts_armed 0
+check "each gate is open still" gates_are open
+check "closed comes before timed out" closed_first
+
 each deactivate
 check "and all can go" each delete

@@ -57,6 +57,9 @@ check "no memory is lost" wait_until 30 nothing_lost "$before" $size_kib
 check "deactivation" lparcall --fail-each 'activate a' deactivate a
 lparcall deactivate a
 check "it is complete" is a state defined
+# Whoever writes to a file of an LPAR waits for what is done to it: not for each other.
+put a gate_timeout_ms 5000
+put a gate open
 check "creation" lparcall --fail-each 'delete b' create b cpus "" memory 2M gate_timeout_ms 1000
 check_fails "nothing is left" test -e /sys/class/lpar/b
 check "configuration" lparcall --fail-each '' set a memory 4M

@@ -11,7 +11,7 @@ exclusive() {
 	memtool exclusive "$disk"
 }
 
-plan 24
+plan 29
 load lpar
 modprobe kvm_amd || bail "no KVM in this VM"
 disk=$(disk 1)
@@ -56,4 +56,21 @@ check "the disk is anybody's" exclusive
 check "its memory is its own yet" test "$(vm_do guest ram)" -gt 0
 stop "$guest"
 check "and can be had again" eval 'lparcall activate a && memtool zero /dev/lpar/a'
+lparcall deactivate a
+
+# Without force, nobody comes in once it has begun: not who sees the fence fall.
+lparcall activate a
+start hog sleep 0-3 2000
+sleepers=$pid
+wait_until 20 has_affinity "$sleepers" 0-1
+start memtool snatch /dev/lpar/a 4 >"$scratch/snatch" 2>&1
+snatcher=$pid
+check "somebody waits for the fence to fall" wait_until 10 has_affinity "$snatcher" 0-1
+check "deactivation" lparcall deactivate a
+wait_until 10 test -s "$scratch/snatch"
+check "who comes then is refused" same "$(cat "$scratch/snatch")" "ENXIO: open"
+stop "$snatcher"
+stop "$sleepers"
+check "not after the next activation" lparcall activate a
+check "when the memory can be had" memtool zero /dev/lpar/a
 lparcall deactivate a

@@ -9,6 +9,9 @@
 . "$(dirname "$0")/../lib/kvm.sh"
 
 VCPUS=4
+# More than have a record each.
+CROWD=1100
+KNOWN=1024
 # No gate may open by itself while a slow machine is still looking at it.
 PATIENCE_MS=3600000
 # Each takes a second on the debug kernel.
@@ -24,11 +27,12 @@ rose() {
 }
 
 # A signal to each vCPU thread, again and again.
+# kick_often NAME
 kick_often() {
 	local round
 
 	for round in {1..40}; do
-		vm_do one kick >/dev/null || echo "# kick $round failed"
+		vm_do "$1" kick >/dev/null || echo "# kick $round failed"
 	done
 }
 
@@ -44,7 +48,25 @@ new_vm_of_member() {
 	started+=("$(cat "$scratch/child.pid")")
 }
 
-plan 69
+# crowd_of WHAT LINE: many threads of a member of c call KVM_RUN on it. From now on rounds
+# of them end so, with the gate watched.
+crowd_of() {
+	local seen
+
+	start crowd "$1" $CROWD >"$scratch/crowd"
+	lparcall member-add c member "$pid" || return 1
+	# The next but one has begun after that.
+	wait_until 60 test -s "$scratch/crowd" || return 1
+	seen=$(wc -l <"$scratch/crowd")
+	wait_until 60 lines_after $((seen + 1)) || return 1
+	same "$(tail -1 "$scratch/crowd")" "$2"
+}
+
+lines_after() {
+	[ "$(wc -l <"$scratch/crowd")" -gt "$1" ]
+}
+
+plan 78
 load lpar
 load_kvm || bail "no KVM"
 events=$scratch/events
@@ -82,7 +104,7 @@ check "kick" vm_do one kick
 check "KVM_RUN ends with EINTR" wait_until 5 rose one eintr "$eintr" $VCPUS
 check "and they enter again, to be held" wait_until 5 is a gate_held $VCPUS
 check "without an instruction" watch still one 300
-kick_often &
+kick_often one &
 kicker=$!
 check "nor under many signals" watch still one 1000
 wait "$kicker"
@@ -167,6 +189,33 @@ lparcall member-add b member "$pid"
 check "halted and woken each 5 ms: runs" watch move ticking 10000
 check "and is still when closed" watch_gate close b ticking 500
 lparcall gate-open b
+
+# A descriptor that is a vCPU's at one moment and none at the next
+vm flicker --vcpus 2 --flicker
+lparcall member-add b member "$pid"
+check "a guest whose descriptors come and go runs" watch move flicker 10000
+check "and is still when closed" watch_gate close b flicker 300
+kick_often flicker &
+kicker=$!
+check "also when it calls KVM_RUN again and again" watch still flicker 1000
+wait "$kicker"
+stop "$pid"
+lparcall gate-open b
+
+# Threads that are no vCPUs, while a cut is armed
+make c
+lparcall cut deadline_ns $(($(date +%s) + 3000))000000000 lpar c >"$scratch/armed"
+check "$CROWD threads call KVM_RUN on nothing" crowd_of none "ebadf=$CROWD enotty=0 eintr=0"
+check "none of them has a record" is c gate_vcpus 0
+stop "$pid"
+check "on a file" crowd_of /dev/null "ebadf=0 enotty=$CROWD eintr=0"
+check "none of them has a record" is c gate_vcpus 0
+stop "$pid"
+check "all on one vCPU: so many may, the others not now" \
+	crowd_of vcpu "ebadf=0 enotty=0 eintr=$((CROWD - KNOWN))"
+check "so many have a record" is c gate_vcpus $KNOWN
+stop "$pid"
+lparcall cut-cancel cut "$(sed -n 's/.* cut=\([0-9]*\).*/\1/p' "$scratch/armed")"
 
 # A child of a member
 new_vm_of_member

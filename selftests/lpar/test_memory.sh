@@ -69,7 +69,7 @@ activated_or_not() {
 	lparcall activate "$1" || is "$1" state defined
 }
 
-plan 76
+plan 82
 load lpar
 events=$scratch/events
 listen "$events"
@@ -165,6 +165,23 @@ check "nobody else gets it" refused_open ENXIO a
 check "the LPAR can be deleted" lparcall delete a
 stop "$holder"
 check "the memory is back when the holder is gone" wait_until 30 back 1 "$free_1"
+
+# A page of a former holder stays pinned
+make n memory ${SIZE_MIB}M node 1
+start memtool pin /dev/lpar/n >"$scratch/pin"
+pinner=$pid
+check "somebody has a page in a pipe" wait_until 20 grep -q pinned "$scratch/pin"
+try_open() {
+	same "$(memtool try "/dev/lpar/$2" 2>&1 | cut -d: -f1)" "$1"
+}
+check "who cannot wait for it is refused" try_open EAGAIN n
+lparcall deactivate n
+check "the LPAR gets other memory" lparcall activate n
+check "of which nothing is taken away" below "$(memtool faults /dev/lpar/n 1)" 10
+stop "$pinner"
+check "deactivate" deactivate_soon n
+check "all memory is back" wait_until 30 back 1 "$free_1"
+lparcall delete n
 
 # The next owner of the same memory
 make b memory ${SIZE_MIB}M node 1

@@ -33,7 +33,7 @@ fuzz_together() {
 	return $failed
 }
 
-plan 33
+plan 36
 load lpar
 make a cpus 2-3 memory 4M
 lparcall create b
@@ -67,6 +67,12 @@ else
 fi
 check_fails "another network namespace has no such family" unshare -n lparcall list
 check "nothing of it had an effect" as_before
+
+# A cut that nobody knows of would be a trap
+check "a cut, by somebody who cannot be told" \
+	lparcall deaf cut deadline_ns $(($(date +%s) + 600))000000000 lpar a
+check "was armed, and is cancelled" grep -q cut_state=cancelled <(lparcall cut-list)
+check "the gate is watched no more" is a gate open
 check "clean up" remove_all
 
 # Nonsense

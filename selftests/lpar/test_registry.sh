@@ -5,7 +5,7 @@
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
-plan 80
+plan 82
 load lpar
 disk=$(disk 1)
 longest=abcdefghijklmnopqrstuvwxyz.-_09
@@ -81,6 +81,9 @@ check "the device is private" same "$(stat -c %a:%u:%g /dev/lpar/a)" 600:0:0
 check "set memory" lparcall set a memory 2M
 check "set owner" lparcall set a owner_uid 1000 owner_gid 100
 check "the device has the owner" same "$(stat -c %a:%u:%g /dev/lpar/a)" 600:1000:100
+number=$(stat -c %t:%T /dev/lpar/a)
+check "set another" lparcall set a owner_uid 1001
+check_fails "which a node of the former one's is not" same "$(stat -c %t:%T /dev/lpar/a)" "$number"
 check "set takes the disks away" lparcall set a disk ""
 check "sysfs: no disk" is a disks ""
 check "check finds nothing" same "$(lparcall check a | grep -c problem)" 0

@@ -24,7 +24,8 @@ cd "$top"
 rsync -rlpR --checksum --delete --exclude='*.o' --exclude='*.o.d' --exclude='*.ko' \
 	--exclude='*.mod' --exclude='*.mod.c' --exclude='.*.cmd' --exclude='.*.d' \
 	--exclude=Module.symvers --exclude=modules.order \
-	Kbuild include kmod-* selftests/vm/stale_int3 selftests/dirtythrottle/logbatch "$out/"
+	Kbuild include kmod-* selftests/vm/stale_int3 selftests/dirtythrottle/logbatch \
+	selftests/lpar/slowcut "$out/"
 
 if [ -n "${KDIR:-}" ]; then
 	make=(make -C "$KDIR" M="$out")

@@ -71,7 +71,7 @@ enum lpar_event {
 	LPAR_EVENT_STATE,		/* state or reason */
 	LPAR_EVENT_STAGE,
 	LPAR_EVENT_MEMBER_ADDED,
-	LPAR_EVENT_MEMBER_REMOVED,	/* also: it exited */
+	LPAR_EVENT_MEMBER_REMOVED,	/* also: it exited; not for a child that does */
 	LPAR_EVENT_VIOLATION,		/* an intruder ran on a fenced CPU */
 	LPAR_EVENT_GATE_CLOSED,
 	LPAR_EVENT_GATE_OPENED,
@@ -83,6 +83,7 @@ enum lpar_event {
 	LPAR_EVENT_CUT_CANCELLED,
 	LPAR_EVENT_MEMORY_FAILED,	/* a page of its memory has a hardware error */
 	LPAR_EVENT_STRAYED,		/* a member was off the LPAR's CPUs; moved back */
+	LPAR_EVENT_IRQ_STRAYED,		/* an interrupt of the host's came to the LPAR's CPUs */
 };
 
 enum lpar_attr {
@@ -129,6 +130,7 @@ enum lpar_attr {
 	LPAR_A_STRAYS,		/* u64, members found off the LPAR's CPUs since activation */
 	LPAR_A_GRANT,		/* u32, process that may map what the holder passes; repeated */
 	LPAR_A_MEMBERS,		/* u32, how many members there are */
+	LPAR_A_IRQ,		/* u32, interrupt that an event is about */
 
 	__LPAR_A_MAX,
 	LPAR_A_MAX = __LPAR_A_MAX - 1,
@@ -207,6 +209,7 @@ enum lpar_cmd {
 	LPAR_CMD_PIN,		/* NAME, PIN*: replaces what was pinned; members' threads */
 	LPAR_CMD_GRANT,		/* NAME, GRANT+ */
 	LPAR_CMD_REVOKE,	/* NAME, GRANT+: what they have mapped is unmapped, too */
+	LPAR_CMD_IRQS_WATCH,	/* NAME: the host's are off its CPUs; tell of those that come */
 
 	__LPAR_CMD_MAX,
 	LPAR_CMD_MAX = __LPAR_CMD_MAX - 1,

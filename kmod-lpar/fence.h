@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What fence.c, record.c and pin.c share. */
+#ifndef _KMOD_LPAR_FENCE_H
+#define _KMOD_LPAR_FENCE_H
+
+#include "lpar.h"
+
+/* So many tasks or records, then others are let in. */
+#define FENCE_BATCH		512
+
+extern struct mutex lpar_fence_mutex;
+
+/**
+ * struct fence_mask - an affinity before and after; shared, as most tasks have the same
+ * @node: in masks, by both affinities
+ * @users: records that point here
+ * @orig: what the task had; in @bits
+ * @set: what it was given; in @bits
+ * @bits: no more than the host's CPUs need
+ *
+ * Anybody may have as many affinities as threads, so an entry is small and found by hash.
+ */
+struct fence_mask {
+	struct hlist_node node;
+	unsigned int users;
+	struct cpumask *orig;
+	struct cpumask *set;
+	unsigned long bits[];
+};
+
+/**
+ * struct fence_record - a thread whose affinity was changed
+ * @node: in records, by @pid
+ * @pid: the thread; holds a reference, so that the number cannot be taken for another
+ * @mask: what to give back
+ * @member: it was changed as a member's, whose present affinity is no wish to be kept
+ * @spent: all of it was given back; its children are known by it until the fence is down
+ */
+struct fence_record {
+	struct hlist_node node;
+	struct pid *pid;
+	struct fence_mask *mask;
+	bool member;
+	bool spent;
+};
+
+/* record.c */
+struct fence_record *lpar_record_find(const struct pid *pid);
+int lpar_record_note(struct pid *pid, const struct cpumask *orig, const struct cpumask *set,
+		     bool member);
+void lpar_record_drop(struct fence_record *record);
+bool lpar_record_is_any(void);
+void lpar_record_for_each(void (*visit)(struct fence_record *record), void (*pause)(void));
+
+/* pin.c */
+void lpar_pin_room(const struct lpar *lpar, struct task_struct *task, struct cpumask *room);
+void lpar_pin_swap(struct lpar *lpar, struct list_head *pins);
+bool lpar_pin_free_dead(struct lpar *lpar);
+int lpar_pin_check(const struct lpar *lpar, const struct lpar_pin *pin,
+		   struct lpar_report *report);
+
+#endif /* _KMOD_LPAR_FENCE_H */
