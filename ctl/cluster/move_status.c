@@ -184,11 +184,17 @@ int migrate_status_verb(struct args *args)
 	}
 	if (n >= 0)
 		free(entry);
+	/* Whoever waits for its end knows that there was one; else it is a wrong name. */
+	if (wanted && !ret && !json_count(all)) {
+		err("%s: no migration is on record on this host", wanted);
+		ret = EXIT_FAILED;
+	}
 	if (options.json) {
 		json_print(all);
 		return ret;
 	}
-	status_table(all);
+	if (json_count(all) || !ret)
+		status_table(all);
 	json_object_put(all);
 	return ret;
 }
