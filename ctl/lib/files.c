@@ -162,19 +162,19 @@ static char *part_of(const char *path)
  * until then, so that nothing of it stays when we are killed; on file systems that cannot do that,
  * as NFS, it has our number behind the other's. NULL and errno.
  */
-FILE *begin_file(const char *path)
+FILE *begin_file(const char *path, mode_t mode)
 {
 	char *part = part_of(path), *dir = xstrdup(path), *end = strrchr(dir, '/');
-	FILE *file;
 	int fd;
 
 	if (end)
 		end[end == dir] = 0;
-	fd = open(end ? dir : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
-	file = fd < 0 ? create_file(part) : fdopen(fd, "w");
+	fd = open(end ? dir : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+	if (fd < 0 && (!unlink(part) || errno == ENOENT))
+		fd = open(part, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, mode);
 	free(dir);
 	free(part);
-	return file;
+	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
 /* Who may write where it is may have put something there. */

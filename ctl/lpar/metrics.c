@@ -231,7 +231,7 @@ static void free_sample(struct sample *sample)
 /* Whoever reads the file finds the old one, or the new one. */
 static int write_file(const char *path, const struct sample *sample)
 {
-	FILE *file = begin_file(path);
+	FILE *file = begin_file(path, 0666);
 	int ret = file ? 0 : -errno;
 
 	if (file) {

@@ -129,7 +129,8 @@ static int save_netdevs(FILE *file, char *const *names, int n, uint64_t *frames)
 /* What netdevs hold, to a file; frames[i] becomes the number of each. */
 int netbuf_save(const char *path, char *const *names, int n, uint64_t *frames)
 {
-	FILE *file = begin_file(path);
+	/* What guests say to each other is nobody else's. */
+	FILE *file = begin_file(path, 0600);
 	int error = file ? 0 : -errno;
 	int ret = file ? save_netdevs(file, names, n, frames) : EXIT_OK;
 

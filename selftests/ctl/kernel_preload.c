@@ -28,6 +28,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -822,6 +823,17 @@ pid_t fork(void)
 		return real();
 	errno = EAGAIN;
 	return -1;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
+		   void *data)
+{
+	int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
+		dlsym(RTLD_NEXT, "pthread_create");
+
+	if (!exists("no-thread") || strcmp(program_invocation_short_name, "lparctl"))
+		return real(thread, attr, start, data);
+	return EAGAIN;
 }
 
 /* ---- in place of libmnl's ---- */
