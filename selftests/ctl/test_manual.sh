@@ -82,7 +82,7 @@ twice() {
 
 	for option in $(lparctl __complete "$1" "$2" | grep '^--'); do
 		! lparctl help "$1" "$2" | grep -q -e "\[$option [^]]*\]\.\.\." || continue
-		lparctl --root "$scratch/none" "$1" "$2" a $option=1 $option=2 >/dev/null 2>"$scratch/err" </dev/null
+		lparctl --root "$scratch/none" "$1" "$2" a "$option=1" "$option=2" >/dev/null 2>"$scratch/err" </dev/null
 		[ $? = 2 ] && grep -qx -e "lparctl: $option is given twice" "$scratch/err" || echo "$1 $2 $option"
 	done
 }

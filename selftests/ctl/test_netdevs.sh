@@ -142,7 +142,8 @@ check_fails "and not of one with an owner" grep "net to" "$scratch/out"
 lparctl_a() {
 	on a netbuf "$@"
 }
-lparctl_a attach to >/dev/null && lparctl_a hold to >/dev/null || bail "no buffer"
+lparctl_a attach to >/dev/null || bail "no buffer"
+lparctl_a hold to >/dev/null
 mkdir "$scratch/frames"
 check "save" exits 0 lparctl_a save "$scratch/frames/file" to
 saved=$(sha256sum <"$scratch/frames/file")
