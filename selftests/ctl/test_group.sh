@@ -58,13 +58,13 @@ others=$(for s in 1 4 7 10 13 16; do date -u -d "+$s sec" +cut-%Y%m%dT%H%M%S.000
 for state in $others; do
 	dmsetup message own 0 take "$state"
 done
-check "it is saved while there are other cuts" exits 0 save two
-check "their states stay, of both" eval 'has own cluster-one cluster-two $others && has other $others'
+check "it is saved while there are other cuts" exits 0 save beside
+check "their states stay, of both" eval 'has own cluster-beside cluster-one $others && has other $others'
 via="$here/cut-line $scratch/via here write SIGTERM" exits 5 save bad
-check "also when it is undone" eval 'has own cluster-one cluster-two $others && has other $others'
-for state in cluster-two $others; do
+check "also when it is undone" eval 'has own cluster-beside cluster-one $others && has other $others'
+for state in cluster-beside $others; do
 	dmsetup message own 0 delete "$state"
-	[ "$state" = cluster-two ] || dmsetup message other 0 delete "$state"
+	[ "$state" = cluster-beside ] || dmsetup message other 0 delete "$state"
 done
 
 # late: cut-line's host answers that late after it was killed, when the cut has fired
