@@ -3,9 +3,12 @@
  * lparctl: the options before the first word.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "verbs.h"
 
@@ -70,13 +73,28 @@ static void take_last(struct args *args)
 	}
 }
 
-int main(int argc, char **argv)
+/* Whoever has started us may do so with anything. */
+static void settle(void)
+{
+	int fd;
+
+	/* What is closed would be the first file that we open, and get our messages. */
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	close(fd);
+	/* Nobody else writes what we make. */
+	umask(umask(0) | 022);
+	/* He may not care for his children. */
+	signal(SIGCHLD, SIG_DFL);
+	pipe_catch();
+}
+
+static int run(int argc, char **argv)
 {
 	int ret = parse_options(argc, argv);
 	struct args args = { argc - optind, argv + optind };
 
-	/* Whoever has started us may not care for his children. */
-	signal(SIGCHLD, SIG_DFL);
 	if (ret >= 0)
 		return ret;
 	if (!args.argc) {
@@ -84,8 +102,17 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	take_last(&args);
-	ret = run_words(&args);
+	return run_words(&args);
+}
+
+int main(int argc, char **argv)
+{
+	int ret;
+
+	settle();
+	ret = run(argc, argv);
 	if (fflush(stdout) || ferror(stdout)) {
+		pipe_end();
 		err("cannot write the output: %s", strerror(errno));
 		return EXIT_FAILED;
 	}

@@ -199,7 +199,7 @@ static const struct verb fc_verbs[] = {
 static const struct verb snap_verbs[] = {
 	{ "create", snap_create_verb,
 	  "VOLUME BASE STORE [--chunk SIZE] [--group NAME] [--writable-base] [--any-base]\n"
-	  "--all [--wait TIME]",
+	  "| create --all [--wait TIME]",
 	  "Make a volume of a base disk and its store, which is formatted if it is blank;\n"
 	  "--all: those of /etc/lparkit/volumes that are not there." },
 	{ "list", snap_list_verb, "[VOLUME]", "The volumes, or the tree of states of one." },
@@ -365,56 +365,133 @@ static bool is_name(const struct object *object, const char *word)
 	return object->named && !verb->name;
 }
 
+/* The forms of a usage are parted by a bar and a blank, outside of brackets. */
+#define FORMS_MAX 8
+#define ANY_FORM ((1U << FORMS_MAX) - 1)
+
+static const char *end_of_form(const char *form)
+{
+	int depth = 0;
+
+	for (; *form; form++) {
+		depth += *form == '[' ? 1 : *form == ']' ? -1 : 0;
+		if (!depth && form[0] == '|' && form[1] == ' ')
+			break;
+	}
+	return form;
+}
+
 static bool in_word(char c)
 {
 	return isalnum((unsigned char)c) || c == '-';
 }
 
-/* What comes behind the word, up to its '=', in a usage; NULL when that does not have it. */
-static const char *behind(const char *usage, const char *word)
+/* What comes behind the word, up to its '=', in a part of a usage; NULL when it is not there. */
+static const char *behind(const char *part, const char *end, const char *word)
 {
 	size_t len = strcspn(word, "=");
 	const char *at;
 
-	for (at = usage; *at; at++)
-		if (!strncmp(at, word, len) && (at == usage || !in_word(at[-1])) &&
+	for (at = part; at + len <= end; at++)
+		if (!strncmp(at, word, len) && (at == part || !in_word(at[-1])) &&
 		    !in_word(at[len]))
 			return at + len;
 	return NULL;
 }
 
-static const char *behind_known(const struct object *object, const struct verb *verb,
-				const char *word)
-{
-	const char *end = behind(verb->usage, word);
+/* What a usage says of a word of a command line. */
+struct meaning {
+	unsigned int forms; /* that have it, a bit each; 0 = none */
+	bool has_value; /* the next word is its own */
+	bool repeats; /* it may be there more than once */
+};
 
-	return end || !object->notes ? end : behind(object->notes, word);
+static void look_behind(const char *end, struct meaning *meaning)
+{
+	meaning->has_value |= end[0] == ' ' && isalnum((unsigned char)end[1]);
+	meaning->repeats |= !strncmp(end + strcspn(end, "[]|\n"), "]...", 4);
+}
+
+static struct meaning find_meaning(const struct object *object, const struct verb *verb,
+				   const char *word)
+{
+	const char *form = verb->usage, *notes = object->notes, *end;
+	struct meaning meaning = { 0 };
+	unsigned int bit;
+
+	for (bit = 1; bit & ANY_FORM; bit <<= 1) {
+		end = behind(form, end_of_form(form), word);
+		if (end) {
+			meaning.forms |= bit;
+			look_behind(end, &meaning);
+		}
+		form = end_of_form(form);
+		if (!*form)
+			break;
+		/* The verb is named again. */
+		form += strlen("| ") + strlen(verb->name);
+	}
+	end = meaning.forms || !notes ? NULL : behind(notes, notes + strlen(notes), word);
+	if (end) {
+		meaning.forms = ANY_FORM;
+		look_behind(end, &meaning);
+	}
+	return meaning;
+}
+
+static bool is_option(const char *word)
+{
+	return word[0] == '-' && word[1];
+}
+
+static bool came_before(const struct args *args, int i)
+{
+	size_t len = strcspn(args->argv[i], "=");
+	int j;
+
+	for (j = 0; j < i; j++)
+		if (strcspn(args->argv[j], "=") == len &&
+		    !strncmp(args->argv[j], args->argv[i], len))
+			return true;
+	return false;
 }
 
 /*
  * What begins as an option is one, unless it is the value of the word before it. It must be in
- * the usage: no verb takes it for a name, when it has acted on others already, or ignores it.
+ * the usage, once, and in the form of it that the words before have chosen: no verb takes it for a
+ * name, when it has acted on others already, or ignores it.
  */
 static int check_options(const struct object *object, const struct verb *verb,
 			 const struct args *args)
 {
-	const char *end = NULL;
-	bool is_value;
+	const char *named = object == objects ? "" : object->name;
+	const char *blank = object == objects || !object->verbs ? "" : " ";
+	const char *verb_name = object->verbs ? verb->name : "";
+	unsigned int forms = ANY_FORM;
+	const char *chosen = NULL;
+	struct meaning meaning;
 	int i;
 
 	for (i = 0; verb->usage && i < args->argc; i++) {
 		const char *word = args->argv[i];
+		int len = strcspn(word, "=");
 
-		is_value = end && end[0] == ' ' && isalnum((unsigned char)end[1]);
-		end = behind_known(object, verb, word);
-		if (word[0] == '-' && word[1] && !is_value && !end)
-			return usage("%s%s%s has no option %.*s",
-				     object == objects ? "" : object->name,
-				     object == objects || !object->verbs ? "" : " ",
-				     object->verbs ? verb->name : "", (int)strcspn(word, "="),
+		/* The first word is a name, or a key without a value. */
+		if (!is_option(word) && (!i || !islower((unsigned char)*word)))
+			continue;
+		meaning = find_meaning(object, verb, word);
+		if (is_option(word) && !meaning.forms)
+			return usage("%s%s%s has no option %.*s", named, blank, verb_name, len,
 				     word);
-		if (is_value || strchr(word, '='))
-			end = NULL;
+		if (is_option(word) && !meaning.repeats && came_before(args, i))
+			return usage("%.*s is given twice", len, word);
+		if (meaning.forms && !(forms & meaning.forms))
+			return usage("%.*s does not go with %s", len, word, chosen);
+		if (meaning.forms && (forms & meaning.forms) != forms) {
+			forms &= meaning.forms;
+			chosen = word;
+		}
+		i += meaning.has_value && !strchr(word, '=');
 	}
 	return EXIT_OK;
 }

@@ -35,7 +35,6 @@
 void channels_catch_signals(void)
 {
 	interrupt_catch(0);
-	signal(SIGPIPE, SIG_IGN);
 }
 
 /* --- opening and closing --- */
@@ -67,7 +66,6 @@ static void become_command(const struct channel *channel, char **words, const in
 			   const int *from)
 {
 	setsid();
-	signal(SIGPIPE, SIG_DFL);
 	dup2(to[0], STDIN_FILENO);
 	dup2(from[1], STDOUT_FILENO);
 	if (channel->local)

@@ -21,6 +21,8 @@
  */
 #define STOP_AHEAD_NS ((uint64_t)NSEC_PER_SEC)
 #define RESUME_AHEAD_NS (260 * NSEC_PER_MSEC)
+/* Instants that are tried until no host is too late for one. */
+#define RESUME_TRIES 4
 /* The least that frames on the wire are waited for. */
 #define WAIT_NS (10 * NSEC_PER_MSEC)
 
@@ -131,14 +133,54 @@ static uint64_t next_instant(const struct cluster *cluster, uint64_t ahead_ns)
 	       8 * channels_worst_trip(&cluster->channels);
 }
 
+/* The first host that was not ready in time, or NULL. */
+static const char *find_late(const struct channels *channels)
+{
+	size_t i;
+
+	for (i = 0; i < channels->n; i++)
+		if (json_flag(channels->channel[i].answer, "late"))
+			return channels->channel[i].host;
+	return NULL;
+}
+
+/* -ETIME: some host was too late, without a message. */
 static int arm(struct cluster *cluster, const char *action, uint64_t ahead_ns, uint64_t *at_ns)
 {
 	struct json_object *json = json_object_new_object();
+	int ret;
 
 	*at_ns = next_instant(cluster, ahead_ns);
 	json_put(json, "action", action);
 	json_put_u64(json, "at_ns", *at_ns);
-	return channels_ask(&cluster->channels, "arm", json);
+	ret = channels_ask(&cluster->channels, "arm", json);
+	return ret || !find_late(&cluster->channels) ? ret : -ETIME;
+}
+
+static int fail_late(const struct cluster *cluster, int ret)
+{
+	if (ret == -ETIME)
+		err("host %s: arm: the deadline is past: it is too slow",
+		    find_late(&cluster->channels));
+	return ret;
+}
+
+/*
+ * Guests stand, and go on together or not at all: who needs longer than was thought is given
+ * twice as long as he took.
+ */
+static int arm_resume(struct cluster *cluster, uint64_t *at_ns)
+{
+	uint64_t ahead_ns = RESUME_AHEAD_NS, began_ns;
+	unsigned int tries = 0;
+	int ret;
+
+	do {
+		began_ns = now_ns(CLOCK_MONOTONIC);
+		ret = arm(cluster, "open", ahead_ns, at_ns);
+		ahead_ns = RESUME_AHEAD_NS + 2 * (now_ns(CLOCK_MONOTONIC) - began_ns);
+	} while (ret == -ETIME && ++tries < RESUME_TRIES);
+	return fail_late(cluster, ret);
 }
 
 /* --- save --- */
@@ -258,7 +300,7 @@ static uint64_t wait_for_frames(const struct cluster *cluster)
 static int stop_guests(struct cluster *cluster)
 {
 	uint64_t at_ns;
-	int ret = arm(cluster, "close", STOP_AHEAD_NS, &at_ns);
+	int ret = fail_late(cluster, arm(cluster, "close", STOP_AHEAD_NS, &at_ns));
 
 	if (!ret)
 		ret = channels_ask(&cluster->channels, "stop", NULL);
@@ -271,7 +313,7 @@ static int stop_guests(struct cluster *cluster)
 static int resume_guests(struct cluster *cluster)
 {
 	uint64_t at_ns;
-	int ret = arm(cluster, "open", RESUME_AHEAD_NS, &at_ns);
+	int ret = arm_resume(cluster, &at_ns);
 
 	cluster->channels.no_return = true;
 	if (!ret)

@@ -17,7 +17,7 @@
 
 #define CLUSTER_DIR "/var/lib/lparkit/cluster"
 #define CLUSTER_VERSION 1 /* of what is saved */
-#define CLUSTER_PROTOCOL 2 /* between the caller and execd */
+#define CLUSTER_PROTOCOL 3 /* between the caller and execd */
 #define CLUSTER_HOSTS_MAX 64
 #define DIGEST_CHARS 64 /* SHA-256 in hex */
 
@@ -197,6 +197,7 @@ struct session {
 	size_t n_guests;
 	struct json_object *left_out; /* LPARs with members that no 'lparctl start' has started */
 	struct json_object *others; /* volumes of no guest of ours, in the groups of theirs */
+	struct json_object *fired; /* the cut whose states of them are being forgotten */
 	bool has_frames; /* there is a file of them: some guest has a netdev */
 	bool gated; /* gates may be closed by us */
 	bool writing; /* guests may migrate by us, with a limit of ours */
@@ -290,7 +291,7 @@ guest_step guest_inspect, guest_note_versions;
 /* session_disks.c: states of its volumes, and of those that are in their groups */
 int disks_find_others(struct session *session);
 void disks_forget(const struct session *session);
-void disks_forget_cut(const struct session *session);
+void disks_forget_cut(struct session *session);
 
 /* execd_save.c, session_disks.c, execd_restore.c: requests; the result is to be put */
 typedef int request_fn(struct session *session, struct json_object *request,

@@ -179,6 +179,20 @@ int save_begin(struct session *session, struct json_object *request, struct json
 
 /* --- arm --- */
 
+/*
+ * Writing takes longer than a gate stays closed. Guests that are halted do not run on
+ * when it opens, but frames that only the cut holds would be sent: they are ours now.
+ */
+static int hold_frames(struct session *session)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < session->n_guests; i++)
+		ret = guest_hold(&session->guest[i]);
+	return ret;
+}
+
 /* Before guests are told to go on: they wait at the gate for the cut. */
 static int close_gates(struct session *session, uint64_t at_ns)
 {
@@ -218,23 +232,38 @@ static int find_lead(struct session *session)
 	return ret;
 }
 
-/* arm: {action: close or open, at_ns} */
+/*
+ * Another host was too late for the instant before. Here it may have fired, which has sent on what
+ * netdevs held; what comes from now on waits again, behind that.
+ */
+static int take_back_cut(struct session *session)
+{
+	size_t i;
+
+	if (!session->cut)
+		return 0;
+	for (i = 0; i < session->n_guests; i++)
+		cut_cancel_of(session->guest[i].name, session->deadline_ns);
+	session->cut = 0;
+	return hold_frames(session);
+}
+
+/* arm: {action: close or open, at_ns} -> {late}: that instant is past here */
 int cut_arm_request(struct session *session, struct json_object *request,
 		    struct json_object **result)
 {
 	int action = cut_action_number(json_text(request, "action"));
 	const char **names = xalloc((session->n_guests + 1) * sizeof(*names));
 	size_t i, n = 0;
-	int ret = 0;
+	int ret = take_back_cut(session);
 
-	(void)result;
 	session->deadline_ns = json_number(request, "at_ns");
 	/* Whoever was paused does not go on: its gate is opened when that is sure. */
 	for (i = 0; i < session->n_guests; i++)
 		if (action == LPAR_CUT_CLOSE || session->guest[i].ran)
 			names[n++] = session->guest[i].name;
 	session->gated = true;
-	ret = session_store(session);
+	ret = ret ? ret : session_store(session);
 	if (!ret && action == LPAR_CUT_OPEN)
 		ret = find_lead(session);
 	if (!ret && action == LPAR_CUT_OPEN)
@@ -242,7 +271,9 @@ int cut_arm_request(struct session *session, struct json_object *request,
 	if (!ret && n)
 		ret = cut_arm(action, &session->deadline_ns, names, n, &session->cut);
 	free(names);
-	return ret;
+	*result = json_object_new_object();
+	json_put_flag(*result, "late", ret == -ETIME);
+	return ret == -ETIME ? 0 : ret;
 }
 
 /* --- stop, resume --- */
@@ -357,20 +388,6 @@ static int check_gates(const struct session *session)
 			return ret;
 	}
 	return 0;
-}
-
-/*
- * Writing takes longer than a gate stays closed. Guests that are halted do not run on
- * when it opens, but frames that only the cut holds would be sent: they are ours now.
- */
-static int hold_frames(struct session *session)
-{
-	size_t i;
-	int ret = 0;
-
-	for (i = 0; !ret && i < session->n_guests; i++)
-		ret = guest_hold(&session->guest[i]);
-	return ret;
 }
 
 static struct json_object *halted(const struct session *session)

@@ -59,8 +59,9 @@ static int write_all(struct pump *pump, const unsigned char *data, size_t len)
 		if (ret)
 			return ret;
 		done = write(pump->to, data, len);
-		if (done < 0)
+		if (done < 0 && errno != EAGAIN)
 			return -errno;
+		done = done < 0 ? 0 : done;
 	}
 	return 0;
 }
@@ -249,6 +250,8 @@ int migrate_in(struct guest *guest)
 	guest->moved = 0;
 	ret = pipe2(ends, O_CLOEXEC) ? -errno : 0;
 	if (!ret) {
+		/* A QEMU that reads no more must not keep us from giving up; our end is ours alone. */
+		fcntl(ends[1], F_SETFL, O_NONBLOCK);
 		ret = hand_over(guest, "migrate-incoming", ends[0]);
 		close(ends[0]);
 		if (!ret)

@@ -352,7 +352,7 @@ static int keep_config(const char *name)
 		ret = make_dir(rooted(to, sizeof(to), "/etc/lparkit"), 0755);
 		if (ret)
 			err("%s: %s", to, strerror(-ret));
-		else if (config_copy(from, config_path(to, sizeof(to), name)) || sync_parent(to))
+		else if (config_copy(from, config_path(to, sizeof(to), name)))
 			ret = -EIO;
 	}
 	if (!ret)

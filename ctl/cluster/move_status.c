@@ -4,6 +4,7 @@
  * will not, why, and what can be done.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -171,6 +172,10 @@ int migrate_status_verb(struct args *args)
 	move_path(path, sizeof(path), "x");
 	*strrchr(path, '/') = 0;
 	n = scandir(path, &entry, is_record, alphasort);
+	if (n < 0 && errno != ENOENT) {
+		err("%s: %s", path, strerror(errno));
+		ret = EXIT_FAILED;
+	}
 	for (i = 0; i < n; i++) {
 		*strrchr(entry[i]->d_name, '.') = 0;
 		if (!wanted || !strcmp(wanted, entry[i]->d_name)) {
@@ -184,11 +189,17 @@ int migrate_status_verb(struct args *args)
 	}
 	if (n >= 0)
 		free(entry);
+	/* Whoever waits for its end knows that there was one; else it is a wrong name. */
+	if (wanted && !ret && !json_count(all)) {
+		err("%s: no migration is on record on this host", wanted);
+		ret = EXIT_FAILED;
+	}
 	if (options.json) {
 		json_print(all);
 		return ret;
 	}
-	status_table(all);
+	if (json_count(all) || !ret)
+		status_table(all);
 	json_object_put(all);
 	return ret;
 }

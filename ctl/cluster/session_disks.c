@@ -144,15 +144,32 @@ void disks_forget(const struct session *session)
 	each_other(session, try_forget);
 }
 
+/* A state has the name of the time at which its group took part in the cut. */
 static int forget_cut(const struct session *session, const char *volume)
 {
-	snap_delete_cuts(volume, session->deadline_ns, session->deadline_ns + FIRE_GRACE_NS);
+	struct json_object *points = json_object_object_get(session->fired, "points");
+	size_t i;
+
+	for (i = 0; i < json_count(points); i++) {
+		struct json_object *point = json_at(points, i);
+
+		if (!strcmp(json_text(point, "kind"), "snapsync"))
+			snap_delete_cut(volume, json_number(point, "fired_ns"));
+	}
 	return 0;
 }
 
-/* The groups of LPARs that are called as they are have taken part in the cut, if that has fired. */
-void disks_forget_cut(const struct session *session)
+/*
+ * The groups that are called as the LPARs are have taken part in the cut, if that has fired. The
+ * kernel knows when, whoever has armed it; other cuts' states are none of ours.
+ */
+void disks_forget_cut(struct session *session)
 {
+	if (!session->n_guests)
+		return;
+	session->fired = cut_find(session->guest[0].name, session->deadline_ns);
 	each_own(session, forget_cut);
 	each_other(session, forget_cut);
+	json_object_put(session->fired);
+	session->fired = NULL;
 }

@@ -17,7 +17,7 @@ struct worker {
 	struct guest *guest;
 	guest_step *step;
 	_Atomic bool over;
-	bool told;
+	bool told, in_thread;
 };
 
 static void *work(void *data)
@@ -106,6 +106,18 @@ static int first_failure(struct session *session, const char *doing)
 	return session->cancelled ? -ECANCELED : 0;
 }
 
+/* Who gets no thread has his turn at once: guests may stand, and somebody must let them go on. */
+static void start_workers(struct worker *worker, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		worker[i].in_thread = !pthread_create(&worker[i].thread, NULL, work, &worker[i]);
+	for (i = 0; i < n; i++)
+		if (!worker[i].in_thread)
+			work(&worker[i]);
+}
+
 /*
  * A step of all guests, each in a thread, while the caller is listened to. A
  * stage is shown unless its number is 0.
@@ -120,11 +132,8 @@ int session_each(struct session *session, guest_step *step, unsigned int stage, 
 		worker[i].guest = &session->guest[i];
 		worker[i].step = step;
 		session->guest[i].why[0] = 0;
-		if (pthread_create(&worker[i].thread, NULL, work, &worker[i])) {
-			err("no thread for guest %s", session->guest[i].name);
-			exit(EXIT_FAILED);
-		}
 	}
+	start_workers(worker, session->n_guests);
 	while (!all_over(worker, session->n_guests)) {
 		if (stage && !(rounds++ % 10))
 			report_progress(session, stage, doing);
@@ -133,7 +142,8 @@ int session_each(struct session *session, guest_step *step, unsigned int stage, 
 		sleep_ms(session->idle ? 1 : IDLE_MS);
 	}
 	for (i = 0; i < session->n_guests; i++)
-		pthread_join(worker[i].thread, NULL);
+		if (worker[i].in_thread)
+			pthread_join(worker[i].thread, NULL);
 	free(worker);
 	return first_failure(session, doing);
 }

@@ -417,7 +417,9 @@ int guest_run_lparctl(struct guest *guest, const char *const *words)
 	guest->why[strcspn(guest->why, "\n")] = 0;
 	if (!strncmp(guest->why, "lparctl: ", 9))
 		memmove(guest->why, guest->why + 9, strlen(guest->why + 9) + 1);
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid < 0)
 		return -ECHILD;
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
 }

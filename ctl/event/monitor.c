@@ -224,7 +224,7 @@ static int run(struct monitor *monitor, uint64_t timeout_ns)
 		if (ret == -ENOBUFS || ret == -EINTR || ret == -ETIMEDOUT)
 			ret = 0;
 		/* Events that come faster than they can be shown must not outwit the time. */
-	} while (!ret && now_ns(CLOCK_MONOTONIC) < end_ns && !interrupted());
+	} while (!ret && now_ns(CLOCK_MONOTONIC) < end_ns && !interrupted() && !ferror(stdout));
 	if (ret > 0)
 		return EXIT_OK;
 	if (!ret)

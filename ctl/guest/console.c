@@ -242,7 +242,6 @@ static int run(struct console *console)
 
 	/* The terminal is given back whoever ends this, and whoever ends to read it. */
 	interrupt_catch(0);
-	signal(SIGPIPE, SIG_IGN);
 	take_terminal(console);
 	ret = talk(console);
 	give_terminal_back(console);

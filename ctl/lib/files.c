@@ -152,6 +152,61 @@ int sync_parent(const char *path)
 	return ret;
 }
 
+static char *part_of(const char *path)
+{
+	return xprintf("%s.%d", path, getpid());
+}
+
+/*
+ * A file that takes the place of another, or of none, when replace_file() ends it. It has no name
+ * until then, so that nothing of it stays when we are killed; on file systems that cannot do that,
+ * as NFS, it has our number behind the other's. NULL and errno.
+ */
+FILE *begin_file(const char *path, mode_t mode)
+{
+	char *part = part_of(path), *dir = xstrdup(path), *end = strrchr(dir, '/');
+	int fd;
+
+	if (end)
+		end[end == dir] = 0;
+	fd = open(end ? dir : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+	if (fd < 0 && (!unlink(part) || errno == ENOENT))
+		fd = open(part, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, mode);
+	free(dir);
+	free(part);
+	return fd < 0 ? NULL : fdopen(fd, "w");
+}
+
+/* Who may write where it is may have put something there. */
+static int name_file(FILE *file, const char *part)
+{
+	char self[32];
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fileno(file));
+	if (unlink(part) && errno != ENOENT)
+		return -errno;
+	return linkat(AT_FDCWD, self, AT_FDCWD, part, AT_SYMLINK_FOLLOW) ? -errno : 0;
+}
+
+/* Closes it. Returns @ret, what failed before, or -errno; then what is at @path is as it was. */
+int replace_file(FILE *file, const char *path, int ret)
+{
+	char *part = part_of(path);
+	struct stat st;
+
+	if (!ret && (ferror(file) || fflush(file) || fsync(fileno(file))))
+		ret = -EIO;
+	if (!ret && !fstat(fileno(file), &st) && !st.st_nlink)
+		ret = name_file(file, part);
+	fclose(file);
+	if (!ret && rename(part, path))
+		ret = -errno;
+	if (ret)
+		unlink(part);
+	free(part);
+	return ret ? ret : sync_parent(path);
+}
+
 /*
  * A small file in place of the one that is there, or of none: whoever looks, and whatever becomes
  * of this host, finds one of them, and after the return the new one.

@@ -29,6 +29,34 @@ void interrupt_catch(int flags)
 		sigaction(SIGHUP, &action, NULL);
 }
 
+static volatile sig_atomic_t unread;
+
+static void on_pipe(int signal)
+{
+	(void)signal;
+	unread = 1;
+}
+
+/*
+ * Nobody may read what we say: that must not end us in the middle of a change. Programs that we
+ * start do not inherit this.
+ */
+void pipe_catch(void)
+{
+	struct sigaction action = { .sa_handler = on_pipe, .sa_flags = SA_RESTART };
+
+	sigaction(SIGPIPE, &action, NULL);
+}
+
+/* Now that all is done we end as others do. */
+void pipe_end(void)
+{
+	if (!unread)
+		return;
+	signal(SIGPIPE, SIG_DFL);
+	raise(SIGPIPE);
+}
+
 bool interrupted(void)
 {
 	return asked;

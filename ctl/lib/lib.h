@@ -101,6 +101,8 @@ int write_text(const char *path, const char *text);
 int make_dir(const char *path, mode_t mode);
 int lock_file(const char *path, int operation);
 FILE *create_file(const char *path);
+FILE *begin_file(const char *path, mode_t mode);
+int replace_file(FILE *file, const char *path, int ret);
 int close_synced(FILE *file, int ret);
 int sync_parent(const char *path);
 int store_text(const char *path, const char *text);
@@ -193,6 +195,8 @@ struct event_source {
 
 /* interrupt.c: signals that ask a command to end */
 void interrupt_catch(int flags);
+void pipe_catch(void);
+void pipe_end(void);
 bool interrupted(void);
 unsigned int interruptions(void);
 

@@ -625,12 +625,12 @@ static int copy_part(void *data, const char *path)
 /* A description and its drop-ins become one file, which says the same. */
 int config_copy(const char *from, const char *to)
 {
-	FILE *copy = fopen(to, "we");
+	FILE *copy = begin_file(to, 0644);
 	int ret = copy ? 0 : -errno;
 
-	/* The original may be removed next. */
+	/* The original may be removed next. Half a description would be another machine's. */
 	if (copy)
-		ret = close_synced(copy, for_each_part(from, copy_part, copy));
+		ret = replace_file(copy, to, for_each_part(from, copy_part, copy));
 	if (ret)
 		err("cannot copy %s to %s: %s", from, to, strerror(-ret));
 	return ret;

@@ -248,37 +248,39 @@ static void cancel_surely(uint32_t id)
 		usleep(CANCEL_AGAIN_US);
 		ret = cancel(id);
 	}
-}
-
-static bool is_armed_for(struct json_object *cut, const char *lpar, uint64_t deadline_ns)
-{
-	struct json_object *lpars = json_object_object_get(cut, "lpars");
-	size_t i;
-
-	if (strcmp(json_text(cut, "state"), "armed") ||
-	    (uint64_t)json_number(cut, "deadline_ns") != deadline_ns)
-		return false;
-	for (i = 0; i < json_count(lpars); i++)
-		if (!strcmp(json_text_at(lpars, i), lpar))
-			return true;
-	return false;
+	if (ret == -EAGAIN || ret == -EINPROGRESS)
+		err("cut %" PRIu32
+		    " has fired, and its disks do not answer: states cut-... that it takes stay, see 'lparctl cut show'",
+		    id);
 }
 
 /*
- * Takes the request of this instant away that is armed for this LPAR, if there is one. Whoever
- * has armed it may have been killed before he got to know its number; and a number may be
- * another's once the module was loaded anew.
+ * The request of this instant that is armed for this LPAR, or was, as long as the kernel remembers
+ * it; NULL if there is none. Whoever has armed it may have been killed before he got to know its
+ * number; and a number may be another's once the module was loaded anew.
  */
-void cut_cancel_of(const char *lpar, uint64_t deadline_ns)
+struct json_object *cut_find(const char *lpar, uint64_t deadline_ns)
 {
-	struct json_object *cuts = json_object_new_array();
+	struct json_object *cuts = json_object_new_array(), *cut = NULL;
 	size_t i;
 
 	nl_dump(LPAR_CMD_CUT_GET, on_part, cuts);
-	for (i = 0; i < json_count(cuts); i++)
-		if (is_armed_for(json_at(cuts, i), lpar, deadline_ns))
-			cancel_surely(json_number(json_at(cuts, i), "id"));
+	for (i = 0; !cut && i < json_count(cuts); i++)
+		if ((uint64_t)json_number(json_at(cuts, i), "deadline_ns") == deadline_ns &&
+		    json_is_among(json_object_object_get(json_at(cuts, i), "lpars"), lpar))
+			cut = json_object_get(json_at(cuts, i));
 	json_object_put(cuts);
+	return cut;
+}
+
+/* Takes it away, if it is armed. */
+void cut_cancel_of(const char *lpar, uint64_t deadline_ns)
+{
+	struct json_object *cut = cut_find(lpar, deadline_ns);
+
+	if (!strcmp(json_text(cut, "state"), "armed"))
+		cancel_surely(json_number(cut, "id"));
+	json_object_put(cut);
 }
 
 struct arm {

@@ -377,6 +377,7 @@ int cut_cancel_verb(struct args *args);
 int cut_arm_verb(struct args *args);
 int cut_arm(int action, uint64_t *deadline_ns, const char *const *lpars, size_t n, uint32_t *id);
 struct json_object *cut_get(uint32_t id, int *error);
+struct json_object *cut_find(const char *lpar, uint64_t deadline_ns);
 void cut_cancel_of(const char *lpar, uint64_t deadline_ns);
 extern const struct event_source lpar_events;
 

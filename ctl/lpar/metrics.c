@@ -231,24 +231,15 @@ static void free_sample(struct sample *sample)
 /* Whoever reads the file finds the old one, or the new one. */
 static int write_file(const char *path, const struct sample *sample)
 {
-	char *part = xprintf("%s.%d", path, getpid());
-	/* Who may write where it is may have put something there. */
-	FILE *file = create_file(part);
+	FILE *file = begin_file(path, 0666);
 	int ret = file ? 0 : -errno;
 
 	if (file) {
 		print_sample(file, sample);
-		ret = ferror(file) ? -EIO : 0;
-		if (fclose(file))
-			ret = -errno;
+		ret = replace_file(file, path, 0);
 	}
-	if (!ret && rename(part, path))
-		ret = -errno;
-	if (ret) {
+	if (ret)
 		err("%s: %s", path, strerror(-ret));
-		unlink(part);
-	}
-	free(part);
 	return ret;
 }
 

@@ -126,42 +126,21 @@ static int save_netdevs(FILE *file, char *const *names, int n, uint64_t *frames)
 	return error ? nl_fail("save", error) : EXIT_OK;
 }
 
-static int file_fail(const char *path, int error)
-{
-	err("%s: %s", path, strerror(-error));
-	return EXIT_FAILED;
-}
-
-static int write_file(const char *path, const char *part, char *const *names, int n,
-		      uint64_t *frames)
-{
-	FILE *file = fopen(part, "we");
-	int ret, error;
-
-	if (!file)
-		return file_fail(part, -errno);
-	ret = save_netdevs(file, names, n, frames);
-	error = close_synced(file, 0);
-	if (!ret && error)
-		ret = file_fail(part, error);
-	if (!ret && rename(part, path))
-		ret = file_fail(path, -errno);
-	error = ret ? 0 : sync_parent(path);
-	if (error)
-		ret = file_fail(path, error);
-	if (ret)
-		unlink(part);
-	return ret;
-}
-
 /* What netdevs hold, to a file; frames[i] becomes the number of each. */
 int netbuf_save(const char *path, char *const *names, int n, uint64_t *frames)
 {
-	char *part = xprintf("%s.part", path);
-	int ret = write_file(path, part, names, n, frames);
+	/* What guests say to each other is nobody else's. */
+	FILE *file = begin_file(path, 0600);
+	int error = file ? 0 : -errno;
+	int ret = file ? save_netdevs(file, names, n, frames) : EXIT_OK;
 
-	free(part);
-	return ret;
+	if (file)
+		error = replace_file(file, path, ret ? -EIO : 0);
+	/* Of the netdevs something was said. */
+	if (ret || !error)
+		return ret;
+	err("%s: %s", path, strerror(-error));
+	return EXIT_FAILED;
 }
 
 static void report(const char *path, struct args *args, const uint64_t *frames)

@@ -75,7 +75,6 @@ static void become_server(const struct from *from, int sock)
 
 	/* Ctrl-C is for us, and who kills us leaves the guest its disk. */
 	setsid();
-	signal(SIGPIPE, SIG_DFL);
 	dup2(sock, STDIN_FILENO);
 	dup2(sock, STDOUT_FILENO);
 	if (words)
@@ -222,7 +221,6 @@ int from_open(struct from *from, const char *volume, const char *place)
 	if (nbd_check())
 		return EXIT_FAILED;
 	interrupt_catch(0);
-	signal(SIGPIPE, SIG_IGN);
 	ret = open_connection(from);
 	if (!ret)
 		return EXIT_OK;

@@ -502,31 +502,18 @@ int snap_volume_of(const char *disk, char *volume, size_t size)
 	return ret ? ret : snap_read_status(volume, &status);
 }
 
-static void name_cut(char *name, size_t size, uint64_t ns)
+/* What a cut has taken of it that has fired then, if it has. */
+void snap_delete_cut(const char *volume, uint64_t fired_ns)
 {
-	time_t seconds = ns / NSEC_PER_SEC;
-	char when[32];
+	time_t seconds = fired_ns / NSEC_PER_SEC;
+	char when[32], name[64];
 	struct tm tm;
 
 	strftime(when, sizeof(when), "%Y%m%dT%H%M%S", gmtime_r(&seconds, &tm));
-	snprintf(name, size, "cut-%s.%06uZ", when, (unsigned int)(ns % NSEC_PER_SEC / 1000));
-}
-
-/* What cuts that have fired from @first to @last, both in ns, have taken of it, which are names. */
-void snap_delete_cuts(const char *volume, uint64_t first_ns, uint64_t last_ns)
-{
-	char first[64], last[64];
-	struct snap_states states;
-	size_t i;
-
-	name_cut(first, sizeof(first), first_ns);
-	name_cut(last, sizeof(last), last_ns);
-	if (!read_states(volume, &states))
-		for (i = 0; i < states.n; i++)
-			if (strcmp(states.state[i].name, first) >= 0 &&
-			    strcmp(states.state[i].name, last) <= 0)
-				snap_change(volume, "delete", states.state[i].name);
-	free(states.state);
+	snprintf(name, sizeof(name), "cut-%s.%06uZ", when,
+		 (unsigned int)(fired_ns % NSEC_PER_SEC / 1000));
+	if (snap_has_state(volume, name) > 0)
+		snap_change(volume, "delete", name);
 }
 
 static struct json_object *state_json(const struct snap_state *state, uint64_t chunk)

@@ -62,7 +62,7 @@ int snap_message(const char *volume, const char *text, char **response);
 char *snap_quoted(const char *text);
 int snap_change(const char *volume, const char *verb, const char *state);
 int snap_has_state(const char *volume, const char *state);
-void snap_delete_cuts(const char *volume, uint64_t first_ns, uint64_t last_ns);
+void snap_delete_cut(const char *volume, uint64_t fired_ns);
 int snap_check_closed(const char *volume, unsigned int ours);
 int snap_claim(const char *volume, unsigned int claims, int *claim);
 bool snap_is_reaping(const char *volume);

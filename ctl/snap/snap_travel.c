@@ -220,8 +220,6 @@ int snap_send_verb(struct args *args)
 		return ret;
 	if (isatty(sender.fd))
 		return usage("the state goes to standard output: lead that elsewhere");
-	/* Then it is an error like others. */
-	signal(SIGPIPE, SIG_IGN);
 	ret = send_state(&sender);
 	if (ret)
 		err("cannot send %s of %s: %s", sender.to, volume.name,

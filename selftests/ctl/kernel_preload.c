@@ -28,6 +28,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -578,6 +579,42 @@ static void store_cut(const struct cut *cut)
 	put(cut->file, "", "w", text);
 }
 
+static bool is_among(const char *names, const char *name)
+{
+	size_t len = strlen(name);
+	const char *at;
+
+	for (at = names; (at = strstr(at, name)); at += len)
+		if ((at == names || at[-1] == ' ') && at[len] == ' ')
+			return true;
+	return false;
+}
+
+/* An LPAR takes part in one cut at a time. */
+static bool is_armed(const char *name)
+{
+	struct cut cut;
+	uint32_t id;
+
+	for (id = 1; !load_cut(&cut, id); id++)
+		if (cut.state == LPAR_CUT_ARMED && now_ns() < cut.deadline_ns &&
+		    is_among(cut.lpars, name))
+			return true;
+	return false;
+}
+
+/* "late" hosts are too slow for so many cuts that open. */
+static void be_late(const struct cut *cut)
+{
+	uint64_t late = get_number("late", "");
+
+	if (!late || cut->action != LPAR_CUT_OPEN)
+		return;
+	put_number("late", "", late - 1);
+	while (now_ns() < cut->deadline_ns)
+		usleep(1000);
+}
+
 static int arm(struct request *request)
 {
 	static char names[TEXT_BYTES];
@@ -590,12 +627,19 @@ static int arm(struct request *request)
 	names[0] = 0;
 	mnl_attr_for_each(attr, request->nlh,
 			  sizeof(struct genlmsghdr)) if (mnl_attr_get_type(attr) == LPAR_A_CUT_LPAR)
+	{
+		if (is_armed(mnl_attr_get_str(attr)))
+			return -EBUSY;
 		len += snprintf(names + len, sizeof(names) - len, "%s ", mnl_attr_get_str(attr));
+	}
 	do {
 		snprintf(cut.file, sizeof(cut.file), "cut.%u", id++);
 	} while (exists(cut.file));
 	cut.action = mnl_attr_get_u32(request->tb[LPAR_A_CUT_ACTION]);
 	cut.deadline_ns = mnl_attr_get_u64(request->tb[LPAR_A_CUT_DEADLINE_NS]);
+	be_late(&cut);
+	if (cut.deadline_ns && cut.deadline_ns <= now_ns())
+		return -ETIME;
 	store_cut(&cut);
 	note("arm", names);
 	nlh = begin_answer(request);
@@ -779,6 +823,17 @@ pid_t fork(void)
 		return real();
 	errno = EAGAIN;
 	return -1;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
+		   void *data)
+{
+	int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
+		dlsym(RTLD_NEXT, "pthread_create");
+
+	if (!exists("no-thread") || strcmp(program_invocation_short_name, "lparctl"))
+		return real(thread, attr, start, data);
+	return EAGAIN;
 }
 
 /* ---- in place of libmnl's ---- */

@@ -41,7 +41,7 @@ stop_guests() {
 
 hello() {
 	execd_up
-	ask hello "\"version\": 2, \"silence_ns\": $1"
+	ask hello "\"version\": 3, \"silence_ns\": $1"
 }
 
 # Signs of life, whatever the test does meanwhile

@@ -4,10 +4,11 @@
 # is wanted, whether the save succeeds, fails or is killed. The group has the LPAR's name, so that
 # the cut takes a state of it, too.
 # vm: cpus=4 mem=1024 slow=4 disks=8M,16M,16M timeout=400 kernels=6.1,6.12,7.2 long=6.1,7.2
+# shellcheck disable=SC2016 # expanded by eval
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 22
+plan 28
 load lpar
 load netbuf
 load dm-snapsync
@@ -51,6 +52,33 @@ check "it is saved" exits 0 save one
 check "its volume has the state" has own cluster-one
 check "the other one of the group has none" has other
 check "it runs" runs
+
+# States of others' cuts, in the seconds in which ours comes, are none of ours
+others=$(for s in 1 4 7 10 13 16; do date -u -d "+$s sec" +cut-%Y%m%dT%H%M%S.000000Z; done | xargs)
+for state in $others; do
+	dmsetup message own 0 take "$state"
+done
+check "it is saved while there are other cuts" exits 0 save beside
+check "their states stay, of both" eval 'has own cluster-beside cluster-one $others && has other $others'
+via="$here/cut-line $scratch/via here write SIGTERM" exits 5 save bad
+check "also when it is undone" eval 'has own cluster-beside cluster-one $others && has other $others'
+for state in cluster-beside $others; do
+	dmsetup message own 0 delete "$state"
+	[ "$state" = cluster-beside ] || dmsetup message other 0 delete "$state"
+done
+
+# late: cut-line's host answers that late after it was killed, when the cut has fired
+cat >"$scratch/late" <<-'EOT'
+	#!/bin/bash
+	[ ! -e "$0.cut" ] || sleep 4
+	exec "${@:2}"
+EOT
+chmod +x "$scratch/late"
+via="$here/cut-line $scratch/late here stop SIGKILL"
+check "the cut has fired when nobody is there" exits 5 save bad
+via=
+check "what it took is found, and forgotten" eval "has own cluster-one && has other"
+check "the guest goes on" runs
 
 # fails_at OP SIGNAL
 fails_at() {

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 56
+plan 69
 ctl=$(dirname "$0")/../../ctl
 page=$ctl/lparctl.8
 
@@ -74,6 +74,22 @@ stray() {
 		lparctl --root "$scratch/none" "$1" "$2" $words --frobnicate >/dev/null 2>"$scratch/err" </dev/null
 		[ $? = 2 ] || echo "$1 $2 $words"
 	done
+}
+
+# twice OBJECT VERB: takes an option a second time, which is not its "[--OPTION ...]..."
+twice() {
+	local option
+
+	for option in $(lparctl __complete "$1" "$2" | grep '^--'); do
+		! lparctl help "$1" "$2" | grep -q -e "\[$option [^]]*\]\.\.\." || continue
+		lparctl --root "$scratch/none" "$1" "$2" a "$option=1" "$option=2" >/dev/null 2>"$scratch/err" </dev/null
+		[ $? = 2 ] && grep -qx -e "lparctl: $option is given twice" "$scratch/err" || echo "$1 $2 $option"
+	done
+}
+
+# apart ONE OTHER VERB...: what belongs to two forms of a verb is refused before anything is done
+apart() {
+	says 2 "$1 does not go with $2" lparctl --root "$scratch/none" "${@:3}"
 }
 
 # each_verb COMMAND...: of all objects, as "OBJECT VERB"
@@ -145,6 +161,20 @@ check "what takes something away is not to be abbreviated" same "$(each_verb sho
 check "the manual names what is not" same "$(in_manual | sort)" "$(each_verb whole_one | sort)"
 
 check "no verb takes an option that it does not know" same "$(each_verb stray)" ""
+check "nor one a second time" same "$(each_verb twice)" ""
+check "nor one that goes with another word" apart --token source fc start a source --token t
+check "nor behind that" apart destination source fc start a source destination
+check "nor before it" apart source --token fc start a --token t source
+check "nor of another word of several" apart --receipt gone fc confirm a gone --receipt r
+check "nor of another option" apart --via --switch fc swap a --switch --via v
+check "nor of one that stands behind" apart off --counter throttle msi d --counter f off
+check "nor of what is for all" apart --chunk --all snap create --all --chunk 4K
+for name in source swap destination token; do
+	check "an LPAR may be called $name" says 2 "fc swap has no option --frobnicate" \
+		lparctl --root "$scratch/none" fc swap $name --frobnicate
+done
+check "an option's value is none" says 2 "fc start has no option --frobnicate" \
+	lparctl --root "$scratch/none" fc start a destination --token --force --frobnicate
 
 # shellcheck source=ctl/lparctl.bash
 . "$ctl/lparctl.bash"

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 26
+plan 27
 host_up h
 root=$scratch/h/root
 prom=$scratch/lparkit.prom
@@ -89,6 +89,15 @@ check "and runs no more" told_not '"running"'
 check "the file" exits 0 on h metrics --file "$prom"
 check "says the same" told "$(grep 'guest_status{' "$prom")" "$(grep 'members{' "$prom")"
 check "nothing is left beside it" same "$(echo "$prom"*)" "$prom"
+# SIGXFSZ, as it writes
+dies() {
+	local before
+
+	before=$(cat "$prom")
+	(ulimit -c 0 -f 0 && on h metrics --file "$prom") 2>/dev/null
+	[ $? -gt 128 ] && same "$(cat "$prom")" "$before" && same "$(echo "$prom"*)" "$prom"
+}
+check "nor when it is killed, and the file is the old one" dies
 
 # A reader at any time
 for n in 1 2 3 4 5 6 7 8; do

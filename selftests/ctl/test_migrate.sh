@@ -157,3 +157,21 @@ check "it has moved" lives_on $away
 check "whoever cancels is told" grep -q "too late" "$scratch/cancelled"
 check "lparctl does not mind" same "$code" 0
 find_home
+
+# A disk that is full when its description is to be kept where it lives now
+etc=$scratch/$away/root/etc/lparkit
+mount -t tmpfs -o size=64k none "$etc" || bail "no disk to be filled"
+script full "head -c 1M /dev/zero >$etc/filler 2>/dev/null"
+check "there is no room for its description, and it moves" moves_with run run "$scratch/full"
+check "which is a failure" same "$code" 1
+check "it runs there" same "$(status_or_none $away)" running
+check "half a description is none" test ! -e "$etc/g.lpar"
+check_fails "as long as there is no room, that stays so" migrate $away recover g
+rm "$etc/filler"
+check "with room" exits 0 migrate $away recover g
+migrate $home recover g >/dev/null 2>&1
+check "it has a whole one" grep -q "^accel=" "$etc/g.lpar"
+find_home
+check "it lives there" lives_on $home
+check "of a wrong name there is no migration" says 1 "nobody: no migration is on record" on $home migrate status nobody
+umount -l "$etc"

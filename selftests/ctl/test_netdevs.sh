@@ -11,7 +11,7 @@ fi
 . "$(dirname "$0")/played.sh"
 [ -n "$IN_NAMESPACE" ] || skip_all "needs taps, and so root"
 
-plan 34
+plan 43
 states=$scratch/states
 kernel=$scratch/a/kernel
 
@@ -137,3 +137,40 @@ ip tuntap add to mode tap user root
 printf '%s\n' "[lpar]" "memory=16M" "[guest]" "net=tb" "net=to" >"$scratch/t.lpar"
 check "check tells of a tap without an owner" says 0 "^t: net tb: a tap without an owner" lparctl check "$scratch/t.lpar"
 check_fails "and not of one with an owner" grep "net to" "$scratch/out"
+
+# Of what is saved by hand nothing stays when that is killed (SIGXFSZ, as it writes)
+lparctl_a() {
+	on a netbuf "$@"
+}
+lparctl_a attach to >/dev/null || bail "no buffer"
+lparctl_a hold to >/dev/null
+mkdir "$scratch/frames"
+check "save" exits 0 lparctl_a save "$scratch/frames/file" to
+saved=$(sha256sum <"$scratch/frames/file")
+dies() {
+	(ulimit -c 0 -f 0 && lparctl_a save "$scratch/frames/$1" to) 2>/dev/null
+	[ $? -gt 128 ] && same "$(ls "$scratch/frames")" file && same "$(sha256sum <"$scratch/frames/file")" "$saved"
+}
+check "a save that is killed leaves the file that was there" dies file
+check "and none where none was" dies other
+lparctl_a drain to >/dev/null && lparctl_a detach to >/dev/null
+
+# A host that is too slow for the instant at which all go on
+host_up b
+describe b b1
+on b start b1 >/dev/null || bail "no guest"
+on a stop a1 --timeout 0 >/dev/null
+on a start a1 >/dev/null || bail "no guest that has its tap"
+go_on() {
+	same "$(status a a1) $(status b b1)" "running running"
+}
+forget
+echo 2 >"$scratch/b/kernel/late"
+check "twice too late" exits 0 cluster save late --hosts a,b --continue
+check "all go on" go_on
+check "what had been sent on was held again, and all is sent" same "$(asked)" \
+	"attach to hold to hold to drain to hold to drain to hold to drain to drain to detach to"
+echo 9 >"$scratch/b/kernel/late"
+check "always too late" says 1 "host b: arm: the deadline is past" cluster save later --hosts a,b --continue
+check "all go on by themselves" go_on
+check "nothing is held" same "$(buffers)" ""
