@@ -490,8 +490,11 @@ static int undo_save(struct session *session)
 int session_end_guests(struct session *session)
 {
 	size_t i;
-	int ret = session_each(session, guest_end, 0, "cannot be stopped");
+	int ret;
 
+	/* The caller is not listened to any more: this is to be finished. */
+	session->idle = NULL;
+	ret = session_each(session, guest_end, 0, "cannot be stopped");
 	for (i = 0; i < session->n_guests; i++)
 		guest_flush(&session->guest[i]);
 	session_detach(session);

@@ -6,8 +6,10 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 21
+plan 27
 host_up h
+sed -i "s|LD_PRELOAD=\"|&$build/selftests/ctl/thread_preload.so |" "$scratch/via"
+export NO_THREAD=$scratch/no-thread
 describe h g
 states=$scratch/states
 
@@ -32,6 +34,18 @@ ask() {
 	[[ $line = *'"result"'* ]]
 }
 
+# refused OP WHY: a request, which fails for that reason
+refused() {
+	local line
+
+	echo "{\"op\": \"$1\"}" >&9
+	while read -r -t 60 line <&8; do
+		[[ $line != *'"progress"'* ]] && break
+	done
+	[[ $line = *"\"error\""*"$2"* ]] || echo "# $1: $line"
+	[[ $line = *"\"error\""*"$2"* ]]
+}
+
 # stop_guests NAME: a save, as far as that
 stop_guests() {
 	ask begin "\"name\": \"$1\", \"dir\": \"$states\", \"host\": \"h\", \"lpars\": []" &&
@@ -41,7 +55,7 @@ stop_guests() {
 
 hello() {
 	execd_up
-	ask hello "\"version\": 2, \"silence_ns\": $1"
+	ask hello "\"version\": 3, \"silence_ns\": $1"
 }
 
 # Signs of life, whatever the test does meanwhile
@@ -103,3 +117,15 @@ check "the other one goes on" same "$(status h g2)" running
 exec 7<&-
 check "recover again" exits 0 on h cluster recover
 check "both go on" same "$(status h g) $(status h g2)" "running running"
+
+# No room for one more thread, when they stand already
+hello 60000000000
+check "begin, arm, stop" stop_guests four
+touch "$NO_THREAD"
+check "a step that cannot be begun is refused" refused write "no thread for it"
+check "who asks for it undoes" ask abort '"remove": ""'
+check "both go on" same "$(status h g) $(status h g2)" "running running"
+check "no session is left" no_session
+rm "$NO_THREAD"
+exec 8<&- 9>&-
+check "execd ends" wait_until 20 test ! -e "/proc/$execd"

@@ -96,7 +96,7 @@ chmod +x "$scratch/qemu"
 
 # comes_nameless: of a source that would let it go; no name at b
 comes_nameless() {
-	printf '%s\n' '{"op": "hello", "version": 2}' '{"op": "enter", "name": "h",
+	printf '%s\n' '{"op": "hello", "version": 3}' '{"op": "enter", "name": "h",
 		"id": "0123456789abcdef", "from": "a", "host_id": "", "address": "10.9.0.2",
 		"config": "[lpar]\nmemory=16M\ndisk='"$scratch"'/node\n", "memory": 16777216,
 		"disks": [{"path": "'"$scratch"'/node", "id": "", "sectors": "8192"}]}' |
