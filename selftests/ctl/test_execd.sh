@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 27
+plan 32
 host_up h
 sed -i "s|LD_PRELOAD=\"|&$build/selftests/ctl/thread_preload.so |" "$scratch/via"
 export NO_THREAD=$scratch/no-thread
@@ -129,3 +129,37 @@ check "no session is left" no_session
 rm "$NO_THREAD"
 exec 8<&- 9>&-
 check "execd ends" wait_until 20 test ! -e "/proc/$execd"
+
+# To a QEMU that stops just then: first a part, so that there is not room for all of the next
+feed() {
+	exec python3 - "$states/five/h/g.state" "$(run_of h g)/qemu.pid" "$scratch/fed" <<-'EOT'
+		import array, fcntl, os, signal, sys, termios, time
+		def drained(pipe):
+		    left = array.array("i", [1])
+		    while left[0]:
+		        time.sleep(0.01)
+		        fcntl.ioctl(pipe, termios.FIONREAD, left)
+		with open(sys.argv[1], "wb", buffering=0) as pipe:
+		    os.kill(int(open(sys.argv[2]).read()), signal.SIGSTOP)
+		    for size in 3000, 65536:
+		        pipe.write(bytes(size))
+		        drained(pipe)
+		    open(sys.argv[3], "w").close()
+		    signal.pause()
+	EOT
+}
+
+# A QEMU that hangs while it loads
+check "save" exits 0 lparctl cluster save five --dir "$states" --via "$scratch/via" --hosts h --lpar g
+rm "$states/five/h/g.state"
+mkfifo "$states/five/h/g.state"
+sum=$(sha256sum <"$states/five/h/description.json")
+start feed
+hello 60000000000
+echo "{\"op\": \"load\", \"name\": \"five\", \"dir\": \"$states\", \"host\": \"h\", \"sha256\": \"${sum%% *}\"}" >&9
+check "QEMU reads no more" wait_until 60 test -e "$scratch/fed"
+exec 9>&-
+check "who gives up is heard" wait_until 60 no_session
+check "and others are let in" exits 0 on h cluster recover
+check "nothing of it is left" only_log h g
+exec 8<&-
