@@ -200,6 +200,7 @@ struct session {
 	struct json_object *fired; /* the cut whose states of them are being forgotten */
 	bool has_frames; /* there is a file of them: some guest has a netdev */
 	bool gated; /* gates may be closed by us */
+	bool halting; /* guests may stand by us: before that, who stands does so by others */
 	bool writing; /* guests may migrate by us, with a limit of ours */
 	bool taken; /* states of the volumes are */
 	bool written; /* the directory has its name */
@@ -262,6 +263,8 @@ void guest_unlock(struct guest *guest);
 int guest_find_netdevs(struct guest *guest);
 int guest_find_volumes(struct guest *guest);
 int guest_attach(struct guest *guest);
+bool guest_is_frozen(const char *name);
+int guest_check_unused(const struct guest *guest);
 int guest_hold(struct guest *guest);
 void guest_drain(struct guest *guest);
 void guest_flush(struct guest *guest);
@@ -278,7 +281,7 @@ int guest_connect(struct guest *guest);
 void guest_disconnect(struct guest *guest);
 int guest_call(struct guest *guest, const char *command, struct json_object *arguments, int pass,
 	       struct json_object **result);
-int guest_halt(struct guest *guest, const char *command, const char *event);
+int guest_halt(struct guest *guest, const char *command, const char *event, bool *changed);
 int guest_set_bandwidth(struct guest *guest, int64_t bytes);
 int guest_set_downtime(struct guest *guest, int64_t ms);
 int guest_set_capability(struct guest *guest, const char *name, bool on);
@@ -286,7 +289,7 @@ bool migration_is_busy(struct json_object *info);
 guest_step guest_settle, guest_go_on;
 
 /* session_inspect.c: before it is stopped */
-guest_step guest_inspect, guest_note_versions;
+guest_step guest_inspect, guest_note_status, guest_note_versions;
 
 /* session_disks.c: states of its volumes, and of those that are in their groups */
 int disks_find_others(struct session *session);

@@ -395,6 +395,7 @@ int enter_run(struct session *session, struct json_object *request, struct json_
 	struct json_object *record;
 	int ret = move_adopt(session, SESSION_ENTER, request, &record);
 	struct guest *guest;
+	bool resumed;
 
 	if (!ret && !json_flag(record, "prepared")) {
 		err("guest %s is not whole here", session->name);
@@ -406,7 +407,8 @@ int enter_run(struct session *session, struct json_object *request, struct json_
 	guest = move_guest(session);
 	ret = guest_failed(guest, "cannot run", guest_connect(guest));
 	if (!ret && guest->ran)
-		ret = guest_failed(guest, "cannot run", guest_halt(guest, "cont", "RESUME"));
+		ret = guest_failed(guest, "cannot run",
+				   guest_halt(guest, "cont", "RESUME", &resumed));
 	if (ret)
 		return ret;
 	guest_drain(guest);

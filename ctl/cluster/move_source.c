@@ -485,22 +485,13 @@ static int wait_for(struct session *session, struct json_object *request, const 
 	return ret;
 }
 
-bool leave_is_frozen(const char *name)
-{
-	struct lpar lpar;
-	bool closed = !lpar_get(name, &lpar) && lpar.gate == LPAR_GATE_CLOSED;
-
-	lpar_free(&lpar);
-	return closed;
-}
-
 /* An operator's gate stays closed; ours is known to whoever undoes this. */
 static int close_gate(struct session *session)
 {
 	struct guest *guest = move_guest(session);
 	int ret;
 
-	if (leave_is_frozen(guest->name)) {
+	if (guest_is_frozen(guest->name)) {
 		err("LPAR %s is frozen by now: run 'lparctl thaw %s' first", guest->name,
 		    guest->name);
 		return -EBUSY;

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 32
+plan 43
 host_up h
 sed -i "s|LD_PRELOAD=\"|&$build/selftests/ctl/thread_preload.so |" "$scratch/via"
 export NO_THREAD=$scratch/no-thread
@@ -34,11 +34,11 @@ ask() {
 	[[ $line = *'"result"'* ]]
 }
 
-# refused OP WHY: a request, which fails for that reason
+# refused OP WHY [JSON]: a request, which fails for that reason
 refused() {
 	local line
 
-	echo "{\"op\": \"$1\"}" >&9
+	echo "{\"op\": \"$1\"${3:+, $3}}" >&9
 	while read -r -t 60 line <&8; do
 		[[ $line != *'"progress"'* ]] && break
 	done
@@ -46,11 +46,18 @@ refused() {
 	[[ $line = *"\"error\""*"$2"* ]]
 }
 
+# begin_save NAME
+begin_save() {
+	ask begin "\"name\": \"$1\", \"dir\": \"$states\", \"host\": \"h\", \"lpars\": []"
+}
+
+soon() {
+	echo "\"action\": \"close\", \"at_ns\": $(($(date +%s%N) + 300000000))"
+}
+
 # stop_guests NAME: a save, as far as that
 stop_guests() {
-	ask begin "\"name\": \"$1\", \"dir\": \"$states\", \"host\": \"h\", \"lpars\": []" &&
-		ask arm "\"action\": \"close\", \"at_ns\": $(($(date +%s%N) + 300000000))" &&
-		ask stop
+	begin_save "$1" && ask arm "$(soon)" && ask stop
 }
 
 hello() {
@@ -129,6 +136,32 @@ check "no session is left" no_session
 rm "$NO_THREAD"
 exec 8<&- 9>&-
 check "execd ends" wait_until 20 test ! -e "/proc/$execd"
+
+# ran: those of the session that did
+ran() {
+	json "[g['name'] for g in j['guests'] if g['ran']]" <"$scratch/h/root/run/lparkit/cluster.session"
+}
+
+# What its user has done to a guest since begin is not taken for ours
+hello 60000000000
+check "begin" begin_save six
+qmp h g stop >/dev/null
+on h freeze g2 >/dev/null
+check "an LPAR that is frozen by now" refused arm "LPAR g2 is frozen" "$(soon)"
+check "who asks for it undoes" ask abort '"remove": ""'
+check "a guest that is paused by now stays so" same "$(status h g)" paused
+check "it stays frozen" same "$(cat "$scratch/h/kernel/g2/gate")" 2
+on h thaw g2 >/dev/null
+qmp h g cont >/dev/null
+check "begin" begin_save six
+qmp h g stop >/dev/null
+check "arm" ask arm "$(soon)"
+check "stop" ask stop
+check "only one was running" same "$(ran)" "['g2']"
+check "who asks for it undoes" ask abort '"remove": ""'
+check "and that one goes on" same "$(status h g) $(status h g2)" "paused running"
+qmp h g cont >/dev/null
+exec 8<&- 9>&-
 
 # To a QEMU that stops just then: first a part, so that there is not room for all of the next
 feed() {
