@@ -653,6 +653,16 @@ static void end_delete(const struct cluster *cluster)
 	free(dir);
 }
 
+static bool is_found(const struct channels *channels)
+{
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < channels->n; i++)
+		found |= json_flag(channels->channel[i].answer, "found");
+	return found;
+}
+
 static int delete_state(struct cluster *cluster)
 {
 	int ret;
@@ -665,12 +675,16 @@ static int delete_state(struct cluster *cluster)
 	if (ret)
 		return not_begun(ret);
 	ret = ask_each(cluster, "delete");
-	if (!ret)
-		end_delete(cluster);
-	else
+	if (ret) {
 		err("%s is half deleted: run 'lparctl cluster delete %s' again", cluster->name,
 		    cluster->name);
-	return ret ? not_begun(ret) : EXIT_OK;
+		return not_begun(ret);
+	}
+	end_delete(cluster);
+	if (cluster->manifest || is_found(&cluster->channels))
+		return EXIT_OK;
+	err("%s: nothing of it is on these hosts", cluster->name);
+	return EXIT_FAILED;
 }
 
 static int show(struct cluster *cluster)

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 108
+plan 113
 states=$scratch/states
 bandwidth=1000000
 
@@ -106,6 +106,17 @@ rm "$states/lost/manifest.json"
 check "a state without a manifest" says 1 "No such file" cluster delete lost
 check "is deleted where it is said to be" exits 0 cluster delete lost --hosts a,b
 check "nothing is left of it" nothing_of lost
+mkdir -p "$states/lost/a.part"
+touch "$states/lost/a.part"/{a1.state,description.json.part}
+check "so is what a host has left that died in it" exits 0 cluster delete lost --hosts a,b
+check "nothing is left of it" nothing_of lost
+check "a name of nothing" says 1 "lost: nothing of it is on these hosts" cluster delete lost --hosts a,b
+mkdir -p "$states/backup/a"
+touch "$states/backup/a"/{a1.state,precious}
+check "a directory that is none of ours" says 1 "has a file precious that no save has written" \
+	cluster delete backup --hosts a
+check "is left alone" same "$(ls "$states/backup/a")" $'a1.state\nprecious'
+rm -r "$states/backup"
 
 # Where a description cannot be read, nobody else knows which states of disks go with it
 description=$states/hurt/a/description.json
