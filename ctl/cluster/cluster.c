@@ -104,6 +104,7 @@ static int ask_each(struct cluster *cluster, const char *op)
 		json_put(json, "dir", cluster->dir);
 		json_put(json, "host", saved_host(cluster, i));
 		json_put(json, "sha256", json_text(host, "sha256"));
+		json_put_flag(json, "again", cluster->again);
 		json_object_object_add(json, "replaces",
 				       json_object_new_boolean(cluster->replaces));
 		json_object_object_add(json, "lpars", json_object_get(cluster->lpars));
@@ -581,14 +582,17 @@ static int restore(struct cluster *cluster)
 	return EXIT_OK;
 }
 
-/* Whoever deletes what is damaged must not do so because a host was lost, or he had enough. */
+/*
+ * Whoever deletes what is damaged must not do so because a host was lost, or has not mounted it, or
+ * because he had enough.
+ */
 static bool is_damaged(const struct channels *channels)
 {
 	bool damaged = false;
 	size_t i;
 
 	for (i = 0; i < channels->n; i++) {
-		if (channels->channel[i].dead)
+		if (channels->channel[i].dead || channels->channel[i].absent)
 			return false;
 		damaged |= channels->channel[i].error != NULL;
 	}
@@ -615,6 +619,7 @@ static int load_doomed(struct cluster *cluster)
 	bool half = access(path, F_OK) && !access(deleting, F_OK);
 	int ret = 0;
 
+	cluster->again = half;
 	if (half || !access(path, F_OK) || !cluster->n_hosts) {
 		cluster->manifest = saved_load(half ? deleting : path);
 		ret = cluster->manifest

@@ -35,6 +35,7 @@ struct channel {
 	size_t len;
 	struct json_object *answer; /* the last one, if it was a result; else NULL */
 	char *error; /* or if it was an error, or the host was lost; else NULL */
+	bool absent; /* an error: what was asked for is not there */
 	int64_t offset_ns; /* its clock minus ours */
 	int64_t error_ns; /* bound of that */
 	int64_t best_trip_ns, worst_trip_ns; /* of the clocks' round trips */
@@ -75,6 +76,7 @@ struct cluster {
 	struct json_object *lpars;
 	struct json_object *monitors; /* QMP sockets, by LPAR, of guests that others have started */
 	bool go_on; /* --continue */
+	bool again; /* what is half deleted */
 	bool replaces; /* the guests that run under the names of those that are saved */
 	uint64_t max_skew_ns;
 	uint64_t wait_ns; /* 0 = from the round trips */

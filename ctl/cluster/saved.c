@@ -254,10 +254,12 @@ static int delete_states(const struct session *session, struct json_object *volu
 
 /*
  * What is to be deleted, NULL where nothing is described; the digest is "" if no manifest has
- * it. Only a description that is not there at all is that of nothing: one that cannot be read
- * alone names the states of the volumes, which nobody would find any more.
+ * it. Then, or when this has been tried before, a description that is not there at all is that
+ * of nothing: one that cannot be read, or is where nothing is mounted, alone names the states of
+ * the volumes, which nobody would find any more.
  */
-static int load_doomed(const char *dir, const char *digest, struct json_object **description)
+static int load_doomed(const char *dir, const char *digest, bool again,
+		       struct json_object **description)
 {
 	char *path = xprintf("%s/description.json", dir);
 	int ret = 0;
@@ -268,16 +270,21 @@ static int load_doomed(const char *dir, const char *digest, struct json_object *
 		ret = *description ? 0 : -EBADMSG;
 	} else if (errno != ENOENT) {
 		ret = file_error(path);
+	} else if (*digest && !again) {
+		err("%s is not there: is its directory mounted? If it is gone for good, delete once more",
+		    path);
+		ret = -ENOENT;
 	}
 	free(path);
 	return ret;
 }
 
-static int delete_dir(const struct session *session, const char *dir, const char *digest)
+static int delete_dir(const struct session *session, const char *dir, const char *digest,
+		      bool again)
 {
 	struct json_object *description, *guests;
 	size_t i;
-	int ret = load_doomed(dir, digest, &description);
+	int ret = load_doomed(dir, digest, again, &description);
 
 	guests = json_object_object_get(description, "guests");
 	for (i = 0; !ret && i < json_count(guests); i++)
@@ -287,7 +294,7 @@ static int delete_dir(const struct session *session, const char *dir, const char
 }
 
 /*
- * delete: {name, dir, host, sha256} -> {found}: the directory and the states of the volumes; and
+ * delete: {name, dir, host, sha256, again} -> {found}: the directory and the states of the volumes; and
  * what a save has left under that name when its host died
  */
 int saved_delete(struct session *session, struct json_object *request, struct json_object **result)
@@ -300,9 +307,10 @@ int saved_delete(struct session *session, struct json_object *request, struct js
 	part = xprintf("%s.part", session->dir);
 	*result = json_object_new_object();
 	json_put_flag(*result, "found", !access(session->dir, F_OK) || !access(part, F_OK));
-	ret = delete_dir(session, session->dir, json_text(request, "sha256"));
+	ret = delete_dir(session, session->dir, json_text(request, "sha256"),
+			 json_flag(request, "again"));
 	if (!ret)
-		ret = delete_dir(session, part, "");
+		ret = delete_dir(session, part, "", true);
 	free(part);
 	session_end(session);
 	return ret;
