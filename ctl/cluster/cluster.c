@@ -353,14 +353,10 @@ static int save_guests(struct cluster *cluster)
 
 static int finish_save(struct cluster *cluster)
 {
-	int ret;
-
 	cluster->channels.no_return = true;
 	if (!cluster->go_on)
 		return channels_ask(&cluster->channels, "discard", NULL);
-	ret = resume_guests(cluster);
-	/* With the pause in it. */
-	return ret ? ret : store_manifest(cluster);
+	return resume_guests(cluster);
 }
 
 /* Nothing has been begun. */
@@ -397,6 +393,12 @@ static int save(struct cluster *cluster)
 		return EXIT_FAILED;
 	}
 	end_progress(cluster);
+	/* With the pause in it. */
+	if (cluster->go_on && store_manifest(cluster)) {
+		err("%s is saved, and its guests go on; but its manifest does not tell how long they stood",
+		    cluster->name);
+		return EXIT_FAILED;
+	}
 	cluster_report(cluster, "stop", "saved");
 	return EXIT_OK;
 }
