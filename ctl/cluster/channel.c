@@ -217,6 +217,7 @@ static void forget_answer(struct channel *channel)
 	channel->answer = NULL;
 	free(channel->error);
 	channel->error = NULL;
+	channel->absent = false;
 }
 
 /* Those that were opened, if any. */
@@ -300,6 +301,7 @@ static void take_answer(struct channels *channels, struct channel *channel, cons
 		channel->error = json_object_object_get_ex(json, "error", &value)
 					 ? json_printable(value)
 					 : xstrdup("what answers there is not lparctl execd");
+		channel->absent = json_flag(json, "absent");
 	}
 	json_object_put(json);
 }

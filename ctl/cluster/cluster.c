@@ -104,6 +104,7 @@ static int ask_each(struct cluster *cluster, const char *op)
 		json_put(json, "dir", cluster->dir);
 		json_put(json, "host", saved_host(cluster, i));
 		json_put(json, "sha256", json_text(host, "sha256"));
+		json_put_flag(json, "again", cluster->again);
 		json_object_object_add(json, "replaces",
 				       json_object_new_boolean(cluster->replaces));
 		json_object_object_add(json, "lpars", json_object_get(cluster->lpars));
@@ -352,14 +353,10 @@ static int save_guests(struct cluster *cluster)
 
 static int finish_save(struct cluster *cluster)
 {
-	int ret;
-
 	cluster->channels.no_return = true;
 	if (!cluster->go_on)
 		return channels_ask(&cluster->channels, "discard", NULL);
-	ret = resume_guests(cluster);
-	/* With the pause in it. */
-	return ret ? ret : store_manifest(cluster);
+	return resume_guests(cluster);
 }
 
 /* Nothing has been begun. */
@@ -396,6 +393,12 @@ static int save(struct cluster *cluster)
 		return EXIT_FAILED;
 	}
 	end_progress(cluster);
+	/* With the pause in it. */
+	if (cluster->go_on && store_manifest(cluster)) {
+		err("%s is saved, and its guests go on; but its manifest does not tell how long they stood",
+		    cluster->name);
+		return EXIT_FAILED;
+	}
 	cluster_report(cluster, "stop", "saved");
 	return EXIT_OK;
 }
@@ -581,14 +584,17 @@ static int restore(struct cluster *cluster)
 	return EXIT_OK;
 }
 
-/* Whoever deletes what is damaged must not do so because a host was lost, or he had enough. */
+/*
+ * Whoever deletes what is damaged must not do so because a host was lost, or has not mounted it, or
+ * because he had enough.
+ */
 static bool is_damaged(const struct channels *channels)
 {
 	bool damaged = false;
 	size_t i;
 
 	for (i = 0; i < channels->n; i++) {
-		if (channels->channel[i].dead)
+		if (channels->channel[i].dead || channels->channel[i].absent)
 			return false;
 		damaged |= channels->channel[i].error != NULL;
 	}
@@ -615,6 +621,7 @@ static int load_doomed(struct cluster *cluster)
 	bool half = access(path, F_OK) && !access(deleting, F_OK);
 	int ret = 0;
 
+	cluster->again = half;
 	if (half || !access(path, F_OK) || !cluster->n_hosts) {
 		cluster->manifest = saved_load(half ? deleting : path);
 		ret = cluster->manifest
@@ -653,6 +660,16 @@ static void end_delete(const struct cluster *cluster)
 	free(dir);
 }
 
+static bool is_found(const struct channels *channels)
+{
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < channels->n; i++)
+		found |= json_flag(channels->channel[i].answer, "found");
+	return found;
+}
+
 static int delete_state(struct cluster *cluster)
 {
 	int ret;
@@ -665,12 +682,16 @@ static int delete_state(struct cluster *cluster)
 	if (ret)
 		return not_begun(ret);
 	ret = ask_each(cluster, "delete");
-	if (!ret)
-		end_delete(cluster);
-	else
+	if (ret) {
 		err("%s is half deleted: run 'lparctl cluster delete %s' again", cluster->name,
 		    cluster->name);
-	return ret ? not_begun(ret) : EXIT_OK;
+		return not_begun(ret);
+	}
+	end_delete(cluster);
+	if (cluster->manifest || is_found(&cluster->channels))
+		return EXIT_OK;
+	err("%s: nothing of it is on these hosts", cluster->name);
+	return EXIT_FAILED;
 }
 
 static int show(struct cluster *cluster)

@@ -35,6 +35,7 @@ struct channel {
 	size_t len;
 	struct json_object *answer; /* the last one, if it was a result; else NULL */
 	char *error; /* or if it was an error, or the host was lost; else NULL */
+	bool absent; /* an error: what was asked for is not there */
 	int64_t offset_ns; /* its clock minus ours */
 	int64_t error_ns; /* bound of that */
 	int64_t best_trip_ns, worst_trip_ns; /* of the clocks' round trips */
@@ -75,6 +76,7 @@ struct cluster {
 	struct json_object *lpars;
 	struct json_object *monitors; /* QMP sockets, by LPAR, of guests that others have started */
 	bool go_on; /* --continue */
+	bool again; /* what is half deleted */
 	bool replaces; /* the guests that run under the names of those that are saved */
 	uint64_t max_skew_ns;
 	uint64_t wait_ns; /* 0 = from the round trips */
@@ -200,6 +202,7 @@ struct session {
 	struct json_object *fired; /* the cut whose states of them are being forgotten */
 	bool has_frames; /* there is a file of them: some guest has a netdev */
 	bool gated; /* gates may be closed by us */
+	bool halting; /* guests may stand by us: before that, who stands does so by others */
 	bool writing; /* guests may migrate by us, with a limit of ours */
 	bool taken; /* states of the volumes are */
 	bool written; /* the directory has its name */
@@ -262,6 +265,8 @@ void guest_unlock(struct guest *guest);
 int guest_find_netdevs(struct guest *guest);
 int guest_find_volumes(struct guest *guest);
 int guest_attach(struct guest *guest);
+bool guest_is_frozen(const char *name);
+int guest_check_unused(const struct guest *guest);
 int guest_hold(struct guest *guest);
 void guest_drain(struct guest *guest);
 void guest_flush(struct guest *guest);
@@ -278,7 +283,7 @@ int guest_connect(struct guest *guest);
 void guest_disconnect(struct guest *guest);
 int guest_call(struct guest *guest, const char *command, struct json_object *arguments, int pass,
 	       struct json_object **result);
-int guest_halt(struct guest *guest, const char *command, const char *event);
+int guest_halt(struct guest *guest, const char *command, const char *event, bool *changed);
 int guest_set_bandwidth(struct guest *guest, int64_t bytes);
 int guest_set_downtime(struct guest *guest, int64_t ms);
 int guest_set_capability(struct guest *guest, const char *name, bool on);
@@ -286,7 +291,7 @@ bool migration_is_busy(struct json_object *info);
 guest_step guest_settle, guest_go_on;
 
 /* session_inspect.c: before it is stopped */
-guest_step guest_inspect, guest_note_versions;
+guest_step guest_inspect, guest_note_status, guest_note_versions;
 
 /* session_disks.c: states of its volumes, and of those that are in their groups */
 int disks_find_others(struct session *session);
@@ -314,6 +319,7 @@ int enter_undo(struct session *session);
 /* A step in which a guest stands may take so many times --downtime. */
 #define DOWNTIME_TIMES 10
 #define DOWNTIME_MOST_MS 2000000 /* that QEMU takes */
+#define CONFIG_MOST_BYTES (32 << 10) /* of a description that moves */
 #define HOST_ID_CHARS 32
 const char *host_id(char *buf, size_t size);
 int move_load(const char *name, struct json_object **record);

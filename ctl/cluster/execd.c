@@ -127,17 +127,34 @@ static int tell(const char *text)
 	return 0;
 }
 
-static void answer(const char *kind, struct json_object *value)
+static void say_line(struct json_object *json)
 {
-	struct json_object *json = json_object_new_object();
 	char *line;
 
-	json_object_object_add(json, kind, value);
 	line = xprintf("%s\n", json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
 	if (!input.over && tell(line))
 		input.over = true;
 	free(line);
 	json_object_put(json);
+}
+
+static void answer(const char *kind, struct json_object *value)
+{
+	struct json_object *json = json_object_new_object();
+
+	json_object_object_add(json, kind, value);
+	say_line(json);
+}
+
+static void answer_error(int error)
+{
+	struct json_object *json = json_object_new_object();
+
+	json_put(json, "error", *err_captured() ? err_captured() : strerror(-error));
+	/* Nobody can say whether it is well. */
+	if (error == -ENOMEDIUM)
+		json_put_flag(json, "absent", true);
+	say_line(json);
 }
 
 void execd_progress(struct json_object *progress)
@@ -292,8 +309,7 @@ static void serve(struct session *session, struct json_object *request)
 		ret = known->run(session, request, &result);
 	if (ret) {
 		json_object_put(result);
-		answer("error",
-		       json_object_new_string(*err_captured() ? err_captured() : strerror(-ret)));
+		answer_error(ret);
 	} else {
 		answer("result", result ? result : json_object_new_object());
 	}

@@ -64,18 +64,20 @@ static int check_volumes(const struct session *session)
 	return ret > 0 ? 0 : ret ? ret : -ENOENT;
 }
 
-/* The description whose digest the manifest has, or NULL. */
-static struct json_object *load_description(const char *dir, const char *digest)
+/* The description whose digest the manifest has; -ENOMEDIUM when it is not here. To be put. */
+static int load_description(const char *dir, const char *digest, struct json_object **description)
 {
 	char *path = xprintf("%s/description.json", dir);
-	struct json_object *json = NULL;
+	int ret = access(path, F_OK) ? -ENOMEDIUM : 0;
 
-	if (access(path, F_OK))
-		err("%s is not there: saved on another host? Copy or share its directory", path);
-	else
-		json = saved_load_as(path, digest);
+	*description = ret ? NULL : saved_load_as(path, digest);
+	if (ret)
+		err("%s is not there: not mounted, or saved on another host? Copy or share its directory",
+		    path);
+	else if (!*description)
+		ret = -EBADMSG;
 	free(path);
-	return json;
+	return ret;
 }
 
 /* What other lparctls do to it now, or a migration, is said. */
@@ -173,8 +175,7 @@ int restore_check(struct session *session, struct json_object *request, struct j
 	(void)result;
 	if (ret)
 		return ret;
-	description = load_description(session->dir, json_text(request, "sha256"));
-	ret = description ? 0 : -EBADMSG;
+	ret = load_description(session->dir, json_text(request, "sha256"), &description);
 	if (!ret)
 		ret = add_guests(session, description);
 	if (!ret)
@@ -326,8 +327,9 @@ int restore_load(struct session *session, struct json_object *request, struct js
 	json_object_object_add(*result, "guests", guests);
 	if (ret)
 		return ret;
-	description = load_description(session->dir, json_text(request, "sha256"));
-	ret = description ? add_guests(session, description) : -EBADMSG;
+	ret = load_description(session->dir, json_text(request, "sha256"), &description);
+	if (!ret)
+		ret = add_guests(session, description);
 	json_object_put(description);
 	if (!ret)
 		ret = session_store(session);

@@ -248,15 +248,34 @@ static int take_back_cut(struct session *session)
 	return hold_frames(session);
 }
 
+/* What somebody has frozen, or holds, since begin would be let go on. */
+static int check_unused(struct session *session)
+{
+	size_t i;
+	int ret;
+
+	for (i = 0; i < session->n_guests; i++) {
+		session->guest[i].frozen = guest_is_frozen(session->guest[i].name);
+		ret = guest_check_unused(&session->guest[i]);
+		if (ret)
+			return ret;
+	}
+	return check_thawed(session);
+}
+
 /* arm: {action: close or open, at_ns} -> {late}: that instant is past here */
 int cut_arm_request(struct session *session, struct json_object *request,
 		    struct json_object **result)
 {
 	int action = cut_action_number(json_text(request, "action"));
-	const char **names = xalloc((session->n_guests + 1) * sizeof(*names));
+	const char **names;
 	size_t i, n = 0;
-	int ret = take_back_cut(session);
+	int ret = action == LPAR_CUT_CLOSE ? check_unused(session) : 0;
 
+	if (ret)
+		return ret;
+	names = xalloc((session->n_guests + 1) * sizeof(*names));
+	ret = take_back_cut(session);
 	session->deadline_ns = json_number(request, "at_ns");
 	/* Whoever was paused does not go on: its gate is opened when that is sure. */
 	for (i = 0; i < session->n_guests; i++)
@@ -355,18 +374,26 @@ static int wait_to_act(const struct session *session)
 static int stop_guest(struct guest *guest)
 {
 	int ret = wait_to_act(guest->session);
+	bool stopped;
 
-	return ret ? ret : guest_halt(guest, "stop", "STOP");
+	if (!ret)
+		ret = guest_halt(guest, "stop", "STOP", &stopped);
+	if (ret)
+		return ret;
+	guest->ran = stopped;
+	/* It stood: paused by its user since we have looked, or for a reason with which none is saved. */
+	return stopped ? 0 : guest_note_status(guest);
 }
 
 static int continue_guest(struct guest *guest)
 {
+	bool resumed;
 	int ret;
 
 	if (!guest->ran)
 		return guest_settle(guest);
 	ret = wait_to_act(guest->session);
-	return ret ? ret : guest_halt(guest, "cont", "RESUME");
+	return ret ? ret : guest_halt(guest, "cont", "RESUME", &resumed);
 }
 
 /* A gate whose time-out was shorter than QMP's answer has let the guest run on. */
@@ -410,7 +437,10 @@ int save_stop(struct session *session, struct json_object *request, struct json_
 	(void)request;
 	*result = json_object_new_object();
 	session->act_ns = session->deadline_ns + STOP_AFTER_NS;
-	ret = session_each(session, stop_guest, STAGE_STOP, "stopping");
+	session->halting = true;
+	ret = session_store(session);
+	if (!ret)
+		ret = session_each(session, stop_guest, STAGE_STOP, "stopping");
 	if (!ret)
 		ret = wait_fired(session, &cut);
 	if (ret)

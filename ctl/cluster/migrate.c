@@ -49,6 +49,7 @@ static int wait_ready(struct pump *pump, int fd, short events)
 	return -ECANCELED;
 }
 
+/* A pipe does not block: it may have room for less than all. */
 static int write_all(struct pump *pump, const unsigned char *data, size_t len)
 {
 	ssize_t done;
@@ -61,7 +62,8 @@ static int write_all(struct pump *pump, const unsigned char *data, size_t len)
 		done = write(pump->to, data, len);
 		if (done < 0 && errno != EAGAIN)
 			return -errno;
-		done = done < 0 ? 0 : done;
+		if (done < 0)
+			done = 0;
 	}
 	return 0;
 }
@@ -241,6 +243,14 @@ static void note_last_words(struct guest *guest)
 		close(pfd.fd);
 }
 
+/* Only our end: one that QEMU reads from is not what it expects if that does not block. */
+static int pipe_to(int *ends)
+{
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	return fcntl(ends[1], F_SETFL, O_NONBLOCK) ? -errno : 0;
+}
+
 /* And back, to a QEMU that waits for it. */
 int migrate_in(struct guest *guest)
 {
@@ -248,10 +258,8 @@ int migrate_in(struct guest *guest)
 	int ends[2], ret;
 
 	guest->moved = 0;
-	ret = pipe2(ends, O_CLOEXEC) ? -errno : 0;
+	ret = pipe_to(ends);
 	if (!ret) {
-		/* A QEMU that reads no more must not keep us from giving up; our end is ours alone. */
-		fcntl(ends[1], F_SETFL, O_NONBLOCK);
 		ret = hand_over(guest, "migrate-incoming", ends[0]);
 		close(ends[0]);
 		if (!ret)

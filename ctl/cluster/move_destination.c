@@ -342,6 +342,22 @@ int enter_prepare(struct session *session, struct json_object *request, struct j
 
 /* --- the decision is known --- */
 
+/* Whole, or not there: one that is there is kept, and then the one that was brought goes. */
+static int place_config(const char *from, const char *to)
+{
+	char *text = xalloc(CONFIG_MOST_BYTES), *lines;
+	int ret = read_text(from, text, CONFIG_MOST_BYTES);
+
+	lines = xprintf("%s\n", text);
+	if (!ret)
+		ret = store_text(to, lines);
+	if (ret)
+		err("cannot copy %s to %s: %s", from, to, strerror(-ret));
+	free(lines);
+	free(text);
+	return ret;
+}
+
 /* It is started here from now on, with what it was started with. */
 static int keep_config(const char *name)
 {
@@ -352,8 +368,8 @@ static int keep_config(const char *name)
 		ret = make_dir(rooted(to, sizeof(to), "/etc/lparkit"), 0755);
 		if (ret)
 			err("%s: %s", to, strerror(-ret));
-		else if (config_copy(from, config_path(to, sizeof(to), name)))
-			ret = -EIO;
+		else
+			ret = place_config(from, config_path(to, sizeof(to), name));
 	}
 	if (!ret)
 		unlink(from);
@@ -379,6 +395,7 @@ int enter_run(struct session *session, struct json_object *request, struct json_
 	struct json_object *record;
 	int ret = move_adopt(session, SESSION_ENTER, request, &record);
 	struct guest *guest;
+	bool resumed;
 
 	if (!ret && !json_flag(record, "prepared")) {
 		err("guest %s is not whole here", session->name);
@@ -390,7 +407,8 @@ int enter_run(struct session *session, struct json_object *request, struct json_
 	guest = move_guest(session);
 	ret = guest_failed(guest, "cannot run", guest_connect(guest));
 	if (!ret && guest->ran)
-		ret = guest_failed(guest, "cannot run", guest_halt(guest, "cont", "RESUME"));
+		ret = guest_failed(guest, "cannot run",
+				   guest_halt(guest, "cont", "RESUME", &resumed));
 	if (ret)
 		return ret;
 	guest_drain(guest);

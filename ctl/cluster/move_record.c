@@ -181,8 +181,6 @@ int move_end_guest(struct session *session)
 	struct lpar lpar;
 	int ret;
 
-	/* The caller is not listened to any more: this is to be finished. */
-	session->idle = NULL;
 	ret = session_end_guests(session);
 	if (ret || !gone)
 		return ret;

@@ -210,7 +210,7 @@ int leave_undo(struct session *session)
 	if (ret)
 		return ret;
 	guest->migrates = true;
-	guest->stays_frozen = !guest->closed && leave_is_frozen(guest->name);
+	guest->stays_frozen = !guest->closed && guest_is_frozen(guest->name);
 	ret = session_go_on(session);
 	if (!ret)
 		ret = guest_failed(guest, "cannot go on", put_parameters_back(guest));

@@ -28,7 +28,6 @@
 #define STAND_LEAST_MS 30000
 /* A request with so much in it has room in a pipe. */
 #define CHUNK_BYTES (24 << 10)
-#define CONFIG_MOST_BYTES (32 << 10)
 
 enum { STAGE_COPY = 6, STAGE_PASSES = 7, STAGE_STOP = 8, STAGE_REST = 9 };
 
@@ -486,22 +485,13 @@ static int wait_for(struct session *session, struct json_object *request, const 
 	return ret;
 }
 
-bool leave_is_frozen(const char *name)
-{
-	struct lpar lpar;
-	bool closed = !lpar_get(name, &lpar) && lpar.gate == LPAR_GATE_CLOSED;
-
-	lpar_free(&lpar);
-	return closed;
-}
-
 /* An operator's gate stays closed; ours is known to whoever undoes this. */
 static int close_gate(struct session *session)
 {
 	struct guest *guest = move_guest(session);
 	int ret;
 
-	if (leave_is_frozen(guest->name)) {
+	if (guest_is_frozen(guest->name)) {
 		err("LPAR %s is frozen by now: run 'lparctl thaw %s' first", guest->name,
 		    guest->name);
 		return -EBUSY;

@@ -21,7 +21,6 @@ struct progress {
 int leave_query(struct guest *guest, struct progress *progress);
 bool leave_is(const struct progress *progress, const char *status);
 int leave_set_pause(struct guest *guest, bool on);
-bool leave_is_frozen(const char *name);
 
 /* move_release.c */
 char *leave_frames_path(const struct guest *guest); /* to be freed */

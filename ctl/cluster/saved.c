@@ -68,11 +68,44 @@ static void remove_parent(const char *path)
 	free(parent);
 }
 
+static bool ends_with(const char *name, const char *end)
+{
+	size_t len = strlen(name);
+
+	return len >= strlen(end) && !strcmp(name + len - strlen(end), end);
+}
+
+/* What a save writes, also what becomes of it where a file has a name as it is written. */
+static bool is_saved(const char *name)
+{
+	return ends_with(name, STATE_SUFFIX) || ends_with(name, ".lpar") ||
+	       !strncmp(name, "description.json", strlen("description.json")) ||
+	       !strncmp(name, "frames.pcapng", strlen("frames.pcapng"));
+}
+
+/* Whose directory it is not, or who has put more into it, finds all as it was. */
+static int check_saved(DIR *dir, const char *path)
+{
+	struct dirent *entry;
+
+	while ((entry = readdir(dir))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+		    is_saved(entry->d_name))
+			continue;
+		err("%s has a file %s that no save has written: nothing is removed", path,
+		    entry->d_name);
+		return -ENOTEMPTY;
+	}
+	rewinddir(dir);
+	return 0;
+}
+
 /* A host's directory of files; one that is not there is no error. */
 int remove_dir(const char *path)
 {
 	struct dirent *entry;
 	DIR *dir = opendir(path);
+	int ret;
 
 	if (!dir && errno != ENOENT)
 		return file_error(path);
@@ -80,10 +113,13 @@ int remove_dir(const char *path)
 		remove_parent(path);
 		return 0;
 	}
-	while ((entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+	ret = check_saved(dir, path);
+	while (!ret && (entry = readdir(dir)))
+		if (is_saved(entry->d_name))
 			unlinkat(dirfd(dir), entry->d_name, 0);
 	closedir(dir);
+	if (ret)
+		return ret;
 	if (rmdir(path))
 		return file_error(path);
 	remove_parent(path);
@@ -218,10 +254,12 @@ static int delete_states(const struct session *session, struct json_object *volu
 
 /*
  * What is to be deleted, NULL where nothing is described; the digest is "" if no manifest has
- * it. Only a description that is not there at all is that of nothing: one that cannot be read
- * alone names the states of the volumes, which nobody would find any more.
+ * it. Then, or when this has been tried before, a description that is not there at all is that
+ * of nothing: one that cannot be read, or is where nothing is mounted, alone names the states of
+ * the volumes, which nobody would find any more.
  */
-static int load_doomed(const char *dir, const char *digest, struct json_object **description)
+static int load_doomed(const char *dir, const char *digest, bool again,
+		       struct json_object **description)
 {
 	char *path = xprintf("%s/description.json", dir);
 	int ret = 0;
@@ -232,28 +270,48 @@ static int load_doomed(const char *dir, const char *digest, struct json_object *
 		ret = *description ? 0 : -EBADMSG;
 	} else if (errno != ENOENT) {
 		ret = file_error(path);
+	} else if (*digest && !again) {
+		err("%s is not there: is its directory mounted? If it is gone for good, delete once more",
+		    path);
+		ret = -ENOENT;
 	}
 	free(path);
 	return ret;
 }
 
-/* delete: {name, dir, host, sha256}: the directory and the states of the volumes */
-int saved_delete(struct session *session, struct json_object *request, struct json_object **result)
+static int delete_dir(const struct session *session, const char *dir, const char *digest,
+		      bool again)
 {
 	struct json_object *description, *guests;
 	size_t i;
-	int ret = session_begin(session, SESSION_NONE, request);
+	int ret = load_doomed(dir, digest, again, &description);
 
-	(void)result;
-	if (ret)
-		return ret;
-	ret = load_doomed(session->dir, json_text(request, "sha256"), &description);
 	guests = json_object_object_get(description, "guests");
 	for (i = 0; !ret && i < json_count(guests); i++)
 		ret = delete_states(session, json_object_object_get(json_at(guests, i), "volumes"));
 	json_object_put(description);
+	return ret ? ret : remove_dir(dir);
+}
+
+/*
+ * delete: {name, dir, host, sha256, again} -> {found}: the directory and the states of the volumes; and
+ * what a save has left under that name when its host died
+ */
+int saved_delete(struct session *session, struct json_object *request, struct json_object **result)
+{
+	int ret = session_begin(session, SESSION_NONE, request);
+	char *part;
+
+	if (ret)
+		return ret;
+	part = xprintf("%s.part", session->dir);
+	*result = json_object_new_object();
+	json_put_flag(*result, "found", !access(session->dir, F_OK) || !access(part, F_OK));
+	ret = delete_dir(session, session->dir, json_text(request, "sha256"),
+			 json_flag(request, "again"));
 	if (!ret)
-		ret = remove_dir(session->dir);
+		ret = delete_dir(session, part, "", true);
+	free(part);
 	session_end(session);
 	return ret;
 }

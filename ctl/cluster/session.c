@@ -123,6 +123,7 @@ int session_store(const struct session *session)
 	json_put(json, "dir", session->dir ? session->dir : "");
 	json_put_u64(json, "deadline_ns", session->deadline_ns);
 	json_put_flag(json, "gated", session->gated);
+	json_put_flag(json, "halting", session->halting);
 	json_put_flag(json, "writing", session->writing);
 	json_put_flag(json, "taken", session->taken);
 	json_put_flag(json, "written", session->written);
@@ -210,6 +211,7 @@ static void session_restore(struct session *session, struct json_object *json)
 	session->dir = xstrdup(json_text(json, "dir"));
 	session->deadline_ns = json_number(json, "deadline_ns");
 	session->gated = json_flag(json, "gated");
+	session->halting = json_flag(json, "halting");
 	session->writing = json_flag(json, "writing");
 	session->taken = json_flag(json, "taken");
 	session->written = json_flag(json, "written");
@@ -316,7 +318,7 @@ static void clear_session(struct session *session)
 	json_object_put(session->others);
 	session->others = NULL;
 	session->kind = SESSION_NONE;
-	session->has_frames = session->gated = session->writing = false;
+	session->has_frames = session->gated = session->halting = session->writing = false;
 	session->taken = session->written = session->kept = false;
 	session->unwanted[0] = 0;
 	session->cut = 0;
@@ -490,8 +492,11 @@ static int undo_save(struct session *session)
 int session_end_guests(struct session *session)
 {
 	size_t i;
-	int ret = session_each(session, guest_end, 0, "cannot be stopped");
+	int ret;
 
+	/* The caller is not listened to any more: this is to be finished. */
+	session->idle = NULL;
+	ret = session_each(session, guest_end, 0, "cannot be stopped");
 	for (i = 0; i < session->n_guests; i++)
 		guest_flush(&session->guest[i]);
 	session_detach(session);

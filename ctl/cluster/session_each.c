@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cluster/cluster.h"
 
@@ -16,10 +17,12 @@ struct worker {
 	pthread_t thread;
 	struct guest *guest;
 	guest_step *step;
+	bool has_thread;
 	_Atomic bool over;
-	bool told, in_thread;
+	bool told;
 };
 
+/* In this thread, if there is none for it. */
 static void *work(void *data)
 {
 	struct worker *worker = data;
@@ -106,16 +109,37 @@ static int first_failure(struct session *session, const char *doing)
 	return session->cancelled ? -ECANCELED : 0;
 }
 
-/* Who gets no thread has his turn at once: guests may stand, and somebody must let them go on. */
-static void start_workers(struct worker *worker, size_t n)
+/* What cannot be begun is given up by the others, too. */
+static void do_without(struct session *session, struct worker *worker, int error)
+{
+	snprintf(worker->guest->why, sizeof(worker->guest->why), "no thread for it: %s",
+		 strerror(error));
+	worker->guest->ret = -error;
+	worker->over = true;
+	session->cancelled = true;
+}
+
+static void begin(struct session *session, struct worker *worker, size_t n, guest_step *step)
 {
 	size_t i;
+	int error;
 
-	for (i = 0; i < n; i++)
-		worker[i].in_thread = !pthread_create(&worker[i].thread, NULL, work, &worker[i]);
-	for (i = 0; i < n; i++)
-		if (!worker[i].in_thread)
-			work(&worker[i]);
+	for (i = 0; i < n; i++) {
+		worker[i].guest = &session->guest[i];
+		worker[i].step = step;
+		worker[i].guest->why[0] = 0;
+		error = pthread_create(&worker[i].thread, NULL, work, &worker[i]);
+		worker[i].has_thread = !error;
+		/* What is undone, or finished, is so one after the other then. */
+		if (error && session->idle)
+			do_without(session, &worker[i], error);
+	}
+	for (i = 0; i < n; i++) {
+		if (worker[i].has_thread || worker[i].over)
+			continue;
+		work(&worker[i]);
+		all_over(worker, n);
+	}
 }
 
 /*
@@ -128,12 +152,7 @@ int session_each(struct session *session, guest_step *step, unsigned int stage, 
 	unsigned int rounds = 0;
 	size_t i;
 
-	for (i = 0; i < session->n_guests; i++) {
-		worker[i].guest = &session->guest[i];
-		worker[i].step = step;
-		session->guest[i].why[0] = 0;
-	}
-	start_workers(worker, session->n_guests);
+	begin(session, worker, session->n_guests, step);
 	while (!all_over(worker, session->n_guests)) {
 		if (stage && !(rounds++ % 10))
 			report_progress(session, stage, doing);
@@ -142,7 +161,7 @@ int session_each(struct session *session, guest_step *step, unsigned int stage, 
 		sleep_ms(session->idle ? 1 : IDLE_MS);
 	}
 	for (i = 0; i < session->n_guests; i++)
-		if (worker[i].in_thread)
+		if (worker[i].has_thread)
 			pthread_join(worker[i].thread, NULL);
 	free(worker);
 	return first_failure(session, doing);

@@ -94,6 +94,16 @@ int guest_find(struct guest *guest)
 	return guest->pid ? 0 : -ENOENT;
 }
 
+/* Its gate is closed, by whomever. */
+bool guest_is_frozen(const char *name)
+{
+	struct lpar lpar;
+	bool closed = !lpar_get(name, &lpar) && lpar.gate == LPAR_GATE_CLOSED;
+
+	lpar_free(&lpar);
+	return closed;
+}
+
 /* From now on this QEMU is meant, and no other one. */
 int guest_claim(struct guest *guest)
 {
@@ -271,6 +281,18 @@ uint64_t netdev_lost(struct json_object *buffer)
 	return lost;
 }
 
+/* Whoever holds frames would find them sent. */
+static int check_passes(const struct netdev *netdev, struct json_object *buffer)
+{
+	const char *state = json_text(buffer, "state");
+
+	if (!strcmp(state, "pass"))
+		return 0;
+	err("%s: its buffer is in use (%s): run 'lparctl netbuf drain %s' first", netdev->name,
+	    state, netdev->name);
+	return -EBUSY;
+}
+
 static int attach_netdev(struct guest *guest, struct netdev *netdev)
 {
 	struct json_object *buffer;
@@ -297,11 +319,8 @@ static int attach_netdev(struct guest *guest, struct netdev *netdev)
 		err("%s: its buffer takes part in the cuts of %s%s: run 'lparctl netbuf set %s --lpar %s'",
 		    netdev->name, *lpar ? "LPAR " : "no LPAR", lpar, netdev->name, guest->name);
 		ret = -EBUSY;
-	} else if (strcmp(json_text(buffer, "state"), "pass")) {
-		/* Whoever holds them would find them sent. */
-		err("%s: its buffer is in use (%s): run 'lparctl netbuf drain %s' first",
-		    netdev->name, json_text(buffer, "state"), netdev->name);
-		ret = -EBUSY;
+	} else {
+		ret = check_passes(netdev, buffer);
 	}
 	netdev->lost = netdev_lost(buffer);
 	json_object_put(buffer);
@@ -316,6 +335,23 @@ int guest_attach(struct guest *guest)
 
 	for (i = 0; !ret && i < guest->n_netdevs; i++)
 		ret = attach_netdev(guest, &guest->netdev[i]);
+	return ret;
+}
+
+/* By now: nobody else holds its frames. */
+int guest_check_unused(const struct guest *guest)
+{
+	struct json_object *buffer;
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < guest->n_netdevs; i++) {
+		ret = netbuf_get(guest->netdev[i].name, &buffer);
+		if (ret)
+			return netbuf_fail(guest->netdev[i].name, ret);
+		ret = check_passes(&guest->netdev[i], buffer);
+		json_object_put(buffer);
+	}
 	return ret;
 }
 

@@ -14,7 +14,7 @@
 #define CLASS_ETHERNET 0x0200 /* of PCI */
 
 /* Only these can be had back as they were. */
-static int note_status(struct guest *guest)
+int guest_note_status(struct guest *guest)
 {
 	struct json_object *info;
 	const char *status;
@@ -230,7 +230,7 @@ int guest_note_versions(struct guest *guest)
 /* Before a save: what undo must know of, what restore needs, and whether it can be saved at all. */
 int guest_inspect(struct guest *guest)
 {
-	int ret = note_status(guest);
+	int ret = guest_note_status(guest);
 
 	if (!ret)
 		ret = check_migration(guest);

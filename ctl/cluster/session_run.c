@@ -60,15 +60,20 @@ int guest_call(struct guest *guest, const char *command, struct json_object *arg
 	return ret;
 }
 
-/* The same for a command without arguments whose effect an event tells of: guest->halted_ns. */
-int guest_halt(struct guest *guest, const char *command, const char *event)
+/*
+ * The same for a command without arguments whose effect an event tells of: guest->halted_ns, and
+ * whether there was one.
+ */
+int guest_halt(struct guest *guest, const char *command, const char *event, bool *changed)
 {
+	uint64_t sent_ns = now_ns(CLOCK_REALTIME);
 	struct qmp_reply reply = { .event = event };
 	int ret = call(guest, command, NULL, -1, &reply);
 
 	json_object_put(reply.result);
-	/* One that stood, or ran, already says nothing. */
-	guest->halted_ns = reply.event_ns ? reply.event_ns : now_ns(CLOCK_REALTIME);
+	/* One that stood, or ran, already says nothing; what is older is of somebody else's command. */
+	*changed = reply.event_ns + NSEC_PER_USEC > sent_ns;
+	guest->halted_ns = *changed ? reply.event_ns : now_ns(CLOCK_REALTIME);
 	return ret;
 }
 
@@ -174,7 +179,7 @@ static bool stands_by_us(const struct guest *guest, const char *status)
 {
 	if (guest->session->kind == SESSION_LEAVE)
 		return !strcmp(status, "postmigrate") || !strcmp(status, "finish-migrate");
-	return strcmp(status, "running");
+	return guest->session->halting && strcmp(status, "running");
 }
 
 /* One that stands because of us goes on, one that was paused stays so. It may be gone, too. */

@@ -380,6 +380,9 @@ static int set_gate(const char *name, uint32_t gate)
 static int set_state(const char *name, uint32_t state)
 {
 	put_number(name, "state", state);
+	/* Who has ended is none any more, and his number is another's by and by. */
+	if (state == LPAR_STATE_DEFINED)
+		put(name, "members", "w", "");
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 80
+plan 82
 dir=$scratch/states
 mkdir -p "$dir"
 
@@ -101,6 +101,15 @@ check "lost when it has stopped" says 5 "connection is lost" cluster save two --
 check "lost when it has ended all" exits 0 cluster save two --hosts a,b "$(via leaves discard)"
 check "lost when it has continued" exits 0 cluster save three --hosts a,b "$(via leaves resume)" --continue
 rm -r "${dir:?}"/{two,three}
+
+# All go on, and then there is no room to tell for how long they stood
+printf '#!/bin/bash\nmkdir "%s/four/manifest.json.part"\n' "$dir" >"$scratch/in-the-way"
+chmod +x "$scratch/in-the-way"
+echo "resume run $scratch/in-the-way" >"$scratch/cut"
+check "a manifest that cannot be written then" says 1 "four is saved, and its guests go on" cluster save four \
+	--hosts a "--via=$here/cut-contact $scratch/cut $here/odd-host leaves resume" --continue
+check_fails "nobody says that they do not" grep -q "could not be continued" "$scratch/err"
+rm -r "${dir:?}/four"
 
 # What a host says to the request before is no word of whether it has undone
 check "undone, but on one host" says 1 "^lparctl: host b: undoing: its guest cannot go on" \

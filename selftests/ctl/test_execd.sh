@@ -6,8 +6,10 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 21
+plan 43
 host_up h
+sed -i "s|LD_PRELOAD=\"|&$build/selftests/ctl/thread_preload.so |" "$scratch/via"
+export NO_THREAD=$scratch/no-thread
 describe h g
 states=$scratch/states
 
@@ -32,11 +34,30 @@ ask() {
 	[[ $line = *'"result"'* ]]
 }
 
+# refused OP WHY [JSON]: a request, which fails for that reason
+refused() {
+	local line
+
+	echo "{\"op\": \"$1\"${3:+, $3}}" >&9
+	while read -r -t 60 line <&8; do
+		[[ $line != *'"progress"'* ]] && break
+	done
+	[[ $line = *"\"error\""*"$2"* ]] || echo "# $1: $line"
+	[[ $line = *"\"error\""*"$2"* ]]
+}
+
+# begin_save NAME
+begin_save() {
+	ask begin "\"name\": \"$1\", \"dir\": \"$states\", \"host\": \"h\", \"lpars\": []"
+}
+
+soon() {
+	echo "\"action\": \"close\", \"at_ns\": $(($(date +%s%N) + 300000000))"
+}
+
 # stop_guests NAME: a save, as far as that
 stop_guests() {
-	ask begin "\"name\": \"$1\", \"dir\": \"$states\", \"host\": \"h\", \"lpars\": []" &&
-		ask arm "\"action\": \"close\", \"at_ns\": $(($(date +%s%N) + 300000000))" &&
-		ask stop
+	begin_save "$1" && ask arm "$(soon)" && ask stop
 }
 
 hello() {
@@ -103,3 +124,75 @@ check "the other one goes on" same "$(status h g2)" running
 exec 7<&-
 check "recover again" exits 0 on h cluster recover
 check "both go on" same "$(status h g) $(status h g2)" "running running"
+
+# No room for one more thread, when they stand already
+hello 60000000000
+check "begin, arm, stop" stop_guests four
+touch "$NO_THREAD"
+check "a step that cannot be begun is refused" refused write "no thread for it"
+check "who asks for it undoes" ask abort '"remove": ""'
+check "both go on" same "$(status h g) $(status h g2)" "running running"
+check "no session is left" no_session
+rm "$NO_THREAD"
+exec 8<&- 9>&-
+check "execd ends" wait_until 20 test ! -e "/proc/$execd"
+
+# ran: those of the session that did
+ran() {
+	json "[g['name'] for g in j['guests'] if g['ran']]" <"$scratch/h/root/run/lparkit/cluster.session"
+}
+
+# What its user has done to a guest since begin is not taken for ours
+hello 60000000000
+check "begin" begin_save six
+qmp h g stop >/dev/null
+on h freeze g2 >/dev/null
+check "an LPAR that is frozen by now" refused arm "LPAR g2 is frozen" "$(soon)"
+check "who asks for it undoes" ask abort '"remove": ""'
+check "a guest that is paused by now stays so" same "$(status h g)" paused
+check "it stays frozen" same "$(cat "$scratch/h/kernel/g2/gate")" 2
+on h thaw g2 >/dev/null
+qmp h g cont >/dev/null
+check "begin" begin_save six
+qmp h g stop >/dev/null
+check "arm" ask arm "$(soon)"
+check "stop" ask stop
+check "only one was running" same "$(ran)" "['g2']"
+check "who asks for it undoes" ask abort '"remove": ""'
+check "and that one goes on" same "$(status h g) $(status h g2)" "paused running"
+qmp h g cont >/dev/null
+exec 8<&- 9>&-
+
+# To a QEMU that stops just then: first a part, so that there is not room for all of the next
+feed() {
+	exec python3 - "$states/five/h/g.state" "$(run_of h g)/qemu.pid" "$scratch/fed" <<-'EOT'
+		import array, fcntl, os, signal, sys, termios, time
+		def drained(pipe):
+		    left = array.array("i", [1])
+		    while left[0]:
+		        time.sleep(0.01)
+		        fcntl.ioctl(pipe, termios.FIONREAD, left)
+		with open(sys.argv[1], "wb", buffering=0) as pipe:
+		    os.kill(int(open(sys.argv[2]).read()), signal.SIGSTOP)
+		    for size in 3000, 65536:
+		        pipe.write(bytes(size))
+		        drained(pipe)
+		    open(sys.argv[3], "w").close()
+		    signal.pause()
+	EOT
+}
+
+# A QEMU that hangs while it loads
+check "save" exits 0 lparctl cluster save five --dir "$states" --via "$scratch/via" --hosts h --lpar g
+rm "$states/five/h/g.state"
+mkfifo "$states/five/h/g.state"
+sum=$(sha256sum <"$states/five/h/description.json")
+start feed
+hello 60000000000
+echo "{\"op\": \"load\", \"name\": \"five\", \"dir\": \"$states\", \"host\": \"h\", \"sha256\": \"${sum%% *}\"}" >&9
+check "QEMU reads no more" wait_until 60 test -e "$scratch/fed"
+exec 9>&-
+check "who gives up is heard" wait_until 60 no_session
+check "and others are let in" exits 0 on h cluster recover
+check "nothing of it is left" only_log h g
+exec 8<&-

@@ -118,6 +118,21 @@ runs_unrecorded() {
 	same "$(statuses $home "$there" | grep -o "[a-z]*$")" running && recovers && same $home "$there"
 }
 
+# There is room for the name of its description, and for nothing in it.
+keeps_no_half() {
+	local there=$away
+	local etc=$scratch/$away/root/etc/lparkit
+	local brought=$scratch/$away/root/var/lib/lparkit/migrate/g.lpar
+
+	script full "mount -t tmpfs -o size=4k none $etc && echo x >$etc/filler"
+	moves_with decide run "$scratch/full"
+	same "$code" 1 && cp "$brought" "$scratch/brought" && mount -o remount,size=1M "$etc" &&
+		recovers && same $home "$there" && same "$(cat "$etc/g.lpar")" "$(cat "$scratch/brought")"
+	local ret=$?
+	umount "$etc" && cp "$scratch/brought" "$etc/g.lpar"
+	[ $ret = 0 ] || tell_move keeps_no_half
+}
+
 # What runs is no copy that waits.
 runs_already() {
 	moves_with prepare kill-both
@@ -200,6 +215,8 @@ check "but here it runs" runs_already
 find_home
 check "the host that it is on its way to crashes" crashes_there
 check "what runs there cannot be on record" runs_unrecorded
+find_home
+check "nor described" keeps_no_half
 find_home
 check "recover at the destination, which has no record" recover_there
 check "its QEMU dies before it runs there" dies_before_run

@@ -11,7 +11,7 @@ fi
 . "$(dirname "$0")/played.sh"
 [ -n "$IN_NAMESPACE" ] || skip_all "needs taps, and so root"
 
-plan 43
+plan 45
 states=$scratch/states
 kernel=$scratch/a/kernel
 
@@ -71,6 +71,14 @@ check "one that holds" says 5 "ta: its buffer is in use (hold): run 'lparctl net
 	cluster save bad --hosts a
 check "it goes on holding" same "$(state_of ta)" 1
 check "nobody has touched it" same "$(asked)" ""
+on a netbuf drain ta >/dev/null
+printf '%s\n' "#!/bin/bash" "$scratch/via a lparctl netbuf hold ta" >"$scratch/hold"
+chmod +x "$scratch/hold"
+echo "arm run $scratch/hold" >"$scratch/cut"
+via="$here/cut-contact $scratch/cut $scratch/via"
+check "one that holds since begin" says 5 "ta: its buffer is in use (hold): run" cluster save bad --hosts a
+check "it goes on holding" same "$(state_of ta)" 1
+unset via
 on a netbuf drain ta >/dev/null
 echo nobody >"$kernel/net ta/lpar"
 forget

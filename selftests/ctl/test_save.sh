@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 108
+plan 119
 states=$scratch/states
 bandwidth=1000000
 
@@ -107,6 +107,31 @@ rm "$states/lost/manifest.json"
 check "a state without a manifest" says 1 "No such file" cluster delete lost
 check "is deleted where it is said to be" exits 0 cluster delete lost --hosts a,b
 check "nothing is left of it" nothing_of lost
+mkdir -p "$states/lost/a.part"
+touch "$states/lost/a.part"/{a1.state,description.json.part}
+check "so is what a host has left that died in it" exits 0 cluster delete lost --hosts a,b
+check "nothing is left of it" nothing_of lost
+check "a name of nothing" says 1 "lost: nothing of it is on these hosts" cluster delete lost --hosts a,b
+mkdir -p "$states/backup/a"
+touch "$states/backup/a"/{a1.state,precious}
+check "a directory that is none of ours" says 1 "has a file precious that no save has written" \
+	cluster delete backup --hosts a
+check "is left alone" same "$(ls "$states/backup/a")" $'a1.state\nprecious'
+rm -r "$states/backup"
+
+# A host that has not mounted its part
+cluster save away --hosts a,b --continue >/dev/null 2>&1
+mv "$states/away/b" "$scratch/unmounted"
+check "verify without one host's part" says 1 "host b: check: .*/b/description.json is not there" cluster verify away
+check "delete without it" says 1 "host b: delete: .*/b/description.json is not there: is its directory mounted" \
+	cluster delete away
+mv "$scratch/unmounted" "$states/away/b"
+check "delete with it" exits 0 cluster delete away
+check "nothing is left of it" nothing_of away
+cluster save away --hosts a,b --continue >/dev/null 2>&1
+rm -r "$states/away/b"
+check "delete when it is gone" says 1 "half deleted: run .* again" cluster delete away
+check "delete once more" exits 0 cluster delete away
 
 # Where a description cannot be read, nobody else knows which states of disks go with it
 description=$states/hurt/a/description.json
