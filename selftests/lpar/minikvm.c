@@ -48,6 +48,9 @@
 #define NMI_VECTOR_GPA (2 * 4) /* real mode: offset, segment */
 #define MSI_NMI (4 << 8)
 
+/* From here on, where nobody who opens a file gets one that is closed just now. */
+#define FLICKER_FD 200
+
 struct vcpu {
 	pthread_t thread;
 	pid_t tid;
@@ -202,7 +205,7 @@ static void create_vcpu(struct vcpu *vcpu)
 	vcpu->run = mmap(NULL, vm.run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (vcpu->run == MAP_FAILED)
 		die("map vCPU %u", vcpu->index);
-	vcpu->run_fd = vm.flicker ? dup(vcpu->fd) : vcpu->fd;
+	vcpu->run_fd = vm.flicker ? fcntl(vcpu->fd, F_DUPFD, FLICKER_FD) : vcpu->fd;
 	if (vcpu->run_fd < 0)
 		die("dup of vCPU %u", vcpu->index);
 	set_registers(vcpu);

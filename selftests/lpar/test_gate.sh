@@ -66,7 +66,7 @@ lines_after() {
 	[ "$(wc -l <"$scratch/crowd")" -gt "$1" ]
 }
 
-plan 78
+plan 79
 load lpar
 load_kvm || bail "no KVM"
 events=$scratch/events
@@ -199,6 +199,7 @@ kick_often flicker &
 kicker=$!
 check "also when it calls KVM_RUN again and again" watch still flicker 1000
 wait "$kicker"
+check "and it lives" vm_do flicker pids
 stop "$pid"
 lparcall gate-open b
 
