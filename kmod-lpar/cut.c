@@ -283,15 +283,15 @@ static void trim(void)
 }
 
 /*
- * Before anybody finishes, and not where cuts are finished: as many of these as may run at a
- * time may wait for disks, and the time-outs of gates begin here.
+ * Before anybody finishes, and not where cuts are finished: those may wait for disks, as many
+ * as may be at work at a time, and the time-outs of gates begin here.
  */
 static void settle_fired(struct work_struct *work)
 {
 	struct lpar_cut *cut = container_of(work, struct lpar_cut, settle);
 
 	settle(cut);
-	lpar_work_urgent(&cut->finish);
+	lpar_work_cut(&cut->finish);
 }
 
 static void finish_fired(struct work_struct *work)

@@ -130,7 +130,7 @@ static void work(struct lpar_firing *firing)
 			advance(firing, firing->phase + 1);
 	}
 	if (atomic_dec_and_test(&firing->users))
-		lpar_work_queue(&cut->settle);
+		lpar_work_urgent(&cut->settle);
 }
 
 static void help(void *info)

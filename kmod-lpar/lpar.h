@@ -221,6 +221,7 @@ struct lpar {
 /* work.c */
 bool lpar_work_queue(struct work_struct *work);
 bool lpar_work_urgent(struct work_struct *work);
+void lpar_work_cut(struct work_struct *work);
 bool lpar_work_delay(struct delayed_work *work, unsigned long delay);
 void lpar_work_set(struct delayed_work *work, unsigned long delay);
 void lpar_work_near(int node, struct delayed_work *work, unsigned long delay);

@@ -10,7 +10,8 @@
  *
  * Anybody may keep the host's first CPU busy, and a queue full of works that wait for an
  * operation. So what is short, and others wait for, has a queue of its own, whose workers
- * come before all ordinary tasks; nothing in it computes, or waits for an operation.
+ * come before all ordinary tasks; nothing in it computes, or waits for an operation. So has
+ * the end of a cut, which waits for disks that may not answer: hundreds of such fill a queue.
  *
  * A CPU that goes offline waits for RCU once it is active no more, and hands on the timers
  * that were set until then. So whoever sets one does that as a reader.
@@ -19,7 +20,7 @@
 #include <linux/topology.h>
 #include "lpar.h"
 
-static struct workqueue_struct *wq, *urgent_wq;
+static struct workqueue_struct *wq, *urgent_wq, *cut_wq;
 
 /* The first of the host's; CPU 0 is never an LPAR's. */
 static unsigned int host_cpu(void)
@@ -73,6 +74,17 @@ bool lpar_work_queue(struct work_struct *work)
 bool lpar_work_urgent(struct work_struct *work)
 {
 	return queue_work_on(host_cpu(), urgent_wq, work);
+}
+
+/**
+ * lpar_work_cut() - finish a cut now: guests, networks or people wait
+ * @work: may sleep, for a disk that does not answer as well
+ *
+ * Context: any; the work is not queued.
+ */
+void lpar_work_cut(struct work_struct *work)
+{
+	queue_work_on(host_cpu(), cut_wq, work);
 }
 
 /**
@@ -132,12 +144,11 @@ void lpar_work_near(int node, struct delayed_work *work, unsigned long delay)
 int lpar_work_init(void)
 {
 	wq = alloc_workqueue("lpar", WQ_PERCPU | WQ_CPU_INTENSIVE, 0);
-	if (!wq)
-		return -ENOMEM;
 	urgent_wq = alloc_workqueue("lpar_urgent", WQ_PERCPU | WQ_HIGHPRI, 0);
-	if (urgent_wq)
+	cut_wq = alloc_workqueue("lpar_cut", WQ_PERCPU | WQ_HIGHPRI, 0);
+	if (wq && urgent_wq && cut_wq)
 		return 0;
-	destroy_workqueue(wq);
+	lpar_work_exit();
 	return -ENOMEM;
 }
 
@@ -148,6 +159,10 @@ int lpar_work_init(void)
  */
 void lpar_work_exit(void)
 {
-	destroy_workqueue(urgent_wq);
-	destroy_workqueue(wq);
+	if (cut_wq)
+		destroy_workqueue(cut_wq);
+	if (urgent_wq)
+		destroy_workqueue(urgent_wq);
+	if (wq)
+		destroy_workqueue(wq);
 }
