@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * crowd: many threads that call KVM_RUN, on what is no vCPU or all on the same one.
+ * crowd: many threads that call KVM_RUN on what is no vCPU.
  *
- *	crowd none|FILE|vcpu THREADS
+ *	crowd none|FILE THREADS
  *
- * On descriptor -1, on FILE, or on a vCPU that has nothing to run. All of them call once,
- * wait for each other, and call again; after each round a line tells how many calls have
- * ended with EBADF, ENOTTY and EINTR: "ebadf=5 enotty=0 eintr=0".
+ * On descriptor -1 or on FILE. All of them call once, wait for each other, and call again;
+ * after each round a line tells how many calls have ended with EBADF, ENOTTY and EINTR:
+ * "ebadf=5 enotty=0 eintr=0". Not on one vCPU: KVM waits for RCU each time another thread
+ * runs it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,14 +44,6 @@ static void *call_often(void *unused)
 	return NULL;
 }
 
-static int open_vcpu(void)
-{
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	int vm = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
-
-	return vm < 0 ? -1 : ioctl(vm, KVM_CREATE_VCPU, 0);
-}
-
 int main(int argc, char **argv)
 {
 	unsigned int threads = argc == 3 ? atoi(argv[2]) : 0;
@@ -58,12 +51,10 @@ int main(int argc, char **argv)
 	pthread_t thread;
 
 	if (!threads) {
-		fputs("usage: crowd none|FILE|vcpu THREADS\n", stderr);
+		fputs("usage: crowd none|FILE THREADS\n", stderr);
 		return 2;
 	}
-	if (!strcmp(argv[1], "vcpu"))
-		fd = open_vcpu();
-	else if (strcmp(argv[1], "none"))
+	if (strcmp(argv[1], "none"))
 		fd = open(argv[1], O_RDWR);
 	if (fd < 0 && strcmp(argv[1], "none"))
 		die("open %s", argv[1]);
