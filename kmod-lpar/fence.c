@@ -173,6 +173,17 @@ static bool trespasses(struct task_struct *task, const struct lpar *unused)
 	return false;
 }
 
+/* What @child has by inheritance, if that is what the record's thread had or has. */
+static struct fence_mask *mask_of_child(const struct fence_record *record,
+					const struct task_struct *child)
+{
+	struct fence_mask *former = record->former;
+
+	if (cpumask_equal(record->mask->set, &child->cpus_mask))
+		return record->mask;
+	return former && cpumask_equal(former->set, &child->cpus_mask) ? former : NULL;
+}
+
 /*
  * Was @task forked by one whose affinity was narrowed, and so has the same
  * narrowed affinity without a record of its own?
@@ -194,8 +205,7 @@ static struct fence_mask *inherited_mask(struct task_struct *task)
 			ancestor = rcu_dereference(ancestor->real_parent);
 		record = lpar_record_find(task_pid(ancestor));
 		if (record)
-			return cpumask_equal(record->mask->set, &task->cpus_mask) ?
-			       record->mask : NULL;
+			return mask_of_child(record, task);
 		if (is_global_init(ancestor) || !ancestor->pid)
 			return NULL;
 	}
@@ -447,17 +457,12 @@ static int enforce(void)
 	return sweep(trespasses, NULL);
 }
 
-/*
- * A child that was forked before it, and was not seen yet, is known by what its parent had,
- * so a record that is not needed any more stays until all are given back. The rest counts
- * from what the kernel has made of it, which may know of a wish of the thread's own.
- */
+/* What counts is what the kernel has made of it, which may know of a wish of the thread's own. */
 static void note_given(struct fence_record *record, const struct task_struct *task)
 {
-	if (cpumask_equal(&scratch_orig, &scratch_target))
-		record->spent = true;
-	else
-		lpar_record_note(record->pid, &scratch_orig, &task->cpus_mask, false);
+	bool all = cpumask_equal(&scratch_orig, &scratch_target);
+
+	lpar_record_replace(record, &scratch_orig, all ? &scratch_orig : &task->cpus_mask);
 }
 
 /* Widens one recorded affinity as far as the remaining fences allow. */
@@ -491,12 +496,6 @@ out:
 	put_task_struct(task);
 }
 
-static void drop_spent(struct fence_record *record)
-{
-	if (record->spent)
-		lpar_record_drop(record);
-}
-
 /* Those who fork without end do not hold up others. */
 static void give_back_all(void)
 {
@@ -506,7 +505,7 @@ static void give_back_all(void)
 	do {
 		lpar_record_for_each(give_back, let_others);
 	} while (adopt() && ++passes < MAX_PASSES);
-	lpar_record_for_each(drop_spent, let_others);
+	lpar_record_for_each(lpar_record_settle, let_others);
 }
 
 static void lower(const struct lpar *lpar)

@@ -33,13 +33,18 @@ struct fence_mask {
  * @node: in records, by @pid
  * @pid: the thread; holds a reference, so that the number cannot be taken for another
  * @mask: what to give back
+ * @former: what it had been given before some of it was given back, or NULL
  * @member: it was changed as a member's, whose present affinity is no wish to be kept
- * @spent: all of it was given back; its children are known by it until the fence is down
+ * @spent: all of it was given back
+ *
+ * By @former, or @mask of one that is spent, children are known that were forked before that
+ * and not seen yet; until the fence is down.
  */
 struct fence_record {
 	struct hlist_node node;
 	struct pid *pid;
 	struct fence_mask *mask;
+	struct fence_mask *former;
 	bool member;
 	bool spent;
 };
@@ -48,6 +53,9 @@ struct fence_record {
 struct fence_record *lpar_record_find(const struct pid *pid);
 int lpar_record_note(struct pid *pid, const struct cpumask *orig, const struct cpumask *set,
 		     bool member);
+int lpar_record_replace(struct fence_record *record, const struct cpumask *orig,
+			const struct cpumask *set);
+void lpar_record_settle(struct fence_record *record);
 void lpar_record_drop(struct fence_record *record);
 bool lpar_record_is_any(void);
 void lpar_record_for_each(void (*visit)(struct fence_record *record), void (*pause)(void));

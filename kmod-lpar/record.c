@@ -103,6 +103,8 @@ void lpar_record_drop(struct fence_record *record)
 	hash_del(&record->node);
 	nr_records--;
 	put_mask(record->mask);
+	if (record->former)
+		put_mask(record->former);
 	put_pid(record->pid);
 	kfree(record);
 }
@@ -172,11 +174,61 @@ int lpar_record_note(struct pid *pid, const struct cpumask *orig, const struct c
 	prune_records();
 	record->pid = get_pid(pid);
 	record->mask = mask;
+	record->former = NULL;
 	record->member = member;
 	record->spent = false;
 	hash_add(records, &record->node, (unsigned long)pid);
 	nr_records++;
 	return 0;
+}
+
+/**
+ * lpar_record_replace() - note that a thread was given back what it had, or some of it
+ * @record: its record
+ * @orig: what it had before any fence
+ * @set: what it has now
+ *
+ * What was noted before is known until lpar_record_settle().
+ *
+ * Context: may sleep; under lpar_fence_mutex.
+ * Return: 0 or -ENOMEM.
+ */
+int lpar_record_replace(struct fence_record *record, const struct cpumask *orig,
+			const struct cpumask *set)
+{
+	struct fence_mask *mask;
+
+	lockdep_assert_held(&lpar_fence_mutex);
+	record->spent = cpumask_equal(orig, set);
+	if (record->spent)
+		return 0;
+	mask = get_mask(orig, set);
+	if (!mask)
+		return -ENOMEM;
+	if (record->former)
+		put_mask(record->mask);
+	else
+		record->former = record->mask;
+	record->mask = mask;
+	record->member = false;
+	return 0;
+}
+
+/**
+ * lpar_record_settle() - know no more of what was given back
+ * @record: record, which is freed if that was all
+ *
+ * Context: under lpar_fence_mutex.
+ */
+void lpar_record_settle(struct fence_record *record)
+{
+	lockdep_assert_held(&lpar_fence_mutex);
+	if (record->spent) {
+		lpar_record_drop(record);
+	} else if (record->former) {
+		put_mask(record->former);
+		record->former = NULL;
+	}
 }
 
 /**

@@ -47,7 +47,7 @@ all_have() {
 		allowed "$pid" || continue
 		n=$((n + 1))
 		[ "$has" = "$2" ] && continue
-		echo "# $pid has $has"
+		echo "$pid has $has" >"$scratch/odd"
 		return 1
 	done <"$1"
 	diag "$n children"
@@ -75,6 +75,7 @@ check "a fence rises and falls $ROUNDS times" rise_and_fall
 check "each child has what is not fenced" wait_until 20 all_have "$scratch/children" 0-3
 lparcall deactivate b
 check "and all when nothing is" wait_until 20 all_have "$scratch/children" 0-5
+[ ! -e "$scratch/odd" ] || diag "$(cat "$scratch/odd")"
 check "as the threads have" has_affinity "$many" 0-5
 # shellcheck disable=SC2046 # words
 kill -9 $(cat "$scratch/children") "$forks" 2>/dev/null
