@@ -29,13 +29,14 @@ check "another LPAR becomes active" make b cpus 3
 unmake b
 stop "$pid"
 
-start hog sleep 2,3,5
+# Two threads, so that one runs on the LPAR's CPU.
+start hog spin 2,3,5 2
 check "one that is evicted" wait_until 10 is_off 2 "$pid"
-taskset -pc 3,5 "$pid" >/dev/null
+taskset -apc 3,5 "$pid" >/dev/null
 make b cpus 3
 lparcall deactivate a
 lparcall create c cpus 4
 check "asks for what it has: another LPAR becomes active" lparcall activate c
 check "and has its CPU alone" is_off 4 "$pid"
-check "the first one does again" lparcall activate a
 stop "$pid"
+check "the first one does again" lparcall activate a
