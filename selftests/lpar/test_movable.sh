@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Memory that the kernel only has for what it can move is none of an LPAR's: an activation does not
 # count on it, whether it names a node or not.
-# vm: cpus=2 mem=1536 timeout=120 kernels=6.1,6.12,7.2 append=movablecore=768M
+# vm: cpus=2 mem=1536 timeout=120 kernels=6.1,6.12,7.2 append=movablecore=768M long=6.1,7.2
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
