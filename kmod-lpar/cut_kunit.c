@@ -77,7 +77,7 @@ static void fire_all(struct kunit *test, enum lpar_cut_action action)
 	memset(&seen, 0, sizeof(seen));
 	init_completion(&seen.over);
 	INIT_LIST_HEAD(&cut->points);
-	INIT_WORK(&cut->finish, is_over);
+	INIT_WORK(&cut->settle, is_over);
 	cut->action = action;
 	cut->nr_points = n;
 	for (i = 0; i < n; i++) {
@@ -89,7 +89,7 @@ static void fire_all(struct kunit *test, enum lpar_cut_action action)
 	hrtimer_start(&cut->timer, ktime_get_real(), HRTIMER_MODE_ABS_HARD);
 	KUNIT_ASSERT_NE(test, wait_for_completion_timeout(&seen.over, 10 * HZ), 0);
 	hrtimer_cancel(&cut->timer);
-	flush_work(&cut->finish);
+	flush_work(&cut->settle);
 	lpar_fire_free(cut);
 	for (i = 0; i < n; i++)
 		KUNIT_EXPECT_EQ(test, points[i].count, 1);
