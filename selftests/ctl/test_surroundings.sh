@@ -65,7 +65,7 @@ check "goes there" same "$(sha256sum <"$blank")" "$sum"
 
 # No threads
 touch "$scratch/a/kernel/no-thread"
-check "without threads it is saved" exits 0 cluster save one --hosts a --continue
+check "without threads it is not saved" exits 5 cluster save one --hosts a --continue
 check "and goes on" runs
 rm "$scratch/a/kernel/no-thread"
 
