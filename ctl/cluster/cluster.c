@@ -4,7 +4,6 @@
  * instant. This is the caller: it knows the order of the steps, each of which
  * all hosts do at the same time; Documentation/cluster.md has the whole.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -26,7 +25,8 @@
 /* The least that frames on the wire are waited for. */
 #define WAIT_NS (10 * NSEC_PER_MSEC)
 
-static char *manifest_path(const struct cluster *cluster)
+/* To be freed. */
+char *cluster_manifest_path(const struct cluster *cluster)
 {
 	return xprintf("%s/%s/manifest.json", cluster->dir, cluster->name);
 }
@@ -276,7 +276,7 @@ static void keep_descriptions(struct cluster *cluster)
 static int store_manifest(struct cluster *cluster)
 {
 	char *dir = xprintf("%s/%s", cluster->dir, cluster->name);
-	char *path = manifest_path(cluster);
+	char *path = cluster_manifest_path(cluster);
 	int ret = make_dir(dir, 0700);
 
 	if (ret)
@@ -405,7 +405,7 @@ static int save(struct cluster *cluster)
 
 static int check_new(const struct cluster *cluster)
 {
-	char *path = manifest_path(cluster), *deleting = deleting_path(cluster);
+	char *path = cluster_manifest_path(cluster), *deleting = deleting_path(cluster);
 	int ret = EXIT_FAILED;
 
 	if (!access(path, F_OK))
@@ -473,7 +473,7 @@ static int take_hosts(struct cluster *cluster, struct json_object *hosts)
 
 static int load_manifest(struct cluster *cluster)
 {
-	char *path = manifest_path(cluster);
+	char *path = cluster_manifest_path(cluster);
 
 	cluster->manifest = saved_load(path);
 	free(path);
@@ -617,7 +617,7 @@ static int verify(struct cluster *cluster)
 /* A save that was lost has left no manifest, and --hosts tells where its parts are. */
 static int load_doomed(struct cluster *cluster)
 {
-	char *path = manifest_path(cluster), *deleting = deleting_path(cluster);
+	char *path = cluster_manifest_path(cluster), *deleting = deleting_path(cluster);
 	bool half = access(path, F_OK) && !access(deleting, F_OK);
 	int ret = 0;
 
@@ -637,7 +637,7 @@ static int load_doomed(struct cluster *cluster)
 /* What is half deleted is no saved state any more, but tells the next try where it is. */
 static int doom(const struct cluster *cluster)
 {
-	char *path = manifest_path(cluster), *deleting = deleting_path(cluster);
+	char *path = cluster_manifest_path(cluster), *deleting = deleting_path(cluster);
 	/* Of what a save that was lost has left, nothing may be here. */
 	int ret = rename_synced(path, deleting);
 
@@ -726,85 +726,6 @@ int cluster_delete_verb(struct args *args)
 int cluster_show_verb(struct args *args)
 {
 	return with_state(args, "show", OPTION_NAME | OPTION_DIR, show);
-}
-
-static int is_state(const struct dirent *entry)
-{
-	return name_is_valid(entry->d_name);
-}
-
-static void state_row(struct json_object *manifest, const char *name)
-{
-	struct json_object *hosts = json_object_object_get(manifest, "hosts");
-	char when[64], guests[16], names[512] = "";
-	const char *cell[] = { name, when, guests, names };
-	size_t i, n = 0, len = 0;
-
-	for (i = 0; i < json_count(hosts); i++) {
-		struct json_object *host = json_at(hosts, i);
-
-		n += json_count(cluster_saved_guests(host));
-		if (len < sizeof(names))
-			len += snprintf(names + len, sizeof(names) - len, "%s%s", i ? "," : "",
-					json_text(host, "host"));
-	}
-	snprintf(guests, sizeof(guests), "%zu", n);
-	format_instant(when, sizeof(when),
-		       json_number(json_object_object_get(manifest, "stop"), "at_ns"));
-	table_row(cell, ARRAY_SIZE(cell));
-}
-
-static void list_one(struct cluster *cluster, const char *name, struct json_object *json)
-{
-	char *path;
-
-	cluster->name = name;
-	path = manifest_path(cluster);
-	cluster->manifest = access(path, F_OK) ? NULL : saved_load(path);
-	free(path);
-	if (!cluster->manifest)
-		return;
-	if (options.json)
-		json_object_array_add(json, json_object_get(cluster->manifest));
-	else
-		state_row(cluster->manifest, name);
-	json_object_put(cluster->manifest);
-	cluster->manifest = NULL;
-}
-
-/* list [--dir DIR] */
-int cluster_list_verb(struct args *args)
-{
-	static const char *const head[] = { "NAME", "TIME", "GUESTS", "HOSTS" };
-	struct json_object *json = json_object_new_array();
-	struct cluster cluster;
-	struct dirent **entry;
-	int i, n, ret;
-
-	cluster_init(&cluster);
-	ret = cluster_parse(args, &cluster, "list", OPTION_DIR);
-	if (!options.json)
-		table_row(head, ARRAY_SIZE(head));
-	n = ret ? 0 : scandir(cluster.dir, &entry, is_state, alphasort);
-	/* Where nothing has ever been saved there is none. */
-	if (n < 0 && errno != ENOENT) {
-		err("%s: %s", cluster.dir, strerror(errno));
-		ret = EXIT_FAILED;
-	}
-	for (i = 0; i < n; i++) {
-		list_one(&cluster, entry[i]->d_name, json);
-		free(entry[i]);
-	}
-	if (n > 0)
-		free(entry);
-	if (options.json && !ret)
-		json_print(json);
-	else
-		json_object_put(json);
-	if (!options.json && !ret)
-		table_print();
-	cluster_free(&cluster);
-	return ret;
 }
 
 /* recover: on this host, what a killed operation has left */

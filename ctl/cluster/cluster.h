@@ -115,6 +115,9 @@ int cluster_parse(struct args *args, struct cluster *cluster, const char *verb,
 		  unsigned int allowed);
 int cluster_set_hosts(struct cluster *cluster, const char *value); /* exit code */
 
+/* cluster.c */
+char *cluster_manifest_path(const struct cluster *cluster);
+
 /* cluster_chosen.c */
 int cluster_check_words(const struct cluster *cluster); /* exit code */
 int cluster_check_chosen(const struct cluster *cluster);
