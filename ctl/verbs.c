@@ -105,7 +105,7 @@ static const struct verb cut_verbs[] = {
 	{ "show", cut_show_verb, "ID", "What each participant of a cut did, and when." },
 	{ "cancel", cut_cancel_verb, "ID", "Cancel a cut that is armed.", true },
 	{ "arm", cut_arm_verb,
-	  "--at INSTANT --lpar NAME[,NAME]... [--lpar ...] [--action close|open] [--no-wait]",
+	  "--at INSTANT --lpar NAME[,NAME]... [--lpar ...]... [--action close|open] [--no-wait]",
 	  "Close, or open, the gates of these LPARs at one instant." },
 	{ NULL },
 };
