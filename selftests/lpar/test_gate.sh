@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The gate, judged by counters that the guests write: closed means that they do
 # not move at all.
-# vm: cpus=4 mem=1024 timeout=480 kernels=6.1,6.12,7.2,debug speed=quick long=6.12,debug here=kvm,cores
+# vm: cpus=4 mem=1024 timeout=480 kernels=6.1,6.12,7.2,debug speed=quick long=6.1,6.12,debug here=kvm,cores
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 # shellcheck source=selftests/lib/kvm.sh

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Grants: who may map the memory of an LPAR beside its holder, and that nobody keeps
 # what is taken from it, however it clings to it.
-# vm: cpus=3 mem=1024 timeout=500 kernels=6.1,6.12,7.2,debug long=6.12,debug
+# vm: cpus=3 mem=1024 timeout=500 kernels=6.1,6.12,7.2,debug long=6.1,6.12,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
