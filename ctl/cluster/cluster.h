@@ -322,7 +322,6 @@ int enter_undo(struct session *session);
 /* A step in which a guest stands may take so many times --downtime. */
 #define DOWNTIME_TIMES 10
 #define DOWNTIME_MOST_MS 2000000 /* that QEMU takes */
-#define CONFIG_MOST_BYTES (32 << 10) /* of a description that moves */
 #define HOST_ID_CHARS 32
 const char *host_id(char *buf, size_t size);
 int move_load(const char *name, struct json_object **record);

@@ -342,22 +342,6 @@ int enter_prepare(struct session *session, struct json_object *request, struct j
 
 /* --- the decision is known --- */
 
-/* Whole, or not there: one that is there is kept, and then the one that was brought goes. */
-static int place_config(const char *from, const char *to)
-{
-	char *text = xalloc(CONFIG_MOST_BYTES), *lines;
-	int ret = read_text(from, text, CONFIG_MOST_BYTES);
-
-	lines = xprintf("%s\n", text);
-	if (!ret)
-		ret = store_text(to, lines);
-	if (ret)
-		err("cannot copy %s to %s: %s", from, to, strerror(-ret));
-	free(lines);
-	free(text);
-	return ret;
-}
-
 /* It is started here from now on, with what it was started with. */
 static int keep_config(const char *name)
 {
@@ -368,8 +352,9 @@ static int keep_config(const char *name)
 		ret = make_dir(rooted(to, sizeof(to), "/etc/lparkit"), 0755);
 		if (ret)
 			err("%s: %s", to, strerror(-ret));
-		else
-			ret = place_config(from, config_path(to, sizeof(to), name));
+		/* Whole, or not there: one that is there is kept, and then the one that was brought goes. */
+		else if (config_copy(from, config_path(to, sizeof(to), name)))
+			ret = -EIO;
 	}
 	if (!ret)
 		unlink(from);

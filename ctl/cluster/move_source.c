@@ -28,6 +28,7 @@
 #define STAND_LEAST_MS 30000
 /* A request with so much in it has room in a pipe. */
 #define CHUNK_BYTES (24 << 10)
+#define CONFIG_MOST_BYTES (32 << 10)
 
 enum { STAGE_COPY = 6, STAGE_PASSES = 7, STAGE_STOP = 8, STAGE_REST = 9 };
 

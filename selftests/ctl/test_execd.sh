@@ -8,8 +8,6 @@
 
 plan 43
 host_up h
-sed -i "s|LD_PRELOAD=\"|&$build/selftests/ctl/thread_preload.so |" "$scratch/via"
-export NO_THREAD=$scratch/no-thread
 describe h g
 states=$scratch/states
 
@@ -128,12 +126,12 @@ check "both go on" same "$(status h g) $(status h g2)" "running running"
 # No room for one more thread, when they stand already
 hello 60000000000
 check "begin, arm, stop" stop_guests four
-touch "$NO_THREAD"
+touch "$scratch/h/kernel/no-thread"
 check "a step that cannot be begun is refused" refused write "no thread for it"
 check "who asks for it undoes" ask abort '"remove": ""'
 check "both go on" same "$(status h g) $(status h g2)" "running running"
 check "no session is left" no_session
-rm "$NO_THREAD"
+rm "$scratch/h/kernel/no-thread"
 exec 8<&- 9>&-
 check "execd ends" wait_until 20 test ! -e "/proc/$execd"
 
