@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vm: none timeout=900
-# The DKMS package on the stock kernels: add, build, install, and no trace after
+# The DKMS package on the oldest kernel: add, build, install, and no trace after
 # remove.  All of DKMS's directories are temporary ones.
 . "$(dirname "$0")/../lib/tap.sh"
 
@@ -39,7 +39,7 @@ has_version() {
 	[ "$(modinfo -F vermagic "$ko" | cut -d ' ' -f 1)" = "$1" ]
 }
 
-plan $((3 + 2 * (2 + ${#modules[@]})))
+plan $((5 + ${#modules[@]}))
 
 check_is "dkms.conf lists every module" \
 	"$(printf '%s\n' "${BUILT_MODULE_LOCATION[@]%/}" | sort | xargs)" \
@@ -49,7 +49,7 @@ mkdir "$work/src/lparkit-$PACKAGE_VERSION"
 (cd "$top" && cp -a dkms.conf Kbuild include kmod-* "$work/src/lparkit-$PACKAGE_VERSION/")
 check "add" run_dkms add
 
-for kernel in 6.1 6.12; do
+for kernel in 6.1; do
 	$kernels fetch $kernel || bail "no kernel $kernel"
 	dir=$($kernels path $kernel)
 	release=$(cat "$dir/release")

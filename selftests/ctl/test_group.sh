@@ -3,7 +3,7 @@
 # A guest is saved whose volume is in a group with another that is no guest's: of that one nothing
 # is wanted, whether the save succeeds, fails or is killed. The group has the LPAR's name, so that
 # the cut takes a state of it, too.
-# vm: cpus=4 mem=1024 slow=4 disks=8M,16M,16M timeout=400 kernels=6.1,6.12,7.2 long=6.1,7.2
+# vm: cpus=4 mem=1024 slow=4 disks=8M,16M,16M timeout=400 kernels=6.1,6.12,7.2 speed=long
 # shellcheck disable=SC2016 # expanded by eval
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"

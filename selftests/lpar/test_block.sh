@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The block fence: nobody mounts, formats or claims a disk of an active LPAR.
-# vm: cpus=4 threads=2 mem=1024 disks=64M,64M timeout=240 kernels=6.1,6.12,7.2,debug speed=full long=6.12,debug
+# vm: cpus=4 threads=2 mem=1024 disks=64M,64M timeout=240 kernels=6.1,6.12,7.2,debug speed=full long=6.12,7.2,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The CPU fence: others are evicted, intruders too, members are confined, and
 # everybody has the affinity back in the end.
-# vm: cpus=6 threads=2 mem=1024 disks=64M timeout=360 kernels=6.1,6.12,7.2,debug speed=quick long=6.12,debug
+# vm: cpus=6 threads=2 mem=1024 disks=64M timeout=360 kernels=6.1,6.12,7.2,debug speed=quick long=6.1,6.12,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

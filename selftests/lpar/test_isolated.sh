@@ -3,7 +3,7 @@
 # An LPAR on CPUs that isolcpus= has taken from the scheduler's balancing: lparctl tells of it,
 # threads that are not pinned stay where they are born, and those that are pinned have a CPU
 # each. The CPUs beside it are balanced as ever.
-# vm: cpus=6 threads=2 mem=1024 timeout=180 append=isolcpus=2,3 kernels=6.1,6.12,7.2 long=6.1,7.2
+# vm: cpus=6 threads=2 mem=1024 timeout=180 append=isolcpus=2,3 kernels=6.1,6.12,7.2 speed=long
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 # shellcheck source=selftests/lpar/where.sh

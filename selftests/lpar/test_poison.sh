@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Hardware errors in the memory of an LPAR: the holder is told by SIGBUS which page it
 # is, loses no other, and nobody ever gets the page again. The debug kernel knows no such errors.
-# vm: cpus=2 mem=1024 timeout=240 kernels=6.1,6.12,7.2 long=6.12
+# vm: cpus=2 mem=1024 timeout=240 kernels=6.1,6.12,7.2 long=6.1,6.12
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

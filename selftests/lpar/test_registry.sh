@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The registry: names, what each resource may be, sysfs, poll, events.
-# vm: cpus=6 threads=2 mem=1024 disks=64M timeout=240 kernels=6.1,6.12,7.2,debug speed=quick long=6.12,debug
+# vm: cpus=6 threads=2 mem=1024 disks=64M timeout=240 kernels=6.1,6.12,7.2,debug speed=quick long=6.1,6.12,debug
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What may happen to a netdev while it holds: renamed, moved, deleted, down.
-# vm: cpus=2 mem=1024 timeout=300 speed=full long=6.12,debug here=net
+# vm: cpus=2 mem=1024 timeout=300 speed=full long=6.12,7.2,debug here=net
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

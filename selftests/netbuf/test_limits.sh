@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Limits and what happens beyond them, filters, events, files in sysfs.
-# vm: cpus=2 mem=1024 timeout=300 speed=quick long=6.12,debug here=net
+# vm: cpus=2 mem=1024 timeout=300 speed=quick long=6.1,6.12,debug here=net
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: cpus=4 mem=2048 timeout=600 kernels=6.1,6.12,7.2 speed=full long=6.1,7.2
+# vm: cpus=4 mem=2048 timeout=600 kernels=6.1,6.12,7.2 speed=long
 #
 # A guest on the memory of an LPAR that has a directory of the host by virtiofs: QEMU's own
 # virtiofsd maps the memory, if it was granted to it, and for as long as it is.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # snapsync above a disk that still arrives: states, also while there is no SOURCE; what they show
 # is SOURCE's, whenever it comes.
-# vm: cpus=2 mem=768 disks=16M,4M,16M,32M timeout=300 long=6.1,7.2,debug here
+# vm: cpus=2 mem=768 disks=16M,4M,16M,32M timeout=300 here speed=long
 # shellcheck source=selftests/relocate/relocate.sh
 . "$(dirname "$0")/relocate.sh"
 

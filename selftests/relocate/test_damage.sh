@@ -3,7 +3,7 @@
 # META that is damaged: repaired if what counts is proven, refused otherwise; never believed.
 # META that cannot be written, DEST that cannot, for a while.
 # FLIPS: bytes that are changed in each block (1).
-# vm: cpus=2 mem=768 disks=8M,1M,8M timeout=300 long=6.1,7.2,debug here
+# vm: cpus=2 mem=768 disks=8M,1M,8M timeout=300 here speed=long
 # shellcheck source=selftests/relocate/relocate.sh
 . "$(dirname "$0")/relocate.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # What somebody wrote to META, DEST and SOURCE before, and the kernel has still in memory: it is
 # written before they are used, and not over what is written then.
-# vm: cpus=2 mem=768 disks=8M,4M,8M timeout=120 long=6.1,7.2,debug
+# vm: cpus=2 mem=768 disks=8M,4M,8M timeout=120 speed=long
 # shellcheck source=selftests/relocate/relocate.sh
 . "$(dirname "$0")/relocate.sh"
 

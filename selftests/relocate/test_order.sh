@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What comes first: hot, then used, then the rest or zeroes; in front of a reader; at what rate.
-# vm: cpus=2 mem=768 disks=16M,4M,16M timeout=300 long=6.1,7.2,debug here
+# vm: cpus=2 mem=768 disks=16M,4M,16M timeout=300 here speed=long
 # shellcheck source=selftests/relocate/relocate.sh
 . "$(dirname "$0")/relocate.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # relocate-source: counts what is read, fades, and hands over.
-# vm: cpus=2 mem=768 disks=8M,4M,8M timeout=120 long=6.1,7.2,debug here
+# vm: cpus=2 mem=768 disks=8M,4M,8M timeout=120 here speed=long
 # shellcheck source=selftests/relocate/relocate.sh
 . "$(dirname "$0")/relocate.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Everything at once: I/O of all kinds, states, views, suspends and reloads.
 # SECONDS_EACH: how long (12).
-# vm: cpus=2 mem=768 disks=4M,64M timeout=400 long=6.1,7.2 here
+# vm: cpus=2 mem=768 disks=4M,64M timeout=400 long=6.1,6.12,7.2 here
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Swap on a volume: what is written to free memory goes on without memory.
-# vm: cpus=2 mem=512 disks=512M,640M timeout=600 long=6.1,7.2,debug
+# vm: cpus=2 mem=512 disks=512M,640M timeout=600 speed=long
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 

@@ -3,7 +3,7 @@
 # The same random script on a volume and on dm-thin with an external origin, which must
 # agree, all states included.
 # STEPS: of each chunk size (600).
-# vm: cpus=2 mem=768 disks=4M,64M,128M,4M timeout=400 long=6.1,7.2,debug here
+# vm: cpus=2 mem=768 disks=4M,64M,128M,4M timeout=400 here speed=long
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: none timeout=400 speed=full
+# vm: none timeout=400 speed=long
 # Slowed time and counted instructions: what they do to clocks, what is refused, and
 # that nothing is left of a VM that was killed.
 # shellcheck source=selftests/lib/rig.sh
