@@ -423,6 +423,10 @@ static int make_ready(struct lpar_cut *cut, struct lpar_report *report)
 			err = class->ready(cut);
 	}
 	up_read(&classes_sem);
+	if (err && cut->unready)
+		return lpar_problem(report, err,
+				    "LPAR \"%s\" cannot take part in the cut (error %d); leave it out, or see to the threads of it that call KVM_RUN",
+				    cut->unready->name, err);
 	if (err)
 		return lpar_problem(report, err, "not all can take part in the cut (error %d)",
 				    err);

@@ -291,7 +291,6 @@ static void gate_timeout(struct work_struct *work)
 		lpar_work_delay(&gate->timeout, nsecs_to_jiffies(left_ns) + 1);
 	if (!opens)
 		return;
-	lpar_gate_unwatch(lpar);
 	if (cut) {
 		/* Of two cuts the later one's hold has become what the former held. */
 		WRITE_ONCE(gate->lapsed, cut);
@@ -299,6 +298,7 @@ static void gate_timeout(struct work_struct *work)
 		if (!lpar_work_urgent(&gate->lapse))
 			lpar_put(lpar);
 	}
+	lpar_gate_unwatch(lpar);	/* may wait, frames do not */
 	announce(lpar, LPAR_EVENT_GATE_TIMEOUT);
 }
 
@@ -435,13 +435,19 @@ static int gate_collect(struct lpar_cut *cut, const char *lpar_name)
 static int gate_ready(struct lpar_cut *cut)
 {
 	struct lpar_cut_point *point;
-	int err = 0;
+	int err;
 
 	see_all_registers();
-	list_for_each_entry(point, &cut->points, node)
-		if (!err && point->class == &lpar_gate_cut_class)
-			err = lpar_vcpu_census(to_gate_point(point)->lpar);
-	return err;
+	list_for_each_entry(point, &cut->points, node) {
+		if (point->class != &lpar_gate_cut_class)
+			continue;
+		cut->unready = to_gate_point(point)->lpar;
+		err = lpar_vcpu_census(to_gate_point(point)->lpar);
+		if (err)
+			return err;
+	}
+	cut->unready = NULL;
+	return 0;
 }
 
 static void gate_fire(struct lpar_cut_point *point, enum lpar_cut_action action)

@@ -164,6 +164,7 @@ struct lpar_gate {
  * @stage_end: ends it then; holds a reference
  * @memory: reserved memory while active; under lpar_mutex
  * @members: struct member of member.c, in the order in which they joined; read under RCU
+ * @nr_members: their number; written under members_lock
  * @pins: struct lpar_pin; written under lpar_fence_mutex and pin.c's pins_mutex, read with either
  * @gate: see struct lpar_gate
  * @violations: switches to an intruder
@@ -200,6 +201,7 @@ struct lpar {
 	struct delayed_work stage_end;
 	struct lpar_memory *memory;
 	struct list_head members;
+	unsigned int nr_members;
 	struct list_head pins;
 	struct lpar_gate gate;
 	atomic64_t violations;
@@ -340,7 +342,8 @@ int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report);
 int lpar_member_del(struct lpar *lpar, pid_t nr, struct lpar_report *report);
 void lpar_member_drop_all(struct lpar *lpar);
 struct lpar *lpar_member_lpar_rcu(struct task_struct *task);
-unsigned int lpar_member_list(struct lpar *lpar, pid_t *pids, unsigned int max);
+unsigned int lpar_member_list(struct lpar *lpar, pid_t *pids, unsigned int max,
+			      unsigned int *total);
 int lpar_member_census(struct lpar *lpar, int (*see)(struct lpar *lpar, struct task_struct *t));
 
 /* memory.c, hold.c */
@@ -516,6 +519,7 @@ struct lpar_cut_result {
  * @results: one for each point, in firing order; valid once fired
  * @nr_lpars: number of LPARs
  * @lpars: LPARs that are cut; a reference each
+ * @unready: why it is refused, if an LPAR's gate is the reason
  */
 struct lpar_cut {
 	struct kref ref;
@@ -537,6 +541,7 @@ struct lpar_cut {
 	struct lpar_cut_result *results;
 	unsigned int nr_lpars;
 	struct lpar **lpars;
+	const struct lpar *unready;
 };
 
 extern struct mutex lpar_cut_mutex;	/* never held for long */

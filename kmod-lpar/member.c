@@ -98,6 +98,7 @@ static int insert(struct lpar *lpar, struct pid *tgid, struct pid *founder, gfp_
 	lpar_ref(lpar);
 	hash_add_rcu(members, &member->node, (unsigned long)tgid);
 	list_add_tail_rcu(&member->list, &lpar->members);
+	WRITE_ONCE(lpar->nr_members, lpar->nr_members + 1);
 	atomic_inc(&nr_members);
 	spin_unlock(&members_lock);
 	return 0;
@@ -118,6 +119,7 @@ static void unhash(struct member *member)
 	lockdep_assert_held(&members_lock);
 	hash_del_rcu(&member->node);
 	list_del_rcu(&member->list);
+	WRITE_ONCE(member->lpar->nr_members, member->lpar->nr_members - 1);
 	list_del_init(&member->dead);
 	atomic_dec(&nr_members);
 }
@@ -368,24 +370,29 @@ void lpar_member_drop_all(struct lpar *lpar)
  * lpar_member_list() - the members of an LPAR
  * @lpar: LPAR
  * @pids: filled with process ids of the initial pid namespace, in the order in which
- *	they joined; or NULL to count
+ *	they joined
  * @max: room in @pids
+ * @total: becomes the number of members, of whom there may be very many; or NULL
  *
  * Context: any that may take RCU.
- * Return: number of members, also when there are more than @max.
+ * Return: how many are in @pids.
  */
-unsigned int lpar_member_list(struct lpar *lpar, pid_t *pids, unsigned int max)
+unsigned int lpar_member_list(struct lpar *lpar, pid_t *pids, unsigned int max,
+			      unsigned int *total)
 {
 	const struct member *member;
 	unsigned int n = 0;
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(member, &lpar->members, list) {
-		if (n < max)
-			pids[n] = pid_nr(member->tgid);
-		n++;
+		if (n == max)
+			break;
+		pids[n++] = pid_nr(member->tgid);
 	}
 	rcu_read_unlock();
+	/* Whoever comes and goes meanwhile may be in one of them only. */
+	if (total)
+		*total = n < max ? n : max(n, READ_ONCE(lpar->nr_members));
 	return n;
 }
 

@@ -9,14 +9,14 @@ static int put_members(struct sk_buff *skb, struct lpar *lpar)
 {
 	const unsigned int max = LPAR_MEMBERS_SHOWN;
 	pid_t *pids = kmalloc_array(max, sizeof(*pids), GFP_KERNEL);
-	unsigned int n, i;
+	unsigned int total, n, i;
 	int err;
 
 	if (!pids)
 		return -ENOMEM;
-	n = lpar_member_list(lpar, pids, max);
-	err = nla_put_u32(skb, LPAR_A_MEMBERS, n);
-	for (i = 0; i < min(n, max) && !err; i++)
+	n = lpar_member_list(lpar, pids, max, &total);
+	err = nla_put_u32(skb, LPAR_A_MEMBERS, total);
+	for (i = 0; i < n && !err; i++)
 		err = nla_put_u32(skb, LPAR_A_MEMBER, pids[i]);
 	kfree(pids);
 	return err;

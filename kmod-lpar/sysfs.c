@@ -114,7 +114,7 @@ static ssize_t members_show(struct device *dev, struct device_attribute *attr, c
 	if (!pids)
 		return -ENOMEM;
 	/* More than fit in any case. */
-	n = min(lpar_member_list(to_lpar(dev), pids, max), max);
+	n = lpar_member_list(to_lpar(dev), pids, max, NULL);
 	for (i = 0; i < n; i++) {
 		snprintf(pid, sizeof(pid), "%d", pids[i]);
 		if (!add_entry(buf, &len, " ", pid))

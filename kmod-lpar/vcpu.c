@@ -38,7 +38,7 @@
 #define NR_X32_IOCTL	(__X32_SYSCALL_BIT + 514)
 
 /*
- * An LPAR's threads that may have a record: as many as KVM gives vCPUs to a guest. Any number
+ * An LPAR's threads that may have a record: more than guests have vCPUs as a rule. Any number
  * of threads may call KVM_RUN, of one vCPU even, and a cut looks at each in hard-irq context.
  */
 #define VCPUS_MAX	1024
