@@ -13,6 +13,7 @@
 #include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 #include "lpar.h"
@@ -128,12 +129,14 @@ static loff_t memdev_llseek(struct file *file, loff_t offset, int whence)
 
 static int memdev_open(struct inode *inode, struct file *file)
 {
-	struct lpar *lpar = container_of(inode->i_cdev, struct lpar_memdev, cdev)->lpar;
+	struct lpar_memdev *memdev = container_of(inode->i_cdev, struct lpar_memdev, cdev);
+	struct lpar *lpar = memdev->lpar;
 	struct lpar_memory *memory;
 	struct lpar_hold *hold;
 
 	mutex_lock(&lpar_mutex);
-	memory = lpar->memory;
+	/* A copy of a former owner's node finds its device as long as a file of that is open. */
+	memory = READ_ONCE(lpar->memdev) == memdev ? lpar->memory : NULL;
 	if (memory)
 		lpar_memory_ref(memory);
 	mutex_unlock(&lpar_mutex);
@@ -236,7 +239,7 @@ int lpar_memdev_add(struct lpar *lpar)
 		put_device(&memdev->dev);
 		return err;
 	}
-	lpar->memdev = memdev;
+	WRITE_ONCE(lpar->memdev, memdev);
 	return 0;
 }
 
@@ -267,7 +270,7 @@ void lpar_memdev_del(struct lpar *lpar)
 
 	if (!memdev)
 		return;
-	lpar->memdev = NULL;
+	WRITE_ONCE(lpar->memdev, NULL);
 	cdev_device_del(&memdev->cdev, &memdev->dev);
 	put_device(&memdev->dev);
 }
@@ -279,6 +282,8 @@ void lpar_memdev_del(struct lpar *lpar)
  */
 int lpar_memdev_init(void)
 {
+	/* Copies of nodes may be older than the module. */
+	next_minor = get_random_u32() & MINORMASK;
 	return alloc_chrdev_region(&first_dev, 0, MINORMASK + 1, "lpar");
 }
 

@@ -139,11 +139,20 @@ void lpar_memory_scrub(struct lpar_memory *memory, unsigned long delay)
 	lpar_work_near(memory->node, &memory->scrub, delay);
 }
 
+/*
+ * Neither an LPAR nor a holder wants it: the only use is that of the work, which waits for what
+ * is pinned. No other comes, as the memory is shut by then.
+ */
+static bool is_abandoned(const struct lpar_memory *memory)
+{
+	return READ_ONCE(memory->free) || kref_read(&memory->users) == 1;
+}
+
 /* Leaves what is pinned, and the rest if the CPU has become an LPAR's. */
 static void scrub_pieces(void *data)
 {
 	struct lpar_memory *memory = data;
-	bool free = READ_ONCE(memory->free);
+	bool free = is_abandoned(memory);
 	unsigned long i, left = 0;
 
 	for (i = 0; i < memory->nr_pieces; i++) {
@@ -207,6 +216,21 @@ static void free_pieces(struct kref *users)
 		lpar_memory_put(memory);
 }
 
+/* Not if the name has other memory by now, of which its listeners would believe it. */
+static void tell_released(struct lpar_memory *memory)
+{
+	struct lpar *lpar = memory->lpar;
+	bool is_its;
+
+	mutex_lock(&lpar_mutex);
+	is_its = lpar->memory == memory || (!lpar->memory && !lpar->dead);
+	mutex_unlock(&lpar_mutex);
+	if (!is_its)
+		return;
+	lpar_event_send(LPAR_EVENT_MEMORY_RELEASED, lpar, NULL);
+	lpar_event_poll(lpar, NULL, "holder");
+}
+
 static void scrub(struct work_struct *work)
 {
 	struct lpar_memory *memory = container_of(to_delayed_work(work), struct lpar_memory, scrub);
@@ -240,8 +264,7 @@ static void scrub(struct work_struct *work)
 		return;
 	}
 	wake_up_all(&memory->clean);
-	lpar_event_send(LPAR_EVENT_MEMORY_RELEASED, memory->lpar, NULL);
-	lpar_event_poll(memory->lpar, NULL, "holder");
+	tell_released(memory);
 	lpar_memory_leave(memory);
 }
 

@@ -69,7 +69,7 @@ activated_or_not() {
 	lparcall activate "$1" || is "$1" state defined
 }
 
-plan 82
+plan 84
 load lpar
 events=$scratch/events
 listen "$events"
@@ -176,12 +176,25 @@ try_open() {
 }
 check "who cannot wait for it is refused" try_open EAGAIN n
 lparcall deactivate n
+check "nothing but its piece is kept" wait_until 30 back 1 "$free_1"
 check "the LPAR gets other memory" lparcall activate n
 check "of which nothing is taken away" below "$(memtool faults /dev/lpar/n 1)" 10
 stop "$pinner"
 check "deactivate" deactivate_soon n
 check "all memory is back" wait_until 30 back 1 "$free_1"
 lparcall delete n
+
+# A copy of the node of a former owner, whose file is open yet
+make d memory ${SIZE_MIB}M node 1
+mknod "$scratch/copy" c $(stat -c '0x%t 0x%T' /dev/lpar/d)
+start memtool hold "$scratch/copy" 0x5a >"$scratch/hold"
+wait_until 20 grep -q held "$scratch/hold"
+lparcall deactivate d force
+lparcall set d owner_uid 1000
+lparcall activate d
+check "is not the next owner's" same "$(memtool try "$scratch/copy" 2>&1 | cut -d: -f1)" ENXIO
+stop "$pid"
+unmake d
 
 # The next owner of the same memory
 make b memory ${SIZE_MIB}M node 1
