@@ -174,7 +174,8 @@ static void report_stray(struct lpar *lpar, const struct lpar_stray *stray)
 		.comm = get_task_comm(comm, stray->task),
 	};
 
-	if (!stray->outside)
+	/* A worker of io_uring begins on any CPU: its maker has moved nobody. */
+	if (!stray->outside || stray->task->flags & PF_IO_WORKER)
 		return;
 	atomic64_inc(&lpar->strays);
 	lpar_event_send(LPAR_EVENT_STRAYED, lpar, &info);

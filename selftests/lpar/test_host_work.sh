@@ -30,9 +30,9 @@ is_elsewhere() {
 	works | grep '^[23] '
 }
 
-# Of whatever name, as the module's symbols tell.
-functions=$(echo prune finish_fired gate_timeout scrub cpus_work judge_work withdraw end_stage |
-	tr ' ' '|')
+# All that the module gives to a work queue
+functions=$(echo prune settle_fired finish_fired gate_timeout lapse scrub cpus_work judge_work \
+	withdraw end_stage take_pages free_work | tr ' ' '|')
 
 plan 12
 mountpoint -q $tracing || mount -t tracefs none $tracing || bail "no tracefs"
