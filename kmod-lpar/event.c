@@ -10,6 +10,7 @@
 /* Keeps the numbers of events in the order in which they are sent. */
 static DEFINE_MUTEX(event_mutex);
 static u64 last_seq;
+static bool ended;	/* the family is going, its group may become another's */
 
 static int put_lpar(struct sk_buff *skb, enum lpar_event event, struct lpar *lpar)
 {
@@ -103,7 +104,7 @@ void lpar_event_send(enum lpar_event event, struct lpar *lpar,
 
 	mutex_lock(&event_mutex);
 	last_seq++;
-	if (!genl_has_listeners(&lpar_genl_family, &init_net, 0))
+	if (ended || !genl_has_listeners(&lpar_genl_family, &init_net, 0))
 		goto out;
 	skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
 	if (!skb)
@@ -113,6 +114,18 @@ void lpar_event_send(enum lpar_event event, struct lpar *lpar,
 	else
 		genlmsg_multicast(&lpar_genl_family, skb, 0, 0, GFP_KERNEL);
 out:
+	mutex_unlock(&event_mutex);
+}
+
+/**
+ * lpar_event_end() - tell nobody any more, at module exit
+ *
+ * Context: may sleep.
+ */
+void lpar_event_end(void)
+{
+	mutex_lock(&event_mutex);
+	ended = true;
 	mutex_unlock(&event_mutex);
 }
 

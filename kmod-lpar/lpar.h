@@ -600,6 +600,7 @@ struct lpar_event_info {
 
 void lpar_event_send(enum lpar_event event, struct lpar *lpar,
 		     const struct lpar_event_info *info);
+void lpar_event_end(void);
 void lpar_event_poll(struct lpar *lpar, const char *group, const char *attr);
 
 /* netlink.c, netlink_get.c, netlink_cut.c */

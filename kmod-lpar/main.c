@@ -69,6 +69,7 @@ err_work:
 
 static void __exit lpar_exit(void)
 {
+	lpar_event_end();
 	lpar_netlink_exit();
 	lpar_stage_exit();
 	lpar_hotplug_exit();
