@@ -357,6 +357,7 @@ pid_t lpar_memory_holder(struct lpar_memory *memory);
 pid_t lpar_memory_shut(struct lpar_memory *memory, bool force);
 void lpar_memory_reopen(struct lpar_memory *memory);
 u64 lpar_memory_bad(const struct lpar_memory *memory);
+u64 lpar_memory_left(const struct lpar_memory *memory);
 struct address_space *lpar_memory_mapping(const struct lpar_memory *memory);
 struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, bool wait);
 void lpar_memory_release(struct lpar_hold *hold);

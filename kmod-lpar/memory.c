@@ -128,6 +128,19 @@ u64 lpar_memory_bad(const struct lpar_memory *memory)
 }
 
 /**
+ * lpar_memory_left() - how much of it a former holder still keeps from the next
+ * @memory: memory
+ *
+ * What is pinned cannot be zeroed, and until it is, whoever opens the memory waits.
+ *
+ * Return: bytes.
+ */
+u64 lpar_memory_left(const struct lpar_memory *memory)
+{
+	return (u64)READ_ONCE(memory->nr_left) * LPAR_PIECE_SIZE;
+}
+
+/**
  * lpar_memory_scrub() - zero the pieces, or free them if there is no user any more
  * @memory: memory with a reference, of @users or the last, for the work
  * @delay: in jiffies
@@ -168,7 +181,7 @@ static void scrub_pieces(void *data)
 		left += !lpar_piece_scrub(memory, piece, free);
 		mutex_unlock(&memory->pieces_lock);
 	}
-	memory->nr_left = left;
+	WRITE_ONCE(memory->nr_left, left);
 }
 
 /* The pieces are gone already. */

@@ -99,7 +99,9 @@ static int put_memory(struct sk_buff *skb, struct lpar_memory *memory)
 		return -EMSGSIZE;
 	if (nla_put_u64_64bit(skb, LPAR_A_MEMORY_SMALL, lpar_memory_small(memory), LPAR_A_PAD))
 		return -EMSGSIZE;
-	return nla_put_u64_64bit(skb, LPAR_A_MEMORY_BAD, lpar_memory_bad(memory), LPAR_A_PAD);
+	if (nla_put_u64_64bit(skb, LPAR_A_MEMORY_BAD, lpar_memory_bad(memory), LPAR_A_PAD))
+		return -EMSGSIZE;
+	return nla_put_u64_64bit(skb, LPAR_A_MEMORY_LEFT, lpar_memory_left(memory), LPAR_A_PAD);
 }
 
 static int put_pin(void *data, u32 vcpu, pid_t pid, unsigned int cpu)

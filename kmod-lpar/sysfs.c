@@ -75,6 +75,12 @@ static ssize_t memory_bad_show(struct device *dev, struct device_attribute *attr
 }
 static DEVICE_ATTR_RO(memory_bad);
 
+static ssize_t memory_left_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return show_bytes(dev, lpar_memory_left, buf);
+}
+static DEVICE_ATTR_RO(memory_left);
+
 static ssize_t node_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%d\n", READ_ONCE(to_lpar(dev)->config.node));
@@ -258,6 +264,7 @@ static struct attribute *lpar_attrs[] = {
 	&dev_attr_memory.attr,
 	&dev_attr_memory_small.attr,
 	&dev_attr_memory_bad.attr,
+	&dev_attr_memory_left.attr,
 	&dev_attr_node.attr,
 	&dev_attr_pages.attr,
 	&dev_attr_members.attr,

@@ -275,6 +275,18 @@ static void check_interrupts(struct report *report, const struct lpar *lpar)
 			irq, lpar->name);
 }
 
+/* Pinned pages are not handed on; a disk that does not answer may have some for long. */
+static void check_left(struct report *report, const struct lpar *lpar)
+{
+	char size[32];
+
+	if (lpar->memory_left)
+		json_add(
+			report->problems,
+			"%s of its memory are still pinned for a former holder, and it cannot be opened before they are let go; deactivate and activate it for other memory",
+			format_size(size, sizeof(size), lpar->memory_left));
+}
+
 /* What the module says; an LPAR that holds its resources has passed already. */
 static int check_kernel(struct report *report)
 {
@@ -285,6 +297,8 @@ static int check_kernel(struct report *report)
 		json_add(report->problems, "it is degraded: %s", lpar.reason);
 	if (!ret && !report->file)
 		say_isolated(report->name, lpar.cpus);
+	if (!ret)
+		check_left(report, &lpar);
 	if (!ret)
 		check_interrupts(report, &lpar);
 	if (!ret && !lpar_is_fenced(&lpar))

@@ -270,6 +270,9 @@ static void show_memory(const struct lpar *lpar)
 	if (lpar->memory_bad)
 		printf(", with hardware errors %s",
 		       format_size(size, sizeof(size), lpar->memory_bad));
+	if (lpar->memory_left)
+		printf(", pinned for a former holder %s",
+		       format_size(size, sizeof(size), lpar->memory_left));
 	if (lpar->holder)
 		printf(", held by %" PRIu32, lpar->holder);
 	if (lpar->holder && !oom_read(lpar->holder, adj, sizeof(adj)))

@@ -151,6 +151,7 @@ struct lpar {
 	uint64_t memory;
 	uint64_t memory_small;
 	uint64_t memory_bad;
+	uint64_t memory_left;
 	int32_t node;
 	uint32_t pages;
 	uint32_t owner_uid;

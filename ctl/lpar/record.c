@@ -127,6 +127,7 @@ static void decode(struct lpar *lpar, const struct nlmsghdr *nlh)
 	get_u64(&lpar->memory, tb[LPAR_A_MEMORY]);
 	get_u64(&lpar->memory_small, tb[LPAR_A_MEMORY_SMALL]);
 	get_u64(&lpar->memory_bad, tb[LPAR_A_MEMORY_BAD]);
+	get_u64(&lpar->memory_left, tb[LPAR_A_MEMORY_LEFT]);
 	get_u32((uint32_t *)&lpar->node, tb[LPAR_A_NODE]);
 	get_u32(&lpar->pages, tb[LPAR_A_PAGES]);
 	get_u32(&lpar->owner_uid, tb[LPAR_A_OWNER_UID]);
@@ -337,6 +338,7 @@ struct json_object *lpar_json(const struct lpar *lpar)
 	json_put_u64(json, "memory", lpar->memory);
 	json_put_u64(json, "memory_small", lpar->memory_small);
 	json_put_u64(json, "memory_bad", lpar->memory_bad);
+	json_put_u64(json, "memory_left", lpar->memory_left);
 	json_put_s64(json, "node", lpar->node);
 	json_put(json, "pages", pages_name(lpar->pages));
 	json_put_u64(json, "owner_uid", lpar->owner_uid);

@@ -119,6 +119,7 @@ static const struct key keys[LPAR_A_MAX + 2] = {
 	[LPAR_A_MEMORY] = { "memory", TYPE_U64 },
 	[LPAR_A_MEMORY_SMALL] = { "memory_small", TYPE_U64 },
 	[LPAR_A_MEMORY_BAD] = { "memory_bad", TYPE_U64 },
+	[LPAR_A_MEMORY_LEFT] = { "memory_left", TYPE_U64 },
 	[LPAR_A_STRAYS] = { "strays", TYPE_U64 },
 	[LPAR_A_NODE] = { "node", TYPE_S32 },
 	[LPAR_A_PAGES] = { "pages", TYPE_ENUM, .values = pages },

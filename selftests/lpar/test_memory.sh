@@ -69,7 +69,7 @@ activated_or_not() {
 	lparcall activate "$1" || is "$1" state defined
 }
 
-plan 84
+plan 88
 load lpar
 events=$scratch/events
 listen "$events"
@@ -175,10 +175,14 @@ try_open() {
 	same "$(memtool try "/dev/lpar/$2" 2>&1 | cut -d: -f1)" "$1"
 }
 check "who cannot wait for it is refused" try_open EAGAIN n
+check "sysfs: what is left of it" wait_until 10 is n memory_left $((2 << 20))
+check "which is shown" says "pinned for a former holder 2M," lparctl show n
+check "and is a problem" says "still pinned for a former holder" lparctl check n
 lparcall deactivate n
 check "nothing but its piece is kept" wait_until 30 back 1 "$free_1"
 check "the LPAR gets other memory" lparcall activate n
-check "of which nothing is taken away" below "$(memtool faults /dev/lpar/n 1)" 10
+check "of which none is left" is n memory_left 0
+check "and nothing is taken away" below "$(memtool faults /dev/lpar/n 1)" 10
 stop "$pinner"
 check "deactivate" deactivate_soon n
 check "all memory is back" wait_until 30 back 1 "$free_1"

@@ -131,6 +131,7 @@ enum lpar_attr {
 	LPAR_A_GRANT,		/* u32, process that may map what the holder passes; repeated */
 	LPAR_A_MEMBERS,		/* u32, how many members there are */
 	LPAR_A_IRQ,		/* u32, interrupt that an event is about */
+	LPAR_A_MEMORY_LEFT,	/* u64, bytes that a former holder's pins keep from the next */
 
 	__LPAR_A_MAX,
 	LPAR_A_MAX = __LPAR_A_MAX - 1,
