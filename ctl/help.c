@@ -13,9 +13,9 @@ static const char words_text[] =
 
 static const char options_text[] =
 	"Options\n"
-	"  -j, --json      JSON output of list, show, check, cut, netbuf, throttle, fc and monitor\n"
+	"  -j, --json      JSON output of everything that reads\n"
 	"  -p, --pretty    indented JSON\n"
-	"      --root DIR  look for /dev/lpar, /etc, /proc, /run and /sys below DIR\n"
+	"      --root DIR  look for /dev/lpar, /etc, /proc, /run, /sys and /var below DIR\n"
 	"  -h, --help      this text; behind a verb, what it does\n"
 	"  -V, --version   the version\n"
 	"\n"

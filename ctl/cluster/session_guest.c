@@ -46,8 +46,8 @@ void guest_add_netdev(struct guest *guest, const char *name, bool ours)
 		if (!strcmp(guest->netdev[i].name, name))
 			return;
 	guest->netdev = xrealloc(guest->netdev, (n + 1) * sizeof(*guest->netdev));
+	guest->netdev[n] = (struct netdev){ .ours = ours };
 	snprintf(guest->netdev[n].name, sizeof(guest->netdev[n].name), "%s", name);
-	guest->netdev[n].ours = ours;
 	guest->n_netdevs++;
 }
 

@@ -120,19 +120,30 @@ static int fail(const char *what, const char *volume, int error)
 	return EXIT_FAILED;
 }
 
+/* Returns a file, -ENXIO when there is no such volume, or another negative errno. */
+static int open_volume(const char *volume, int flags)
+{
+	char *path = xprintf("/dev/mapper/%s", volume);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+
+	if (fd < 0)
+		fd = errno == ENOENT ? -ENXIO : -errno;
+	free(path);
+	return fd;
+}
+
 /* Writes what the page cache has of the volume, and forgets it. Returns 0 or a negative errno. */
 static int forget_pages(const char *volume)
 {
-	char *path = xprintf("/dev/mapper/%s", volume);
-	int fd = open(path, O_RDONLY | O_CLOEXEC), ret = 0;
+	int fd = open_volume(volume, 0), ret = fd < 0 ? fd : 0;
 
-	if (fd < 0 || ioctl(fd, BLKFLSBUF, 0)) {
-		ret = -errno;
-		err("cannot drop cached pages of %s: %s", path, strerror(errno));
-	}
-	if (fd >= 0)
+	if (fd >= 0) {
+		if (ioctl(fd, BLKFLSBUF, 0)) {
+			ret = -errno;
+			err("cannot drop cached pages of %s: %s", volume, strerror(errno));
+		}
 		close(fd);
-	free(path);
+	}
 	return ret;
 }
 
@@ -306,17 +317,15 @@ int snap_check_closed(const char *volume, unsigned int ours)
 /*
  * Nobody has the volume open but @claims that only keep others away; where there are none it is
  * claimed, so that nobody mounts it, formats it or gives it to an LPAR until the claim is dropped.
- * Returns 0, -EADDRINUSE or another errno; *claim is a file that is to be closed, or -1.
+ * Returns 0, -EADDRINUSE or another errno; *claim is a file that is to be closed, or negative.
  */
 int snap_claim(const char *volume, unsigned int claims, int *claim)
 {
-	char *path = xprintf("/dev/mapper/%s", volume);
 	int ret = 0;
 
-	*claim = claims ? -1 : open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+	*claim = claims ? -1 : open_volume(volume, O_EXCL);
 	if (*claim < 0 && !claims)
-		ret = errno == EBUSY ? -EADDRINUSE : -errno;
-	free(path);
+		ret = *claim == -EBUSY ? -EADDRINUSE : *claim;
 	ret = ret ? ret : snap_check_closed(volume, claims ? claims : 1);
 	if (ret && *claim >= 0) {
 		close(*claim);

@@ -99,13 +99,18 @@ all_have_none() {
 	done
 }
 
-# All guests want to run at once, and each has its LPAR's CPUs.
+# All guests want to run at once, and each has its LPAR's CPUs. They are looked at together,
+# since each look takes a second or two of a clock that may be slow.
 all_use_their_cpus() {
-	local guest status=0
+	local guest pid looks=() status=0
 
 	tell_all "spin 1" || return 1
 	for guest in "${primaries[@]}" "${standbys[@]}"; do
-		on "$(where "$guest")" use_all_cpus "$guest" || status=1
+		on "$(where "$guest")" use_all_cpus "$guest" &
+		looks+=($!)
+	done
+	for pid in "${looks[@]}"; do
+		wait "$pid" || status=1
 	done
 	tell_all "spin 0" && return $status
 }

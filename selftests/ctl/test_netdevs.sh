@@ -11,9 +11,11 @@ fi
 . "$(dirname "$0")/played.sh"
 [ -n "$IN_NAMESPACE" ] || skip_all "needs taps, and so root"
 
-plan 45
+plan 46
 states=$scratch/states
 kernel=$scratch/a/kernel
+# What is counted without having been 0 before shows.
+export MALLOC_PERTURB_=85
 
 cluster() {
 	lparctl cluster "$1" --dir "$states" --via "${via:-$scratch/via}" "${@:2}"
@@ -50,6 +52,7 @@ check "none is left" same "$(buffers)" ""
 check "what is held is saved" same "$(grep -o '"frames_to_guest": [0-9]*' "$states/one/a/description.json")" \
 	'"frames_to_guest": 1'
 check_fails "a tap that stays is not told of" grep -q "has a tap" "$scratch/err"
+check_fails "no frame was lost" grep -q "were lost" "$scratch/err"
 forget
 check "restore" exits 0 cluster restore one
 check "its frame is loaded into what holds" same "$(asked)" \

@@ -68,5 +68,5 @@ $((SECONDS - start)) s in all. What to try next:
   make shell          a host VM of your own; insmod \$LPARKIT_MODULES/lpar.ko, then lparctl
   make check-quick    the quick tests, on a kernel that looks for mistakes
   make bench-lpar     the figures, each beside its peer
-  Documentation/      how it works, and how to use it on a real host
+  Documentation/      user-guide.md: how to use it on a real host; the rest: how it works
 EOT

@@ -16,7 +16,7 @@ says() {
 	grep -q "$1" "$scratch/err"
 }
 
-plan 61
+plan 65
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 dmsetup create another --table "0 8 error"
 check "a volume is created" lparctl snap create vol "$base" "$store" --chunk 4k
@@ -78,6 +78,10 @@ check_fails "no such state" lparctl snap restore vol two 2>"$scratch/err"
 check "says so" says "no such state"
 check_fails "no such volume" lparctl snap list nowhere 2>"$scratch/err"
 check "says so, too" says "no such volume"
+check_fails "nor is it restored" lparctl snap restore nowhere one 2>"$scratch/err"
+check "for that reason" says "nowhere: no such volume"
+check_fails "not by force either" lparctl snap restore nowhere one --force 2>"$scratch/err"
+check "for that reason, too" says "nowhere: no such volume"
 lparctl snap take vol
 check_is "a name is needed" $? 2
 lparctl snap take vol "a b"
