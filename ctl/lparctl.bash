@@ -78,6 +78,7 @@ _lparctl_value() {
 	*,--event) _lparctl_events ;;
 	monitor,*,--object) echo lpar netbuf throttle fc ;;
 	monitor,*,--hooks | monitor,*,--journal) return 1 ;;
+	snap,take,--agent) _lparctl_lpars; compgen -f -- "$cur" ;;
 	*,--action) echo close open ;;
 	*,--at) echo now +1s ;;
 	lpar,stop,--keep | lpar,stop,--forget | boot,restore,--units) return 1 ;;
@@ -115,7 +116,7 @@ _lparctl_things() {
 	lpar,schedule,0) _lparctl_files ;;
 	lpar,schedule,1) echo start stop ;;
 	lpar,schedule,*) echo off ;;
-	lpar,define,*) echo disk= net= kernel= initrd= append= console= args= owner= pages= fc-parent= ;;
+	lpar,define,*) echo disk= net= kernel= initrd= append= console= agent= args= owner= pages= fc-parent= ;;
 	boot,forget,*) _lparctl_files ;;
 	boot,*) ;;
 	lpar,member,0) echo add del ;;

@@ -203,8 +203,10 @@ static const struct verb snap_verbs[] = {
 	  "Make a volume of a base disk and its store, which is formatted if it is blank;\n"
 	  "--all: those of /etc/lparkit/volumes that are not there." },
 	{ "list", snap_list_verb, "[VOLUME]", "The volumes, or the tree of states of one." },
-	{ "take", snap_take_verb, "VOLUME NAME [note TEXT]",
-	  "Keep the volume, and all others of its group, as they are now." },
+	{ "take", snap_take_verb,
+	  "VOLUME NAME [note TEXT] [--fs-freeze TIME --agent LPAR|SOCKET]",
+	  "Keep the volume, and all others of its group, as they are now; --fs-freeze: while the\n"
+	  "guest's file systems stand still, for that time at most." },
 	{ "restore", snap_restore_verb, "VOLUME NAME [--group] [--force]",
 	  "Throw away what was written since, and go on from a state; --force: while it is open.",
 	  true },

@@ -35,7 +35,7 @@ static int register_all(void)
 
 static int __init snapsync_init(void)
 {
-	int err = ss_group_init();
+	int err = ss_cut_init();
 
 	if (err)
 		return err;
@@ -50,7 +50,7 @@ static int __init snapsync_init(void)
 out_links:
 	rl_links_exit();
 out_group:
-	ss_group_exit();
+	ss_cut_exit();
 	return err;
 }
 
@@ -58,7 +58,7 @@ static void __exit snapsync_exit(void)
 {
 	unregister(ARRAY_SIZE(targets));
 	rl_links_exit();
-	ss_group_exit();
+	ss_cut_exit();
 }
 
 module_init(snapsync_init);

@@ -368,16 +368,21 @@ static inline unsigned int ss_offset_of(const struct ss_volume *volume, sector_t
 	return sector & (volume->chunk_sectors - 1);
 }
 
+/* cut.c */
+int ss_cut_init(void);
+void ss_cut_exit(void);
+
 /* group.c */
-int ss_group_init(void);
-void ss_group_exit(void);
 struct ss_group *ss_group_get(const char *name);
+struct ss_group *ss_group_find(const char *name);
 void ss_group_put(struct ss_group *group);
 int ss_group_join(struct ss_group *group, struct ss_volume *volume);
 void ss_group_leave(struct ss_volume *volume);
 void ss_group_settle(struct ss_group *group);
 void ss_provide_spare(struct ss_volume *volume);
 int ss_group_take(struct ss_group *group, const char *name, const char *note);
+int ss_group_cut(struct ss_group *group);
+int ss_group_finish_cut(struct ss_group *group, const char *name, const char *note, int count);
 unsigned long ss_gate_close(struct ss_group *group);
 void ss_gate_open(struct ss_group *group, unsigned long flags);
 u32 ss_running(struct ss_volume *volume);

@@ -301,6 +301,7 @@ static void snapsync_resume(struct dm_target *ti)
 {
 	struct ss_target *target = ti->private;
 
+	dm_stack_stable_writes(ti, target->store->bdev);
 	ss_volume_attach(target->volume, ti, &target->args);
 }
 

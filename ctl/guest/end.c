@@ -24,6 +24,7 @@ void guest_forget_run(const char *name)
 	unlink(run_path(path, sizeof(path), name, "lparctl.sock"));
 	unlink(run_path(path, sizeof(path), name, "console.sock"));
 	unlink(run_path(path, sizeof(path), name, "console.lock"));
+	unlink(run_path(path, sizeof(path), name, "agent.sock"));
 	unlink(run_path(path, sizeof(path), name, "qemu.pid"));
 	unlink(run_path(path, sizeof(path), name, "watched"));
 	unlink(run_path(path, sizeof(path), name, "lpar.conf"));

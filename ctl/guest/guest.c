@@ -5,7 +5,7 @@
  * start: log the Fibre Channel port in, define, activate, move interrupts, run QEMU, wait for
  * its QMP socket, pin its vCPUs. What fails undoes what came before, in reverse order.
  *
- * /run/lparkit/NAME holds qemu.pid, qmp.sock, lparctl.sock, console.sock, qemu.log, irqs,
+ * /run/lparkit/NAME holds qemu.pid, qmp.sock, lparctl.sock, console.sock, agent.sock, qemu.log, irqs,
  * watched and qemu/alive (see supervisor.c), fc (see fc_guest.c), and lpar.conf, the
  * description that the guest was started with; lock, when locked, keeps a second start or stop
  * of the same LPAR away, and the monitor of lparctl's own is for its holder. That it runs is

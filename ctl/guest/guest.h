@@ -65,6 +65,7 @@ extern const char *const qemu_monitors[QEMU_MONITORS];
 struct qemu_files {
 	int monitor[QEMU_MONITORS];
 	int console;
+	int agent;
 	int disk[LPAR_DISKS_MAX][2]; /* to be read, and written: QEMU reads until it has to write */
 	int *nic;
 };

@@ -199,6 +199,17 @@ static void add_console(struct words *words, const struct lpar_config *config,
 	add_option(words, "-serial", "chardev:console");
 }
 
+/* A port by the name that qemu-ga looks for, behind all devices that were there before it. */
+static void add_agent(struct words *words, const struct lpar_config *config,
+		      const struct qemu_files *files)
+{
+	if (!config->guest.agent)
+		return;
+	add_socket(words, config, "agent", "agent.sock", files ? &files->agent : NULL);
+	add_option(words, "-device", "virtio-serial-pci");
+	add_option(words, "-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0");
+}
+
 /* What QEMU needs not, it cannot do; its own scripts are among that. */
 static void add_sandbox(struct words *words)
 {
@@ -231,6 +242,7 @@ char **qemu_command(const struct lpar_config *config, const struct qemu_files *f
 		   run_path(path, sizeof(path), config->name, "qemu/alive"));
 	add_disks(&words, config, files);
 	add_nics(&words, &config->guest, files);
+	add_agent(&words, config, files);
 	add_boot(&words, &config->guest);
 	for (i = 0; i < config->guest.n_args; i++)
 		add(&words, config->guest.args[i]);

@@ -137,6 +137,11 @@ int user_open(const struct lpar_config *config, struct qemu_files *files, int re
 		if (files->console < 0)
 			return -1;
 	}
+	if (guest->agent) {
+		files->agent = listen_at(config->name, "agent.sock", report);
+		if (files->agent < 0)
+			return -1;
+	}
 	for (i = 0; i < config->n_disks; i++) {
 		files->disk[i][0] = open(config->disk[i], O_RDONLY);
 		files->disk[i][1] = open(config->disk[i], O_RDWR);

@@ -234,7 +234,7 @@ char *make_printable(char *text, const char *kept);
 char *json_printable(struct json_object *value);
 void json_print(struct json_object *json);
 
-/* qmp.c: QEMU's monitor */
+/* qmp.c: QEMU's monitor, and the agent in a guest */
 struct qmp;
 
 struct qmp_reply {
@@ -245,6 +245,7 @@ struct qmp_reply {
 };
 
 int qmp_open(const char *path, unsigned int timeout_ms, struct qmp **opened);
+int qmp_open_agent(const char *path, unsigned int timeout_ms, struct qmp **opened);
 void qmp_close(struct qmp *qmp);
 pid_t qmp_peer(const struct qmp *qmp);
 pid_t qmp_listener(const char *path, unsigned int timeout_ms);

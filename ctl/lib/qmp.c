@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,8 @@
 #define READ_BYTES 65536
 /* Hundreds of bytes for each of thousands of vCPUs, and no more than a host can spare. */
 #define LINE_MOST_BYTES (8 << 20)
+/* Before what a guest's agent says once it is in step: no JSON has it. */
+#define AGENT_MARK 0xff
 
 struct qmp {
 	int fd;
@@ -80,8 +83,8 @@ static int read_some(struct qmp *qmp, uint64_t deadline_ns)
 /* The next object, which is to be put. */
 static int read_object(struct qmp *qmp, uint64_t deadline_ns, struct json_object **json)
 {
+	char *end = NULL, *line;
 	size_t seen = 0;
-	char *end = NULL;
 	int ret;
 
 	while (!qmp->len || !(end = memchr(qmp->buf + seen, '\n', qmp->len - seen))) {
@@ -91,7 +94,8 @@ static int read_object(struct qmp *qmp, uint64_t deadline_ns, struct json_object
 			return ret;
 	}
 	*end++ = 0;
-	*json = json_tokener_parse(qmp->buf);
+	line = memrchr(qmp->buf, AGENT_MARK, end - qmp->buf);
+	*json = json_tokener_parse(line ? line + 1 : qmp->buf);
 	qmp->len -= end - qmp->buf;
 	memmove(qmp->buf, end, qmp->len);
 	if (json_object_is_type(*json, json_type_object))
@@ -241,8 +245,40 @@ static int greet(struct qmp *qmp, uint64_t deadline_ns)
 	return ret ? ret : qmp_command(qmp, "qmp_capabilities", poll_ms(left_ns(deadline_ns)));
 }
 
-/* -ETIMEDOUT also while somebody else has the monitor. To be closed. */
-int qmp_open(const char *path, unsigned int timeout_ms, struct qmp **opened)
+/* Is it the answer to that? Others are to what was said before. */
+static bool is_token(struct json_object *json, int64_t token)
+{
+	struct json_object *answer = json_object_object_get(json, "return");
+
+	return json_object_is_type(answer, json_type_int) && json_object_get_int64(answer) == token;
+}
+
+/* An agent does not greet, and may have left half a line, or an answer, to who was here before. */
+static int get_in_step(struct qmp *qmp, uint64_t deadline_ns)
+{
+	int64_t token = now_ns(CLOCK_REALTIME);
+	char *line = xprintf(
+		"%c{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":%" PRId64 "}}\n",
+		AGENT_MARK, token);
+	int ret = send_line(qmp, line, -1, deadline_ns);
+	bool is_in_step = false;
+	struct json_object *json;
+
+	free(line);
+	while (!ret && !is_in_step) {
+		ret = left_ns(deadline_ns) ? read_object(qmp, deadline_ns, &json) : -ETIMEDOUT;
+		if (!ret) {
+			is_in_step = is_token(json, token);
+			json_object_put(json);
+		} else if (ret == -EBADMSG) {
+			ret = 0;
+		}
+	}
+	return ret;
+}
+
+static int open_with(const char *path, unsigned int timeout_ms, struct qmp **opened,
+		     int (*begin)(struct qmp *qmp, uint64_t deadline_ns))
 {
 	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + timeout_ms * NSEC_PER_MSEC;
 	struct qmp *qmp = xalloc(sizeof(*qmp));
@@ -256,13 +292,25 @@ int qmp_open(const char *path, unsigned int timeout_ms, struct qmp **opened)
 	if (!ret && fcntl(qmp->fd, F_SETFL, O_NONBLOCK))
 		ret = -errno;
 	if (!ret)
-		ret = greet(qmp, deadline_ns);
+		ret = begin(qmp, deadline_ns);
 	if (ret) {
 		qmp_close(qmp);
 		qmp = NULL;
 	}
 	*opened = qmp;
 	return ret;
+}
+
+/* -ETIMEDOUT also while somebody else has the monitor. To be closed. */
+int qmp_open(const char *path, unsigned int timeout_ms, struct qmp **opened)
+{
+	return open_with(path, timeout_ms, opened, greet);
+}
+
+/* The same for the channel of a guest's agent, qemu-ga; -ETIMEDOUT also where none runs. */
+int qmp_open_agent(const char *path, unsigned int timeout_ms, struct qmp **opened)
+{
+	return open_with(path, timeout_ms, opened, get_in_step);
 }
 
 void qmp_close(struct qmp *qmp)

@@ -243,10 +243,20 @@ static const char *set_disk_error(struct lpar_config *config, const char *value)
 	return NULL;
 }
 
+static const char *set_flag(bool *flag, const char *value)
+{
+	*flag = !strcmp(value, "yes");
+	return *flag || !strcmp(value, "no") ? NULL : "is not 'yes' or 'no'";
+}
+
 static const char *set_console(struct lpar_config *config, const char *value)
 {
-	config->guest.console = !strcmp(value, "yes");
-	return config->guest.console || !strcmp(value, "no") ? NULL : "is not 'yes' or 'no'";
+	return set_flag(&config->guest.console, value);
+}
+
+static const char *set_agent(struct lpar_config *config, const char *value)
+{
+	return set_flag(&config->guest.agent, value);
 }
 
 /* The user exists here, as his LPAR's memory becomes his. */
@@ -357,6 +367,7 @@ static const struct key keys[] = {
 	{ "guest", "fc-parent", set_fc_parent },
 	{ "guest", "disk-error", set_disk_error },
 	{ "guest", "console", set_console },
+	{ "guest", "agent", set_agent },
 	{ "guest", "user", set_user },
 	{ "guest", "args", set_args, true },
 	{ "guest", "activation", activation_set },

@@ -75,6 +75,7 @@ struct guest_config {
 	uint32_t uid; /* of that user */
 	uint32_t gid;
 	bool console; /* its first serial port is for "lparctl console" */
+	bool agent; /* it has a channel for its agent, qemu-ga */
 	unsigned int vcpus; /* 0 = one for each CPU of the LPAR */
 	struct pin_config pin;
 	struct nic *nic;

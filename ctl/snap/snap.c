@@ -17,6 +17,7 @@
 #include <linux/fs.h>
 
 #include "snap/snap.h"
+#include "snap/snap_freeze.h"
 #include "snap/snap_stream.h"
 
 __attribute__((format(printf, 5, 6))) static void
@@ -291,18 +292,46 @@ static int send_take(const char *volume, const char *name, const char *note)
 	return ret ? fail("take", volume, ret) : EXIT_OK;
 }
 
+/* A state of file systems that did not stand still is not what was asked for. */
+static int take_frozen(const char *volume, const char *name, const char *note,
+		       struct snap_freeze *freeze)
+{
+	const struct change undo = {
+		.verb = "delete", .volume = volume, .name = name, .to = "", .group = true
+	};
+	int ret = snap_freeze(freeze), thawed;
+
+	if (ret)
+		return ret;
+	ret = send_take(volume, name, note);
+	thawed = snap_thaw(freeze);
+	if (!ret && thawed && !send_change(&undo))
+		err("the state %s is deleted again", name);
+	return ret ? ret : thawed;
+}
+
+/* "VOLUME NAME [note TEXT] [--fs-freeze TIME --agent LPAR|SOCKET]" */
 int snap_take_verb(struct args *args)
 {
 	const char *volume = next_arg(args), *name = next_arg(args), *note = "";
+	const char *limit = NULL, *agent = NULL;
+	struct snap_freeze freeze;
 	int ret;
 
 	if (!volume || !name)
 		return usage("take wants a volume and a name");
-	if (args->argc && (!next_option(args, "note", &note) || !note || args->argc))
-		return usage("after the name comes 'note TEXT'");
-	ret = check_name(name);
+	while (args->argc)
+		if (!next_option(args, "note", &note) && !next_option(args, "--agent", &agent) &&
+		    !next_option(args, "--fs-freeze", &limit))
+			return usage(
+				"after the name comes 'note TEXT', '--fs-freeze TIME', or '--agent LPAR|SOCKET'");
+	ret = note ? check_name(name) : usage("note wants a text");
 	ret = ret ? ret : check_note(note);
-	return ret ? ret : send_take(volume, name, note);
+	if (!ret && (limit || agent))
+		ret = snap_freeze_set(&freeze, agent, limit);
+	if (ret)
+		return ret;
+	return limit ? take_frozen(volume, name, note, &freeze) : send_take(volume, name, note);
 }
 
 /* Whoever has it open, but for @ours, would find another disk below: -EADDRINUSE. */

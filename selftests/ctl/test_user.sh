@@ -12,7 +12,7 @@ fi
 ip tuntap add t0 mode tap || skip_all "needs taps"
 id nobody daemon >/dev/null || skip_all "needs users"
 
-plan 84
+plan 86
 states=$scratch/states
 host_up h
 boot_disk echo
@@ -51,7 +51,7 @@ connects() {
 }
 
 # Who it can be
-describe h g user=nobody "$booted" console=yes net=t0,mac=02:00:00:00:00:01
+describe h g user=nobody "$booted" console=yes agent=yes net=t0,mac=02:00:00:00:00:01
 describe h other user=daemon
 check "start" exits 0 env SECRET=1 "$scratch/via" h lparctl start g
 check "QEMU is that user, for good" is_user
@@ -64,7 +64,7 @@ check "its netdev is the one that was named" grep -qx "iff:.t0" /proc/"$(guest_p
 # Its sockets
 check "lparctl asks its monitor" same "$(on h -j list | json "j[0]['guest']['status']")" running
 check "root has the other one" same "$(status h g)" running
-for socket in qmp lparctl console; do
+for socket in qmp lparctl console agent; do
 	check "$socket.sock is root's" same "$(stat -c %U:%a "$run/$socket.sock")" root:600
 	check_fails "and the user's it is not" connects nobody "$run/$socket.sock"
 done

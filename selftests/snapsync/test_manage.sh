@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# lparctl snap: the verbs, their output and their refusals.
+# lparctl snap: the verbs, their output and their refusals; what its disks ask for.
 # vm: cpus=2 mem=768 disks=1M,12M timeout=120 long=6.12,7.2,debug here
 # shellcheck source=selftests/snapsync/snapsync.sh
 . "$(dirname "$0")/snapsync.sh"
@@ -16,7 +16,25 @@ says() {
 	grep -q "$1" "$scratch/err"
 }
 
-plan 65
+# stable_writes DEV: the file that says whether a page must not change while it is written
+stable_writes() {
+	echo "/sys/dev/block/$(($(stat -Lc '0x%t' "$1"))):$(($(stat -Lc '0x%T' "$1")))/queue/stable_writes"
+}
+
+# wants_stable DISK: a volume of which a disk does, with a table that is loaded once more
+wants_stable() {
+	local is
+
+	echo 1 >"$(stable_writes "$1")"
+	volume vol chunk 4
+	dmsetup load vol --table "$(dmsetup table vol)" && dmsetup resume vol
+	is=$(cat "$(stable_writes $vol)")
+	dmsetup remove vol
+	echo 0 >"$(stable_writes "$1")"
+	[ "$is" = 1 ]
+}
+
+plan 68
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 dmsetup create another --table "0 8 error"
 check "a volume is created" lparctl snap create vol "$base" "$store" --chunk 4k
@@ -114,5 +132,8 @@ check_is "the other is there" "$(lparctl -j snap list | grep -o '"states":[0-9]*
 sed -i 2d "$scratch/etc/lparkit/volumes"
 check "what is there already stays" lparctl --root "$scratch" snap create --all
 check_is "it may be merged into" "$(dmsetup table vol | grep -o writable_base)" writable_base
+check_is "pages may change while they are written" "$(cat "$(stable_writes $vol)")" 0
 dmsetup remove vol
+check "unless BASE takes checksums of them" wants_stable "$base"
+check "or STORE does" wants_stable "$store"
 data check "check" lparctl snap check "$store"

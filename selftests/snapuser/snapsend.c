@@ -3,303 +3,7 @@
  * snapsend: states are sent from one volume to another, by lparctl's own code and
  * dm-snapsync's, through a file that is cut off, or damaged, at each record.
  */
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include "../lib/tap.h"
-#include "snap/snap_stream.h"
-#include "checker.h"
-#include "volume.h"
-
-#define SECTORS 2048
-#define STORE_SECTORS 16384
-#define MARK 256
-#define RECORDS 200
-
-/* A volume with its disks. */
-struct side {
-	struct snap_volume snap;
-	struct test_volume vol;
-	struct block_device *base;
-	struct block_device *store;
-	unsigned int chunk;
-	const char *group;
-	bool in_use;
-	bool is_killed; /* before it can put anything in order */
-	bool is_reaping;
-	bool has_other_base;
-	bool is_silent; /* for once */
-	bool is_broken; /* each write fails, and some of it is done */
-	unsigned int n_restores;
-	unsigned int writes;
-	void (*at_write)(struct side *side);
-	void (*at_message)(struct side *side);
-};
-
-static struct side source = { .snap.name = "source", .chunk = 8 };
-static struct side target = { .snap.name = "target", .chunk = 16 };
-static u8 one[SECTORS * 512], two[SECTORS * 512], three[SECTORS * 512], shown[SECTORS * 512];
-
-/* A stream, and where its records begin; the header does at 0. */
-struct sent {
-	u8 data[SECTORS * 512 * 2];
-	size_t size;
-	size_t record[RECORDS];
-	unsigned int n_records;
-};
-
-static struct sent full, later, changed;
-
-static int message(const struct snap_volume *snap, const char *text, char **answer)
-{
-	struct side *side = container_of(snap, struct side, snap);
-
-	if (side->at_message)
-		side->at_message(side);
-	if (side->is_silent) {
-		side->is_silent = false;
-		side->n_restores = 0;
-		return -EIO;
-	}
-	if (!answer)
-		return volume_message(&side->vol, "%s", text);
-	*answer = volume_answer(&side->vol, 1 << 16, "%s", text);
-	return *answer ? 0 : -EINVAL;
-}
-
-static int open_side(struct side *side)
-{
-	struct ss_volume_args args = { .chunk_sectors = side->chunk };
-
-	if (side->group)
-		snprintf(args.group, sizeof(args.group), "%s", side->group);
-	return volume_open(&side->vol, side->snap.name, side->base, side->store, &args);
-}
-
-static void new_side(struct side *side, u8 byte)
-{
-	side->snap.message = message;
-	side->base = disk_new(SECTORS);
-	memset(side->base->now, byte, SECTORS * 512);
-	side->store = disk_new(STORE_SECTORS);
-	assert(!open_side(side));
-}
-
-static void free_side(struct side *side)
-{
-	volume_close(&side->vol);
-	disk_free(side->base);
-	disk_free(side->store);
-}
-
-static void fill(struct side *side, u8 byte, sector_t sector, unsigned int sectors)
-{
-	u8 *data = malloc(sectors * 512);
-
-	memset(data, byte, sectors * 512);
-	assert(!volume_io(&side->vol, REQ_OP_WRITE, sector, data, sectors));
-	free(data);
-}
-
-static bool shows(struct side *side, const u8 *content)
-{
-	assert(!volume_io(&side->vol, REQ_OP_READ, 0, shown, SECTORS));
-	return !memcmp(shown, content, sizeof(shown));
-}
-
-static bool has(const struct side *side, const char *name)
-{
-	struct snap_states states;
-	bool found;
-
-	assert(!snap_read_states(&side->snap, &states));
-	found = snap_find_state(&states, name);
-	free(states.state);
-	return found;
-}
-
-/* A state, which runs then. */
-static bool has_state(struct side *side, const char *name, const u8 *content)
-{
-	return !volume_message(&side->vol, "restore %s", name) && shows(side, content);
-}
-
-static int read_view(void *view, uint64_t sector, void *data, size_t sectors)
-{
-	memcpy(data, (u8 *)view + sector * 512, sectors * 512);
-	return 0;
-}
-
-static int send_to(int fd, const struct side *side, const char *from, const char *to,
-		   const u8 *content, sector_t at)
-{
-	struct snap_sender sender = {
-		.volume = &side->snap,
-		.from = from,
-		.to = to,
-		.at = at,
-		.mark = MARK,
-		.sectors = side->vol.args.sectors,
-		.has_other_base = side->has_other_base,
-		.view = (void *)content,
-		.read = read_view,
-		.fd = fd,
-	};
-	struct stream_header header;
-	int ret = snap_prepare_send(&sender, &header);
-
-	return ret ? ret : snap_send(&sender, &header);
-}
-
-static void find_records(struct sent *sent)
-{
-	size_t at = sizeof(struct stream_header);
-	struct stream_record record;
-
-	for (sent->n_records = 0; at < sent->size; sent->n_records++) {
-		assert(sent->n_records < RECORDS);
-		sent->record[sent->n_records] = at;
-		memcpy(&record, sent->data + at, sizeof(record));
-		at += sizeof(record);
-		if (le32toh(record.type) == STREAM_DATA)
-			at += le64toh(record.sectors) * 512;
-	}
-	assert(at == sent->size);
-}
-
-static int send_of(const struct side *side, struct sent *sent, const char *from, const char *to,
-		   const u8 *content, sector_t at)
-{
-	int fd = memfd_create("sent", 0);
-	int ret = send_to(fd, side, from, to, content, at);
-
-	sent->size = lseek(fd, 0, SEEK_CUR);
-	assert(sent->size <= sizeof(sent->data));
-	assert(pread(fd, sent->data, sent->size, 0) == (ssize_t)sent->size);
-	close(fd);
-	if (!ret)
-		find_records(sent);
-	return ret;
-}
-
-static int send_state(struct sent *sent, const char *from, const char *to, const u8 *content,
-		      sector_t at)
-{
-	return send_of(&source, sent, from, to, content, at);
-}
-
-/* As a disk with blocks of 4 KiB, past the page cache. */
-static int write_target(void *disk, uint64_t sector, const void *data, size_t sectors)
-{
-	struct side *side = disk;
-
-	if ((sector | sectors) % 8)
-		return -EINVAL;
-	side->writes++;
-	if (side->at_write)
-		side->at_write(side);
-	if (side->is_broken) {
-		volume_io(&side->vol, REQ_OP_WRITE, sector, (void *)data, 8);
-		return -EIO;
-	}
-	return volume_io(&side->vol, REQ_OP_WRITE, sector, (void *)data, sectors);
-}
-
-static int zero_target(void *disk, uint64_t sector, uint64_t sectors)
-{
-	struct side *side = disk;
-
-	if ((sector | sectors) % 8)
-		return -EINVAL;
-	return volume_io(&side->vol, REQ_OP_WRITE_ZEROES, sector, NULL, sectors);
-}
-
-static int check_target(void *disk)
-{
-	struct side *side = disk;
-
-	return side->in_use ? -EADDRINUSE : 0;
-}
-
-static int restore_target(void *disk, const char *state)
-{
-	struct side *side = disk;
-
-	if (side->is_killed && strcmp(state, STREAM_RECEIVING))
-		return -EIO;
-	side->n_restores++;
-	return volume_message(&side->vol, "restore %s", state);
-}
-
-static bool target_is_reaping(void *disk)
-{
-	struct side *side = disk;
-
-	return side->is_reaping;
-}
-
-/* As much of it as there is. */
-static int receive(struct side *side, const struct sent *sent, size_t size)
-{
-	int fd = memfd_create("received", 0);
-	struct snap_receiver receiver = {
-		.volume = &side->snap,
-		.sectors = side->vol.args.sectors,
-		.disk = side,
-		.write = write_target,
-		.zero = zero_target,
-		.check = check_target,
-		.restore = restore_target,
-		.is_reaping = target_is_reaping,
-		.fd = fd,
-	};
-	struct stream_header header;
-	int ret;
-
-	assert(write(fd, sent->data, size) == (ssize_t)size);
-	lseek(fd, 0, SEEK_SET);
-	ret = snap_receive(&receiver, &header);
-	close(fd);
-	return ret;
-}
-
-static int receive_all(struct side *side, const struct sent *sent)
-{
-	return receive(side, sent, sent->size);
-}
-
-/* The target has only the state one, which runs. */
-static void give_up(void)
-{
-	assert(!volume_message(&target.vol, "restore one"));
-	if (has(&target, STREAM_RECEIVING))
-		assert(!volume_message(&target.vol, "delete %s", STREAM_RECEIVING));
-	if (has(&target, "two"))
-		assert(!volume_message(&target.vol, "delete two"));
-}
-
-/* Data, zeroes, what is of BASE, and pieces of a chunk. */
-static void make_source(void)
-{
-	struct test_volume *vol = &source.vol;
-
-	new_side(&source, 'S');
-	fill(&source, 'a', 0, 700);
-	volume_io(vol, REQ_OP_WRITE_ZEROES, 300, NULL, 600);
-	assert(!volume_message(vol, "take one the first of them"));
-	assert(!volume_io(vol, REQ_OP_READ, 0, one, SECTORS));
-	fill(&source, 'b', 3, 2);
-	fill(&source, 'b', 250, 300);
-	volume_io(vol, REQ_OP_WRITE_ZEROES, 128, NULL, 128);
-	volume_io(vol, REQ_OP_WRITE_ZEROES, 1500, NULL, 200);
-	fill(&source, 'b', 1000, 1);
-	fill(&source, 'b', 2047, 1);
-	assert(!volume_message(vol, "take two"));
-	assert(!volume_io(vol, REQ_OP_READ, 0, two, SECTORS));
-	fill(&source, 'c', 500, 900);
-	assert(!volume_message(vol, "take three"));
-	assert(!volume_io(vol, REQ_OP_READ, 0, three, SECTORS));
-}
+#include "sides.h"
 
 static bool same_in_list(void)
 {
@@ -321,7 +25,7 @@ static bool same_in_list(void)
 static void whole(void)
 {
 	tap_check(!send_state(&full, NULL, "one", one, 0), "a state is sent");
-	tap_check(!receive_all(&target, &full) && shows(&target, one),
+	tap_check(!receive_all(&target, &full) && side_shows(&target, one),
 		  "and runs on the other side");
 	tap_check(has_state(&target, "one", one), "as a state");
 	tap_check(same_in_list(), "with time, note and transaction");
@@ -338,20 +42,6 @@ static void whole(void)
 		  "what is none is not sent");
 }
 
-/* The power goes, or the table. */
-static void reopen_target(bool power)
-{
-	u8 *image = malloc(STORE_SECTORS * 512);
-
-	if (power)
-		disk_lose_power(target.store, image);
-	volume_close(&target.vol);
-	if (power)
-		disk_set(target.store, image);
-	free(image);
-	assert(!open_side(&target));
-}
-
 /*
  * Cut off: there is no such state, and what ran before runs again, but after a kill.
  * It goes on from where it is said, or from the beginning.
@@ -365,14 +55,14 @@ static bool goes_on(size_t size, bool power, bool again)
 	target.is_killed = power;
 	ret = receive(&target, &later, size);
 	target.is_killed = false;
-	if (ret != -EPIPE || has(&target, "two") || (!power && !shows(&target, one)))
+	if (ret != -EPIPE || has(&target, "two") || (!power && !side_shows(&target, one)))
 		return false;
 	reopen_target(power);
 	if (has(&target, "two") || snap_received(&target.snap, NULL, &at))
 		return false;
 	/* What runs above what came is not what counts. */
 	if (power && has(&target, STREAM_RECEIVING))
-		fill(&target, 'x', 0, 2048);
+		side_fill(&target, 'x', 0, 2048);
 	assert(!send_state(&changed, "one", "two", two, again ? 0 : at));
 	return !receive_all(&target, &changed) && has_state(&target, "two", two) &&
 	       has_state(&target, "one", one) && !has(&target, STREAM_RECEIVING);
@@ -511,7 +201,7 @@ static void refused(void)
 	uint64_t at;
 
 	give_up();
-	fill(&target, 'y', 77, 1);
+	side_fill(&target, 'y', 77, 1);
 	tap_check(receive_all(&target, &later) == -ECANCELED, "what was written is not lost");
 	tap_check(!volume_io(&target.vol, REQ_OP_READ, 77, shown, 1) && *shown == 'y',
 		  "it is there");
@@ -526,7 +216,7 @@ static void refused(void)
 			  !snap_received(&target.snap, (void *)changed.data, &at) && !at &&
 			  !snap_received(&target.snap, (void *)later.data, &at) && at,
 		  "another state is half received");
-	fill(&target, 'w', 88, 1);
+	side_fill(&target, 'w', 88, 1);
 	tap_check(receive_all(&target, &later) == -ECANCELED &&
 			  !volume_io(&target.vol, REQ_OP_READ, 88, shown, 1) && *shown == 'w',
 		  "nor is lost what was written since it was broken off");
@@ -538,7 +228,7 @@ static void refused(void)
 	give_up();
 	new_side(&fresh, 'F');
 	tap_check(receive_all(&fresh, &later) == -ECANCELED, "no state to begin with");
-	fill(&fresh, 'f', 0, 1);
+	side_fill(&fresh, 'f', 0, 1);
 	tap_check(receive_all(&fresh, &full) == -ECANCELED, "nor where something was written");
 	free_side(&fresh);
 }
@@ -552,7 +242,7 @@ static void base_shines_through(void)
 
 	new_side(&copy, 'C');
 	snap_format_uuid(uuid, header->to);
-	fill(&copy, 'a', 0, 2047);
+	side_fill(&copy, 'a', 0, 2047);
 	snap_format_uuid(origin, header->to_origin);
 	tap_check(!volume_message(&copy.vol, "receive one - 0 %llu %s %s 1",
 				  ss_written(copy.vol.volume), uuid, origin),
@@ -572,22 +262,22 @@ static void other_member(void)
 
 	new_side(&data, 'D');
 	new_side(&wal, 'W');
-	fill(&data, 'd', 0, 400);
-	fill(&wal, 'w', 200, 300);
+	side_fill(&data, 'd', 0, 400);
+	side_fill(&wal, 'w', 200, 300);
 	assert(!volume_message(&data.vol, "take monday"));
-	assert(shows(&data, shown) && !send_of(&data, &changed, NULL, "monday", shown, 0));
-	fill(&data, 'e', 10, 300);
-	fill(&wal, 'v', 900, 100);
+	assert(side_shows(&data, shown) && !send_of(&data, &changed, NULL, "monday", shown, 0));
+	side_fill(&data, 'e', 10, 300);
+	side_fill(&wal, 'v', 900, 100);
 	assert(!volume_message(&data.vol, "take tuesday"));
 	new_side(&copy, 'C');
 	assert(!receive_all(&copy, &changed));
-	assert(shows(&wal, shown) && !send_of(&wal, &other, "monday", "tuesday", shown, 0));
+	assert(side_shows(&wal, shown) && !send_of(&wal, &other, "monday", "tuesday", shown, 0));
 	tap_check(receive_all(&copy, &other) == -ECANCELED && !has(&copy, "tuesday"),
 		  "what another volume has since the same take");
-	assert(shows(&data, shown) && !send_of(&data, &other, "monday", "tuesday", shown, 0));
+	assert(side_shows(&data, shown) && !send_of(&data, &other, "monday", "tuesday", shown, 0));
 	assert(receive(&copy, &other, other.record[other.n_records - 1]) == -EPIPE);
 	assert(!volume_message(&copy.vol, "restore monday"));
-	assert(shows(&wal, shown) && !send_of(&wal, &changed, NULL, "tuesday", shown, 0));
+	assert(side_shows(&wal, shown) && !send_of(&wal, &changed, NULL, "tuesday", shown, 0));
 	tap_check(receive_all(&copy, &changed) == -ECANCELED,
 		  "nor goes it on where the other was broken off");
 	assert(!volume_io(&data.vol, REQ_OP_READ, 0, tuesday, SECTORS));
@@ -621,15 +311,15 @@ static void salvaged(void)
 	new_side(&copy, 'C');
 	new_side(&third, '3');
 	assert(!receive_all(&copy, &full));
-	fill(&copy, 'm', 500, 100);
-	assert(!volume_message(&copy.vol, "take mine") && shows(&copy, shown));
+	side_fill(&copy, 'm', 500, 100);
+	assert(!volume_message(&copy.vol, "take mine") && side_shows(&copy, shown));
 	memcpy(mine, shown, sizeof(shown));
 	assert(!send_of(&copy, &sent, NULL, "mine", mine, 0) && !receive_all(&third, &sent));
 	assert(!volume_message(&copy.vol, "take lost"));
 	salvage(&copy);
 	assert(has(&copy, "one") && has(&copy, "mine"));
-	fill(&copy, 'n', 700, 10);
-	assert(!volume_message(&copy.vol, "take next") && shows(&copy, shown));
+	side_fill(&copy, 'n', 700, 10);
+	assert(!volume_message(&copy.vol, "take next") && side_shows(&copy, shown));
 	assert(!send_of(&copy, &sent, "mine", "next", shown, 0));
 	tap_check(receive_all(&third, &sent) == -ECANCELED && !has(&third, "next"),
 		  "nothing builds upon what was salvaged where it was taken");
@@ -637,11 +327,11 @@ static void salvaged(void)
 	tap_check(receive_all(&copy, &later) == -ECANCELED && !has(&copy, "two"),
 		  "nor where it was received");
 	assert(!volume_message(&copy.vol, "restore next"));
-	assert(shows(&copy, shown) && !send_of(&copy, &sent, NULL, "next", shown, 0));
+	assert(side_shows(&copy, shown) && !send_of(&copy, &sent, NULL, "next", shown, 0));
 	assert(!volume_message(&third.vol, "restore mine"));
 	tap_check(!receive_all(&third, &sent), "what is taken since is whole");
-	fill(&copy, 'p', 800, 10);
-	assert(!volume_message(&copy.vol, "take later") && shows(&copy, shown));
+	side_fill(&copy, 'p', 800, 10);
+	assert(!volume_message(&copy.vol, "take later") && side_shows(&copy, shown));
 	memcpy(mine, shown, sizeof(shown));
 	assert(!send_of(&copy, &sent, "next", "later", mine, 0));
 	tap_check(!receive_all(&third, &sent) && has_state(&third, "later", mine),
@@ -671,7 +361,7 @@ static void salvaged_part(void)
 static void sent_on(void)
 {
 	struct ss_volume_args args = { .chunk_sectors = 8, .sectors = SECTORS };
-	struct side copy = { .snap = { "copy", message }, .chunk = 8 };
+	struct side copy = { .snap = { "copy", side_message }, .chunk = 8 };
 	struct side third = { .snap.name = "third", .chunk = 8 };
 
 	copy.base = disk_new(SECTORS + 128);
@@ -768,241 +458,6 @@ static void runs_a_part(void)
 	assert(!volume_message(&target.vol, "delete part"));
 }
 
-static void restore_once(struct side *side)
-{
-	if (side->writes != 3)
-		return;
-	assert(!volume_message(&side->vol, "restore %s", STREAM_RECEIVING));
-}
-
-/* What another restores in the middle of it is not mixed with what comes. */
-static void restored_meanwhile(void)
-{
-	give_up();
-	target.writes = 0;
-	target.at_write = restore_once;
-	tap_check(receive_all(&target, &later) == -ESTALE && !has(&target, "two"),
-		  "what runs was restored by another");
-	target.at_write = NULL;
-	give_up();
-}
-
-static void restore_other(struct side *side)
-{
-	if (side->writes == 2)
-		assert(!volume_message(&side->vol, "restore one"));
-}
-
-/* Also where no mark is noted: it ends soon, and what is behind is as it was restored. */
-static void restored_between_marks(void)
-{
-	give_up();
-	target.writes = 0;
-	target.is_reaping = true;
-	target.at_write = restore_other;
-	tap_check(receive_all(&target, &later) == -ESTALE && !has(&target, "two"),
-		  "what runs was restored by another, and no mark is noted");
-	target.at_write = NULL;
-	target.is_reaping = false;
-	tap_check(!volume_io(&target.vol, REQ_OP_READ, 0, shown, SECTORS) && target.writes == 2 &&
-			  !memcmp(shown + 2 * MARK * 512, one + 2 * MARK * 512,
-				  sizeof(one) - 2 * MARK * 512),
-		  "nothing is written there from the next mark on");
-	tap_check(has_state(&target, "one", one), "restored once more it is whole");
-	give_up();
-}
-
-/* Who comes and goes in the middle of it, and what is done then. */
-static struct {
-	blk_opf_t opf;
-	sector_t sector;
-	unsigned int step;  /* the one before which it is done, 0 = never */
-	unsigned int steps; /* so far */
-} other;
-
-static void write_at_step(struct side *side)
-{
-	u8 data[8 * 512];
-
-	if (++other.steps != other.step)
-		return;
-	memset(data, 'o', sizeof(data));
-	assert(!volume_io(&side->vol, other.opf, other.sector, data, 8));
-}
-
-/* Once for each step: what was received is what was sent, or nothing. */
-static unsigned int count_mixed(bool goes_on)
-{
-	unsigned int mixed = 0, refused = 0, last = 0;
-
-	for (other.step = 0; other.step <= last; other.step++) {
-		int ret;
-
-		give_up();
-		if (goes_on)
-			receive(&target, &later, later.record[later.n_records / 2]);
-		other.steps = 0;
-		target.at_write = target.at_message = write_at_step;
-		ret = receive_all(&target, &later);
-		target.at_write = target.at_message = NULL;
-		refused += !!ret;
-		mixed += ret ? has(&target, "two") : !has_state(&target, "two", two);
-		mixed += !has_state(&target, "one", one);
-		if (!other.step)
-			last = ret ? 0 : other.steps;
-	}
-	return mixed + (last < 20 || !refused);
-}
-
-static void written_meanwhile(void)
-{
-	static const struct {
-		blk_opf_t opf;
-		sector_t sector;
-		const char *what;
-	} ways[] = {
-		{ REQ_OP_WRITE, 72, "writes" },
-		{ REQ_OP_WRITE_ZEROES, 72, "writes zeroes" },
-		{ REQ_OP_DISCARD, 0, "discards what came" },
-	};
-	unsigned int i;
-
-	for (i = 0; i < 3; i++) {
-		other.opf = ways[i].opf;
-		other.sector = ways[i].sector;
-		tap_check(!count_mixed(false), "somebody %s in the middle", ways[i].what);
-		tap_check(!count_mixed(true), "or when it goes on");
-	}
-	give_up();
-}
-
-static void take_nightly(struct side *side)
-{
-	if (side->writes == 2)
-		assert(!volume_message(&side->vol, "take nightly"));
-}
-
-/* Received but for the end, while somebody takes a state; and once more. */
-static bool breaks_twice(struct side *side, const struct sent *sent, const u8 *content)
-{
-	const size_t most = sent->record[sent->n_records - 1];
-	int first, second;
-
-	side->writes = 0;
-	side->at_write = take_nightly;
-	first = receive(side, sent, most);
-	side->at_write = NULL;
-	assert(has(side, "nightly"));
-	second = receive(side, sent, most);
-	return first == -EPIPE && second == -EPIPE && shows(side, content);
-}
-
-/* Who takes a state in the middle of it, has a part; what ran before is none. */
-static void taken_meanwhile(void)
-{
-	struct side fresh = { .snap.name = "fresh", .chunk = 8 };
-	u8 *former = malloc(sizeof(shown));
-
-	give_up();
-	tap_check(breaks_twice(&target, &later, one), "a state is taken, it breaks off twice");
-	tap_check(!receive_all(&target, &later) && has_state(&target, "two", two),
-		  "and goes on then");
-	assert(!volume_message(&target.vol, "delete nightly"));
-	give_up();
-	new_side(&fresh, 'F');
-	fill(&fresh, 'f', 3, 9);
-	assert(!volume_message(&fresh.vol, "take mine") && shows(&fresh, shown));
-	memcpy(former, shown, sizeof(shown));
-	tap_check(breaks_twice(&fresh, &full, former), "a whole one, too");
-	free(former);
-	free_side(&fresh);
-}
-
-static void use_target(struct side *side)
-{
-	side->in_use = true;
-}
-
-/* The end fails: what came is kept to the last byte. */
-static void end_fails(void)
-{
-	uint64_t at = 0;
-
-	give_up();
-	target.is_reaping = true;
-	target.at_write = use_target;
-	tap_check(receive_all(&target, &later) == -EADDRINUSE && !has(&target, "two"),
-		  "at the end others have it open");
-	target.at_write = NULL;
-	target.is_reaping = false;
-	target.in_use = false;
-	tap_check(!snap_received(&target.snap, NULL, &at) && at == SECTORS, "all of it is kept");
-	assert(!send_state(&changed, "one", "two", two, at));
-	tap_check(!receive_all(&target, &changed) && has_state(&target, "two", two),
-		  "and is the state then");
-	give_up();
-}
-
-static void break_disk(struct side *side)
-{
-	side->is_broken = side->writes == 3;
-}
-
-/* A write fails: that some of it is done is no sign of another who writes. */
-static void write_fails(void)
-{
-	give_up();
-	target.writes = 0;
-	target.at_write = break_disk;
-	tap_check(receive_all(&target, &later) == -EIO && shows(&target, one),
-		  "a write fails, what ran runs again");
-	target.at_write = NULL;
-	target.is_broken = false;
-	give_up();
-}
-
-static void fail_once(struct side *side)
-{
-	side->is_silent = side->n_restores;
-}
-
-/* What begins to go on, and cannot, leaves what ran. */
-static void begin_fails(void)
-{
-	give_up();
-	assert(receive(&target, &later, later.record[later.n_records - 1]) == -EPIPE);
-	target.n_restores = 0;
-	target.at_message = fail_once;
-	tap_check(receive_all(&target, &later) == -EIO, "it cannot go on");
-	target.at_message = NULL;
-	target.is_silent = false;
-	tap_check(shows(&target, one), "what ran runs again");
-	give_up();
-}
-
-static unsigned int messages;
-
-static void cut_for_a_while(struct side *side)
-{
-	(void)side;
-	if (messages++ == 8)
-		volume_cut_fire("lpar");
-	if (messages == 14)
-		volume_cut_finish();
-}
-
-/* An LPAR's cut that is not a state yet is waited for. */
-static void cut_meanwhile(void)
-{
-	struct side copy = { .snap.name = "copy", .chunk = 8, .group = "lpar" };
-
-	new_side(&copy, 'C');
-	copy.at_message = cut_for_a_while;
-	tap_check(!receive_all(&copy, &full) && messages > 14 && has_state(&copy, "one", one),
-		  "a cut in the middle of it is finished first");
-	free_side(&copy);
-}
-
 /* Notes by hand: one that says more than there is would make a state of nothing. */
 static void wrong_notes(void)
 {
@@ -1022,33 +477,6 @@ static void wrong_notes(void)
 		free(note[i]);
 	}
 	tap_check(!failed, "a note that is none of ours");
-}
-
-static unsigned int marks(struct side *side)
-{
-	give_up();
-	messages = 0;
-	assert(!receive_all(side, &later));
-	return messages;
-}
-
-static void count_message(struct side *side)
-{
-	(void)side;
-	messages++;
-}
-
-/* A mark leaves something to be freed: as long as that is not done, there is no other. */
-static void fewer_marks(void)
-{
-	unsigned int all;
-
-	target.at_message = count_message;
-	all = marks(&target);
-	target.is_reaping = true;
-	tap_check(marks(&target) < all, "marks wait for the reaper");
-	target.is_reaping = false;
-	target.at_message = NULL;
 }
 
 /* What holds nothing yet is in nobody's way. */
@@ -1077,7 +505,7 @@ static void the_message(void)
 	const char *none = "00000000000000000000000000000000";
 
 	give_up();
-	fill(&target, 'm', 0, 8);
+	side_fill(&target, 'm', 0, 8);
 	tap_check(become("m", "-", none) == -EINVAL && become("m", "-", "0011") == -EINVAL &&
 			  become("-", "-", uuid) == -EINVAL &&
 			  become("m", "-", uuid + 1) == -EINVAL &&
@@ -1102,7 +530,7 @@ static void the_message(void)
 	tap_check(become("m", "nothing", uuid) == -ENOENT, "in place of none");
 	tap_check(!become("m", "-", uuid), "is refused, but no more");
 	tap_check(become("n", "-", uuid) == -ENOTUNIQ, "a transaction is that of one state");
-	fill(&target, 'n', 8, 8);
+	side_fill(&target, 'n', 8, 8);
 	tap_check(!become("n", "m", uuid) && !has(&target, "m"),
 		  "of the one that is replaced, too");
 	volume_message(&target.vol, "restore one");
@@ -1118,9 +546,8 @@ static void the_message(void)
 
 int main(void)
 {
-	tap_plan(87);
-	make_source();
-	new_side(&target, 'T');
+	tap_plan(66);
+	sides_begin();
 	whole();
 	cut_off();
 	cut_off_whole();
@@ -1134,19 +561,9 @@ int main(void)
 	sent_on();
 	renamed_part();
 	runs_a_part();
-	restored_meanwhile();
-	restored_between_marks();
-	written_meanwhile();
-	taken_meanwhile();
-	end_fails();
-	write_fails();
-	begin_fails();
-	cut_meanwhile();
 	nothing_came();
 	wrong_notes();
-	fewer_marks();
 	the_message();
-	free_side(&source);
-	free_side(&target);
+	sides_end();
 	return tap_done();
 }

@@ -43,7 +43,7 @@ void volume_cut_fire(const char *group)
 	unsigned int i;
 	char cut;
 
-	assert(!ss_group_init());
+	assert(!ss_cut_init());
 	assert(!cut_class->collect((struct lpar_cut *)&cut, group) && nr_cut_points);
 	for (i = 0; i < nr_cut_points; i++)
 		cut_class->fire(cut_points[i], LPAR_CUT_CLOSE);
