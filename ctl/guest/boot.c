@@ -225,8 +225,11 @@ static int load_up(struct boot *boot)
 
 static int add_guest(const struct lpar *lpar, void *data)
 {
+	struct process process;
+
 	/* Also one whose guest has powered down as nobody watched: it is not to run again. */
-	return lpar_guest_pid(lpar) || (lpar_is_fenced(lpar) && running_is_noted(lpar->name))
+	return lpar_guest_pid(lpar) || !guest_find_noted(lpar->name, &process) ||
+			       (lpar_is_fenced(lpar) && running_is_noted(lpar->name))
 		       ? add(lpar->name, data)
 		       : 0;
 }

@@ -25,6 +25,7 @@ void guest_forget_run(const char *name)
 	unlink(run_path(path, sizeof(path), name, "console.sock"));
 	unlink(run_path(path, sizeof(path), name, "console.lock"));
 	unlink(run_path(path, sizeof(path), name, "qemu.pid"));
+	unlink(run_path(path, sizeof(path), name, "process"));
 	unlink(run_path(path, sizeof(path), name, "watched"));
 	unlink(run_path(path, sizeof(path), name, "lpar.conf"));
 	place_clear(name);
@@ -49,7 +50,7 @@ int guest_wait_left(const char *name, pid_t pid)
 		gone = ret || has_left(&lpar, pid);
 		lpar_free(&lpar);
 		if (gone || now_ns(CLOCK_MONOTONIC) > deadline)
-			return gone ? ret : -ETIMEDOUT;
+			return !gone ? -ETIMEDOUT : ret == -ENOENT ? 0 : ret;
 		sleep_ms(20);
 	}
 }
@@ -130,14 +131,30 @@ static void wait_ended(const char *name)
 		guest_wait_left(name, 0);
 }
 
-/* Its number is a member's before and after we look: it was not given to another between. */
+/* The QEMU that was started last, if it still runs, whether it is a member or not. */
+int guest_find_noted(const char *name, struct process *process)
+{
+	char path[PATH_MAX], text[64];
+	unsigned long long start;
+
+	if (read_text(run_path(path, sizeof(path), name, "process"), text, sizeof(text)) ||
+	    sscanf(text, "%d %llu", &process->pid, &start) != 2)
+		return -ESRCH;
+	process->start = start;
+	return process_lives(process) ? 0 : -ESRCH;
+}
+
+/*
+ * Its number is a member's before and after we look: it was not given to another between. Or a
+ * forced deactivation has left it outside.
+ */
 int guest_find_process(const struct lpar *lpar, struct process *process)
 {
 	struct lpar now;
 	int ret = process_find(lpar_guest_pid(lpar), process);
 
 	if (ret)
-		return ret;
+		return guest_find_noted(lpar->name, process);
 	ret = lpar_get(lpar->name, &now);
 	if (!ret && lpar_guest_pid(&now) != process->pid)
 		ret = -ESRCH;

@@ -16,6 +16,7 @@ int guest_locked(const char *name, int (*act)(const struct lpar *lpar, void *dat
 int guest_check_netdevs(const struct lpar_config *config);
 
 /* end.c: QEMU is ended, and what it had is given back */
+int guest_find_noted(const char *name, struct process *process);
 int guest_find_process(const struct lpar *lpar, struct process *process);
 void guest_forget_run(const char *name);
 int guest_wait_left(const char *name, pid_t pid);
