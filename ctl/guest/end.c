@@ -88,19 +88,23 @@ static bool ends_by(int pidfd, int signal)
 
 /*
  * Gently, then firmly, then by force. QEMU takes SIGTERM for "quit", whoever has its
- * monitors: its disks are flushed.
+ * monitors: its disks are flushed. *how is by what.
  */
-static int end_guest(const char *name, const struct process *process, uint64_t timeout_ns)
+static int end_guest(const char *name, const struct process *process, uint64_t timeout_ns,
+		     const char **how)
 {
 	int pidfd = process_open(process);
 
 	if (pidfd < 0)
 		return pidfd == -ESRCH ? guest_wait_left(name, process->pid) : pidfd;
 	if (powers_down(name, pidfd, timeout_ns)) {
+		*how = GUEST_POWERED_DOWN;
 		say("%s: guest powered down", name);
 	} else if (ends_by(pidfd, SIGTERM)) {
+		*how = GUEST_QUIT;
 		say("%s: QEMU quit", name);
 	} else {
+		*how = GUEST_KILLED;
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 		say("%s: QEMU killed", name);
 	}
@@ -183,15 +187,17 @@ static int record_end(const struct lpar *lpar, enum guest_end end, bool had_gues
 	return guest_ended_itself(lpar) ? running_forget(lpar->name) : 0;
 }
 
-int guest_stop(const struct lpar *lpar, uint64_t timeout_ns, enum guest_end end)
+/* Exit code; *how: GUEST_... by what it has ended, if there was a guest. */
+int guest_stop(const struct lpar *lpar, uint64_t timeout_ns, enum guest_end end, const char **how)
 {
 	struct process process;
 	bool had_guest = !guest_find_process(lpar, &process), host_ends = host_goes_down();
 	int ret = 0, recorded;
 
+	*how = GUEST_NONE;
 	if (had_guest) {
 		thaw(lpar);
-		ret = end_guest(lpar->name, &process, timeout_ns);
+		ret = end_guest(lpar->name, &process, timeout_ns, how);
 	} else {
 		wait_ended(lpar->name);
 	}

@@ -675,8 +675,17 @@ int guest_locked(const char *name, int (*act)(const struct lpar *lpar, void *dat
 static int stop(const struct lpar *lpar, void *data)
 {
 	const struct launch *launch = data;
+	struct json_object *json;
+	const char *how;
+	int ret = guest_stop(lpar, launch->timeout_ns, launch->end, &how);
 
-	return guest_stop(lpar, launch->timeout_ns, launch->end);
+	if (!options.json)
+		return ret;
+	json = json_object_new_object();
+	json_put(json, "name", lpar->name);
+	json_put(json, "guest", how);
+	json_print(json);
+	return ret;
 }
 
 /* Of an LPAR that was deleted after its QEMU was left outside. */

@@ -29,7 +29,14 @@ enum guest_end {
 	GUEST_LOST, /* QEMU has failed, or was killed */
 };
 
-int guest_stop(const struct lpar *lpar, uint64_t timeout_ns, enum guest_end end); /* exit code */
+/* What has ended it, as "stop -j" says */
+#define GUEST_NONE "none" /* there was no guest */
+#define GUEST_POWERED_DOWN "powered-down"
+#define GUEST_QUIT "quit" /* QEMU was told to */
+#define GUEST_KILLED "killed"
+
+int guest_stop(const struct lpar *lpar, uint64_t timeout_ns, enum guest_end end,
+	       const char **how); /* exit code */
 
 /* log.c: what QEMU has said */
 void guest_show_log(const char *name);
