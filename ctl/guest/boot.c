@@ -21,12 +21,15 @@
 #include "guest/guest.h"
 
 #define SHUTDOWN_TIMEOUT_NS (100 * NSEC_PER_SEC)
+/* For those, too, whose turn comes late, as another took all of it: beyond it, if it has to be. */
+#define SHUTDOWN_LEAST_NS (20 * NSEC_PER_SEC)
 
 enum progress {
 	WAITS,
 	ACTS, /* its child does */
 	DONE,
 	LEFT, /* it is not to run */
+	ENDED, /* at shutdown, before it had powered down */
 	FAILED,
 };
 
@@ -41,6 +44,7 @@ struct entry {
 	uint64_t done_ns;
 	pid_t child;
 	int said; /* what it says */
+	int told; /* what it tells in JSON, at shutdown */
 };
 
 struct boot {
@@ -51,6 +55,7 @@ struct boot {
 	bool dry; /* only in which order */
 	uint64_t begin_ns;
 	uint64_t deadline_ns;
+	uint64_t least_ns; /* that each has */
 	size_t *order; /* in which they were begun */
 	size_t n_begun;
 };
@@ -74,7 +79,7 @@ static int add(const char *name, void *data)
 	if (find(boot, name))
 		return 0;
 	boot->entry = xrealloc(boot->entry, (boot->n + 1) * sizeof(*boot->entry));
-	boot->entry[boot->n] = (struct entry){ .said = -1 };
+	boot->entry[boot->n] = (struct entry){ .said = -1, .told = -1 };
 	snprintf(boot->entry[boot->n++].name, LPAR_NAME_MAX + 1, "%s", name);
 	return 0;
 }
@@ -225,8 +230,11 @@ static int load_up(struct boot *boot)
 
 static int add_guest(const struct lpar *lpar, void *data)
 {
+	struct process process;
+
 	/* Also one whose guest has powered down as nobody watched: it is not to run again. */
-	return lpar_guest_pid(lpar) || (lpar_is_fenced(lpar) && running_is_noted(lpar->name))
+	return lpar_guest_pid(lpar) || !guest_find_noted(lpar->name, &process) ||
+			       (lpar_is_fenced(lpar) && running_is_noted(lpar->name))
 		       ? add(lpar->name, data)
 		       : 0;
 }
@@ -314,10 +322,11 @@ static struct entry *next_ready(struct boot *boot, uint64_t *time_ns)
 static char **child_words(const struct boot *boot, const struct entry *entry)
 {
 	const char *file = json_text(entry->record, "file");
-	char *time =
-		xprintf("%llums", (unsigned long long)(left_ns(boot->deadline_ns) / NSEC_PER_MSEC));
+	uint64_t left = left_ns(boot->deadline_ns);
+	uint64_t time_ns = left > boot->least_ns ? left : boot->least_ns;
+	char *time = xprintf("%llums", (unsigned long long)(time_ns / NSEC_PER_MSEC));
 	char *unit = xprintf("lparkit@%s.service", entry->name);
-	const char *const down[] = { "stop", entry->name, "--timeout", time, "--keep", NULL };
+	const char *const down[] = { "-j", "stop", entry->name, "--timeout", time, "--keep", NULL };
 	const char *const up[] = { "start", entry->name, *file ? "--file" : NULL, file, NULL };
 	char **words;
 
@@ -336,8 +345,9 @@ static char **child_words(const struct boot *boot, const struct entry *entry)
 	return words;
 }
 
-static void become_child(const char *restored, char **words, int said)
+static void become_child(const char *restored, char **words, const struct entry *entry)
 {
+	int said = entry->said;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	/* Until it ends, whoever starts that LPAR, as its unit, wants it on record. */
@@ -346,7 +356,7 @@ static void become_child(const char *restored, char **words, int said)
 		_exit(EXIT_FAILED);
 	}
 	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
+	dup2(entry->told < 0 ? null : entry->told, STDOUT_FILENO);
 	dup2(said, STDERR_FILENO);
 	if (!strcmp(words[0], "lparctl")) {
 		/* A host that goes down ends us: the start is undone, and the LPAR still on record. */
@@ -379,11 +389,13 @@ static void begin(struct boot *boot, struct entry *entry)
 	}
 	words = child_words(boot, entry);
 	fflush(stdout);
-	/* A file, so that nobody has to read while it speaks. */
+	/* Files, so that nobody has to read while it speaks. */
 	entry->said = memfd_create("said", MFD_CLOEXEC);
+	if (boot->down)
+		entry->told = memfd_create("told", MFD_CLOEXEC);
 	entry->child = entry->said < 0 ? -1 : fork();
 	if (!entry->child)
-		become_child(boot->down ? NULL : entry->name, words, entry->said);
+		become_child(boot->down ? NULL : entry->name, words, entry);
 	entry->progress = ACTS;
 	if (entry->child < 0)
 		settle(entry, FAILED, strerror(errno));
@@ -406,20 +418,46 @@ static char *read_said(struct entry *entry)
 	return xstrdup(*line ? line : "failed without a word");
 }
 
+/* A guest that had no time, or did not use it, has lost what it had not written. */
+static void settle_stopped(struct entry *entry)
+{
+	char text[1024];
+	ssize_t len = pread(entry->told, text, sizeof(text) - 1, 0);
+	struct json_object *json;
+	const char *how;
+
+	text[len < 0 ? 0 : len] = 0;
+	json = json_tokener_parse(text);
+	how = json_text(json, "guest");
+	if (!strcmp(how, GUEST_POWERED_DOWN) || !strcmp(how, GUEST_NONE))
+		settle(entry, DONE, "stopped");
+	else if (!strcmp(how, GUEST_KILLED))
+		settle(entry, ENDED, "QEMU was killed before its guest had powered down");
+	else
+		settle(entry, ENDED, "QEMU was ended before its guest had powered down");
+	json_object_put(json);
+}
+
 static void end(struct boot *boot, struct entry *entry, int status)
 {
 	char *why = read_said(entry);
 
 	entry->child = 0;
 	/* Whoever was quicker may have started it, or wants it no more. */
-	if (WIFEXITED(status) && !WEXITSTATUS(status))
-		settle(entry, DONE, boot->down ? "stopped" : "started");
+	if (WIFEXITED(status) && !WEXITSTATUS(status) && boot->down)
+		settle_stopped(entry);
+	else if (WIFEXITED(status) && !WEXITSTATUS(status))
+		settle(entry, DONE, "started");
 	else if (!boot->down)
 		read_again(entry);
 	if (entry->progress == WAITS || entry->progress == ACTS)
 		settle(entry, FAILED, why);
 	free(why);
-	if (entry->progress != FAILED)
+	if (entry->told >= 0)
+		close(entry->told);
+	if (entry->progress == ENDED)
+		err("LPAR %s: %s", entry->name, entry->why);
+	else if (entry->progress != FAILED)
 		say("%s: %s", entry->name, entry->why);
 	else
 		err("LPAR %s: %s: %s", entry->name, boot->down ? "not stopped" : "not started",
@@ -494,7 +532,12 @@ static void act(struct boot *boot)
 /* What failed before anything was begun, or as something else did, is said now. */
 static int report(const struct boot *boot)
 {
-	static const char *const words[] = { [DONE] = "done", [LEFT] = "left", [FAILED] = "failed" };
+	static const char *const words[] = {
+		[DONE] = "done",
+		[LEFT] = "left",
+		[ENDED] = "ended",
+		[FAILED] = "failed",
+	};
 	struct json_object *list = json_object_new_array(), *json;
 	int ret = EXIT_OK;
 	size_t i;
@@ -506,7 +549,7 @@ static int report(const struct boot *boot)
 
 		for (j = 0; j < boot->n_begun; j++)
 			begun = begun || boot->order[j] == i;
-		if (entry->progress == FAILED)
+		if (entry->progress == FAILED || entry->progress == ENDED)
 			ret = EXIT_FAILED;
 		if (entry->progress == FAILED && !begun)
 			err("LPAR %s: not %s: %s", entry->name, boot->down ? "stopped" : "started",
@@ -553,6 +596,7 @@ int boot_shutdown_verb(struct args *args)
 	if (args->argc)
 		return usage("boot shutdown [--timeout TIME]");
 	boot.deadline_ns = now_ns(CLOCK_MONOTONIC) + timeout_ns;
+	boot.least_ns = timeout_ns < SHUTDOWN_LEAST_NS ? timeout_ns : SHUTDOWN_LEAST_NS;
 	ret = load_down(&boot);
 	if (ret)
 		ret = nl_fail("shutdown", ret);

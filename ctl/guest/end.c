@@ -26,6 +26,7 @@ void guest_forget_run(const char *name)
 	unlink(run_path(path, sizeof(path), name, "console.lock"));
 	unlink(run_path(path, sizeof(path), name, "agent.sock"));
 	unlink(run_path(path, sizeof(path), name, "qemu.pid"));
+	unlink(run_path(path, sizeof(path), name, "process"));
 	unlink(run_path(path, sizeof(path), name, "watched"));
 	unlink(run_path(path, sizeof(path), name, "lpar.conf"));
 	place_clear(name);
@@ -50,7 +51,7 @@ int guest_wait_left(const char *name, pid_t pid)
 		gone = ret || has_left(&lpar, pid);
 		lpar_free(&lpar);
 		if (gone || now_ns(CLOCK_MONOTONIC) > deadline)
-			return gone ? ret : -ETIMEDOUT;
+			return !gone ? -ETIMEDOUT : ret == -ENOENT ? 0 : ret;
 		sleep_ms(20);
 	}
 }
@@ -88,19 +89,23 @@ static bool ends_by(int pidfd, int signal)
 
 /*
  * Gently, then firmly, then by force. QEMU takes SIGTERM for "quit", whoever has its
- * monitors: its disks are flushed.
+ * monitors: its disks are flushed. *how is by what.
  */
-static int end_guest(const char *name, const struct process *process, uint64_t timeout_ns)
+static int end_guest(const char *name, const struct process *process, uint64_t timeout_ns,
+		     const char **how)
 {
 	int pidfd = process_open(process);
 
 	if (pidfd < 0)
 		return pidfd == -ESRCH ? guest_wait_left(name, process->pid) : pidfd;
 	if (powers_down(name, pidfd, timeout_ns)) {
+		*how = GUEST_POWERED_DOWN;
 		say("%s: guest powered down", name);
 	} else if (ends_by(pidfd, SIGTERM)) {
+		*how = GUEST_QUIT;
 		say("%s: QEMU quit", name);
 	} else {
+		*how = GUEST_KILLED;
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 		say("%s: QEMU killed", name);
 	}
@@ -131,14 +136,30 @@ static void wait_ended(const char *name)
 		guest_wait_left(name, 0);
 }
 
-/* Its number is a member's before and after we look: it was not given to another between. */
+/* The QEMU that was started last, if it still runs, whether it is a member or not. */
+int guest_find_noted(const char *name, struct process *process)
+{
+	char path[PATH_MAX], text[64];
+	unsigned long long start;
+
+	if (read_text(run_path(path, sizeof(path), name, "process"), text, sizeof(text)) ||
+	    sscanf(text, "%d %llu", &process->pid, &start) != 2)
+		return -ESRCH;
+	process->start = start;
+	return process_lives(process) ? 0 : -ESRCH;
+}
+
+/*
+ * Its number is a member's before and after we look: it was not given to another between. Or a
+ * forced deactivation has left it outside.
+ */
 int guest_find_process(const struct lpar *lpar, struct process *process)
 {
 	struct lpar now;
 	int ret = process_find(lpar_guest_pid(lpar), process);
 
 	if (ret)
-		return ret;
+		return guest_find_noted(lpar->name, process);
 	ret = lpar_get(lpar->name, &now);
 	if (!ret && lpar_guest_pid(&now) != process->pid)
 		ret = -ESRCH;
@@ -167,15 +188,17 @@ static int record_end(const struct lpar *lpar, enum guest_end end, bool had_gues
 	return guest_ended_itself(lpar) ? running_forget(lpar->name) : 0;
 }
 
-int guest_stop(const struct lpar *lpar, uint64_t timeout_ns, enum guest_end end)
+/* Exit code; *how: GUEST_... by what it has ended, if there was a guest. */
+int guest_stop(const struct lpar *lpar, uint64_t timeout_ns, enum guest_end end, const char **how)
 {
 	struct process process;
 	bool had_guest = !guest_find_process(lpar, &process), host_ends = host_goes_down();
 	int ret = 0, recorded;
 
+	*how = GUEST_NONE;
 	if (had_guest) {
 		thaw(lpar);
-		ret = end_guest(lpar->name, &process, timeout_ns);
+		ret = end_guest(lpar->name, &process, timeout_ns, how);
 	} else {
 		wait_ended(lpar->name);
 	}

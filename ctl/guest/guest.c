@@ -5,7 +5,8 @@
  * start: log the Fibre Channel port in, define, activate, move interrupts, run QEMU, wait for
  * its QMP socket, pin its vCPUs. What fails undoes what came before, in reverse order.
  *
- * /run/lparkit/NAME holds qemu.pid, qmp.sock, lparctl.sock, console.sock, agent.sock, qemu.log, irqs,
+ * /run/lparkit/NAME holds qemu.pid, process (the same, and its start), qmp.sock, lparctl.sock,
+ * console.sock, agent.sock, qemu.log, irqs,
  * watched and qemu/alive (see supervisor.c), fc (see fc_guest.c), and lpar.conf, the
  * description that the guest was started with; lock, when locked, keeps a second start or stop
  * of the same LPAR away, and the monitor of lparctl's own is for its holder. That it runs is
@@ -215,19 +216,32 @@ static void redirect(const char *name)
 	dup2(log < 0 ? null : log, STDERR_FILENO);
 }
 
-/* The one that is believed: QEMU's own is where its user may write. */
-static int note_pid(const char *name, int report)
+static int note(const char *name, const char *file, const char *text, int report)
 {
 	char path[PATH_MAX];
-	int fd = open(run_path(path, sizeof(path), name, "qemu.pid"),
+	int fd = open(run_path(path, sizeof(path), name, file),
 		      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	int ret = fd < 0 || dprintf(fd, "%d\n", getpid()) < 0 ? -errno : 0;
+	int ret = fd < 0 || dprintf(fd, "%s\n", text) < 0 ? -errno : 0;
 
 	if (ret)
 		dprintf(report, "%s: %s", path, strerror(-ret));
 	if (fd >= 0)
 		close(fd);
 	return ret;
+}
+
+/* What is believed: QEMU's own is where its user may write. */
+static int note_process(const char *name, int report)
+{
+	struct process self;
+	char text[64];
+
+	process_find(getpid(), &self);
+	snprintf(text, sizeof(text), "%d %llu", self.pid, (unsigned long long)self.start);
+	if (note(name, "process", text, report))
+		return -EIO;
+	snprintf(text, sizeof(text), "%d", self.pid);
+	return note(name, "qemu.pid", text, report);
 }
 
 /* Never returns if all is well. */
@@ -282,7 +296,7 @@ static void become_qemu(const struct launch *launch, int report)
 	ret = nl_send(nlh, NULL, NULL);
 	if (ret)
 		dprintf(report, "QEMU does not become a member: %s", nl_text(ret));
-	else if (!note_pid(launch->name, report))
+	else if (!note_process(launch->name, report))
 		exec_qemu(launch, report);
 	_exit(EXIT_FAILED);
 }
@@ -486,12 +500,35 @@ static int wish_check(const struct launch *launch)
 	return EXIT_FAILED;
 }
 
+/*
+ * One that a forced deactivation has left without its LPAR would be forgotten, and two of a guest
+ * be at its disks.
+ */
+static int outside_check(const struct launch *launch)
+{
+	struct process process;
+	struct lpar lpar;
+	bool inside;
+
+	if (guest_find_noted(launch->name, &process))
+		return EXIT_OK;
+	inside = !lpar_get(launch->name, &lpar) && lpar_guest_pid(&lpar) == process.pid;
+	lpar_free(&lpar);
+	if (inside)
+		return EXIT_OK;
+	err("LPAR %s: its QEMU, pid %d, still runs, outside of it: 'lparctl stop %s' ends it",
+	    launch->name, process.pid, launch->name);
+	return EXIT_FAILED;
+}
+
 /* With --wait one that runs already is as good, or one that has ended and is given back. */
 static int start(struct launch *launch)
 {
 	int ret = wish_check(launch);
 	pid_t pid;
 
+	if (!ret)
+		ret = outside_check(launch);
 	if (!ret)
 		ret = log_in(launch);
 	if (!ret && disks_check(&launch->config))
@@ -639,11 +676,31 @@ int guest_locked(const char *name, int (*act)(const struct lpar *lpar, void *dat
 static int stop(const struct lpar *lpar, void *data)
 {
 	const struct launch *launch = data;
+	struct json_object *json;
+	const char *how;
+	int ret = guest_stop(lpar, launch->timeout_ns, launch->end, &how);
 
-	return guest_stop(lpar, launch->timeout_ns, launch->end);
+	if (!options.json)
+		return ret;
+	json = json_object_new_object();
+	json_put(json, "name", lpar->name);
+	json_put(json, "guest", how);
+	json_print(json);
+	return ret;
 }
 
-/* A start that was killed before it has defined the LPAR has left its port. Exit code. */
+/* Of an LPAR that was deleted after its QEMU was left outside. */
+static bool is_outside(const char *name)
+{
+	struct process process;
+
+	return !guest_find_noted(name, &process);
+}
+
+/*
+ * A start that was killed before it has defined the LPAR has left its port, or there is a QEMU
+ * outside. Exit code.
+ */
 static int stop_undefined(struct launch *launch)
 {
 	struct lpar lpar;
@@ -654,7 +711,8 @@ static int stop_undefined(struct launch *launch)
 		return EXIT_FAILED;
 	/* Another start may have had the lock. */
 	ret = lpar_get(launch->name, &lpar);
-	if (!ret)
+	snprintf(lpar.name, sizeof(lpar.name), "%s", launch->name);
+	if (!ret || (ret == -ENOENT && is_outside(launch->name)))
 		ret = stop(&lpar, launch);
 	else
 		ret = ret == -ENOENT ? fc_guest_logout(launch->name) : lpar_fail(launch->name, ret);
@@ -673,7 +731,7 @@ int stop_verb(struct args *args)
 		return ret;
 	ret = lpar_get(launch.name, &lpar);
 	lpar_free(&lpar);
-	if (ret == -ENOENT && fc_guest_is_noted(launch.name))
+	if (ret == -ENOENT && (fc_guest_is_noted(launch.name) || is_outside(launch.name)))
 		return stop_undefined(&launch);
 	return guest_locked(launch.name, stop, &launch);
 }

@@ -16,6 +16,7 @@ int guest_locked(const char *name, int (*act)(const struct lpar *lpar, void *dat
 int guest_check_netdevs(const struct lpar_config *config);
 
 /* end.c: QEMU is ended, and what it had is given back */
+int guest_find_noted(const char *name, struct process *process);
 int guest_find_process(const struct lpar *lpar, struct process *process);
 void guest_forget_run(const char *name);
 int guest_wait_left(const char *name, pid_t pid);
@@ -28,7 +29,14 @@ enum guest_end {
 	GUEST_LOST, /* QEMU has failed, or was killed */
 };
 
-int guest_stop(const struct lpar *lpar, uint64_t timeout_ns, enum guest_end end); /* exit code */
+/* What has ended it, as "stop -j" says */
+#define GUEST_NONE "none" /* there was no guest */
+#define GUEST_POWERED_DOWN "powered-down"
+#define GUEST_QUIT "quit" /* QEMU was told to */
+#define GUEST_KILLED "killed"
+
+int guest_stop(const struct lpar *lpar, uint64_t timeout_ns, enum guest_end end,
+	       const char **how); /* exit code */
 
 /* log.c: what QEMU has said */
 void guest_show_log(const char *name);

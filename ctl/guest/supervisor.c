@@ -189,6 +189,7 @@ static void watch(struct supervisor *supervisor, const struct process *process)
 static int give_back(const struct supervisor *supervisor, const struct lpar *lpar)
 {
 	bool failed = supervisor->failed || has_pidfile(lpar->name);
+	const char *how;
 
 	if (failed) {
 		err("LPAR %s: QEMU has failed, or was killed", lpar->name);
@@ -196,8 +197,9 @@ static int give_back(const struct supervisor *supervisor, const struct lpar *lpa
 	} else {
 		say("%s: guest has powered down", lpar->name);
 	}
-	return guest_stop(lpar, 0, failed ? GUEST_LOST : GUEST_STOPPED) || failed ? EXIT_FAILED
-										  : EXIT_OK;
+	return guest_stop(lpar, 0, failed ? GUEST_LOST : GUEST_STOPPED, &how) || failed
+		       ? EXIT_FAILED
+		       : EXIT_OK;
 }
 
 /* Unless there is a guest again; *code is the exit code then. */

@@ -428,6 +428,15 @@ static void note_line(struct lpar_config *config, const struct key *key, const c
 		(struct config_line){ key->section, key->name, xstrdup(value) };
 }
 
+/* Words of a file are printed when something is wrong with them. */
+static bool has_control(const char *line)
+{
+	for (; *line; line++)
+		if (iscntrl((unsigned char)*line) && !isspace((unsigned char)*line))
+			return true;
+	return false;
+}
+
 /* As if a file had the line, in whichever section it belongs to; returns NULL, or what is wrong. */
 const char *config_add(struct lpar_config *config, const char *name, const char *value)
 {
@@ -438,6 +447,12 @@ const char *config_add(struct lpar_config *config, const char *name, const char 
 		key = find_key("guest", name);
 	if (!key)
 		return "belongs to no key: see lpar.conf(5)";
+	/* Nobody could read the file that it is written to, nor any other of the site then. */
+	if (has_control(value))
+		return "has a control character";
+	/* With '=', the end of the line and that of the text. */
+	if (strlen(name) + strlen(value) + 3 > LINE_BYTES)
+		return "is too long for a line of a file";
 	why = key->set(config, value);
 	if (!why)
 		note_line(config, key, value);
@@ -499,15 +514,6 @@ static int on_value(void *data, const char *section, const char *name, const cha
 			complain(reader, name, value, why);
 	}
 	return !reader->failed;
-}
-
-/* Words of a file are printed when something is wrong with them. */
-static bool has_control(const char *line)
-{
-	for (; *line; line++)
-		if (iscntrl((unsigned char)*line) && !isspace((unsigned char)*line))
-			return true;
-	return false;
 }
 
 static char *read_line(char *buf, int size, void *data)

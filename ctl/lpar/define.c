@@ -2,6 +2,7 @@
 /*
  * lparctl define: an LPAR is described by how much it is to have, and gets it from the pool.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,12 +168,26 @@ static int choose_and_write(struct want *want)
 	return ret;
 }
 
+/* Without the blanks around it: a file that has them says the same. To be freed. */
+static char *strip(const char *text)
+{
+	size_t len;
+
+	while (isspace((unsigned char)*text))
+		text++;
+	len = strlen(text);
+	while (len && isspace((unsigned char)text[len - 1]))
+		len--;
+	return xprintf("%.*s", (int)len, text);
+}
+
 /* KEY=VALUE */
 static int add_line(struct lpar_config *config, const char *line)
 {
 	static const char *const chosen[] = { "cpus", "memory", "node" };
 	const char *value = strchr(line, '='), *why;
-	char name[32];
+	char name[32], *stripped;
+	int ret;
 
 	if (!value || value - line >= (int)sizeof(name))
 		return usage("'%s' is not KEY=VALUE, a line of the file", line);
@@ -181,8 +196,11 @@ static int add_line(struct lpar_config *config, const char *line)
 		return usage("%s is chosen: say --%s", name, name);
 	if (strchr(value, '\n'))
 		return usage("the value of %s is more than one line", name);
-	why = config_add(config, name, value + 1);
-	return why ? usage("%s '%s' %s", name, value + 1, why) : EXIT_OK;
+	stripped = strip(value + 1);
+	why = config_add(config, name, stripped);
+	ret = why ? usage("%s '%s' %s", name, stripped, why) : EXIT_OK;
+	free(stripped);
+	return ret;
 }
 
 /* --OPTION VALUE, or false if it is another word. */

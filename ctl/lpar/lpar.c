@@ -393,23 +393,42 @@ int deactivate(const char *name, bool force)
 	return nl_send(nlh, NULL, NULL);
 }
 
+/* Exit code. */
+static int deactivate_locked(const struct lpar *lpar, bool force)
+{
+	pid_t guest = lpar_guest_pid(lpar);
+	int ret = deactivate(lpar->name, force);
+
+	if (ret)
+		return lpar_fail(lpar->name, ret);
+	irqs_restore(lpar->name, lpar->cpus);
+	if (guest)
+		say("%s: its guest, pid %d, runs on outside of it until 'lparctl stop %s'",
+		    lpar->name, guest, lpar->name);
+	return EXIT_OK;
+}
+
 /* deactivate NAME [--force] */
 int lpar_deactivate_verb(struct args *args)
 {
 	const char *name = next_arg(args);
 	bool force = next_flag(args, "--force");
 	struct lpar lpar;
-	int ret;
+	int lock, ret;
 
 	if (!name || args->argc)
 		return usage("deactivate NAME [--force]");
 	ret = lpar_get(name, &lpar);
-	if (!ret)
-		ret = deactivate(name, force);
 	if (ret)
-		ret = lpar_fail(name, ret);
+		return lpar_fail(name, ret);
+	/* Not between the activation of a start and its QEMU; what hangs is no reason to wait. */
+	lock = lpar_lock(name);
+	if (lock >= 0 || force)
+		ret = deactivate_locked(&lpar, force);
 	else
-		irqs_restore(name, lpar.cpus);
+		ret = EXIT_FAILED;
+	if (lock >= 0)
+		close(lock);
 	lpar_free(&lpar);
 	return ret;
 }

@@ -9,6 +9,7 @@
 #include <glob.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -40,6 +41,8 @@ struct registry {
 	FILE *file;
 	struct line *line;
 	size_t n;
+	long end; /* of the lines that are whole */
+	bool open_ended; /* the last of them has no end of line */
 };
 
 /* --- descriptions --- */
@@ -172,18 +175,35 @@ static void add_line(struct registry *registry, const struct line *line)
 	registry->line[registry->n++] = *line;
 }
 
-/* -EBADMSG when a line is not understood: it may have a name that is not to be given twice. */
+/*
+ * -EBADMSG when a line is not understood: it may have a name that is not to be given twice. What
+ * a full disk or a crash has left of the last one was given to nobody: it is none.
+ */
 static int read_lines(struct registry *registry)
 {
 	struct line line;
 	char text[256];
 
 	while (fgets(text, sizeof(text), registry->file)) {
-		if (!parse_line(text, &line))
+		registry->open_ended = !strchr(text, '\n');
+		if (registry->open_ended && !feof(registry->file))
 			return -EBADMSG;
-		add_line(registry, &line);
+		if (parse_line(text, &line)) {
+			add_line(registry, &line);
+			registry->end += strlen(text);
+		} else if (registry->open_ended) {
+			registry->open_ended = false;
+			break;
+		} else {
+			return -EBADMSG;
+		}
 	}
 	return ferror(registry->file) ? -EIO : 0;
+}
+
+static int cut_off(struct registry *registry)
+{
+	return ftruncate(fileno(registry->file), registry->end) ? -errno : 0;
 }
 
 static void close_registry(struct registry *registry)
@@ -221,20 +241,29 @@ static int open_registry(struct registry *registry)
 	return ret ? registry_fail(registry, ret) : 0;
 }
 
-/* It is on disk before anybody uses it. */
+/* It is on disk before anybody uses it, and whole or not there. */
 static int write_line(struct registry *registry, const struct line *line)
 {
-	int ret = 0;
+	int ret = cut_off(registry);
 
-	fprintf(registry->file, "%s %016" PRIx64 " %016" PRIx64 " %016" PRIx64 "\n", line->lpar,
-		line->wwn[WWN_NODE], line->wwn[WWN_ORIGINAL], line->wwn[WWN_MAINTENANCE]);
+	if (ret)
+		return registry_fail(registry, ret);
+	fprintf(registry->file, "%s%s %016" PRIx64 " %016" PRIx64 " %016" PRIx64 "\n",
+		registry->open_ended ? "\n" : "", line->lpar, line->wwn[WWN_NODE],
+		line->wwn[WWN_ORIGINAL], line->wwn[WWN_MAINTENANCE]);
 	if (fflush(registry->file) || fsync(fileno(registry->file)))
 		ret = -errno;
 	if (!ret)
 		ret = sync_parent(registry->path);
-	if (!ret)
-		add_line(registry, line);
-	return ret ? registry_fail(registry, ret) : 0;
+	if (ret) {
+		__fpurge(registry->file);
+		cut_off(registry);
+		return registry_fail(registry, ret);
+	}
+	add_line(registry, line);
+	registry->end = ftell(registry->file);
+	registry->open_ended = false;
+	return 0;
 }
 
 /* The last names that an LPAR was given, or NULL. */

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 65
+plan 67
 host_up h
 root=$scratch/h/root
 fake=$here/fake-qemu
@@ -234,11 +234,14 @@ mode="deaf" lpar d after=e
 on h stop d >/dev/null
 on h start d >/dev/null
 stops_in_order() {
-	took_less 60 on h boot shutdown --timeout 2s >"$scratch/said" || return 1
+	took_less 60 on h boot shutdown --timeout 2s >"$scratch/said" 2>&1
+	same $? 1 || return 1
 	sed 's/^/# /' "$scratch/said"
-	same "$(grep -n "^[de]: stopped" "$scratch/said" | cut -d : -f 2 | xargs)" "d e"
+	same "$(sed -n 's/^lparctl: LPAR \(d\): QEMU was ended before .*/\1/p; s/^\(e\): stopped$/\1/p' \
+		"$scratch/said" | xargs)" "d e"
 }
-check "all end, in the reverse order, within the time" stops_in_order
+check "all end, in the reverse order; one that was no use to ask is told of" stops_in_order
+check "one whose turn was late had time, too" same "$(tail -1 "$(run_of h e)/qemu.log")" "powered down"
 check "none runs" same "$(running)" ""
 check "all of it is given back" same "$(cat "$scratch"/h/kernel/[bde]/state | xargs)" "0 0 0"
 crash
@@ -247,6 +250,8 @@ on h stop b >/dev/null
 on h boot shutdown --timeout 1s >/dev/null
 crash
 check "but not one that somebody has stopped" same "$(results restore)" "d:done e:done"
+check "none has time: it is told of each" same "$(results shutdown --timeout 0)" "d:ended e:ended"
+on h boot restore >/dev/null
 
 on h stop d --timeout 0 >/dev/null
 lpar b after=d

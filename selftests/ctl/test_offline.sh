@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 170
+plan 180
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -189,7 +189,29 @@ ini heir.lpar "[guest]" "wwnn=2000000000000001" "wwpn=2001000000000001" \
 	"wwpn-maintenance=21000024ff00000a" "fc-parent=21000024ff00000a"
 check "nor the adapter's" says 3 "is that of fc-parent" ctl check heir
 rm "$conf/heir.lpar"
-echo "web 2000" >>"$root/var/lib/lparkit/wwn"
+registry=$root/var/lib/lparkit/wwn
+# Others have names in 4086 bytes
+for n in {10000000..10000061} 100 101; do
+	printf "lpar$n 2000%012x 2001%012x 2002%012x\n" "$n" "$n" "$n"
+done >"$registry"
+# full VERB...: there is room for 4096
+full() {
+	bash -c "ulimit -f 4; trap '' XFSZ; exec lparctl --root '$root' \"\$@\"" - "$@"
+}
+before=$(wc -c <"$registry")
+check "a full disk" says 1 "File too large" full fc generate late
+check "nothing is left of that" same "$(wc -c <"$registry")" "$before"
+check "others are as before" same "$(names db)" "$(names db)"
+printf 'late 2000020000000001 2001020000000001 20020200' >>"$registry"
+check "half a line, as a crash leaves it" exits 0 ctl fc generate db
+check "was given to nobody" exits 0 ctl fc generate late
+check "and is no more" same "$(grep -c "^late " "$registry")" 1
+printf 'edited 2000020000000009 2001020000000009 2002020000000009' >>"$registry"
+check "a whole one without its end counts" same "$(names edited | cut -d " " -f 2)" 20:01:02:00:00:00:00:09
+check "another one goes below it" exits 0 ctl fc generate below
+check "it is still there" same "$(grep -c "^edited 2000020000000009 .*9$" "$registry")" 1
+check "each line is whole" same "$(grep -cvE '^[^ ]+( [0-9a-f]{16}){3}$' "$registry")" 0
+echo "web 2000" >>"$registry"
 check "a registry that is damaged gives none" says 1 "not understood" ctl fc generate lost
 check "start with a bad name" exits 2 lparctl start ../a
 check "stop that is to run again, and is not" says 2 "one too many" lparctl stop a --keep --forget

@@ -5,7 +5,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 54
+plan 61
 
 root=$scratch/a
 
@@ -111,6 +111,19 @@ check "white space too" grep -qx "append=a=b  c" "$root/etc/lparkit/more.lpar"
 check "a key that is none" writes_nothing says 2 "colour 'red' belongs to no key" on define q --cpus 2 --memory 1G colour=red
 check "a bad value" says 2 "pages 'small' is not 'any' or 'large'" on define q --cpus 2 --memory 1G pages=small
 check "what is chosen" says 2 "cpus is chosen: say --cpus" on define q --cpus 2 --memory 1G cpus=4-5
+check "a control character" writes_nothing says 2 "has a control character" \
+	on define q --cpus 2 --memory 1G $'append=a\001b'
+# A line of a file is as long as 4095 bytes with its end: "append=" and 4088.
+check "more than a line" writes_nothing says 2 "too long for a line" \
+	on define q --cpus 2 --memory 1G "append=$(printf '%4088s' x | tr ' ' y)"
+check "a whole line" exits 0 on define long --cpus 2 --memory 64M "append=$(printf '%4087s' x | tr ' ' y)"
+check "can be read" exits 0 on pool show
+check "as it is" same "$(on export long | grep -c "^append=y\{4086\}x$")" 1
+rm "$root/etc/lparkit/long.lpar"
+check "blanks around a value" exits 0 on define blank --cpus 2 --memory 64M "append=  a ; b  # c "
+check "are none of it, in the file as well" same "$(grep append "$root/etc/lparkit/blank.lpar")" \
+	"append=a ; b  # c"
+rm "$root/etc/lparkit/blank.lpar"
 check "two lines in one" writes_nothing says 2 "more than one line" on define q --cpus 2 --memory 1G "append=a
 memory=9G"
 ini more.lpar "[lpar]" "disk=/dev/null" "[guest]" "net=tap9"

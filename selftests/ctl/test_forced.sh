@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A forced deactivation leaves QEMU running outside of its LPAR: it is not forgotten, and no second
+# one is started beside it.
+# vm: none timeout=200
+# shellcheck source=selftests/ctl/played.sh
+. "$(dirname "$0")/played.sh"
+
+plan 25
+host_up h
+describe h g
+run=$(run_of h g)
+
+# qemus: how many run in or for that LPAR
+qemus() {
+	pgrep -c -f -- "-name g,.*$scratch/h/root/"
+}
+
+check "start" exits 0 on h start g
+guest=$(guest_pid h g)
+background+=("$guest")
+check "a guest runs" same "$(qemus)" 1
+check "deactivate by force: it is told" says 0 "g: its guest, pid $guest, runs on outside of it" \
+	on h deactivate g --force
+check "it does" kill -0 "$guest"
+check "start: refused, with the remedy" says 1 "pid $guest, still runs, .*'lparctl stop g'" on h start g
+check "so it is for a supervisor" says 1 "pid $guest, still runs" on h start g --wait
+check "there is no second one" same "$(qemus)" 1
+check "whose monitor is still there" same "$(status h g)" running
+rm "$run/qemu.pid"
+check "without its pidfile" says 1 "pid $guest, still runs" on h start g
+check "delete" exits 0 on h delete g
+check "start of what is not defined" says 1 "pid $guest, still runs" on h start g
+check "there is no second one" same "$(qemus)" 1
+check "nothing was defined" same "$(on h list -j)" "[]"
+check "stop ends it" says 0 "g: QEMU quit" on h stop g --timeout 0
+check "it has ended" same "$(qemus)" 0
+check "nothing is left of it" only_log h g
+check "then another one may start" exits 0 on h start g
+
+# Defined still
+guest=$(guest_pid h g)
+background+=("$guest")
+on h deactivate g --force >/dev/null
+check "it ends with its host" says 1 "g: QEMU was ended before its guest had powered down" \
+	on h boot shutdown --timeout 1s
+check "it has ended" same "$(qemus)" 0
+
+# The number is another's by now
+start sleep 1000
+echo "$pid 1" >"$run/process"
+check "another process of that number is none" exits 0 on h start g
+check "nor is it ended" kill -0 "$pid"
+
+# Who is at it
+exec 9<"$run/lock"
+flock 9
+check "deactivate meanwhile is refused" says 1 "another lparctl starts, stops or saves it" \
+	on h deactivate g
+check "the LPAR is as it was" same "$(cat "$scratch/h/kernel/g/state")" 1
+check "by force it says so" says 0 "another lparctl starts, stops or saves it" on h deactivate g --force
+exec 9<&-
+check "stop" exits 0 on h stop g --timeout 0
