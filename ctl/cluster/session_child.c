@@ -32,7 +32,7 @@ struct child {
 
 static int report = -1; /* of a child: where it tells of itself */
 
-/* Who was left behind does what he was asked for even when he is killed, once there is an answer. */
+/* Even when it is killed it does what it was asked for, once there is an answer. */
 static struct {
 	pid_t pid; /* 0 = nobody */
 	char volume[VOLUME_CHARS];
@@ -115,10 +115,10 @@ static bool read_child(struct child *child)
 
 static int fail_silent(const struct session *session, const char *volume)
 {
-	err("volume %s: its store does not answer%s", volume,
-	    session->idle
-		    ? ""
-		    : ": once it does, run 'lparctl cluster recover' on this host, which deletes what was taken of it");
+	static const char remedy[] =
+		": once it does, run 'lparctl cluster recover' on this host, which deletes what was taken of it";
+
+	err("volume %s: its store does not answer%s", volume, session->idle ? "" : remedy);
 	return session->idle ? -ECANCELED : -ETIMEDOUT;
 }
 
