@@ -247,6 +247,7 @@ struct json_object *guest_record(const struct guest *guest);
 void session_add_recorded(struct session *session, struct json_object *json);
 int session_open(struct session *session, enum session_kind kind, const char *name);
 void session_unlock(void);
+void session_forsake(struct session *session);
 int session_end_guests(struct session *session);
 int session_go_on(struct session *session);
 
@@ -298,8 +299,13 @@ guest_step guest_inspect, guest_note_status, guest_note_versions;
 
 /* session_disks.c: states of its volumes, and of those that are in their groups */
 int disks_find_others(struct session *session);
-void disks_forget(const struct session *session);
-void disks_forget_cut(struct session *session);
+int disks_forget(struct session *session);
+int disks_forget_cut(struct session *session);
+
+/* session_child.c: work that waits for disks */
+typedef int child_work(struct session *session);
+void child_begins(const char *volume);
+int child_run(struct session *session, child_work *work);
 
 /* execd_save.c, session_disks.c, execd_restore.c: requests; the result is to be put */
 typedef int request_fn(struct session *session, struct json_object *request,

@@ -18,6 +18,8 @@
 #define NAP_NS (50 * NSEC_PER_MSEC)
 /* The cut has the CPUs for itself first. */
 #define STOP_AFTER_NS NSEC_PER_MSEC
+/* Of those who are told to stop then, all have a thread by that. */
+#define LOOK_BEFORE_NS (100 * NSEC_PER_MSEC)
 /* What QMP takes may double; and no more is to be lost by a host that is busy. */
 #define LEAD_LEAST_NS (2 * NSEC_PER_MSEC)
 #define LEAD_MOST_NS (60 * (uint64_t)NSEC_PER_MSEC)
@@ -248,19 +250,24 @@ static int take_back_cut(struct session *session)
 	return hold_frames(session);
 }
 
+static void note_frozen(struct session *session)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++)
+		session->guest[i].frozen = guest_is_frozen(session->guest[i].name);
+}
+
 /* What somebody has frozen, or holds, since begin would be let go on. */
 static int check_unused(struct session *session)
 {
 	size_t i;
-	int ret;
+	int ret = 0;
 
-	for (i = 0; i < session->n_guests; i++) {
-		session->guest[i].frozen = guest_is_frozen(session->guest[i].name);
+	note_frozen(session);
+	for (i = 0; !ret && i < session->n_guests; i++)
 		ret = guest_check_unused(&session->guest[i]);
-		if (ret)
-			return ret;
-	}
-	return check_thawed(session);
+	return ret ? ret : check_thawed(session);
 }
 
 /* arm: {action: close or open, at_ns} -> {late}: that instant is past here */
@@ -396,6 +403,26 @@ static int continue_guest(struct guest *guest)
 	return ret ? ret : guest_halt(guest, "cont", "RESUME", &resumed);
 }
 
+/*
+ * Once the cut has closed all gates nobody can say which of them was closed before. Those that
+ * are now stay so.
+ */
+static int check_before_cut(struct session *session)
+{
+	size_t i;
+	int ret = sleep_until(session, session->deadline_ns - LOOK_BEFORE_NS);
+
+	if (ret)
+		return ret;
+	note_frozen(session);
+	/* Who asks us so late may have seen the cut's work. */
+	if (now_ns(CLOCK_REALTIME) >= session->deadline_ns)
+		return 0;
+	for (i = 0; i < session->n_guests; i++)
+		session->guest[i].stays_frozen = session->guest[i].frozen;
+	return check_thawed(session);
+}
+
 /* A gate whose time-out was shorter than QMP's answer has let the guest run on. */
 static int check_gates(const struct session *session)
 {
@@ -436,6 +463,9 @@ int save_stop(struct session *session, struct json_object *request, struct json_
 
 	(void)request;
 	*result = json_object_new_object();
+	ret = check_before_cut(session);
+	if (ret)
+		return ret;
 	session->act_ns = session->deadline_ns + STOP_AFTER_NS;
 	session->halting = true;
 	ret = session_store(session);
@@ -452,7 +482,8 @@ int save_stop(struct session *session, struct json_object *request, struct json_
 	/* If a gate is closed yet, nothing was sent before. */
 	if (!ret)
 		ret = check_gates(session);
-	disks_forget_cut(session);
+	if (!ret)
+		ret = disks_forget_cut(session);
 	if (ret)
 		return ret;
 	json_object_object_add(*result, "halted", halted(session));

@@ -79,6 +79,21 @@ void session_unlock(void)
 	lock_fd = -1;
 }
 
+/* By a child that may outlive the operation: it keeps nobody from a lock, or a monitor. */
+void session_forsake(struct session *session)
+{
+	size_t i;
+
+	session_unlock();
+	for (i = 0; i < session->n_guests; i++) {
+		guest_disconnect(&session->guest[i]);
+		/* Unlocked, it would be the parent's no more. */
+		if (session->guest[i].lock >= 0)
+			close(session->guest[i].lock);
+		session->guest[i].lock = -1;
+	}
+}
+
 /* --- the record of a session --- */
 
 /* All that another process needs to know of it. */
@@ -391,10 +406,8 @@ int session_begin(struct session *session, enum session_kind kind, struct json_o
 static int remove_saved(const struct session *session)
 {
 	char *path = session_file(session, "");
-	int ret;
+	int ret = remove_dir(path);
 
-	disks_forget(session);
-	ret = remove_dir(path);
 	free(path);
 	if (session->written) {
 		path = xprintf("%s.part", session->dir);
@@ -475,17 +488,32 @@ void session_detach(struct session *session)
 		guest_detach(&session->guest[i]);
 }
 
+/* They are as they were: whatever is done to them from now on, others do. */
+static int note_guests_done(struct session *session)
+{
+	session->gated = session->halting = session->writing = false;
+	return session_store(session);
+}
+
+/* Disks come last: who waits for them in vain has guests that run. */
 static int undo_save(struct session *session)
 {
+	bool gated = session->gated;
 	/* A guest that is deaf from the start has nothing to be told. */
-	int ret = session->gated ? session_go_on(session) : 0;
+	int ret = gated ? session_go_on(session) : 0, more = 0;
 
 	session_detach(session);
-	if (session->gated)
-		disks_forget_cut(session);
-	if ((!session->kept || !strcmp(session->unwanted, session->name)) && remove_saved(session))
-		ret = ret ? ret : -EIO;
-	return ret;
+	if (gated && !ret)
+		ret = note_guests_done(session);
+	if (session->deadline_ns)
+		more = disks_forget_cut(session);
+	if (!session->kept || !strcmp(session->unwanted, session->name)) {
+		if (!more)
+			more = disks_forget(session);
+		if (remove_saved(session))
+			more = more ? more : -EIO;
+	}
+	return ret ? ret : more;
 }
 
 /* The guests end; nobody is there any more for the frames that are held. */
@@ -527,6 +555,7 @@ static void cancel_cut(const struct session *session)
  */
 int session_undo(struct session *session)
 {
+	char path[PATH_MAX];
 	int ret = 0;
 
 	/* The caller is not listened to any more: this is to be finished. */
@@ -542,6 +571,9 @@ int session_undo(struct session *session)
 		ret = leave_undo(session);
 	else if (session->kind == SESSION_ENTER)
 		ret = enter_undo(session);
+	/* What is undone by now is not to be undone once more: it may be somebody else's then. */
+	if (ret && !access(session_path(path, sizeof(path)), F_OK))
+		session_store(session);
 	if (ret)
 		clear_session(session);
 	else

@@ -14,6 +14,12 @@
 
 typedef int disk_step(const struct session *session, const char *volume);
 
+static int take_step(const struct session *session, disk_step *step, const char *volume)
+{
+	child_begins(volume);
+	return step(session, volume);
+}
+
 static int each_own(const struct session *session, disk_step *step)
 {
 	size_t i, j;
@@ -21,7 +27,7 @@ static int each_own(const struct session *session, disk_step *step)
 
 	for (i = 0; !ret && i < session->n_guests; i++)
 		for (j = 0; !ret && j < session->guest[i].n_volumes; j++)
-			ret = step(session, session->guest[i].volume[j]);
+			ret = take_step(session, step, session->guest[i].volume[j]);
 	return ret;
 }
 
@@ -31,8 +37,18 @@ static int each_other(const struct session *session, disk_step *step)
 	int ret = 0;
 
 	for (i = 0; !ret && i < json_count(session->others); i++)
-		ret = step(session, json_text_at(session->others, i));
+		ret = take_step(session, step, json_text_at(session->others, i));
 	return ret;
+}
+
+static bool has_volumes(const struct session *session)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++)
+		if (session->guest[i].n_volumes)
+			return true;
+	return json_count(session->others);
 }
 
 static int fail(const char *volume, const char *what, int ret)
@@ -68,10 +84,15 @@ static int add_others(const struct session *session, const char *volume)
 	return 0;
 }
 
+static int add_all_others(struct session *session)
+{
+	return each_own(session, add_others);
+}
+
 int disks_find_others(struct session *session)
 {
 	session->others = json_object_new_array();
-	return each_own(session, add_others);
+	return has_volumes(session) ? child_run(session, add_all_others) : 0;
 }
 
 /* --- taking --- */
@@ -109,22 +130,35 @@ static int forget(const struct session *session, const char *volume)
 	return ret && ret != -ENXIO ? fail(volume, "delete a state that is not wanted", ret) : 0;
 }
 
-/* disks: a state of each volume */
-int save_disks(struct session *session, struct json_object *request, struct json_object **result)
+static int check_all(struct session *session)
 {
 	int ret = each_own(session, check_no_state);
 
+	return ret ? ret : each_other(session, check_no_state);
+}
+
+static int take_all(struct session *session)
+{
+	int ret = each_own(session, take);
+
+	return ret ? ret : each_other(session, forget);
+}
+
+/* disks: a state of each volume */
+int save_disks(struct session *session, struct json_object *request, struct json_object **result)
+{
+	int ret;
+
 	(void)request;
 	(void)result;
-	if (!ret)
-		ret = each_other(session, check_no_state);
+	if (!has_volumes(session))
+		return 0;
+	ret = child_run(session, check_all);
 	if (!ret) {
 		session->taken = true;
 		ret = session_store(session);
 	}
-	if (!ret)
-		ret = each_own(session, take);
-	return ret ? ret : each_other(session, forget);
+	return ret ? ret : child_run(session, take_all);
 }
 
 /* --- undoing --- */
@@ -135,13 +169,16 @@ static int try_forget(const struct session *session, const char *volume)
 	return 0;
 }
 
-/* What save_disks() has taken, if it has. */
-void disks_forget(const struct session *session)
+static int try_forget_all(struct session *session)
 {
-	if (!session->taken)
-		return;
 	each_own(session, try_forget);
-	each_other(session, try_forget);
+	return each_other(session, try_forget);
+}
+
+/* What save_disks() has taken, if it has; fails only if a store does not answer. */
+int disks_forget(struct session *session)
+{
+	return session->taken ? child_run(session, try_forget_all) : 0;
 }
 
 /* A state has the name of the time at which its group took part in the cut. */
@@ -159,17 +196,25 @@ static int forget_cut(const struct session *session, const char *volume)
 	return 0;
 }
 
+static int forget_cut_of_all(struct session *session)
+{
+	each_own(session, forget_cut);
+	return each_other(session, forget_cut);
+}
+
 /*
  * The groups that are called as the LPARs are have taken part in the cut, if that has fired. The
- * kernel knows when, whoever has armed it; other cuts' states are none of ours.
+ * kernel knows when, whoever has armed it; other cuts' states are none of ours. The same.
  */
-void disks_forget_cut(struct session *session)
+int disks_forget_cut(struct session *session)
 {
-	if (!session->n_guests)
-		return;
+	int ret;
+
+	if (!has_volumes(session))
+		return 0;
 	session->fired = cut_find(session->guest[0].name, session->deadline_ns);
-	each_own(session, forget_cut);
-	each_other(session, forget_cut);
+	ret = child_run(session, forget_cut_of_all);
 	json_object_put(session->fired);
 	session->fired = NULL;
+	return ret;
 }

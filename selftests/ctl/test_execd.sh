@@ -5,62 +5,22 @@
 # vm: none timeout=180
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
+# shellcheck source=selftests/ctl/execd.sh
+. "$here/execd.sh"
 
-plan 43
+plan 49
 host_up h
 describe h g
 states=$scratch/states
-
-# execd_up: one that listens to ask
-execd_up() {
-	coproc "$scratch/via" h lparctl execd
-	execd=$!
-	background+=("$execd")
-	exec 8<&"${COPROC[0]}" 9>&"${COPROC[1]}"
-	eval "exec ${COPROC[0]}<&- ${COPROC[1]}>&-"
-}
-
-# ask OP [JSON]: a request, which succeeds
-ask() {
-	local line
-
-	echo "{\"op\": \"$1\"${2:+, $2}}" >&9
-	while read -r -t 60 line <&8; do
-		[[ $line != *'"progress"'* ]] && break
-	done
-	[[ $line = *'"result"'* ]] || echo "# $1: $line"
-	[[ $line = *'"result"'* ]]
-}
-
-# refused OP WHY [JSON]: a request, which fails for that reason
-refused() {
-	local line
-
-	echo "{\"op\": \"$1\"${3:+, $3}}" >&9
-	while read -r -t 60 line <&8; do
-		[[ $line != *'"progress"'* ]] && break
-	done
-	[[ $line = *"\"error\""*"$2"* ]] || echo "# $1: $line"
-	[[ $line = *"\"error\""*"$2"* ]]
-}
 
 # begin_save NAME
 begin_save() {
 	ask begin "\"name\": \"$1\", \"dir\": \"$states\", \"host\": \"h\", \"lpars\": []"
 }
 
-soon() {
-	echo "\"action\": \"close\", \"at_ns\": $(($(date +%s%N) + 300000000))"
-}
-
 # stop_guests NAME: a save, as far as that
 stop_guests() {
-	begin_save "$1" && ask arm "$(soon)" && ask stop
-}
-
-hello() {
-	execd_up
-	ask hello "\"version\": 3, \"silence_ns\": $1"
+	begin_save "$1" && ask arm "$(soon 500)" && ask stop
 }
 
 # Signs of life, whatever the test does meanwhile
@@ -83,7 +43,7 @@ gate_is_open() {
 }
 
 check "start" exits 0 on h start g
-check "hello" hello 6000000000
+check "hello" hello h 6000000000
 start beats
 beater=$pid
 check "begin, arm, stop" stop_guests one
@@ -102,7 +62,7 @@ check "execd has ended" wait_until 20 test ! -e "/proc/$execd"
 exec 8<&- 9>&-
 
 # A caller that is gone, without a word or by a broken pipe
-check "hello" hello 60000000000
+check "hello" hello h 60000000000
 check "begin, arm, stop" stop_guests two
 exec 9>&-
 check "the input ends: it goes on" wait_until 20 status_is running
@@ -111,7 +71,7 @@ exec 8<&-
 # Two guests, and one of them in the hands of another lparctl when a killed save is undone
 describe h g2
 check "another guest" exits 0 on h start g2
-hello 60000000000
+hello h 60000000000
 check "begin, arm, stop" stop_guests three
 kill -9 "$execd"
 exec 8<&- 9>&-
@@ -124,7 +84,7 @@ check "recover again" exits 0 on h cluster recover
 check "both go on" same "$(status h g) $(status h g2)" "running running"
 
 # No room for one more thread, when they stand already
-hello 60000000000
+hello h 60000000000
 check "begin, arm, stop" stop_guests four
 touch "$scratch/h/kernel/no-thread"
 check "a step that cannot be begun is refused" refused write "no thread for it"
@@ -141,11 +101,11 @@ ran() {
 }
 
 # What its user has done to a guest since begin is not taken for ours
-hello 60000000000
+hello h 60000000000
 check "begin" begin_save six
 qmp h g stop >/dev/null
 on h freeze g2 >/dev/null
-check "an LPAR that is frozen by now" refused arm "LPAR g2 is frozen" "$(soon)"
+check "an LPAR that is frozen by now" refused arm "LPAR g2 is frozen" "$(soon 500)"
 check "who asks for it undoes" ask abort '"remove": ""'
 check "a guest that is paused by now stays so" same "$(status h g)" paused
 check "it stays frozen" same "$(cat "$scratch/h/kernel/g2/gate")" 2
@@ -153,12 +113,22 @@ on h thaw g2 >/dev/null
 qmp h g cont >/dev/null
 check "begin" begin_save six
 qmp h g stop >/dev/null
-check "arm" ask arm "$(soon)"
+check "arm" ask arm "$(soon 500)"
 check "stop" ask stop
 check "only one was running" same "$(ran)" "['g2']"
 check "who asks for it undoes" ask abort '"remove": ""'
 check "and that one goes on" same "$(status h g) $(status h g2)" "paused running"
 qmp h g cont >/dev/null
+check "begin" begin_save six
+check "arm" ask arm "$(soon 1000)"
+on h freeze g2 >/dev/null
+check "an LPAR that is frozen since it was armed" refused stop "LPAR g2 is frozen"
+check "who asks for it undoes" ask abort '"remove": ""'
+check "all runs, and nothing that was frozen goes on" \
+	same "$(status h g) $(status h g2) $(cat "$scratch/h/kernel/g/gate" "$scratch/h/kernel/g2/gate" | xargs)" \
+	"running running 0 2"
+check "no session is left" no_session
+on h thaw g2 >/dev/null
 exec 8<&- 9>&-
 
 # To a QEMU that stops just then: first a part, so that there is not room for all of the next
@@ -186,7 +156,7 @@ rm "$states/five/h/g.state"
 mkfifo "$states/five/h/g.state"
 sum=$(sha256sum <"$states/five/h/description.json")
 start feed
-hello 60000000000
+hello h 60000000000
 echo "{\"op\": \"load\", \"name\": \"five\", \"dir\": \"$states\", \"host\": \"h\", \"sha256\": \"${sum%% *}\"}" >&9
 check "QEMU reads no more" wait_until 60 test -e "$scratch/fed"
 exec 9>&-

@@ -9,9 +9,11 @@ if [ -z "$IN_NAMESPACE" ] && unshare -n true 2>/dev/null && [ -w /dev/net/tun ];
 fi
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
+# shellcheck source=selftests/ctl/execd.sh
+. "$here/execd.sh"
 [ -n "$IN_NAMESPACE" ] || skip_all "needs taps, and so root"
 
-plan 46
+plan 53
 states=$scratch/states
 kernel=$scratch/a/kernel
 # What is counted without having been 0 before shows.
@@ -185,3 +187,19 @@ echo 9 >"$scratch/b/kernel/late"
 check "always too late" says 1 "host b: arm: the deadline is past" cluster save later --hosts a,b --continue
 check "all go on by themselves" go_on
 check "nothing is held" same "$(buffers)" ""
+
+# A buffer that its user attaches when a save could not be undone as a whole
+check "hello" hello a 60000000000
+check "begin, arm" ask begin "\"name\": \"left\", \"dir\": \"$states\", \"host\": \"a\""
+check "one of the operation" same "$(buffers)" "net to"
+ask arm "$(soon 500)" && ask stop
+kill -9 "$execd"
+exec 8<&- 9>&-
+exec 7<"$(run_of a a1)/lock"
+flock 7
+check "recover while its guest is another lparctl's" says 1 "another lparctl" on a cluster recover
+check "the operation's is gone" same "$(buffers)" ""
+on a netbuf attach to --lpar a1 >/dev/null
+exec 7<&-
+check "recover" exits 0 on a cluster recover
+check "its user's stays" same "$(buffers)" "net to"

@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A save of guests whose volume's store does not answer: nobody waits for it but that volume.
+# vm: none timeout=120
+# shellcheck source=selftests/ctl/played.sh
+. "$(dirname "$0")/played.sh"
+
+plan 27
+states=$scratch/states
+kernel=$scratch/h/kernel
+record=$scratch/h/root/run/lparkit/cluster.session
+
+cluster() {
+	lparctl cluster "$1" --dir "$states" --via "$scratch/via" "${@:2}"
+}
+
+are() {
+	same "$(status h g) $(status h g2)" "$*"
+}
+
+taken() {
+	same "$(cat "$kernel/.dm/v")" "$*"
+}
+
+gates_are_open() {
+	same "$(cat "$kernel"/g*/gate | xargs)" "0 0"
+}
+
+# gives_up WHAT COMMAND...: soon, and with guests that go on
+gives_up() {
+	check "$1" took_less 25 says 1 "volume v: its store does not answer" "${@:2}"
+	check "what is to be done is told" grep -q "'lparctl cluster recover'" "$scratch/err"
+	check "on record" test -e "$record"
+}
+
+host_up h
+sed -i "s,kernel_preload.so,&:$build/selftests/ctl/dm_preload.so," "$scratch/via"
+describe h g
+describe h g2
+mkdir "$kernel/.dm"
+: >"$kernel/.dm/v"
+on h start g >/dev/null || bail "no guest"
+on h start g2 >/dev/null || bail "no guest"
+echo "$kernel/.dm/v" >"$kernel/g/disks"
+touch "$kernel/claims"
+
+# One that answers
+check "save and continue" exits 0 cluster save one --hosts h --continue
+check "the volume's state is taken" taken cluster-one
+check "both go on" are running running
+check "delete" exits 0 cluster delete one
+check "no state is left" taken ""
+
+# One that does not
+touch "$kernel/hung"
+gives_up "a save" cluster save two --hosts h --timeout 4s
+check "both go on" are running running
+check "their gates are open" gates_are_open
+check "no state was taken" taken ""
+check "nothing is saved" same "$(find "$states" -type f)" ""
+# What its user does to a guest since then is not undone.
+qmp h g2 stop >/dev/null
+gives_up "recover, while it still does not" on h cluster recover
+check "who was paused meanwhile stays so" are running paused
+check "a save, which would undo first" says 1 "volume v: its store does not answer" cluster save three --hosts h
+rm "$kernel/hung"
+check "recover, once it does" exits 0 on h cluster recover
+check "nothing is left on record" test ! -e "$record"
+check "no state is left" taken ""
+check "who was paused meanwhile stays so" are running paused
+qmp h g2 cont >/dev/null
+
+# Its caller is gone, and with it whoever might be told
+touch "$kernel/hung"
+start "$scratch/via" h lparctl cluster save four --dir "$states" --hosts h --via "$scratch/via"
+caller=$pid
+waits() {
+	grep -q '"taken": true' "$record" 2>/dev/null
+}
+check "it waits for the store" wait_until 30 waits
+kill -9 "$caller"
+check "both go on" wait_until 30 are running running
+idle() {
+	flock -n "$scratch/h/root/run/lparkit/cluster.lock" true
+}
+check "nobody keeps others out" wait_until 30 idle
+check "on record" test -e "$record"
+rm "$kernel/hung"
+check "recover, once it answers" exits 0 on h cluster recover
+check "no state is left" taken ""
