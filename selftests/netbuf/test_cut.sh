@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The cut: eight netdevs of an LPAR hold at one instant, and drain at another.
-# vm: cpus=2 mem=1024 timeout=300 speed=full long=6.1,7.2,debug
+# vm: cpus=2 mem=1024 timeout=600 speed=full long=6.1,7.2,debug
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 
