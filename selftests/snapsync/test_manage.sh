@@ -34,7 +34,7 @@ wants_stable() {
 	[ "$is" = 1 ]
 }
 
-plan 68
+plan 71
 head -c 1M /dev/zero | tr '\0' b | dd of="$base" bs=1M iflag=fullblock oflag=direct status=none
 dmsetup create another --table "0 8 error"
 check "a volume is created" lparctl snap create vol "$base" "$store" --chunk 4k
@@ -44,6 +44,9 @@ check_is "for programs, too" "$(lparctl -j snap list | python3 -c "import json, 
 check_fails "no second one of its disks" lparctl snap create other "$base" "$store"
 check_fails "nor one of its name" lparctl snap create vol "$base" "$store"
 dmsetup remove another
+check_fails "its store is not formatted" mkfs.ext4 -q "$store"
+check_fails "nor its base" mkfs.ext4 -q "$base"
+check_fails "nor wiped" wipefs -a "$store"
 check "take" lparctl snap take vol one note "after the installation"
 fill $vol 101 0 64
 check "take, abbreviated" lparctl sn t vol two
