@@ -194,14 +194,16 @@ static void note(struct entry *entry)
 		close(lock);
 }
 
-static void add_described(struct boot *boot)
+static int add_described(struct boot *boot)
 {
 	char path[PATH_MAX], *name;
 	glob_t files;
 	size_t i;
+	int ret;
 
-	if (glob(rooted(path, sizeof(path), "/etc/lparkit/*.lpar"), 0, NULL, &files))
-		return;
+	ret = find_files(rooted(path, sizeof(path), "/etc/lparkit/*.lpar"), &files);
+	if (ret)
+		return ret;
 	for (i = 0; i < files.gl_pathc; i++) {
 		name = xstrdup(strrchr(files.gl_pathv[i], '/') + 1);
 		*strrchr(name, '.') = 0;
@@ -210,6 +212,7 @@ static void add_described(struct boot *boot)
 		free(name);
 	}
 	globfree(&files);
+	return 0;
 }
 
 /* All that ran, and all that are described. */
@@ -218,7 +221,8 @@ static int load_up(struct boot *boot)
 	int ret = running_for_each(add, boot);
 	size_t i;
 
-	add_described(boot);
+	if (add_described(boot))
+		ret = -EIO;
 	boot_sort(boot);
 	for (i = 0; i < boot->n; i++) {
 		read_entry(&boot->entry[i]);

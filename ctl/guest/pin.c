@@ -16,6 +16,7 @@
 #include "guest/guest.h"
 
 #define QMP_TIMEOUT_MS 20000
+#define PIN_BYTES 64 /* more than a nest of three numbers */
 
 /* CPUs in an order: of the list, the i-th is vCPU i's. */
 struct order {
@@ -63,16 +64,27 @@ static uint32_t thread_of(struct json_object *vcpus, size_t i)
 	return json_number(json_object_array_get_idx(vcpus, i), "thread-id");
 }
 
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 /* One thread may emulate several vCPUs. */
 static bool has_thread_each(struct json_object *vcpus)
 {
-	size_t n = json_count(vcpus), i, j;
+	size_t n = json_count(vcpus), i;
+	uint32_t *thread = xalloc((n + 1) * sizeof(*thread));
+	bool each = n;
 
 	for (i = 0; i < n; i++)
-		for (j = 0; j < i; j++)
-			if (thread_of(vcpus, i) == thread_of(vcpus, j))
-				return false;
-	return n;
+		thread[i] = thread_of(vcpus, i);
+	qsort(thread, n, sizeof(*thread), by_number);
+	for (i = 1; i < n; i++)
+		each = each && thread[i] != thread[i - 1];
+	free(thread);
+	return each;
 }
 
 static int send_pins(const char *name, struct json_object *vcpus, const struct order *order)
@@ -82,8 +94,13 @@ static int send_pins(const char *name, struct json_object *vcpus, const struct o
 
 	for (i = 0; vcpus && i < json_count(vcpus); i++) {
 		struct json_object *vcpu = json_object_array_get_idx(vcpus, i);
-		struct nlattr *nest = mnl_attr_nest_start(nlh, LPAR_A_PIN);
+		struct nlattr *nest;
 
+		if (nlh->nlmsg_len > NL_REQUEST_BYTES - PIN_BYTES) {
+			nl_refuse("too many vCPUs for one request");
+			return -E2BIG;
+		}
+		nest = mnl_attr_nest_start(nlh, LPAR_A_PIN);
 		mnl_attr_put_u32(nlh, LPAR_A_PIN_VCPU, json_number(vcpu, "cpu-index"));
 		mnl_attr_put_u32(nlh, LPAR_A_PIN_PID, thread_of(vcpus, i));
 		mnl_attr_put_u32(nlh, LPAR_A_PIN_CPU, order->cpu[i]);
@@ -101,10 +118,11 @@ static const char *find_order(const struct lpar *lpar, const struct pin_config *
 
 	cpus_parse(list, &cpus);
 	append_all(order, &cpus);
-	if (!has_thread_each(vcpus))
-		return "QEMU has no thread for each";
+	/* First: QEMU may tell of any number of them. */
 	if (json_count(vcpus) > order->n)
 		return "there are more of them than CPUs";
+	if (!has_thread_each(vcpus))
+		return "QEMU has no thread for each";
 	return NULL;
 }
 

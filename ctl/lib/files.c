@@ -63,6 +63,21 @@ int write_text(const char *path, const char *text)
 	return ret;
 }
 
+/* There may be none. What cannot be looked at may hold any, which is said: -errno. */
+int find_files(const char *pattern, glob_t *files)
+{
+	int ret = glob(pattern, GLOB_ERR, NULL, files);
+
+	if (!ret)
+		return 0;
+	ret = ret == GLOB_ABORTED ? -errno : ret == GLOB_NOMATCH ? -ENOENT : -ENOMEM;
+	memset(files, 0, sizeof(*files));
+	if (ret == -ENOENT)
+		return 0;
+	err("%s: %s", pattern, strerror(-ret));
+	return ret;
+}
+
 /* Its name is on the disk, if it was not there. */
 static int make_one(const char *path, mode_t mode)
 {

@@ -9,6 +9,7 @@
 #ifndef LIB_H
 #define LIB_H
 
+#include <glob.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -98,6 +99,7 @@ const char *rooted(char *buf, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int read_text(const char *path, char *buf, size_t size);
 int write_text(const char *path, const char *text);
+int find_files(const char *pattern, glob_t *files);
 int make_dir(const char *path, mode_t mode);
 int lock_file(const char *path, int operation);
 FILE *create_file(const char *path);

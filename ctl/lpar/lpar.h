@@ -189,7 +189,7 @@ extern struct nl_family nl_lpar;
 #define SESSION_VARIABLE "LPARKIT_SESSION"
 
 /* paths.c: where an LPAR and its guest are found */
-#define NAME_RULE "1-31 of a-z 0-9 . _ -, and no - first"
+#define NAME_RULE "1-31 of a-z 0-9 . _ -, and no - first; not cluster.lock nor cluster.session"
 bool name_is_valid(const char *name);
 const char *run_path(char *buf, size_t size, const char *name, const char *file);
 const char *run_monitor(char *buf, size_t size, const char *name);

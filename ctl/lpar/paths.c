@@ -11,14 +11,23 @@
 
 #include "lpar/lpar.h"
 
-/* The kernel's rule; names also become file names here. */
-/* None that would be taken for an option. */
+/* In /run/lparkit, beside the directories of LPARs. */
+static bool is_own_name(const char *name)
+{
+	return !strcmp(name, "cluster.lock") || !strncmp(name, "cluster.session", 15);
+}
+
+/*
+ * The kernel's rule; names also become file names here. None that would be taken for an option,
+ * nor for the record of an operation.
+ */
 bool name_is_valid(const char *name)
 {
 	size_t len = strlen(name);
 
-	return len && len <= LPAR_NAME_MAX && *name != '-' && strcmp(name, ".") &&
-	       strcmp(name, "..") && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == len;
+	return len && !is_own_name(name) && len <= LPAR_NAME_MAX && *name != '-' &&
+	       strcmp(name, ".") && strcmp(name, "..") &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == len;
 }
 
 /* What lparctl keeps about an LPAR while it runs; forgotten at a reboot. */

@@ -176,13 +176,11 @@ int running_for_each(int (*visit)(const char *name, void *data), void *data)
 {
 	char path[PATH_MAX], *name, *end;
 	glob_t files;
-	int ret = glob(record_path(path, sizeof(path), "*"), GLOB_ERR, NULL, &files);
+	int ret = find_files(record_path(path, sizeof(path), "*"), &files);
 	size_t i;
 
-	if (ret == GLOB_NOMATCH || (ret == GLOB_ABORTED && errno == ENOENT))
-		return 0;
 	if (ret)
-		return fail(path, ret == GLOB_ABORTED ? -errno : -ENOMEM);
+		return ret;
 	for (i = 0; !ret && i < files.gl_pathc; i++) {
 		name = xstrdup(strrchr(files.gl_pathv[i], '/') + 1);
 		end = strrchr(name, '.');

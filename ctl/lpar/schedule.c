@@ -86,6 +86,46 @@ static int write_schedule(const char *path, const char *calendar)
 	return ret;
 }
 
+/* Until systemd has taken another one. It reads no file of that name. */
+static const char *former_path(char *buf, size_t size, const char *name, const char *verb)
+{
+	return rooted(buf, size, "/etc/systemd/system/lparkit-%s@%s.timer.d/lparctl.former", verb,
+		      name);
+}
+
+/* -ENOENT: there is none. */
+static int keep_former(const char *name, const char *verb)
+{
+	char path[PATH_MAX], former[PATH_MAX];
+
+	unlink(former_path(former, sizeof(former), name, verb));
+	return link(file_path(path, sizeof(path), name, verb), former) ? -errno : 0;
+}
+
+static void forget_former(const char *name, const char *verb)
+{
+	char path[PATH_MAX];
+
+	unlink(former_path(path, sizeof(path), name, verb));
+}
+
+/* What systemd has refused is not what it would read at the next boot. */
+static void put_former_back(const char *name, const char *verb, const char *unit)
+{
+	char path[PATH_MAX], former[PATH_MAX];
+	int ret = rename_synced(former_path(former, sizeof(former), name, verb),
+				file_path(path, sizeof(path), name, verb));
+
+	if (ret)
+		err("%s: %s", path, strerror(-ret));
+	if (!ret)
+		ret = systemctl("daemon-reload", NULL);
+	if (!ret)
+		ret = systemctl("restart", unit);
+	if (!ret)
+		err("LPAR %s: the schedule that it had is in force again", name);
+}
+
 static void remove_schedule(const char *name, const char *verb)
 {
 	char path[PATH_MAX];
@@ -99,14 +139,16 @@ static int set_schedule(const char *name, const char *verb, const char *calendar
 {
 	char *unit = xprintf("lparkit-%s@%s.timer", verb, name);
 	char path[PATH_MAX];
-	bool is_new = access(file_path(path, sizeof(path), name, verb), F_OK);
 	int ret = make_dir(dir_path(path, sizeof(path), name, verb), 0755);
-	bool enabled;
+	int former = ret ? ret : keep_former(name, verb);
+	bool is_new = former == -ENOENT, enabled;
 
-	if (ret)
-		err("%s: %s", path, strerror(-ret));
-	else
-		ret = write_schedule(file_path(path, sizeof(path), name, verb), calendar);
+	if (former && !is_new) {
+		err("%s: %s", path, strerror(-former));
+		free(unit);
+		return EXIT_FAILED;
+	}
+	ret = write_schedule(file_path(path, sizeof(path), name, verb), calendar);
 	if (!ret)
 		ret = systemctl("daemon-reload", NULL);
 	if (!ret)
@@ -119,7 +161,10 @@ static int set_schedule(const char *name, const char *verb, const char *calendar
 			systemctl("disable", unit);
 		remove_schedule(name, verb);
 		systemctl("daemon-reload", NULL);
+	} else if (ret) {
+		put_former_back(name, verb, unit);
 	}
+	forget_former(name, verb);
 	free(unit);
 	return ret ? EXIT_FAILED : EXIT_OK;
 }
@@ -175,30 +220,35 @@ static void add_schedule(struct json_object *list, const char *path, const char 
 	json_object_array_add(list, json);
 }
 
-static struct json_object *load_schedules(const char *name)
+static int load_schedules(const char *name, struct json_object *list)
 {
-	struct json_object *list = json_object_new_array();
 	char path[PATH_MAX];
 	glob_t files;
 	size_t i, j;
+	int ret = 0;
 
-	for (i = 0; i < ARRAY_SIZE(verbs); i++) {
-		if (glob(file_path(path, sizeof(path), name ? name : "*", verbs[i]), 0, NULL,
-			 &files))
-			continue;
+	for (i = 0; i < ARRAY_SIZE(verbs) && !ret; i++) {
+		file_path(path, sizeof(path), name ? name : "*", verbs[i]);
+		ret = find_files(path, &files);
+		if (ret)
+			break;
 		for (j = 0; j < files.gl_pathc; j++)
 			add_schedule(list, files.gl_pathv[j], verbs[i]);
 		globfree(&files);
 	}
-	return list;
+	return ret;
 }
 
 static int list_schedules(const char *name)
 {
 	static const char *const head[] = { "NAME", "VERB", "CALENDAR" };
-	struct json_object *list = load_schedules(name);
+	struct json_object *list = json_object_new_array();
 	size_t i;
 
+	if (load_schedules(name, list)) {
+		json_object_put(list);
+		return EXIT_FAILED;
+	}
 	if (options.json) {
 		json_print(list);
 		return EXIT_OK;

@@ -22,14 +22,10 @@ int site_load(struct site *site)
 
 	memset(site, 0, sizeof(*site));
 	rooted(path, sizeof(path), "/etc/lparkit/*.lpar");
-	ret = glob(path, GLOB_ERR, NULL, &files);
-	if (ret == GLOB_NOMATCH || (ret == GLOB_ABORTED && errno == ENOENT))
-		return 0;
-	if (ret) {
-		err("%s: %s", path, strerror(ret == GLOB_ABORTED ? errno : ENOMEM));
-		return -EIO;
-	}
-	site->config = xalloc(files.gl_pathc * sizeof(*site->config));
+	ret = find_files(path, &files);
+	if (ret)
+		return ret;
+	site->config = xalloc((files.gl_pathc + 1) * sizeof(*site->config));
 	for (i = 0; i < files.gl_pathc && !ret; i++)
 		ret = config_load(&site->config[site->n++], files.gl_pathv[i], NULL);
 	globfree(&files);

@@ -461,15 +461,44 @@ static int set_state(const char *name, enum netbuf_state state)
 	return ret ? netbuf_fail(name, ret) : EXIT_OK;
 }
 
+/* *before: whether it held already. */
+static int hold_one(const char *name, bool *before)
+{
+	struct json_object *buffer;
+	int ret = netbuf_get(name, &buffer);
+
+	if (ret)
+		return ret;
+	*before = !strcmp(json_text(buffer, "state"), "hold");
+	json_object_put(buffer);
+	return netbuf_set_state(name, NETBUF_STATE_HOLD);
+}
+
+/* All of them, or none but those that held before; exit code. */
+static int hold_all(struct args *names)
+{
+	bool *before = xalloc(names->argc * sizeof(*before));
+	int i, ret = 0, code = EXIT_OK;
+
+	for (i = 0; i < names->argc && !ret; i++)
+		ret = hold_one(names->argv[i], &before[i]);
+	if (ret) {
+		code = netbuf_fail(names->argv[--i], ret);
+		while (--i >= 0) {
+			if (before[i])
+				continue;
+			netbuf_set_state(names->argv[i], NETBUF_STATE_DRAIN);
+			err("%s: goes on again", names->argv[i]);
+			code = EXIT_ROLLED_BACK;
+		}
+	}
+	free(before);
+	return code;
+}
+
 int netbuf_hold_verb(struct args *args)
 {
-	int ret = EXIT_OK;
-
-	if (!args->argc)
-		return usage("the netdev is missing");
-	while (!ret && args->argc)
-		ret = set_state(next_arg(args), NETBUF_STATE_HOLD);
-	return ret;
+	return args->argc ? hold_all(args) : usage("the netdev is missing");
 }
 
 int netbuf_flush_verb(struct args *args)

@@ -314,8 +314,10 @@ static int take_frozen(const char *volume, const char *name, const char *note,
 int snap_take_verb(struct args *args)
 {
 	const char *volume = next_arg(args), *name = next_arg(args), *note = "";
-	const char *limit = NULL, *agent = NULL;
+	static const char not_given[] = "";
+	const char *limit = not_given, *agent = not_given;
 	struct snap_freeze freeze;
+	bool frozen;
 	int ret;
 
 	if (!volume || !name)
@@ -327,11 +329,12 @@ int snap_take_verb(struct args *args)
 				"after the name comes 'note TEXT', '--fs-freeze TIME', or '--agent LPAR|SOCKET'");
 	ret = note ? check_name(name) : usage("note wants a text");
 	ret = ret ? ret : check_note(note);
-	if (!ret && (limit || agent))
+	frozen = limit != not_given || agent != not_given;
+	if (!ret && frozen)
 		ret = snap_freeze_set(&freeze, agent, limit);
 	if (ret)
 		return ret;
-	return limit ? take_frozen(volume, name, note, &freeze) : send_take(volume, name, note);
+	return frozen ? take_frozen(volume, name, note, &freeze) : send_take(volume, name, note);
 }
 
 /* Whoever has it open, but for @ours, would find another disk below: -EADDRINUSE. */

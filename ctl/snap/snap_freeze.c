@@ -47,12 +47,12 @@ int snap_freeze_set(struct snap_freeze *freeze, const char *agent, const char *l
 {
 	char path[PATH_MAX];
 
-	if (!agent)
+	if (!agent || !*agent)
 		return usage(
 			"--fs-freeze wants --agent: an LPAR, or the socket of its guest's agent");
-	if (!limit)
+	if (limit && !*limit)
 		return usage("--agent is for --fs-freeze");
-	if (parse_time(limit, &freeze->limit_ns) || freeze->limit_ns < LIMIT_MIN_NS ||
+	if (!limit || parse_time(limit, &freeze->limit_ns) || freeze->limit_ns < LIMIT_MIN_NS ||
 	    freeze->limit_ns > LIMIT_MAX_NS)
 		return usage("--fs-freeze wants a time from 10ms to 60s");
 	if (!strchr(agent, '/'))

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 67
+plan 68
 host_up h
 root=$scratch/h/root
 fake=$here/fake-qemu
@@ -59,6 +59,11 @@ plan_of() {
 
 check "no LPAR" same "$(on h boot show -j)" "[]"
 check "nothing to be restored" exits 0 on h boot restore
+mv "$root/etc/lparkit" "$scratch/away"
+ln -s lparkit "$root/etc/lparkit"
+check "descriptions that cannot be looked at" says 1 "Too many levels of symbolic links" on h boot restore
+rm "$root/etc/lparkit"
+mv "$scratch/away" "$root/etc/lparkit"
 
 # A crash
 for name in a b c d e; do

@@ -13,7 +13,7 @@ fi
 . "$here/execd.sh"
 [ -n "$IN_NAMESPACE" ] || skip_all "needs taps, and so root"
 
-plan 53
+plan 58
 states=$scratch/states
 kernel=$scratch/a/kernel
 # What is counted without having been 0 before shows.
@@ -45,6 +45,17 @@ ip link set ta up
 host_up a
 describe a a1 "args=-netdev tap,id=n,ifname=ta,script=no,downscript=no -device e1000,netdev=n"
 on a start a1 >/dev/null || bail "no guest"
+
+# All hold or none
+on a netbuf attach ta >/dev/null
+check "one of two has no buffer" says 5 "tb: No such" on a netbuf hold ta tb
+check "the other one is told of" grep -q "ta: goes on again" "$scratch/err"
+check "it does" same "$(state_of ta)" 0
+on a netbuf hold ta >/dev/null
+check "one that held before" exits 1 on a netbuf hold ta tb
+check "goes on holding" same "$(state_of ta)" 1
+on a netbuf drain ta >/dev/null
+on a netbuf detach ta >/dev/null
 
 # Buffers of the operation
 forget

@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 180
+plan 181
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -222,6 +222,7 @@ check "a disk that comes from nowhere, by a command" says 2 "are for --from" \
 check "a source that is gone, and is to be asked" says 2 "asks nobody" \
 	lparctl migrate recover a --abandon --source-gone --to b
 check "the same host twice" says 2 "host b is named twice" lparctl cluster save s --hosts b,b
+check "start of what has the name of a record" says 2 "not cluster.lock" lparctl start cluster.session
 check "start with a stray word" exits 2 lparctl start a b
 
 # Without the module. In a network namespace of one's own it is never there.

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 25
+plan 27
 
 # odd ODDITY: such a monitor
 odd() {
@@ -89,3 +89,9 @@ ends() {
 }
 check "and sees its end" ends
 check "which was none of its own" grep -q "QEMU has failed, or was killed" "$scratch/said"
+
+# One that says that it has tens of thousands of vCPUs
+describe h m "binary=$here/fake-qemu" "args=-fake many" "[lpar]" "cpus=2-3"
+check "start of one with many" exits 0 took_less 20 on h start m
+check "it does not take long to see that" took_less 10 says 0 "share CPUs 2-3: there are more" on h pin m
+on h stop m --timeout 0 >/dev/null

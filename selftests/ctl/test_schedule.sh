@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 34
+plan 39
 
 root=$scratch/root
 units=$root/etc/systemd/system
@@ -63,6 +63,11 @@ check "no verb" says 2 "is not start or stop" on schedule web run 07:00
 check "no name" says 2 "is no name" on schedule ../x start 07:00
 check "no time at all" exits 2 on schedule web start
 check "nothing was written" same "$(schedules web)" "[]"
+mv "$units" "$units.away"
+ln -s system "$units"
+check "what cannot be looked at" says 1 "Too many levels of symbolic links" on schedule
+rm "$units"
+mv "$units.away" "$units"
 
 # With a systemd that runs: it is played
 cat >"$scratch/systemctl" <<-END
@@ -91,9 +96,20 @@ if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
 		unshare -m "$scratch/played" schedule web stop 08:00
 	check "is not enabled" same "$(xargs -d '\n' printf '%s;' <"$scratch/told")" \
 		"--quiet daemon-reload;--quiet enable lparkit-stop@web.timer;--quiet restart lparkit-stop@web.timer;--quiet disable lparkit-stop@web.timer;--quiet daemon-reload;"
+	rm "$scratch/refused"
+	unshare -m "$scratch/played" schedule web stop "Sat 23:00"
+	echo restart >"$scratch/refused"
+	: >"$scratch/told"
+	check "another one that is refused" says 1 "systemctl restart lparkit-stop@web.timer failed" \
+		unshare -m "$scratch/played" schedule web stop "*:0/5"
+	check "leaves the one that there was" same "$(schedules web)" "[('web', 'stop', 'Sat 23:00')]"
+	check "in force" same "$(tail -2 "$scratch/told" | xargs -d '\n' printf '%s;')" \
+		"--quiet daemon-reload;--quiet restart lparkit-stop@web.timer;"
+	check "and nothing beside it" same "$(find "$units" -name "*.former")" ""
 else
 	for what in "it is told, in this order" "who is refused" "has no schedule" \
-		"who is refused later" "is not enabled"; do
+		"who is refused later" "is not enabled" "another one that is refused" \
+		"leaves the one that there was" "in force" "and nothing beside it"; do
 		skip "$what" "no mount namespace"
 	done
 fi
