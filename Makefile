@@ -160,7 +160,8 @@ fuzz-%: $(BUILD)/fuzz/%
 		-rss_limit_mb=1024 -print_final_stats=1 corpus seeds
 
 $(BUILD)/fuzz/%: selftests/fuzz/%.c selftests/fuzz/fuzz.h selftests/ctl/kernel_preload.c fuzz-ctl
-	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -std=gnu11 -D_GNU_SOURCE -Ictl -Iinclude/uapi \
+	clang $(FUZZ_CFLAGS) -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -fsanitize=fuzzer -std=gnu11 \
+		-D_GNU_SOURCE -Ictl -Iinclude/uapi \
 		$(shell pkg-config --cflags json-c) -o $@ $< selftests/ctl/kernel_preload.c \
 		$$(find $(BUILD)/fuzz/ctl -name '*.o' ! -name main.o) \
 		-lmnl -ljson-c -linih -ldevmapper -lext2fs -lblkid -lpcap -lz -lcrypto -lpthread -lm

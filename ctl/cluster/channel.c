@@ -44,7 +44,8 @@ static bool is_local(const struct channels *channels, const char *host)
 {
 	struct utsname uts;
 
-	if (channels->here && !strcmp(host, channels->here))
+	/* That very one: another host may be called so. */
+	if (host == channels->here)
 		return true;
 	if (channels->prefix || geteuid() || uname(&uts))
 		return false;
@@ -253,13 +254,19 @@ static void lose(struct channel *channel, const char *why)
 /* Consumes the request. */
 void channel_send(struct channel *channel, struct json_object *request)
 {
-	const char *text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
+	const char *text = json_object_to_json_string_ext(
+		request, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	char *line = xprintf("%s\n", text);
+	ssize_t done = -1;
 
 	forget_answer(channel);
 	channel->pending++;
 	errno = 0;
-	if (channel->dead || write(channel->to, line, strlen(line)) != (ssize_t)strlen(line))
+	if (!channel->dead)
+		done = write(channel->to, line, strlen(line));
+	if (done >= 0 && (size_t)done < strlen(line))
+		lose(channel, "it takes no request that is so long");
+	else if (done < 0)
 		lose(channel, errno == EAGAIN ? "it takes no requests" : "the connection is lost");
 	free(line);
 	json_object_put(request);

@@ -43,7 +43,7 @@ struct channel {
 
 struct channels {
 	const char *prefix; /* command that runs another on a host; NULL = ssh */
-	const char *here; /* one of the hosts: this one, whatever the command; NULL = none */
+	const char *here; /* the name that is this host's, whatever the command; NULL = none */
 	struct channel *channel;
 	size_t n; /* that were opened */
 	uint64_t timeout_ns; /* of each step */
@@ -155,6 +155,7 @@ struct guest {
 	bool migrates; /* our migration is under way */
 	bool closed; /* its gate may be, by our migration */
 	bool throttled; /* it may be, by our migration */
+	bool pauses; /* QEMU does before the switch-over of a migration, as its user wants it */
 	int64_t bandwidth; /* QEMU's limit for migrations, as it was */
 	int64_t downtime_ms; /* and that of their downtime */
 	char qemu[32]; /* version */

@@ -294,6 +294,18 @@ static const struct request *find_request(const char *name)
 	return NULL;
 }
 
+static const struct session *served; /* NULL = none */
+
+/* Somebody has called exit(), for want of memory: whoever comes next has to undo. */
+static void tell_left(void)
+{
+	if (!served || served->kind == SESSION_NONE)
+		return;
+	err_capture(false);
+	err("execd has ended in the middle of an operation: 'lparctl cluster recover' on this host undoes what is left of it");
+	syslog(LOG_ERR, "ended in the middle of an operation: see lparctl cluster recover");
+}
+
 static void serve(struct session *session, struct json_object *request)
 {
 	const struct request *known = find_request(json_text(request, "op"));
@@ -333,6 +345,9 @@ int execd_verb(struct args *args)
 		fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
 	/* Nothing is said to people here. */
 	options.json = true;
+	if (!served)
+		atexit(tell_left);
+	served = &session;
 	/* A fuzzer serves many callers. */
 	memset(&input, 0, sizeof(input));
 	input.buf = xalloc(LINE_MAX_BYTES);
@@ -344,6 +359,7 @@ int execd_verb(struct args *args)
 	describe_undo();
 	if (session.kind != SESSION_NONE)
 		ret = session_undo(&session);
+	served = NULL;
 	free(input.buf);
 	return ret ? EXIT_FAILED : EXIT_OK;
 }

@@ -112,6 +112,7 @@ struct json_object *guest_record(const struct guest *guest)
 	json_put_flag(json, "ran", guest->ran);
 	json_put_flag(json, "closed", guest->closed);
 	json_put_flag(json, "throttled", guest->throttled);
+	json_put_flag(json, "pauses", guest->pauses);
 	json_put_s64(json, "bandwidth", guest->bandwidth);
 	json_put_s64(json, "downtime_ms", guest->downtime_ms);
 	for (i = 0; i < guest->n_netdevs; i++)
@@ -191,6 +192,7 @@ void session_add_recorded(struct session *session, struct json_object *json)
 	guest->closed = json_flag(json, "closed");
 	guest->throttled = json_flag(json, "throttled");
 	guest->ran = json_flag(json, "ran");
+	guest->pauses = json_flag(json, "pauses");
 	guest->bandwidth = json_number(json, "bandwidth");
 	guest->downtime_ms = json_number(json, "downtime_ms");
 	for (i = 0; i < json_count(ours); i++)

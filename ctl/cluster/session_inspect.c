@@ -69,6 +69,21 @@ static int note_bandwidth(struct guest *guest)
 	return 0;
 }
 
+static int note_pause(struct guest *guest)
+{
+	struct json_object *list;
+	size_t i;
+	int ret = guest_call(guest, "query-migrate-capabilities", NULL, -1, &list);
+
+	if (ret)
+		return ret;
+	for (i = 0; i < json_count(list); i++)
+		if (!strcmp(json_text(json_at(list, i), "capability"), "pause-before-switchover"))
+			guest->pauses = json_flag(json_at(list, i), "state");
+	json_object_put(list);
+	return 0;
+}
+
 /* The clock of a guest without it runs on while the guest stands. */
 static bool has_kvmclock(struct guest *guest)
 {
@@ -240,6 +255,8 @@ int guest_inspect(struct guest *guest)
 		ret = check_nics(guest);
 	if (!ret)
 		ret = note_bandwidth(guest);
+	if (!ret)
+		ret = note_pause(guest);
 	if (!ret)
 		ret = guest_note_versions(guest);
 	if (!ret && !has_kvmclock(guest))

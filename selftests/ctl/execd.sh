@@ -3,9 +3,9 @@
 # shellcheck disable=SC2154 # scratch and background are played.sh's
 # What a caller says to an execd, request by request.
 
-# execd_up HOST: one that listens to ask
+# execd_up HOST: one that listens to ask; what it says to people is in $scratch/said
 execd_up() {
-	coproc "$scratch/via" "$1" lparctl execd
+	coproc "$scratch/via" "$1" lparctl execd 2>"$scratch/said"
 	execd=$!
 	background+=("$execd")
 	exec 8<&"${COPROC[0]}" 9>&"${COPROC[1]}"

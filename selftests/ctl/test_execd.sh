@@ -8,7 +8,7 @@
 # shellcheck source=selftests/ctl/execd.sh
 . "$here/execd.sh"
 
-plan 49
+plan 54
 host_up h
 describe h g
 states=$scratch/states
@@ -129,6 +129,19 @@ check "all runs, and nothing that was frozen goes on" \
 	"running running 0 2"
 check "no session is left" no_session
 on h thaw g2 >/dev/null
+exec 8<&- 9>&-
+
+# No memory for anything, when they stand
+sed -i "s,kernel_preload.so,&:$build/selftests/ctl/memory_preload.so," "$scratch/via"
+hello h 60000000000
+check "begin, arm, stop" stop_guests seven
+touch "$scratch/h/kernel/no-memory"
+echo '{"op": "arm", "action": "open"}' >&9
+check "execd ends" wait_until 20 test ! -e "/proc/$execd"
+rm "$scratch/h/kernel/no-memory"
+check "it says what is to be done" grep -q "in the middle of an operation: 'lparctl cluster recover' on this host" "$scratch/said"
+check "that" exits 0 on h cluster recover
+check "and both go on" same "$(status h g) $(status h g2)" "running running"
 exec 8<&- 9>&-
 
 # To a QEMU that stops just then: first a part, so that there is not room for all of the next
