@@ -5,11 +5,11 @@
  * start: log the Fibre Channel port in, define, activate, move interrupts, run QEMU, wait for
  * its QMP socket, pin its vCPUs. What fails undoes what came before, in reverse order.
  *
- * /run/lparkit/NAME holds qemu.pid, process (the same, and its start), qmp.sock, lparctl.sock, console.sock, qemu.log, irqs,
- * watched and qemu/alive (see supervisor.c), fc (see fc_guest.c), and lpar.conf, the
- * description that the guest was started with; lock, when locked, keeps a second start or stop
- * of the same LPAR away, and the monitor of lparctl's own is for its holder. That it runs is
- * on record elsewhere, too, see running.c.
+ * /run/lparkit/NAME holds qemu.pid, process (the same, and its start), qmp.sock, lparctl.sock,
+ * console.sock, qemu.log, irqs, watched and qemu/alive (see supervisor.c), fc (see fc_guest.c),
+ * and lpar.conf, the description that the guest was started with; lock, when locked, keeps a
+ * second start or stop of the same LPAR away, and the monitor of lparctl's own is for its holder.
+ * That it runs is on record elsewhere, too, see running.c.
  */
 #include <errno.h>
 #include <fcntl.h>
