@@ -500,16 +500,18 @@ static int note_guests_done(struct session *session)
 /* Disks come last: who waits for them in vain has guests that run. */
 static int undo_save(struct session *session)
 {
-	bool gated = session->gated;
+	bool gated = session->gated, unwanted = !strcmp(session->unwanted, session->name);
 	/* A guest that is deaf from the start has nothing to be told. */
 	int ret = gated ? session_go_on(session) : 0, more = 0;
 
 	session_detach(session);
-	if (gated && !ret)
+	if (unwanted)
+		session->kept = false;	/* on record as well: a store may be silent just now */
+	if ((gated || unwanted) && !ret)
 		ret = note_guests_done(session);
 	if (session->deadline_ns)
 		more = disks_forget_cut(session);
-	if (!session->kept || !strcmp(session->unwanted, session->name)) {
+	if (!session->kept) {
 		if (!more)
 			more = disks_forget(session);
 		if (remove_saved(session))

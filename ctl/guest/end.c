@@ -162,7 +162,7 @@ int guest_find_process(const struct lpar *lpar, struct process *process)
 		return guest_find_noted(lpar->name, process);
 	ret = lpar_get(lpar->name, &now);
 	if (!ret && lpar_guest_pid(&now) != process->pid)
-		ret = -ESRCH;
+		ret = guest_find_noted(lpar->name, process);
 	lpar_free(&now);
 	return ret;
 }

@@ -6,11 +6,10 @@
  * its QMP socket, pin its vCPUs. What fails undoes what came before, in reverse order.
  *
  * /run/lparkit/NAME holds qemu.pid, process (the same, and its start), qmp.sock, lparctl.sock,
- * console.sock, agent.sock, qemu.log, irqs,
- * watched and qemu/alive (see supervisor.c), fc (see fc_guest.c), and lpar.conf, the
- * description that the guest was started with; lock, when locked, keeps a second start or stop
- * of the same LPAR away, and the monitor of lparctl's own is for its holder. That it runs is
- * on record elsewhere, too, see running.c.
+ * console.sock, agent.sock, qemu.log, irqs, watched and qemu/alive (see supervisor.c), fc (see
+ * fc_guest.c), and lpar.conf, the description that the guest was started with; lock, when locked,
+ * keeps a second start or stop of the same LPAR away, and the monitor of lparctl's own is for its
+ * holder. That it runs is on record elsewhere, too, see running.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -550,7 +549,8 @@ static int start(struct launch *launch)
 		err("LPAR %s: its guest runs already, pid %d", launch->name, pid);
 		return EXIT_FAILED;
 	}
-	if (claims_check(launch) || user_check(&launch->config, &launch->lpar))
+	/* A forced deactivation may have come since. */
+	if (outside_check(launch) || claims_check(launch) || user_check(&launch->config, &launch->lpar))
 		return undo(launch, EXIT_FAILED);
 	ret = fence(launch);
 	/* Since then nobody can have it for a while to receive what is only a part yet. */

@@ -15,7 +15,7 @@ has_port() {
 	tr '\0' '\n' <"/proc/$(guest_pid h "$1")/cmdline" | grep -q "name=org.qemu.guest_agent.0"
 }
 
-plan 8
+plan 10
 host_up h
 describe h g agent=yes
 describe h quiet
@@ -30,3 +30,5 @@ check "one that is not there" says 1 "agent=yes" take g
 check "nor has another" says 1 "agent=yes" take quiet
 check_fails "it has no port" has_port quiet
 check "a word that is none" says 1 "'yes' or 'no'" on h start odd
+check "a time that is missing" says 2 "wants a time" on h snap take vol now --agent g --fs-freeze
+check "an agent that is missing" says 2 "wants --agent" on h snap take vol now --fs-freeze 1s --agent

@@ -31,7 +31,7 @@ check "more than there is besides is refused at once, of any node" refused_at_on
 # Pages of files there do not count either.
 dd if=/dev/zero of="$scratch/file" bs=1M count=64 status=none
 check "and of a node" refused_at_once one
-lparcall set any memory $((more / 6 * 2))M
+lparcall set any memory $((more / 3 & ~1))M
 check "a part of the rest" lparcall activate any
 check "zero" memtool zero /dev/lpar/any
 check "deactivate" deactivate_soon any
