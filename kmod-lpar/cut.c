@@ -423,10 +423,10 @@ static int make_ready(struct lpar_cut *cut, struct lpar_report *report)
 			err = class->ready(cut);
 	}
 	up_read(&classes_sem);
-	if (err && cut->unready)
+	if (err == -ENOSPC && cut->unready)
 		return lpar_problem(report, err,
-				    "LPAR \"%s\" cannot take part in the cut (error %d); leave it out, or see to the threads of it that call KVM_RUN",
-				    cut->unready->name, err);
+				    "LPAR \"%s\" cannot take part in the cut: too many of its threads call KVM_RUN; leave it out",
+				    cut->unready->name);
 	if (err)
 		return lpar_problem(report, err, "not all can take part in the cut (error %d)",
 				    err);
@@ -488,7 +488,7 @@ static void retract(struct lpar_cut *cut)
  *
  * Context: may sleep.
  * Return: the cut with a reference, or ERR_PTR of -ENOENT, -EINVAL, -EBUSY,
- * -ETIME, -ERANGE, -ENOMEM.
+ * -ETIME, -ERANGE, -ENOMEM, -ENOSPC.
  */
 struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
 			      const char *const *names, unsigned int nr,

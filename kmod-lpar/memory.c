@@ -171,7 +171,7 @@ static void scrub_pieces(void *data)
 	for (i = 0; i < memory->nr_pieces; i++) {
 		struct lpar_piece *piece = &memory->pieces[i];
 
-		if (!piece->used && !piece->bad && !free)
+		if (free ? !piece->folio && !piece->small : !piece->used && !piece->bad)
 			continue;
 		if (lpar_cpu_is_fenced(raw_smp_processor_id())) {
 			left += memory->nr_pieces - i;
@@ -180,6 +180,7 @@ static void scrub_pieces(void *data)
 		mutex_lock(&memory->pieces_lock);
 		left += !lpar_piece_scrub(memory, piece, free);
 		mutex_unlock(&memory->pieces_lock);
+		cond_resched();
 	}
 	WRITE_ONCE(memory->nr_left, left);
 }

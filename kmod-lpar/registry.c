@@ -380,13 +380,11 @@ int lpar_create(const char *name, struct lpar_config *config, struct lpar_report
 	err = err ?: lpar_memdev_add(lpar);
 	if (err)
 		mark_dead(lpar);
-	lpar_ref(lpar);		/* it may be deleted as soon as it is unlocked */
+	else	/* it may be deleted as soon as it is unlocked */
+		lpar_event_send(LPAR_EVENT_CREATED, lpar, NULL);
 	mutex_unlock(&lpar->op);
 	if (err)
 		remove_dead(lpar);
-	else
-		lpar_event_send(LPAR_EVENT_CREATED, lpar, NULL);
-	lpar_put(lpar);
 	return err;
 
 err_put:

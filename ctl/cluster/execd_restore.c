@@ -97,6 +97,7 @@ static int try_lock(const char *name)
  */
 static int check_replaceable(const struct session *session)
 {
+	struct process process;
 	struct lpar lpar;
 	size_t i;
 	int ret = 0;
@@ -106,6 +107,11 @@ static int check_replaceable(const struct session *session)
 		    !lpar_guest_pid(&lpar)) {
 			err("guest %s: its LPAR has a member, pid %u, that no 'lparctl start' has started: end it first",
 			    lpar.name, lpar.member[0]);
+			ret = -EBUSY;
+		} else if (!lpar_guest_pid(&lpar) &&
+			   !guest_find_noted(session->guest[i].name, &process)) {
+			err("guest %s: its QEMU, pid %d, still runs, outside of its LPAR: 'lparctl stop %s' ends it",
+			    session->guest[i].name, process.pid, session->guest[i].name);
 			ret = -EBUSY;
 		}
 		lpar_free(&lpar);

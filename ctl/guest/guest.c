@@ -680,7 +680,7 @@ static int stop(const struct lpar *lpar, void *data)
 	const char *how;
 	int ret = guest_stop(lpar, launch->timeout_ns, launch->end, &how);
 
-	if (!options.json)
+	if (ret || !options.json)
 		return ret;
 	json = json_object_new_object();
 	json_put(json, "name", lpar->name);

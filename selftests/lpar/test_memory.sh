@@ -69,7 +69,7 @@ activated_or_not() {
 	lparcall activate "$1" || is "$1" state defined
 }
 
-plan 88
+plan 90
 load lpar
 events=$scratch/events
 listen "$events"
@@ -192,11 +192,12 @@ lparcall delete n
 make d memory ${SIZE_MIB}M node 1
 mknod "$scratch/copy" c $(stat -c '0x%t 0x%T' /dev/lpar/d)
 start memtool hold "$scratch/copy" 0x5a >"$scratch/hold"
-wait_until 20 grep -q held "$scratch/hold"
+check "is held" wait_until 20 grep -q held "$scratch/hold"
 lparcall deactivate d force
 lparcall set d owner_uid 1000
 lparcall activate d
-check "is not the next owner's" same "$(memtool try "$scratch/copy" 2>&1 | cut -d: -f1)" ENXIO
+check "there is a next owner" is d state active
+check "whose memory it is not" same "$(memtool try "$scratch/copy" 2>&1 | cut -d: -f1)" ENXIO
 stop "$pid"
 unmake d
 

@@ -3,7 +3,7 @@
 # Somebody unloads the module again and again, beside buffers that come, hold, drain and go:
 # it is in use as long as there is a buffer, or a frame that a drain has sent has not landed,
 # and goes otherwise. No frame is lost to that.
-# vm: cpus=2 mem=1024 timeout=300 speed=full long=6.1,7.2,debug
+# vm: cpus=2 mem=1024 timeout=300 speed=long
 # shellcheck source=selftests/netbuf/netbuf.sh
 . "$(dirname "$0")/netbuf.sh"
 
