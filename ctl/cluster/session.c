@@ -506,7 +506,7 @@ static int undo_save(struct session *session)
 
 	session_detach(session);
 	if (unwanted)
-		session->kept = false;	/* on record as well: a store may be silent just now */
+		session->kept = false; /* on record as well: a store may be silent just now */
 	if ((gated || unwanted) && !ret)
 		ret = note_guests_done(session);
 	if (session->deadline_ns)

@@ -550,7 +550,8 @@ static int start(struct launch *launch)
 		return EXIT_FAILED;
 	}
 	/* A forced deactivation may have come since. */
-	if (outside_check(launch) || claims_check(launch) || user_check(&launch->config, &launch->lpar))
+	if (outside_check(launch) || claims_check(launch) ||
+	    user_check(&launch->config, &launch->lpar))
 		return undo(launch, EXIT_FAILED);
 	ret = fence(launch);
 	/* Since then nobody can have it for a while to receive what is only a part yet. */

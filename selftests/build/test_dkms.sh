@@ -49,19 +49,18 @@ mkdir "$work/src/lparkit-$PACKAGE_VERSION"
 (cd "$top" && cp -a dkms.conf Kbuild include kmod-* "$work/src/lparkit-$PACKAGE_VERSION/")
 check "add" run_dkms add
 
-for kernel in 6.1; do
-	$kernels fetch $kernel || bail "no kernel $kernel"
-	dir=$($kernels path $kernel)
-	release=$(cat "$dir/release")
-	mkdir -p "$work/modules/$release"
-	check "$kernel: build" \
-		run_dkms build -k "$release" --kernelsourcedir "$dir/build" ||
-		cat "$work/dkms/$package/build/make.log" >&2
-	check "$kernel: install" \
-		run_dkms install -k "$release" --kernelsourcedir "$dir/build" --no-depmod
-	for module in "${modules[@]}"; do
-		check "$kernel: $module.ko is for that kernel" has_version "$release" "$module"
-	done
+kernel=6.1
+$kernels fetch $kernel || bail "no kernel $kernel"
+dir=$($kernels path $kernel)
+release=$(cat "$dir/release")
+mkdir -p "$work/modules/$release"
+check "$kernel: build" \
+	run_dkms build -k "$release" --kernelsourcedir "$dir/build" ||
+	cat "$work/dkms/$package/build/make.log" >&2
+check "$kernel: install" \
+	run_dkms install -k "$release" --kernelsourcedir "$dir/build" --no-depmod
+for module in "${modules[@]}"; do
+	check "$kernel: $module.ko is for that kernel" has_version "$release" "$module"
 done
 
 nothing_left() {

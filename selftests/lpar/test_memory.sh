@@ -190,7 +190,7 @@ lparcall delete n
 
 # A copy of the node of a former owner, whose file is open yet
 make d memory ${SIZE_MIB}M node 1
-mknod "$scratch/copy" c $(stat -c '0x%t 0x%T' /dev/lpar/d)
+mknod "$scratch/copy" c "$(stat -c '0x%t' /dev/lpar/d)" "$(stat -c '0x%T' /dev/lpar/d)"
 start memtool hold "$scratch/copy" 0x5a >"$scratch/hold"
 check "is held" wait_until 20 grep -q held "$scratch/hold"
 lparcall deactivate d force
