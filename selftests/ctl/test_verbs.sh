@@ -34,7 +34,7 @@ check "JSON: lists" same "$(json "j[0]['disks'], j[0]['members']" <"$scratch/jso
 	"['$disk'] []"
 check "JSON: stage" same "$(json "j[0]['stage']" <"$scratch/json")" \
 	"{'number': 0, 'text': '', 'progress': 0, 'transfer_rate': 0, 'dirty_bytes': 0}"
-check "JSON: as many keys as the kernel has attributes, and its guest" same "$(json "len(j[0])" <"$scratch/json")" 25
+check "JSON: as many keys as the kernel has attributes, and its guest" same "$(json "len(j[0])" <"$scratch/json")" 26
 check "show as text" says 0 "^a: defined" lparctl show a
 check "show all" same "$(lparctl show | grep -c '^[a-z]')" 2
 check "indented JSON" same "$(lparctl -p show a | json "j[0]['name']")" a
