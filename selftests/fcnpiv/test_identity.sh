@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Identities without a fabric: what is refused, what is told, what is left behind.
-# vm: cpus=2 mem=768 timeout=120 speed=quick long=6.1,6.12
+# vm: cpus=2 mem=768 timeout=120 speed=quick long=6.1,6.12,debug
 # shellcheck source=selftests/fcnpiv/fcnpiv.sh
 . "$(dirname "$0")/fcnpiv.sh"
 

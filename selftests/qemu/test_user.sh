@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: cpus=4 mem=2048 disks=64M,64M timeout=600 kernels=6.1,6.12,7.2 speed=full long=6.1,7.2
+# vm: cpus=4 mem=2048 disks=64M,64M timeout=600 kernels=6.1,6.12,7.2 speed=long
 #
 # A guest whose QEMU is a user of its own: it boots by KVM on memory, a disk and a netdev that
 # root alone can open, stands and goes on when the disk fails, is saved and restored.
