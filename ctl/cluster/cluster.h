@@ -208,6 +208,7 @@ struct session {
 	bool gated; /* gates may be closed by us */
 	bool halting; /* guests may stand by us: before that, who stands does so by others */
 	bool writing; /* guests may migrate by us, with a limit of ours */
+	bool apart; /* buffers take part in no cut, by us */
 	bool taken; /* states of the volumes are */
 	bool written; /* the directory has its name */
 	bool kept; /* what is saved stays whatever comes to us */
@@ -274,6 +275,9 @@ bool guest_is_frozen(const char *name);
 int guest_check_unused(const struct guest *guest);
 int guest_hold(struct guest *guest);
 void guest_drain(struct guest *guest);
+void guest_let_frames_go(const struct guest *guest);
+int guest_leave_cuts(const struct guest *guest);
+void guest_rejoin_cuts(const struct guest *guest);
 void guest_flush(struct guest *guest);
 bool guest_is_drained(struct guest *guest);
 uint64_t netdev_lost(struct json_object *buffer);

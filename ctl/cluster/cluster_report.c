@@ -121,16 +121,24 @@ static int64_t clock_jump(struct json_object *host, const char *guest)
 	return jump;
 }
 
+static int64_t gate_lateness(struct json_object *answer, const char *guest)
+{
+	return json_number(find_point(json_object_object_get(answer, "cut"), guest), "latency_ns");
+}
+
 /* A guest that is told to go on when its gate is open is as late as that. */
 static int64_t lateness(struct json_object *host, const char *guest)
 {
 	struct json_object *stop = json_object_object_get(host, "stop");
-	struct json_object *answer = stop ? stop : json_object_object_get(host, "resume");
-	struct json_object *point = find_point(json_object_object_get(answer, "cut"), guest);
-	int64_t late = json_number(point, "latency_ns");
+	struct json_object *resume = json_object_object_get(host, "resume");
+	int64_t late = 0;
 
-	if (!stop && since_cut(answer, guest) > late)
-		late = since_cut(answer, guest);
+	if (stop && gate_lateness(stop, guest) > late)
+		late = gate_lateness(stop, guest);
+	if (resume && gate_lateness(resume, guest) > late)
+		late = gate_lateness(resume, guest);
+	if (resume && since_cut(resume, guest) > late)
+		late = since_cut(resume, guest);
 	return late;
 }
 

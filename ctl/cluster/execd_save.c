@@ -235,8 +235,8 @@ static int find_lead(struct session *session)
 }
 
 /*
- * Another host was too late for the instant before. Here it may have fired, which has sent on what
- * netdevs held; what comes from now on waits again, behind that.
+ * Another host was too late for the instant before. Here it may have fired, and a closing one made
+ * netdevs hold; what comes from now on waits behind that.
  */
 static int take_back_cut(struct session *session)
 {
@@ -270,6 +270,20 @@ static int check_unused(struct session *session)
 	return ret ? ret : check_thawed(session);
 }
 
+/*
+ * Gates open at the instant, whatever a QEMU does that has no time: frames wait until it has
+ * answered that its guest runs.
+ */
+static int keep_frames_apart(struct session *session)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < session->n_guests; i++)
+		ret = guest_leave_cuts(&session->guest[i]);
+	return ret;
+}
+
 /* arm: {action: close or open, at_ns} -> {late}: that instant is past here */
 int cut_arm_request(struct session *session, struct json_object *request,
 		    struct json_object **result)
@@ -289,7 +303,10 @@ int cut_arm_request(struct session *session, struct json_object *request,
 		if (action == LPAR_CUT_CLOSE || session->guest[i].ran)
 			names[n++] = session->guest[i].name;
 	session->gated = true;
+	session->apart |= action == LPAR_CUT_OPEN;
 	ret = ret ? ret : session_store(session);
+	if (!ret && action == LPAR_CUT_OPEN)
+		ret = keep_frames_apart(session);
 	if (!ret && action == LPAR_CUT_OPEN)
 		ret = find_lead(session);
 	if (!ret && action == LPAR_CUT_OPEN)
@@ -400,7 +417,12 @@ static int continue_guest(struct guest *guest)
 	if (!guest->ran)
 		return guest_settle(guest);
 	ret = wait_to_act(guest->session);
-	return ret ? ret : guest_halt(guest, "cont", "RESUME", &resumed);
+	if (!ret)
+		ret = guest_halt(guest, "cont", "RESUME", &resumed);
+	/* At the answer: RESUME comes before its vhost has the tap again. */
+	if (!ret)
+		guest_let_frames_go(guest);
+	return ret;
 }
 
 /*

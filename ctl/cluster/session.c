@@ -141,6 +141,7 @@ int session_store(const struct session *session)
 	json_put_flag(json, "gated", session->gated);
 	json_put_flag(json, "halting", session->halting);
 	json_put_flag(json, "writing", session->writing);
+	json_put_flag(json, "apart", session->apart);
 	json_put_flag(json, "taken", session->taken);
 	json_put_flag(json, "written", session->written);
 	json_put_flag(json, "kept", session->kept);
@@ -230,6 +231,7 @@ static void session_restore(struct session *session, struct json_object *json)
 	session->gated = json_flag(json, "gated");
 	session->halting = json_flag(json, "halting");
 	session->writing = json_flag(json, "writing");
+	session->apart = json_flag(json, "apart");
 	session->taken = json_flag(json, "taken");
 	session->written = json_flag(json, "written");
 	session->kept = json_flag(json, "kept");
@@ -336,7 +338,7 @@ static void clear_session(struct session *session)
 	session->others = NULL;
 	session->kind = SESSION_NONE;
 	session->has_frames = session->gated = session->halting = session->writing = false;
-	session->taken = session->written = session->kept = false;
+	session->apart = session->taken = session->written = session->kept = false;
 	session->unwanted[0] = 0;
 	session->cut = 0;
 	session->deadline_ns = 0;
@@ -486,8 +488,11 @@ void session_detach(struct session *session)
 		while (!guest_is_drained(&session->guest[i]) &&
 		       now_ns(CLOCK_MONOTONIC) < deadline_ns)
 			sleep_ms(5);
-	for (i = 0; i < session->n_guests; i++)
+	for (i = 0; i < session->n_guests; i++) {
+		if (session->apart)
+			guest_rejoin_cuts(&session->guest[i]);
 		guest_detach(&session->guest[i]);
+	}
 }
 
 /* They are as they were: whatever is done to them from now on, others do. */

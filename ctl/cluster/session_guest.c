@@ -377,6 +377,53 @@ void guest_drain(struct guest *guest)
 		netbuf_set_state(guest->netdev[i].name, NETBUF_STATE_DRAIN);
 }
 
+/*
+ * The same in a thread, where no netlink is: its QEMU runs. One that stands reads a frame from its
+ * tap, and throws it away when its vhost starts again. What fails here, session_detach() does.
+ */
+void guest_let_frames_go(const struct guest *guest)
+{
+	char path[PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < guest->n_netdevs; i++)
+		write_text(rooted(path, sizeof(path), "/sys/class/net/%s/netbuf/state",
+				  guest->netdev[i].name),
+			   "drain");
+}
+
+static int set_cuts(const struct netdev *netdev, const char *lpar)
+{
+	struct nlmsghdr *nlh = netbuf_request(NETBUF_CMD_SET, netdev->name);
+
+	mnl_attr_put_strz(nlh, NETBUF_A_LPAR, lpar);
+	return nl_send(nlh, NULL, NULL);
+}
+
+/* Its buffers take part in no cut: a cut that opens gates lets no frame go. */
+int guest_leave_cuts(const struct guest *guest)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < guest->n_netdevs; i++) {
+		ret = set_cuts(&guest->netdev[i], "");
+		if (ret)
+			netbuf_fail(guest->netdev[i].name, ret);
+	}
+	return ret;
+}
+
+/* Those that were there before, as guest_attach() has found them; a netdev may be gone by now. */
+void guest_rejoin_cuts(const struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_netdevs; i++)
+		if (!guest->netdev[i].ours)
+			set_cuts(&guest->netdev[i], guest->name);
+}
+
 /* Nobody is there any more for what is held. */
 void guest_flush(struct guest *guest)
 {

@@ -302,6 +302,16 @@ crash_at() {
 	crash
 }
 
+# late_execd LPAR SECONDS: who is to tell its guest to go on sleeps over the instant
+late_execd() {
+	until stage_is "$1" 4; do
+		sleep 0.05
+	done
+	pkill -STOP -f '^lparctl execd'
+	sleep "$2"
+	pkill -CONT -f '^lparctl execd'
+}
+
 # fired LPARS INSTANT ACTION: when the gates of this host acted, in ns
 fired() {
 	lparctl -j cut --at "@$2" --lpar "$1" --action "$3" | grep -o '"fired_ns":[0-9]*' | cut -d : -f 2

@@ -484,6 +484,13 @@ static int detach_buffer(const char *buffer)
 	return rmdir(path_of(buffer, "")) ? -errno : 0;
 }
 
+static int configure_buffer(struct request *request, const char *buffer)
+{
+	if (request->tb[NETBUF_A_LPAR])
+		put(buffer, "lpar", "w", mnl_attr_get_str(request->tb[NETBUF_A_LPAR]));
+	return 0;
+}
+
 /* Nobody has to be waited for: what drains has drained. */
 static int set_buffer(struct request *request, const char *buffer)
 {
@@ -535,6 +542,8 @@ static int netbuf_command(struct request *request, uint8_t cmd)
 		return detach_buffer(buffer);
 	case NETBUF_CMD_STATE_SET:
 		return set_buffer(request, buffer);
+	case NETBUF_CMD_SET:
+		return configure_buffer(request, buffer);
 	case NETBUF_CMD_SAVE:
 		return save_buffer(request, buffer);
 	case NETBUF_CMD_LOAD:

@@ -99,7 +99,8 @@ static void send_message(void)
 {
 	struct message message = { pair.sent++, pair.count, pair.epoch, pair.is_primary };
 
-	send(pair.socket, &message, sizeof(message), 0);
+	if (send(pair.socket, &message, sizeof(message), 0) != sizeof(message))
+		printf("pair: message %lu was not sent: %m\n", (unsigned long)message.number);
 }
 
 /* ---- what comes from the other ---- */
