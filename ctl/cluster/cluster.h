@@ -235,6 +235,7 @@ int session_find_guests(struct session *session, struct json_object *names,
 void session_look(struct session *session);
 void session_close_gates(struct session *session, bool of_paused);
 void session_open_gates(struct session *session, bool of_paused);
+int session_keep_frames(struct session *session);
 void session_detach(struct session *session);
 struct guest *session_add(struct session *session, const char *name);
 int session_store(const struct session *session);

@@ -270,20 +270,6 @@ static int check_unused(struct session *session)
 	return ret ? ret : check_thawed(session);
 }
 
-/*
- * Gates open at the instant, whatever a QEMU does that has no time: frames wait until it has
- * answered that its guest runs.
- */
-static int keep_frames_apart(struct session *session)
-{
-	size_t i;
-	int ret = 0;
-
-	for (i = 0; !ret && i < session->n_guests; i++)
-		ret = guest_leave_cuts(&session->guest[i]);
-	return ret;
-}
-
 /* arm: {action: close or open, at_ns} -> {late}: that instant is past here */
 int cut_arm_request(struct session *session, struct json_object *request,
 		    struct json_object **result)
@@ -303,14 +289,12 @@ int cut_arm_request(struct session *session, struct json_object *request,
 		if (action == LPAR_CUT_CLOSE || session->guest[i].ran)
 			names[n++] = session->guest[i].name;
 	session->gated = true;
-	session->apart |= action == LPAR_CUT_OPEN;
 	ret = ret ? ret : session_store(session);
-	if (!ret && action == LPAR_CUT_OPEN)
-		ret = keep_frames_apart(session);
-	if (!ret && action == LPAR_CUT_OPEN)
-		ret = find_lead(session);
-	if (!ret && action == LPAR_CUT_OPEN)
-		ret = close_gates(session, session->deadline_ns);
+	if (action == LPAR_CUT_OPEN) {
+		ret = ret ? ret : session_keep_frames(session);
+		ret = ret ? ret : find_lead(session);
+		ret = ret ? ret : close_gates(session, session->deadline_ns);
+	}
 	if (!ret && n)
 		ret = cut_arm(action, &session->deadline_ns, names, n, &session->cut);
 	free(names);

@@ -473,6 +473,22 @@ int session_go_on(struct session *session)
 }
 
 /*
+ * Gates open at the instant, whatever a QEMU does that has no time: frames wait until it has
+ * answered that its guest runs.
+ */
+int session_keep_frames(struct session *session)
+{
+	size_t i;
+	int ret;
+
+	session->apart = true;
+	ret = session_store(session);
+	for (i = 0; !ret && i < session->n_guests; i++)
+		ret = guest_leave_cuts(&session->guest[i]);
+	return ret;
+}
+
+/*
  * Frames that we have held go on, those of all guests at once; then buffers go that were not
  * there before.
  */
