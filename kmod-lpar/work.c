@@ -10,7 +10,7 @@
  *
  * Anybody may keep the host's first CPU busy, and a queue full of works that wait for an
  * operation. So what is short, and others wait for, has a queue of its own, whose workers
- * come before all ordinary tasks; nothing in it computes, or waits for an operation. So has
+ * have the largest share of a CPU; nothing in it computes, or waits for an operation. So has
  * the end of a cut, which waits for disks that may not answer: hundreds of such fill a queue.
  *
  * A CPU that goes offline waits for RCU once it is active no more, and hands on the timers

@@ -15,6 +15,8 @@
  *				evicted; fails if it still runs there after MS
  *	hog swarm CPU N		N processes, one after another, which go to CPU, are
  *				evicted and end
+ *	hog late LIST MS N	sleeps MS N times, and prints by how many milliseconds it was
+ *				late on the CPUs of LIST at the worst
  *	hog where PID		the affinity of each thread of PID, one line each
  */
 #define _GNU_SOURCE
@@ -233,6 +235,21 @@ static int swarm(int cpu, int count)
 	return 0;
 }
 
+static void late(int ms, int count)
+{
+	int64_t worst_us = 0;
+
+	while (count--) {
+		int64_t due_us = now_us() + ms * 1000LL, late_us;
+
+		usleep(ms * 1000);
+		late_us = now_us() - due_us;
+		if (late_us > worst_us)
+			worst_us = late_us;
+	}
+	printf("%lld\n", (long long)worst_us / 1000);
+}
+
 static int where(const char *pid)
 {
 	char path[64];
@@ -271,6 +288,10 @@ int main(int argc, char **argv)
 	if (argc > 2) {
 		parse_list(argv[2], &set);
 		settle(&set);
+	}
+	if (!strcmp(verb, "late") && argc == 5) {
+		late(atoi(argv[3]), atoi(argv[4]));
+		return 0;
 	}
 	if (!strcmp(verb, "spin"))
 		threads(argc > 3 ? atoi(argv[3]) : 1, spin);

@@ -14,16 +14,22 @@ has_opened() {
 	[ "$(grep -c event=gate-timeout "$events")" -ge "$1" ]
 }
 
-# open_late: how many milliseconds after its time-out the gate has opened, at the worst
+# open_late: in $late, how many milliseconds after its time-out the gate has opened, at the worst;
+# in $others, by how many a thread is late meanwhile that has the nice value of the kernel's
+# workers. An emulated CPU may stand still for as long as the threads keep the gate waiting.
 open_late() {
-	local round
+	local round control
 
+	start nice -n -20 hog late 0 200 $ROUNDS >"$scratch/others"
+	control=$pid
 	for ((round = 0; round < ROUNDS; round++)); do
 		rounds=$((rounds + 1))
 		lparcall gate-close c gate_timeout_ms 200
 		wait_until 60 has_opened $rounds
 	done
-	tail -n 1000 "$events" | awk -v last=$ROUNDS '
+	wait "$control"
+	others=$(cat "$scratch/others")
+	late=$(tail -n 1000 "$events" | awk -v last=$ROUNDS '
 		{ match($0, /time_ns=[0-9]+/); now = substr($0, RSTART + 8, RLENGTH - 8) / 1e6 }
 		/event=gate-closed/ { closed = now }
 		/event=gate-timeout/ { late[++n] = now - closed - 200 }
@@ -31,7 +37,14 @@ open_late() {
 			for (i = n - last + 1; i <= n; i++)
 				if (late[i] > worst) worst = late[i]
 			print int(worst)
-		}'
+		}')
+}
+
+# opens_in_time DESCRIPTION
+opens_in_time() {
+	open_late
+	diag "a gate opened up to $late ms after its time-out, a thread came up to $others ms late"
+	check "$1" below "$late" $((2 * others + 400))
 }
 
 # zero_all: in $took, how many milliseconds it takes until both memories are clean again
@@ -72,20 +85,14 @@ start setpriv --reuid 65534 --regid 65534 --clear-groups "$(command -v hog)" spi
 hogs=$pid
 wait_until 60 are_all "$hogs"
 taskset -apc 0 "$hogs" >/dev/null
-open_late >"$scratch/late"
-late=$(cat "$scratch/late")
-diag "a gate opened up to $late ms after its time-out"
-check "a gate opens in time" below "$late" 400
+opens_in_time "a gate opens in time"
 zero_all
 busy=$took
 diag "two memories of $MEMORY_MIB MiB are zeroed within $busy ms, and $idle ms without the threads"
 check "memories are zeroed on a CPU that has time" below "$busy" $((6 * idle + 5000))
 memtool zero /dev/lpar/a
 memtool zero /dev/lpar/b
-open_late >"$scratch/late"
-late=$(cat "$scratch/late")
-diag "a gate opened up to $late ms after its time-out while memories are zeroed"
-check "a gate opens in time meanwhile" below "$late" 400
+opens_in_time "a gate opens in time while memories are zeroed"
 : </dev/lpar/a
 : </dev/lpar/b
 check "deactivate" lparcall deactivate a
