@@ -137,7 +137,7 @@ u64 lpar_memory_bad(const struct lpar_memory *memory)
  */
 u64 lpar_memory_left(const struct lpar_memory *memory)
 {
-	return (u64)READ_ONCE(memory->nr_left) * LPAR_PIECE_SIZE;
+	return (u64)READ_ONCE(memory->nr_pinned) * LPAR_PIECE_SIZE;
 }
 
 /**
@@ -166,7 +166,7 @@ static void scrub_pieces(void *data)
 {
 	struct lpar_memory *memory = data;
 	bool free = is_abandoned(memory);
-	unsigned long i, left = 0;
+	unsigned long i, pinned = 0, rest = 0;
 
 	for (i = 0; i < memory->nr_pieces; i++) {
 		struct lpar_piece *piece = &memory->pieces[i];
@@ -174,15 +174,16 @@ static void scrub_pieces(void *data)
 		if (free ? !piece->folio && !piece->small : !piece->used && !piece->bad)
 			continue;
 		if (lpar_cpu_is_fenced(raw_smp_processor_id())) {
-			left += memory->nr_pieces - i;
+			rest = memory->nr_pieces - i;
 			break;
 		}
 		mutex_lock(&memory->pieces_lock);
-		left += !lpar_piece_scrub(memory, piece, free);
+		pinned += !lpar_piece_scrub(memory, piece, free);
 		mutex_unlock(&memory->pieces_lock);
 		cond_resched();
 	}
-	WRITE_ONCE(memory->nr_left, left);
+	WRITE_ONCE(memory->nr_pinned, pinned);
+	memory->nr_left = pinned + rest;
 }
 
 /* The pieces are gone already. */

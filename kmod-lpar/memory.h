@@ -65,7 +65,8 @@ struct lpar_hold {
  * @again: a page had a hardware error meanwhile
  * @free: it has no users: free the pieces once they are zeroed
  * @scrub: zeroes and frees
- * @nr_left: how many pieces the last look could not zero or free
+ * @nr_pinned: how many pieces the last look could not zero or free, as they are in use
+ * @nr_left: the same, and those that it has not come to
  * @pieces_lock: held while a piece is zeroed, freed, retired or replaced
  * @nr_bad: how many pieces are bad; under @pieces_lock
  * @pieces: what it is made of
@@ -92,6 +93,7 @@ struct lpar_memory {
 	bool again;
 	bool free;
 	struct delayed_work scrub;
+	unsigned long nr_pinned;
 	unsigned long nr_left;
 	struct mutex pieces_lock;	/* changes of pieces */
 	unsigned long nr_bad;

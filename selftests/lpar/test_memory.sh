@@ -29,6 +29,11 @@ back() {
 	below $(($2 - $(free_kib "$1"))) $NOISE_KIB
 }
 
+# gained NODE FROM_KIB BY_KIB: the reverse of fell
+gained() {
+	fell "$1" "$2" "-$3"
+}
+
 # hold NAME BYTE: starts a holder, its id is in $pid.
 hold() {
 	start memtool hold "/dev/lpar/$1" "$2" >"$scratch/hold"
@@ -69,7 +74,7 @@ activated_or_not() {
 	lparcall activate "$1" || is "$1" state defined
 }
 
-plan 90
+plan 94
 load lpar
 events=$scratch/events
 listen "$events"
@@ -198,8 +203,28 @@ lparcall set d owner_uid 1000
 lparcall activate d
 check "there is a next owner" is d state active
 check "whose memory it is not" same "$(memtool try "$scratch/copy" 2>&1 | cut -d: -f1)" ENXIO
+free_1=$(free_kib 1)
 stop "$pid"
+check "its memory goes" wait_until 30 gained 1 "$free_1" $((SIZE_MIB << 10))
+check_fails "of which nobody is told: it is the LPAR's no more" \
+	line_with "$events" event=memory-released 'name="d"'
 unmake d
+
+# Memory that is being zeroed, on CPUs that become another LPAR's meanwhile
+make p memory 400M node 1
+hold p 0x5a
+stop "$pid"
+make q cpus 2,3
+most=0 times=0
+while try_open EAGAIN p >/dev/null; do
+	left=$(value p memory_left)
+	most=$((left > most ? left : most)) times=$((times + 1))
+done
+diag "seen $times times while it was zeroed"
+check "what is not zeroed yet is not told of as pinned" same $most 0
+data check "zero for the next" memtool zero /dev/lpar/p
+unmake q
+unmake p
 
 # The next owner of the same memory
 make b memory ${SIZE_MIB}M node 1
