@@ -476,7 +476,7 @@ void lpar_vcpu_stop_all(struct lpar_gate *gate);
 void lpar_vcpu_wake_all(struct lpar_gate *gate);
 void lpar_vcpu_forget_all(struct lpar_gate *gate);
 void lpar_vcpu_kick_queued(struct lpar_gate *gate);
-void lpar_vcpu_thread_exit(struct lpar_gate *gate, struct task_struct *task);
+void lpar_vcpu_gone(struct lpar_gate *gate, struct task_struct *task);
 int lpar_vcpu_watch(void);
 void lpar_vcpu_unwatch(void);
 

@@ -181,8 +181,23 @@ static struct member *take(struct member *(*pick)(void *arg), void *arg)
 	return member;
 }
 
+/* Of one that has died, some may be on their way to member_exit() and find no LPAR there. */
+static void forget_threads(const struct member *member)
+{
+	struct task_struct *leader, *task;
+
+	rcu_read_lock();
+	leader = pid_task(member->tgid, PIDTYPE_TGID);
+	if (leader)
+		for_each_thread(leader, task)
+			lpar_vcpu_gone(&member->lpar->gate, task);
+	rcu_read_unlock();
+}
+
+/* It is out of the table. */
 static void retire(struct member *member, bool tell)
 {
+	forget_threads(member);
 	if (tell)
 		announce(LPAR_EVENT_MEMBER_REMOVED, member->lpar, pid_nr(member->tgid));
 	call_rcu(&member->rcu, free_member);
@@ -291,7 +306,7 @@ static int settle(struct lpar *lpar, struct pid *tgid)
  * Its threads move onto the CPUs of the LPAR; its vCPUs obey the gate.
  *
  * Context: may sleep.
- * Return: 0, -ESRCH, -EINVAL, -EEXIST, -EBUSY, -ENOMEM.
+ * Return: 0, -ESRCH, -EINVAL, -EEXIST, -EBUSY, -ENOMEM, -ENOSPC.
  */
 int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report)
 {
@@ -314,6 +329,10 @@ int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report)
 				   nr, present == lpar ? "this" : "another");
 	if (!err)
 		err = settle(lpar, tgid);
+	if (err == -ENOSPC)
+		lpar_problem(report, err,
+			     "process %d has more threads in KVM_RUN than the gate of LPAR \"%s\" holds",
+			     nr, lpar->name);
 	put_pid(tgid);
 	return err;
 }
@@ -463,7 +482,7 @@ static void member_exit(SCHED_PROCESS_EXIT_PROTO)
 	rcu_read_lock();
 	lpar = lpar_member_lpar_rcu(task);
 	if (lpar) {
-		lpar_vcpu_thread_exit(&lpar->gate, task);
+		lpar_vcpu_gone(&lpar->gate, task);
 		if (!atomic_read(&task->signal->live))
 			bury(task_tgid(task));
 	}

@@ -155,8 +155,22 @@ static void forget(struct lpar_gate *gate, struct lpar_vcpu *vcpu)
 }
 
 /*
+ * Does @task die, or is it no member any more? Such have no record: whoever takes them out of
+ * @lpar forgets them after that, and gate->lock, which is held, decides who comes first.
+ */
+static bool is_gone(struct task_struct *task, const struct lpar *lpar)
+{
+	bool gone;
+
+	rcu_read_lock();
+	gone = task->flags & PF_EXITING || lpar_member_lpar_rcu(task) != lpar;
+	rcu_read_unlock();
+	return gone;
+}
+
+/*
  * The end of a work, in the vCPU thread: with nobody watching, or when the
- * thread dies, it is forgotten. In the same critical section as the change
+ * thread is gone, it is forgotten. In the same critical section as the change
  * that makes @vcpu idle, as others free what is idle.
  *
  * Return: true when the caller has to free @vcpu.
@@ -164,7 +178,7 @@ static void forget(struct lpar_gate *gate, struct lpar_vcpu *vcpu)
 static bool leave(struct lpar_gate *gate, struct lpar_vcpu *vcpu)
 {
 	lockdep_assert_held(&gate->lock);
-	if (!is_idle(vcpu) || (gate->watchers && !(current->flags & PF_EXITING)))
+	if (!is_idle(vcpu) || (gate->watchers && !is_gone(current, vcpu->lpar)))
 		return false;
 	forget(gate, vcpu);
 	return true;
@@ -329,7 +343,7 @@ static int remember(struct lpar *lpar, struct task_struct *task)
 	lpar_ref(lpar);
 
 	raw_spin_lock_irqsave(&gate->lock, flags);
-	wanted = gate->watchers && !find(gate, task);
+	wanted = gate->watchers && !find(gate, task) && !is_gone(task, lpar);
 	added = wanted && add(gate, vcpu);
 	raw_spin_unlock_irqrestore(&gate->lock, flags);
 	if (!added)
@@ -525,13 +539,13 @@ void lpar_vcpu_kick_queued(struct lpar_gate *gate)
 }
 
 /**
- * lpar_vcpu_thread_exit() - a thread of a member dies
+ * lpar_vcpu_gone() - a thread of a member dies, or its process has just ceased to be one
  * @gate: gate of its LPAR
- * @task: the thread, current
+ * @task: the thread
  *
- * Context: atomic.
+ * Context: any without raw locks.
  */
-void lpar_vcpu_thread_exit(struct lpar_gate *gate, struct task_struct *task)
+void lpar_vcpu_gone(struct lpar_gate *gate, struct task_struct *task)
 {
 	struct lpar_vcpu *vcpu;
 	unsigned long flags;
@@ -541,7 +555,7 @@ void lpar_vcpu_thread_exit(struct lpar_gate *gate, struct task_struct *task)
 	if (vcpu && is_idle(vcpu))
 		forget(gate, vcpu);
 	else
-		vcpu = NULL;		/* its work, which runs yet, does it */
+		vcpu = NULL;		/* its work, which is yet to end, does it */
 	raw_spin_unlock_irqrestore(&gate->lock, flags);
 	if (vcpu)
 		vcpu_free(vcpu);

@@ -3,7 +3,7 @@
  * minikvm: the smallest user of KVM that gate and fences can be tested with.
  *
  *	minikvm run --counters FILE --socket PATH [--vcpus N] [--mem FILE]
- *		    [--hlt [--wake-ms N]] [--no-ticks] [--flicker]
+ *		    [--hlt [--wake-ms N]] [--no-ticks] [--flicker] [--crowd N]
  *	minikvm ctl PATH COMMAND
  *
  * Each vCPU is a real-mode loop that increments a 64-bit counter of its own in
@@ -12,7 +12,8 @@
  * leaves KVM_RUN by itself: only a signal takes it out, and it enters again.
  * With --hlt each turn waits in HLT for an NMI, from "wake" or each N ms. A thread
  * beside the vCPUs ticks each millisecond, but with --no-ticks. With --flicker the vCPUs
- * call KVM_RUN on a descriptor that another thread opens and closes all the time.
+ * call KVM_RUN on a descriptor that another thread opens and closes all the time. With --crowd
+ * so many further threads call it on the first vCPU, and wait in it for their turn.
  *
  * Commands: kick (a signal to each vCPU thread), pause (all leave KVM_RUN and
  * sleep in a futex), resume, addcpu, wake, ram (sum of the counters in RAM),
@@ -50,6 +51,8 @@
 
 /* From here on, where nobody who opens a file gets one that is closed just now. */
 #define FLICKER_FD 200
+
+#define CROWD_STACK_BYTES (64 << 10)
 
 struct vcpu {
 	pthread_t thread;
@@ -337,6 +340,29 @@ static void *flicker_main(void *unused)
 	return NULL;
 }
 
+/* Whoever has the turn spins, and begins anew when something takes it out. */
+static void *crowd_main(void *unused)
+{
+	(void)unused;
+	for (;;)
+		ioctl(vm.vcpus[0].fd, KVM_RUN, 0);
+	return NULL;
+}
+
+static void gather_crowd(unsigned int threads)
+{
+	pthread_attr_t small;
+	pthread_t thread;
+
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, CROWD_STACK_BYTES);
+	while (threads--) {
+		errno = pthread_create(&thread, &small, crowd_main, NULL);
+		if (errno)
+			die("create a thread of the crowd");
+	}
+}
+
 static void print_ram(FILE *reply)
 {
 	uint64_t sum = 0;
@@ -391,11 +417,12 @@ static int run(int argc, char **argv)
 		{ "wake-ms", required_argument, NULL, 'w' },
 		{ "no-ticks", no_argument, NULL, 't' },
 		{ "flicker", no_argument, NULL, 'f' },
+		{ "crowd", required_argument, NULL, 'r' },
 		{},
 	};
 	const char *mem = NULL, *counters = NULL, *socket_path = NULL;
 	struct sigaction kick = { .sa_handler = on_kick }; /* without SA_RESTART */
-	unsigned int nr_vcpus = 1;
+	unsigned int nr_vcpus = 1, crowd = 0;
 	bool ticks = true;
 	pthread_t ticker, flicker;
 	int option;
@@ -426,6 +453,9 @@ static int run(int argc, char **argv)
 		case 'f':
 			vm.flicker = true;
 			break;
+		case 'r':
+			crowd = atoi(optarg);
+			break;
 		default:
 			return 2;
 		}
@@ -443,6 +473,7 @@ static int run(int argc, char **argv)
 		die("create the ticker");
 	if (vm.flicker && pthread_create(&flicker, NULL, flicker_main, NULL))
 		die("create what flickers");
+	gather_crowd(crowd);
 	serve_commands(socket_path, do_command);
 	return 0;
 }
@@ -455,6 +486,7 @@ int main(int argc, char **argv)
 		return run(argc - 1, argv + 1);
 	fputs("usage: minikvm run --counters FILE --socket PATH [--vcpus N] [--mem FILE]\n"
 	      "                   [--hlt [--wake-ms N]] [--no-ticks] [--flicker]\n"
+	      "                   [--crowd N]\n"
 	      "       minikvm ctl PATH kick|pause|resume|addcpu|wake|ram|pids|quit\n",
 	      stderr);
 	return 2;

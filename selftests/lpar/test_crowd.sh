@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# More threads in KVM_RUN than a gate has records of: their LPAR is in no cut, and others are. And
+# those who are gone leave no record behind.
+# vm: cpus=4 mem=1024 timeout=180 kernels=6.1,6.12,7.2,debug long=6.1,7.2,debug
+# shellcheck source=selftests/lpar/lpar.sh
+. "$(dirname "$0")/lpar.sh"
+# shellcheck source=selftests/lib/kvm.sh
+. "$(dirname "$0")/../lib/kvm.sh"
+
+CROWD=1100	# of 1024
+ROUNDS=5
+
+are_inside() {
+	[ "$(cat "/proc/$1/task"/*/syscall 2>/dev/null | grep -c '^16 0x[0-9a-f]* 0xae80 ')" -ge "$2" ]
+}
+
+# arm NAME...: a cut of them, which does not fire while this runs
+arm() {
+	# shellcheck disable=SC2046 # words
+	lparcall cut deadline_ns $(($(date +%s) + 3000))000000000 $(printf 'lpar %s ' "$@")
+}
+
+# Members whose vCPUs all die at once
+die_together() {
+	local round
+
+	for ((round = 0; round < ROUNDS; round++)); do
+		vm "dying$round" --vcpus 48 && lparcall member-add a member "$pid" || return 1
+		stop "$pid"
+		wait_until 20 is a members "$honest" || return 1
+	done
+}
+
+plan 15
+load lpar
+load_kvm || bail "no KVM"
+make a
+make b
+check "a guest" vm honest
+honest=$pid
+lparcall member-add a member "$honest"
+check "another that has a crowd" vm crowded --crowd $CROWD
+crowd=$pid
+check "all of which is in KVM_RUN" wait_until 60 are_inside "$crowd" $CROWD
+lparcall member-add b member "$crowd"
+
+check_fails "no cut of both" arm a b 2>"$scratch/refusal"
+check "as is said of the one that is in the way" \
+	grep '^ENOSPC: LPAR "b" cannot take part in the cut: too many of its threads' "$scratch/refusal"
+check "whose gate is open" is b gate open
+refused ENOSPC "it cannot be frozen alone" lparcall gate-close b
+check "the other can be cut without it" arm a >"$scratch/armed"
+check "with its vCPU" is a gate_vcpus 1
+
+# It joins an LPAR while a cut is armed
+lparcall member-del b member "$crowd"
+refused ENOSPC "the crowd cannot join" lparcall member-add a member "$crowd"
+check "and is no member" is a members "$honest"
+check "has no record either" is a gate_vcpus 1
+vm_do honest addcpu >/dev/null
+check "so there is room for a new vCPU" wait_until 20 is a gate_vcpus 2
+stop "$crowd"
+
+check "$ROUNDS members die, with all of their vCPUs" die_together
+check "and leave no record" wait_until 20 is a gate_vcpus 2
+lparcall cut-cancel cut "$(sed -n 's/.* cut=\([0-9]*\).*/\1/p' "$scratch/armed")"
