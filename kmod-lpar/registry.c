@@ -489,7 +489,8 @@ static int try_unowned(const struct lpar *lpar, const struct lpar_config *config
  * The owner is changed first, as that may fail, but not before the rest is known to be free.
  *
  * Context: may sleep; takes lpar_mutex.
- * Return: 0, -EINVAL, -EBUSY, -ENOMEM, and nothing is changed.
+ * Return: 0, -EINVAL, -EBUSY, -ENOMEM, and nothing is changed; the owner is, if another LPAR
+ * has just got what is wanted and the former owner's node cannot be made again.
  */
 int lpar_configure(struct lpar *lpar, struct lpar_config *config, struct lpar_report *report)
 {
