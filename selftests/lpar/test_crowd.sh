@@ -1,15 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # More threads in KVM_RUN than a gate has records of: their LPAR is in no cut, and others are. And
-# those who are gone leave no record behind.
-# vm: cpus=4 mem=1024 timeout=180 kernels=6.1,6.12,7.2,debug long=6.1,7.2,debug
+# those who are gone leave no record behind. Not on the debug kernel, where so many vCPUs and threads
+# that wait for RCU, as they do if they call KVM_RUN in turn, last for longer than it tolerates.
+# vm: cpus=4 mem=1024 timeout=180 kernels=6.1,6.12,7.2 long=6.1,7.2
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 # shellcheck source=selftests/lib/kvm.sh
 . "$(dirname "$0")/../lib/kvm.sh"
 
 CROWD=1100	# of 1024
-ROUNDS=5
+ROUNDS=3
 
 are_inside() {
 	[ "$(cat "/proc/$1/task"/*/syscall 2>/dev/null | grep -c '^16 0x[0-9a-f]* 0xae80 ')" -ge "$2" ]
@@ -19,6 +20,10 @@ are_inside() {
 arm() {
 	# shellcheck disable=SC2046 # words
 	lparcall cut deadline_ns $(($(date +%s) + 3000))000000000 $(printf 'lpar %s ' "$@")
+}
+
+cancel() {
+	lparcall cut-cancel cut "$(sed -n 's/.* cut=\([0-9]*\).*/\1/p' "$scratch/armed")"
 }
 
 # Members whose vCPUs all die at once
@@ -32,15 +37,24 @@ die_together() {
 	done
 }
 
-plan 15
+plan 17
 load lpar
 load_kvm || bail "no KVM"
 make a
-make b
 check "a guest" vm honest
 honest=$pid
 lparcall member-add a member "$honest"
-check "another that has a crowd" vm crowded --crowd $CROWD
+
+# Members that die while a cut is armed
+check "a cut of its LPAR" arm a >"$scratch/armed"
+check "with its vCPU" is a gate_vcpus 1
+check "$ROUNDS members die, with all of their vCPUs" die_together
+check "and leave no record" wait_until 20 is a gate_vcpus 1
+cancel
+
+# More threads than records
+make b
+check "another guest has a crowd" vm crowded --crowd $CROWD
 crowd=$pid
 check "all of which is in KVM_RUN" wait_until 60 are_inside "$crowd" $CROWD
 lparcall member-add b member "$crowd"
@@ -61,7 +75,4 @@ check "has no record either" is a gate_vcpus 1
 vm_do honest addcpu >/dev/null
 check "so there is room for a new vCPU" wait_until 20 is a gate_vcpus 2
 stop "$crowd"
-
-check "$ROUNDS members die, with all of their vCPUs" die_together
-check "and leave no record" wait_until 20 is a gate_vcpus 2
-lparcall cut-cancel cut "$(sed -n 's/.* cut=\([0-9]*\).*/\1/p' "$scratch/armed")"
+cancel
