@@ -21,6 +21,9 @@
 #define LINE_MOST_BYTES (16 << 20)
 /* The best of so many round trips is the one with the least noise. */
 #define CLOCK_ROUNDS 16
+/* Where that is not enough: a host has no time now and then, so more of them, one each 20 ms. */
+#define CLOCK_PATIENCE_NS (5 * (uint64_t)NSEC_PER_SEC)
+#define CLOCK_PAUSE_MS 20
 /* For undoing what a failed operation has done, at least and at most. */
 #define ABORT_LEAST_NS (30 * (uint64_t)NSEC_PER_SEC)
 #define ABORT_MOST_NS (120 * (uint64_t)NSEC_PER_SEC)
@@ -553,58 +556,107 @@ int channels_abort(struct channels *channels, const char *unwanted)
 
 /* --- clocks --- */
 
+/* A trip is timed by a clock that nobody sets. */
 static int ask_clock(struct channels *channels, struct channel *channel)
 {
-	int64_t before, after, there;
+	int64_t before = now_ns(CLOCK_REALTIME);
+	int64_t trip = -(int64_t)now_ns(CLOCK_MONOTONIC);
 	int ret;
 
-	before = now_ns(CLOCK_REALTIME);
 	channel_send(channel, plain_request("clock"));
 	ret = channels_gather(channels, "clock");
-	after = now_ns(CLOCK_REALTIME);
+	trip += now_ns(CLOCK_MONOTONIC);
 	if (ret)
 		return ret;
-	there = json_number(channel->answer, "time_ns");
-	if (after - before > channel->worst_trip_ns)
-		channel->worst_trip_ns = after - before;
-	if (channel->best_trip_ns && after - before >= channel->best_trip_ns)
+	if (trip > channel->worst_trip_ns)
+		channel->worst_trip_ns = trip;
+	if (channel->best_trip_ns && trip >= channel->best_trip_ns)
 		return 0;
 	/* The answer was given between: in the middle, or at worst at either end (Cristian). */
-	channel->best_trip_ns = after - before;
-	channel->error_ns = (after - before + 1) / 2;
-	channel->offset_ns = there - (before + channel->error_ns);
+	channel->best_trip_ns = trip;
+	channel->error_ns = (trip + 1) / 2;
+	channel->offset_ns = json_number(channel->answer, "time_ns") - (before + channel->error_ns);
 	return 0;
 }
 
-/* The clocks of two hosts may be that far apart. */
-static int64_t worst_distance(const struct channel *a, const struct channel *b)
+/* As they were measured; that far they may be from it, either way. */
+static int64_t clock_distance(const struct channel *a, const struct channel *b)
 {
-	return llabs(a->offset_ns - b->offset_ns) + a->error_ns + b->error_ns;
+	return llabs(a->offset_ns - b->offset_ns);
 }
 
-/* Each host's offset to our clock; refused when two may differ by more than the limit. */
+static int64_t clock_doubt(const struct channel *a, const struct channel *b)
+{
+	return a->error_ns + b->error_ns;
+}
+
+/* Two hosts whose clocks may differ by more than the limit; false: there are none. */
+static bool find_apart(struct channels *channels, int64_t limit_ns, struct channel **a,
+		       struct channel **b)
+{
+	size_t i, j;
+
+	for (i = 0; i < channels->n; i++)
+		for (j = 0; j < i; j++) {
+			*a = &channels->channel[j];
+			*b = &channels->channel[i];
+			if (clock_distance(*a, *b) + clock_doubt(*a, *b) > limit_ns)
+				return true;
+		}
+	return false;
+}
+
+/* Which of both it is decides what helps. */
+static void report_apart(const struct channel *a, const struct channel *b, int64_t limit_ns)
+{
+	int64_t distance = clock_distance(a, b);
+	char apart[32], doubt[32], limit[32];
+
+	format_time(apart, sizeof(apart), distance);
+	format_time(doubt, sizeof(doubt), clock_doubt(a, b));
+	format_time(limit, sizeof(limit), limit_ns);
+	if (distance > limit_ns)
+		err("clocks of %s and %s are %s apart, give or take %s, the limit is %s: synchronise them (chrony, PTP), or raise --max-skew",
+		    a->host, b->host, apart, doubt, limit);
+	else
+		err("clocks of %s and %s are not known well enough: they seem %s apart, give or take %s, since answers take so long, and the limit is %s: try again when hosts and network are less busy, or raise --max-skew",
+		    a->host, b->host, apart, doubt, limit);
+}
+
+/* No further answer brings them near enough, or there is no time for one. */
+static bool is_hopeless(const struct channel *a, const struct channel *b, int64_t limit_ns,
+			uint64_t deadline_ns)
+{
+	return clock_distance(a, b) - clock_doubt(a, b) > limit_ns ||
+	       now_ns(CLOCK_MONOTONIC) >= deadline_ns;
+}
+
+/*
+ * Each host's offset to our clock; refused when two may differ by more than the limit. Hosts that
+ * answer late are asked again, for a while: only the fastest answer counts.
+ */
 int channels_compare_clocks(struct channels *channels, uint64_t limit_ns)
 {
-	char worst[32], limit[32];
-	size_t i, j;
+	uint64_t patience_ns = channels->timeout_ns < CLOCK_PATIENCE_NS ? channels->timeout_ns
+									: CLOCK_PATIENCE_NS;
+	struct channel *a, *b;
+	uint64_t deadline_ns;
+	size_t i;
 	int round, ret = 0;
 
 	for (i = 0; i < channels->n; i++)
 		for (round = 0; !ret && round < CLOCK_ROUNDS; round++)
 			ret = ask_clock(channels, &channels->channel[i]);
-	for (i = 0; !ret && i < channels->n; i++)
-		for (j = 0; !ret && j < i; j++) {
-			const struct channel *a = &channels->channel[j];
-			const struct channel *b = &channels->channel[i];
-
-			if (worst_distance(a, b) <= (int64_t)limit_ns)
-				continue;
-			err("clocks of %s and %s may be %s apart, the limit is %s: synchronise them (chrony, PTP), or raise --max-skew",
-			    a->host, b->host,
-			    format_time(worst, sizeof(worst), worst_distance(a, b)),
-			    format_time(limit, sizeof(limit), limit_ns));
-			ret = -ERANGE;
+	deadline_ns = now_ns(CLOCK_MONOTONIC) + patience_ns;
+	while (!ret && find_apart(channels, limit_ns, &a, &b)) {
+		if (is_hopeless(a, b, limit_ns, deadline_ns)) {
+			report_apart(a, b, limit_ns);
+			return -ERANGE;
 		}
+		sleep_ms(CLOCK_PAUSE_MS);
+		ret = ask_clock(channels, a);
+		ret = ret ? ret : ask_clock(channels, b);
+	}
 	return ret;
 }
 

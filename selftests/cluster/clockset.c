@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,12 @@
 #define PORT 7002
 #define ROUNDS 50 /* of which the fastest counts */
 #define NSEC 1000000000LL
+
+/* An answer that comes late must not be taken for that to the next question. */
+struct message {
+	int64_t asked; /* by the clock of who asks */
+	int64_t time;  /* what the other's shows */
+};
 
 static int64_t now_ns(void)
 {
@@ -42,34 +49,47 @@ static int serve(void)
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(PORT) }, from;
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	socklen_t len = sizeof(from);
-	int64_t time;
+	struct message message;
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)))
 		return fail("clockset");
 	for (;; len = sizeof(from)) {
-		if (recvfrom(fd, &time, sizeof(time), 0, (struct sockaddr *)&from, &len) < 0)
+		if (recvfrom(fd, &message, sizeof(message), 0, (struct sockaddr *)&from, &len) !=
+		    sizeof(message))
 			continue;
-		time = now_ns();
-		sendto(fd, &time, sizeof(time), 0, (struct sockaddr *)&from, len);
+		message.time = now_ns();
+		sendto(fd, &message, sizeof(message), 0, (struct sockaddr *)&from, len);
 	}
+}
+
+static bool ask(int fd, struct message *answer)
+{
+	const struct message question = { .asked = now_ns() };
+
+	if (send(fd, &question, sizeof(question), 0) < 0)
+		return false;
+	do {
+		if (recv(fd, answer, sizeof(*answer), 0) != sizeof(*answer))
+			return false;
+	} while (answer->asked != question.asked);
+	return true;
 }
 
 /* Theirs minus ours; 0 when nobody answers. */
 static int64_t measure(int fd)
 {
-	int64_t before, there, after, fastest = INT64_MAX, offset = 0;
+	int64_t took, fastest = INT64_MAX, offset = 0;
+	struct message answer;
 	int i;
 
 	for (i = 0; i < ROUNDS; i++) {
-		before = now_ns();
-		if (send(fd, &before, sizeof(before), 0) < 0 ||
-		    recv(fd, &there, sizeof(there), 0) != sizeof(there))
+		if (!ask(fd, &answer))
 			continue;
-		after = now_ns();
-		if (after - before >= fastest)
+		took = now_ns() - answer.asked;
+		if (took >= fastest)
 			continue;
-		fastest = after - before;
-		offset = there - before - fastest / 2;
+		fastest = took;
+		offset = answer.time - answer.asked - took / 2;
 	}
 	return offset;
 }

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 82
+plan 87
 dir=$scratch/states
 mkdir -p "$dir"
 
@@ -101,6 +101,18 @@ check "lost when it has stopped" says 5 "connection is lost" cluster save two --
 check "lost when it has ended all" exits 0 cluster save two --hosts a,b "$(via leaves discard)"
 check "lost when it has continued" exits 0 cluster save three --hosts a,b "$(via leaves resume)" --continue
 rm -r "${dir:?}"/{two,three}
+
+# Clocks: only the fastest answer counts, and there is time for more of them
+check "a host that answers late at first" exits 0 \
+	cluster save two --hosts a,b "$(via clock 18 40 0)" --max-skew 35ms
+rm -r "${dir:?}/two"
+check "one that always does" says 1 "a and b are not known well enough.*less busy" \
+	cluster save two --hosts a,b "$(via clock 1000 40 0)" --max-skew 35ms --timeout 2s
+check "clocks that are apart" took_less 5 says 1 "a and b are 3.* apart, give or take.*synchronise" \
+	cluster save two --hosts a,b "$(via clock 0 0 3000)"
+check "the same, of hosts that answer late" says 1 "a and b are .* apart, give or take.*synchronise" \
+	cluster save two --hosts a,b "$(via clock 1000 40 60)" --max-skew 35ms --timeout 2s
+check_fails "none was saved" test -e "$dir/two"
 
 # All go on, and then there is no room to tell for how long they stood
 printf '#!/bin/bash\nmkdir "%s/four/manifest.json.part"\n' "$dir" >"$scratch/in-the-way"
