@@ -151,6 +151,7 @@ struct guest {
 	struct qmp *qmp; /* NULL = not connected */
 	bool frozen; /* its gate was closed when it was found */
 	bool stays_frozen; /* it is closed, and not by us */
+	bool done; /* it goes on after an undo: what is done to it from then on others do */
 	bool ran; /* it did before the operation, and will after it */
 	bool migrates; /* our migration is under way */
 	bool closed; /* its gate may be, by our migration */
@@ -233,7 +234,6 @@ int session_begin(struct session *session, enum session_kind kind, struct json_o
 int session_find_guests(struct session *session, struct json_object *names,
 			struct json_object *monitors);
 void session_look(struct session *session);
-void session_close_gates(struct session *session, bool of_paused);
 void session_open_gates(struct session *session, bool of_paused);
 int session_keep_frames(struct session *session);
 void session_detach(struct session *session);

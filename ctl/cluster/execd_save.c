@@ -426,7 +426,11 @@ static int check_before_cut(struct session *session)
 		return 0;
 	for (i = 0; i < session->n_guests; i++)
 		session->guest[i].stays_frozen = session->guest[i].frozen;
-	return check_thawed(session);
+	ret = check_thawed(session);
+	/* Whoever undoes it may be another process. */
+	if (ret)
+		session_store(session);
+	return ret;
 }
 
 /* A gate whose time-out was shorter than QMP's answer has let the guest run on. */

@@ -53,16 +53,17 @@ static int check_request(struct json_object *request)
 	return -EINVAL;
 }
 
-/* No other guest is to give way. */
-static int check_free(const char *name, bool *defined)
+/* No other guest is to give way; an LPAR that is defined will be as it is now. */
+static int check_free(const char *name, struct json_object **before)
 {
 	struct lpar lpar;
 	int ret = move_check_none(name);
 
 	if (ret)
 		return ret;
-	*defined = !lpar_get(name, &lpar);
-	if (*defined && (lpar.n_members || lpar_is_fenced(&lpar))) {
+	if (!lpar_get(name, &lpar))
+		*before = lpar_json(&lpar);
+	if (*before && (lpar.n_members || lpar_is_fenced(&lpar))) {
 		err("LPAR %s is active here already", name);
 		ret = -EBUSY;
 	}
@@ -112,14 +113,16 @@ static int write_config(struct json_object *request)
 }
 
 /* That something of it may be here is on record before there is. */
-static int record_enter(struct session *session, struct json_object *request, bool defined)
+static int record_enter(struct session *session, struct json_object *request,
+			struct json_object *before)
 {
 	struct json_object *record =
 		move_new_record(session, json_text(request, "from"), json_text(request, "host_id"));
 	int ret;
 
 	json_put_flag(record, "prepared", false);
-	json_put_flag(record, "defined", defined);
+	json_put_flag(record, "defined", before);
+	json_object_object_add(record, "before", json_object_get(before));
 	ret = move_store_guest(session, record);
 	json_object_put(record);
 	return ret ? ret : session_store(session);
@@ -199,9 +202,9 @@ static int listen_for_stream(struct guest *guest, const char *address, unsigned 
 int enter_begin(struct session *session, struct json_object *request, struct json_object **result)
 {
 	const char *name = json_text(request, "name");
+	struct json_object *before = NULL;
 	struct guest *guest;
 	unsigned int port = 0;
-	bool defined;
 	char here[HOST_ID_CHARS + 1];
 	int ret = session_open(session, SESSION_ENTER, name);
 
@@ -209,8 +212,9 @@ int enter_begin(struct session *session, struct json_object *request, struct jso
 		return ret;
 	ret = check_request(request);
 	if (!ret)
-		ret = check_free(name, &defined);
+		ret = check_free(name, &before);
 	if (ret) {
+		json_object_put(before);
 		/* What is there already is not ours to undo. */
 		session_end(session);
 		return ret;
@@ -219,7 +223,8 @@ int enter_begin(struct session *session, struct json_object *request, struct jso
 	setenv(SESSION_VARIABLE, session->id, 1);
 	guest = session_add(session, name);
 	guest->ran = json_flag(request, "ran");
-	ret = record_enter(session, request, defined);
+	ret = record_enter(session, request, before);
+	json_object_put(before);
 	if (!ret)
 		ret = write_config(request);
 	if (!ret)
@@ -413,15 +418,35 @@ int enter_run(struct session *session, struct json_object *request, struct json_
 	return ret;
 }
 
+/* By whatever it was defined; whoever has it active has defined it since. */
+static int define_as_before(const char *name, struct json_object *record)
+{
+	struct json_object *before = json_object_object_get(record, "before");
+	struct lpar lpar;
+	bool is_free;
+	int ret;
+
+	if (!json_flag(record, "defined")) {
+		nl_simple(LPAR_CMD_DELETE, name);
+		return 0;
+	}
+	is_free = !lpar_get(name, &lpar) && !lpar_is_fenced(&lpar);
+	lpar_free(&lpar);
+	ret = before && is_free ? lpar_define_as(before) : 0;
+	if (ret)
+		lpar_fail(name, ret);
+	return ret;
+}
+
 /* The LPAR is as it was, and nothing of the guest is left. */
-static int give_back(struct session *session, bool defined)
+static int give_back(struct session *session, struct json_object *record)
 {
 	char *config = brought_config(session->name), *frames = frames_path(session->name);
 	int ret;
 
 	ret = session->n_guests ? move_end_guest(session) : 0;
-	if (!ret && !defined)
-		nl_simple(LPAR_CMD_DELETE, session->name);
+	if (!ret)
+		ret = define_as_before(session->name, record);
 	if (!ret) {
 		unlink(config);
 		unlink(frames);
@@ -502,7 +527,7 @@ int enter_abandon(struct session *session, struct json_object *request, struct j
 	if (!ret)
 		ret = end_record(session->name, json_flag(request, "keeps_config"));
 	if (!ret)
-		ret = give_back(session, json_flag(record, "defined"));
+		ret = give_back(session, record);
 	json_object_put(record);
 	if (!ret)
 		session_end(session);
@@ -518,7 +543,7 @@ int enter_undo(struct session *session)
 	setenv(SESSION_VARIABLE, session->id, 1);
 	/* One of another migration is not ours. */
 	if (!ret && !strcmp(json_text(record, "id"), session->id) && !json_flag(record, "prepared"))
-		ret = give_back(session, json_flag(record, "defined"));
+		ret = give_back(session, record);
 	json_object_put(record);
 	return ret;
 }

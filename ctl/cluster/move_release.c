@@ -179,8 +179,10 @@ static int read_decision(const struct session *session, bool *away)
 
 static int put_parameters_back(struct guest *guest)
 {
-	int ret = leave_set_pause(guest, guest->pauses);
+	int ret = guest_connect(guest);
 
+	if (!ret)
+		ret = leave_set_pause(guest, guest->pauses);
 	return ret ? ret : guest_set_downtime(guest, guest->downtime_ms);
 }
 

@@ -110,6 +110,8 @@ struct json_object *guest_record(const struct guest *guest)
 	json_put_u64(json, "start", guest->process.start);
 	json_put(json, "boot", boot_id(boot, sizeof(boot)));
 	json_put_flag(json, "ran", guest->ran);
+	json_put_flag(json, "stays_frozen", guest->stays_frozen);
+	json_put_flag(json, "done", guest->done);
 	json_put_flag(json, "closed", guest->closed);
 	json_put_flag(json, "throttled", guest->throttled);
 	json_put_flag(json, "pauses", guest->pauses);
@@ -190,6 +192,8 @@ void session_add_recorded(struct session *session, struct json_object *json)
 	if (*json_text(json, "boot") &&
 	    strcmp(json_text(json, "boot"), boot_id(boot, sizeof(boot))))
 		guest->process.pid = 0;
+	guest->stays_frozen = json_flag(json, "stays_frozen");
+	guest->done = json_flag(json, "done");
 	guest->closed = json_flag(json, "closed");
 	guest->throttled = json_flag(json, "throttled");
 	guest->ran = json_flag(json, "ran");
@@ -198,7 +202,7 @@ void session_add_recorded(struct session *session, struct json_object *json)
 	guest->downtime_ms = json_number(json, "downtime_ms");
 	for (i = 0; i < json_count(ours); i++)
 		guest_add_netdev(guest, json_text_at(ours, i), true);
-	for (i = 0; i < json_count(found); i++)
+	for (i = 0; !guest->done && i < json_count(found); i++)
 		guest_add_netdev(guest, json_text_at(found, i), false);
 	for (i = 0; i < json_count(volumes); i++)
 		guest_add_volume(guest, json_text_at(volumes, i));
@@ -240,7 +244,8 @@ static void session_restore(struct session *session, struct json_object *json)
 		session_add_recorded(session, json_at(guests, i));
 	for (i = 0; i < session->n_guests; i++) {
 		guest_look(&session->guest[i]);
-		guest_find_netdevs(&session->guest[i]);
+		if (!session->guest[i].done)
+			guest_find_netdevs(&session->guest[i]);
 	}
 }
 
@@ -421,15 +426,19 @@ static int remove_saved(const struct session *session)
 	return ret;
 }
 
-/* Of guests that are there; of those that ran, or of those that were paused. */
-void session_close_gates(struct session *session, bool of_paused)
+/* Of guests that were paused, and are there. */
+static void close_gates_of_paused(struct session *session)
 {
 	size_t i;
 
 	/* Should one not close, its guest is told to go on and to stand again all the same. */
-	for (i = 0; i < session->n_guests; i++)
-		if (session->guest[i].pid && session->guest[i].ran != of_paused)
-			gate_close(session->guest[i].name, GATE_GRACE_MS);
+	for (i = 0; i < session->n_guests; i++) {
+		const struct guest *guest = &session->guest[i];
+
+		/* Our time-out would take the place of its user's. */
+		if (guest->pid && !guest->ran && !guest->done && !guest->stays_frozen)
+			gate_close(guest->name, GATE_GRACE_MS);
+	}
 }
 
 void session_open_gates(struct session *session, bool of_paused)
@@ -441,10 +450,13 @@ void session_open_gates(struct session *session, bool of_paused)
 			nl_simple(LPAR_CMD_GATE_OPEN, session->guest[i].name);
 }
 
+/* Once it goes on that is on record, whatever becomes of the others. */
 static void let_go(struct guest *guest)
 {
 	bool is_ours = guest->pid;
 
+	if (guest->done)
+		return;
 	/* The gate of one that is gone may be another's by now. */
 	if (!is_ours && !guest_find(guest)) {
 		guest->pid = 0;
@@ -453,6 +465,10 @@ static void let_go(struct guest *guest)
 	if (!guest->stays_frozen)
 		nl_simple(LPAR_CMD_GATE_OPEN, guest->name);
 	guest_drain(guest);
+	if (guest->session->apart)
+		guest_rejoin_cuts(guest);
+	guest->done = !guest->ret;
+	session_store(guest->session);
 }
 
 /* Whoever was paused stays so; a guest whose QEMU is stuck keeps no other one standing. */
@@ -463,9 +479,9 @@ int session_go_on(struct session *session)
 
 	/* One that another lparctl has got hold of is told of as the others go on. */
 	for (i = 0; i < session->n_guests; i++)
-		if (session->guest[i].pid)
+		if (session->guest[i].pid && !session->guest[i].done)
 			guest_lock(&session->guest[i]);
-	session_close_gates(session, true);
+	close_gates_of_paused(session);
 	session->done = let_go;
 	ret = session_each(session, guest_go_on, 0, "cannot go on");
 	session->done = NULL;
@@ -499,23 +515,28 @@ void session_detach(struct session *session)
 	size_t i;
 
 	for (i = 0; held && i < session->n_guests; i++)
-		guest_drain(&session->guest[i]);
+		if (!session->guest[i].done)
+			guest_drain(&session->guest[i]);
 	for (i = 0; held && i < session->n_guests; i++)
 		while (!guest_is_drained(&session->guest[i]) &&
 		       now_ns(CLOCK_MONOTONIC) < deadline_ns)
 			sleep_ms(5);
 	for (i = 0; i < session->n_guests; i++) {
-		if (session->apart)
+		if (session->apart && !session->guest[i].done)
 			guest_rejoin_cuts(&session->guest[i]);
 		guest_detach(&session->guest[i]);
 	}
 }
 
-/* They are as they were: whatever is done to them from now on, others do. */
-static int note_guests_done(struct session *session)
+/* They are as they were, unless that has failed for some. */
+static int note_guests_done(struct session *session, int failure)
 {
-	session->gated = session->halting = session->writing = false;
-	return session_store(session);
+	int ret;
+
+	if (!failure)
+		session->gated = session->halting = session->writing = false;
+	ret = session_store(session);
+	return failure ? failure : ret;
 }
 
 /* Disks come last: who waits for them in vain has guests that run. */
@@ -528,8 +549,8 @@ static int undo_save(struct session *session)
 	session_detach(session);
 	if (unwanted)
 		session->kept = false; /* on record as well: a store may be silent just now */
-	if ((gated || unwanted) && !ret)
-		ret = note_guests_done(session);
+	if (gated || unwanted)
+		ret = note_guests_done(session, ret);
 	if (session->deadline_ns)
 		more = disks_forget_cut(session);
 	if (!session->kept) {
@@ -575,6 +596,21 @@ static void cancel_cut(const struct session *session)
 }
 
 /*
+ * Before the cut has closed any gate, one that is closed is so by its user, who may have frozen the
+ * guest when all had been looked at.
+ */
+static void note_frozen_before(struct session *session)
+{
+	size_t i;
+
+	if (session->kind != SESSION_SAVE || !session->gated || session->halting ||
+	    now_ns(CLOCK_REALTIME) >= session->deadline_ns)
+		return;
+	for (i = 0; i < session->n_guests; i++)
+		session->guest[i].stays_frozen = guest_is_frozen(session->guest[i].name);
+}
+
+/*
  * Everything is as it was before. What cannot be undone now, such as the stop of a
  * guest that does not answer, stays on record for another try.
  */
@@ -588,6 +624,7 @@ int session_undo(struct session *session)
 	session->cancelled = false;
 	session_look(session);
 	cancel_cut(session);
+	note_frozen_before(session);
 	if (session->kind == SESSION_SAVE)
 		ret = undo_save(session);
 	else if (session->kind == SESSION_RESTORE)

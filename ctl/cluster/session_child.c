@@ -18,6 +18,8 @@
 #define POLL_MS 50
 /* For one volume, where no caller is there to give up. */
 #define ANSWER_NS (10 * (uint64_t)NSEC_PER_SEC)
+/* A caller who gives up has another reason, if it was asked for less long. */
+#define SILENT_NS (2 * (uint64_t)NSEC_PER_SEC)
 #define READ_BYTES 4096
 #define VOLUME_CHARS 128
 
@@ -113,13 +115,23 @@ static bool read_child(struct child *child)
 	return !child->result;
 }
 
-static int fail_silent(const struct session *session, const char *volume)
+static int fail_given_up(const struct child *child, uint64_t silent_ns)
 {
-	static const char remedy[] =
-		": once it does, run 'lparctl cluster recover' on this host, which deletes what was taken of it";
+	if (!*child->volume)
+		err("given up before a volume was spoken to");
+	else if (silent_ns < SILENT_NS)
+		err("given up while volume %s was spoken to", child->volume);
+	else
+		err("volume %s: its store does not answer", child->volume);
+	return -ECANCELED;
+}
 
-	err("volume %s: its store does not answer%s", volume, session->idle ? "" : remedy);
-	return session->idle ? -ECANCELED : -ETIMEDOUT;
+/* Where nobody is there to give up. */
+static int fail_silent(const char *volume)
+{
+	err("volume %s: its store does not answer: once it does, run 'lparctl cluster recover' on this host, which deletes what was taken of it",
+	    volume);
+	return -ETIMEDOUT;
 }
 
 /* Until it has done its work, or the caller gives up; if there is none, by the clock. */
@@ -139,7 +151,10 @@ static int listen_to(struct session *session, struct child *child)
 			wanted = now_ns(CLOCK_MONOTONIC) < heard_ns + ANSWER_NS;
 		}
 	}
-	return wanted ? 0 : fail_silent(session, child->volume);
+	if (wanted)
+		return 0;
+	return session->idle ? fail_given_up(child, now_ns(CLOCK_MONOTONIC) - heard_ns)
+			     : fail_silent(child->volume);
 }
 
 static int take_result(struct session *session, const struct child *child)
@@ -164,13 +179,13 @@ static void leave_behind(const struct child *child)
 	snprintf(left.volume, sizeof(left.volume), "%s", child->volume);
 }
 
-static int await_left(const struct session *session)
+static int await_left(void)
 {
 	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + ANSWER_NS;
 
 	while (left.pid && !waitpid(left.pid, NULL, WNOHANG)) {
 		if (now_ns(CLOCK_MONOTONIC) > deadline_ns)
-			return fail_silent(session, left.volume);
+			return fail_silent(left.volume);
 		sleep_ms(POLL_MS);
 	}
 	left.pid = 0;
@@ -196,12 +211,13 @@ static int start_child(struct session *session, child_work *work, struct child *
 
 /*
  * Work on volumes, of which nothing comes back but what it returns, its messages and
- * session->others. Returns -ECANCELED, or -ETIMEDOUT, with a message, when a store does not answer.
+ * session->others. Returns -ECANCELED, with a message, when the caller gives up, or -ETIMEDOUT when
+ * a store does not answer.
  */
 int child_run(struct session *session, child_work *work)
 {
 	struct child child = { .volume = "" };
-	int ret = await_left(session);
+	int ret = await_left();
 
 	if (ret)
 		return ret;

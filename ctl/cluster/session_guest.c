@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -25,6 +26,8 @@
 /* For QEMU to say who it is, and to end. */
 #define QMP_TIMEOUT_MS 5000
 #define END_MS 10000
+/* For another lparctl, whose own limits are shorter. */
+#define VERB_NS (600 * NSEC_PER_SEC)
 /* /dev/net/tun */
 #define TUN_MAJOR 10
 #define TUN_MINOR 200
@@ -469,13 +472,15 @@ void guest_detach(struct guest *guest)
  */
 int guest_run_lparctl(struct guest *guest, const char *const *words)
 {
-	int ends[2], status = 0;
-	ssize_t len, total = 0;
+	/* A file: what it leaves behind would keep a pipe open. */
+	int said = memfd_create("said", MFD_CLOEXEC), status = 0;
+	bool ended;
 	char **all;
+	ssize_t len;
 	pid_t pid;
 	size_t i;
 
-	if (pipe2(ends, O_CLOEXEC))
+	if (said < 0)
 		return -errno;
 	all = self_words(words);
 	pid = fork();
@@ -484,26 +489,27 @@ int guest_run_lparctl(struct guest *guest, const char *const *words)
 
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
-		dup2(ends[1], STDERR_FILENO);
+		dup2(said, STDERR_FILENO);
 		execv("/proc/self/exe", all);
 		_exit(EXIT_FAILED);
 	}
-	close(ends[1]);
 	for (i = 0; all[i]; i++)
 		free(all[i]);
 	free(all);
-	while (pid > 0 && total + 1 < (ssize_t)sizeof(guest->why) &&
-	       (len = read(ends[0], guest->why + total, sizeof(guest->why) - 1 - total)) > 0)
-		total += len;
-	close(ends[0]);
-	guest->why[total] = 0;
+	ended = pid > 0 && !process_await(pid, &status, VERB_NS);
+	len = pread(said, guest->why, sizeof(guest->why) - 1, 0);
+	close(said);
+	guest->why[len < 0 ? 0 : len] = 0;
 	guest->why[strcspn(guest->why, "\n")] = 0;
 	if (!strncmp(guest->why, "lparctl: ", 9))
 		memmove(guest->why, guest->why + 9, strlen(guest->why + 9) + 1);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
 	if (pid < 0)
 		return -ECHILD;
+	if (!ended) {
+		snprintf(guest->why, sizeof(guest->why), "'lparctl %s' of it does not end",
+			 words[0]);
+		return -ETIMEDOUT;
+	}
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
 }
 

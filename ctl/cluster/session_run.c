@@ -188,7 +188,7 @@ int guest_go_on(struct guest *guest)
 	char status[32];
 	int ret;
 
-	if (!guest->pid)
+	if (!guest->pid || guest->done)
 		return 0;
 	if (guest->lock < 0) {
 		snprintf(guest->why, sizeof(guest->why),

@@ -234,22 +234,45 @@ static int load_up(struct boot *boot)
 
 static int add_guest(const struct lpar *lpar, void *data)
 {
-	struct process process;
-
 	/* Also one whose guest has powered down as nobody watched: it is not to run again. */
-	return lpar_guest_pid(lpar) || !guest_find_noted(lpar->name, &process) ||
-			       (lpar_is_fenced(lpar) && running_is_noted(lpar->name))
+	return lpar_guest_pid(lpar) || (lpar_is_fenced(lpar) && running_is_noted(lpar->name))
 		       ? add(lpar->name, data)
 		       : 0;
 }
 
-/* All that run, as they were started. */
+/* Those whose LPAR was given back, or deleted, under them, too. */
+static int add_noted(struct boot *boot)
+{
+	char path[PATH_MAX], *name;
+	struct process process;
+	glob_t files;
+	size_t i;
+	int ret;
+
+	ret = find_files(run_path(path, sizeof(path), "*", "process"), &files);
+	if (ret)
+		return ret;
+	for (i = 0; i < files.gl_pathc; i++) {
+		*strrchr(files.gl_pathv[i], '/') = 0;
+		name = strrchr(files.gl_pathv[i], '/') + 1;
+		if (name_is_valid(name) && !guest_find_noted(name, &process))
+			add(name, boot);
+	}
+	globfree(&files);
+	return 0;
+}
+
+/* All that run, as they were started; exit code. */
 static int load_down(struct boot *boot)
 {
 	int ret = nl_available(&nl_lpar) ? lpar_for_each(add_guest, boot) : 0;
 	char path[PATH_MAX];
 	size_t i;
 
+	if (ret)
+		ret = nl_fail("shutdown", ret);
+	if (add_noted(boot))
+		ret = EXIT_FAILED;
 	boot_sort(boot);
 	err_capture(true);
 	for (i = 0; i < boot->n; i++)
@@ -602,8 +625,6 @@ int boot_shutdown_verb(struct args *args)
 	boot.deadline_ns = now_ns(CLOCK_MONOTONIC) + timeout_ns;
 	boot.least_ns = timeout_ns < SHUTDOWN_LEAST_NS ? timeout_ns : SHUTDOWN_LEAST_NS;
 	ret = load_down(&boot);
-	if (ret)
-		ret = nl_fail("shutdown", ret);
 	act(&boot);
 	if (report(&boot))
 		ret = EXIT_FAILED;

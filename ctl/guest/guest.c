@@ -33,6 +33,7 @@
 #define START_TIMEOUT_NS (60 * NSEC_PER_SEC) /* until QMP answers */
 #define STOP_TIMEOUT_NS (60 * NSEC_PER_SEC) /* for the guest's own shutdown */
 #define QMP_TIMEOUT_MS 2000
+#define KILL_TIMEOUT_NS (10 * NSEC_PER_SEC) /* for QEMU to die */
 
 /* What is asked of start and stop; what start has done so far, and a failure has to undo. */
 struct launch {
@@ -132,23 +133,13 @@ static int define(struct launch *launch)
 	return ret ? lpar_fail(launch->name, ret) : EXIT_OK;
 }
 
-/* By whatever it was defined. */
 static int define_as_before(const struct lpar *lpar)
 {
-	struct lpar_config config = {
-		.memory = lpar->memory,
-		.node = lpar->node,
-		.pages = lpar->pages,
-		.owner_uid = lpar->owner_uid,
-		.owner_gid = lpar->owner_gid,
-		.gate_timeout_ms = lpar->gate_timeout_ms,
-		.n_disks = lpar->n_disks,
-	};
+	struct json_object *before = lpar_json(lpar);
+	int ret = lpar_define_as(before);
 
-	snprintf(config.name, sizeof(config.name), "%s", lpar->name);
-	snprintf(config.cpus, sizeof(config.cpus), "%s", lpar->cpus);
-	memcpy(config.disk, lpar->disk, sizeof(config.disk));
-	return config_apply(LPAR_CMD_SET, &config, KEY_ALL);
+	json_object_put(before);
+	return ret;
 }
 
 static int fence(struct launch *launch)
@@ -392,13 +383,21 @@ static int wait_ready(struct launch *launch)
 	return EXIT_OK;
 }
 
-static void kill_child(struct launch *launch)
+/* Whatever it waits for, nobody can have its LPAR before it is gone, nor is it forgotten. */
+static int kill_child(struct launch *launch)
 {
+	int status;
+
 	if (launch->pid <= 0)
-		return;
+		return 0;
 	kill(launch->pid, SIGKILL);
-	waitpid(launch->pid, NULL, 0);
+	if (process_await(launch->pid, &status, KILL_TIMEOUT_NS)) {
+		err("LPAR %s: QEMU, pid %d, does not go: 'lparctl stop %s' once it does",
+		    launch->name, launch->pid, launch->name);
+		return -ETIMEDOUT;
+	}
 	guest_wait_left(launch->name, launch->pid);
+	return 0;
 }
 
 /* Undo what was done, last things first; returns the exit code of start. */
@@ -407,11 +406,12 @@ static int undo(struct launch *launch, int code)
 	const struct fc_launch *fc = &launch->fc;
 	bool undone = launch->created || launch->activated || launch->irqs || fc->defined ||
 		      fc->logged_in || fc->parent;
-	int ret = 0, recorded = 0;
+	int ret = kill_child(launch), recorded = 0;
 
-	kill_child(launch);
 	if (launch->noted)
 		recorded = undo_record(launch);
+	if (ret)
+		return code;
 	/* Or it would be taken for the run of a guest that has ended. */
 	if (launch->irqs)
 		guest_forget_run(launch->name);

@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,6 +36,7 @@ struct supervisor {
 	bool failed; /* the last QEMU has not ended of itself */
 	bool stands;
 	bool strays; /* an interrupt did when we looked last */
+	bool waits; /* for a restore that nobody is at, which was said */
 };
 
 /* Between the end of a guest and the start of the one that it is to become again. */
@@ -55,6 +57,25 @@ static bool is_restored(const char *name)
 	found = found && !strcmp(json_text(session, "kind"), "restore");
 	json_object_put(session);
 	return found;
+}
+
+/* Only a recover, or the next operation, undoes what a killed process has left. */
+static void tell_deserted(struct supervisor *supervisor)
+{
+	char path[PATH_MAX];
+	int lock;
+
+	if (supervisor->waits)
+		return;
+	lock = lock_file(rooted(path, sizeof(path), "/run/lparkit/cluster.lock"),
+			 LOCK_EX | LOCK_NB);
+	if (lock < 0)
+		return;
+	supervisor->waits = is_restored(supervisor->name);
+	close(lock);
+	if (supervisor->waits)
+		err("LPAR %s: it was being restored, and nobody is at it any more: run 'lparctl cluster recover' on this host",
+		    supervisor->name);
 }
 
 static int find(const char *name, struct process *process)
@@ -166,11 +187,12 @@ bool guest_ended_unseen(const struct lpar *lpar)
 static void watch(struct supervisor *supervisor, const struct process *process)
 {
 	struct pollfd pfd = { .fd = process_open(process), .events = POLLIN };
-	int status = 0, ended = pfd.fd < 0;
+	int status = 0, ended = pfd.fd == -ESRCH;
 
 	guest_note_watched(supervisor->name);
 	while (!ended && !interrupted()) {
-		ended = poll(&pfd, 1, LOOK_MS) == 1;
+		/* Where it has no descriptor it is looked for now and then. */
+		ended = poll(&pfd, 1, LOOK_MS) == 1 || !process_lives(process);
 		if (!ended && !interrupted())
 			look(supervisor);
 	}
@@ -181,6 +203,7 @@ static void watch(struct supervisor *supervisor, const struct process *process)
 		supervisor->child = 0;
 	}
 	supervisor->failed = status;
+	supervisor->waits = false;
 	supervisor->stands = false;
 	supervisor->strays = false;
 }
@@ -224,15 +247,19 @@ static bool give_back_locked(const struct supervisor *supervisor, int *code)
 }
 
 /* There is no guest. Is there to be one, or is somebody at it? */
-static bool finish(const struct supervisor *supervisor, int *code)
+static bool finish(struct supervisor *supervisor, int *code)
 {
 	bool restored = is_restored(supervisor->name);
 	struct process process;
 
 	*code = EXIT_OK;
 	/* In this order: a restore is over when its guest is there. */
-	if (restored || !find(supervisor->name, &process))
+	if (!find(supervisor->name, &process))
 		return false;
+	if (restored) {
+		tell_deserted(supervisor);
+		return false;
+	}
 	/* Somebody's stop has done all. The lock is left to who starts it next. */
 	if (!has_file(supervisor->name, "lpar.conf"))
 		return true;

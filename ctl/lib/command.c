@@ -20,6 +20,7 @@
 #include "lib/lib.h"
 
 #define SYSTEMD_MS 5000
+#define KILL_NS (5 * NSEC_PER_SEC) /* for one that is killed to end */
 
 /*
  * What it complains of goes where our own errors do. With an input it has a process group of
@@ -99,11 +100,14 @@ static int run(char *const words[], int input, char *buf, size_t size, unsigned 
 	}
 	ret = read_all(ends[0], buf, size, deadline_ns);
 	close(ends[0]);
+	/* It may say nothing more, and go on. */
+	if (!ret)
+		ret = process_await(pid, &status, left_ns(deadline_ns));
 	/* One with an input has a group of its own, of which nobody may go on. */
-	if (ret)
+	if (ret) {
 		kill(input < 0 ? pid : -pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+		process_await(pid, &status, KILL_NS);
+	}
 	if (!ret && (!WIFEXITED(status) || WEXITSTATUS(status)))
 		ret = -EIO;
 	return ret;

@@ -212,6 +212,7 @@ char **self_words(const char *const *words);
 int process_find(pid_t pid, struct process *process);
 bool process_lives(const struct process *process);
 int process_open(const struct process *process);
+int process_await(pid_t child, int *status, uint64_t timeout_ns);
 #define BOOT_ID_CHARS 36
 const char *boot_id(char *buf, size_t size);
 bool process_has_variable(pid_t pid, const char *name, const char *value);

@@ -5,10 +5,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/lib.h"
@@ -89,6 +91,25 @@ int process_open(const struct process *process)
 		return fd;
 	close(fd);
 	return -ESRCH;
+}
+
+/*
+ * Until a child has ended. Who is killed does not end while it waits for a disk that does not
+ * answer: -ETIMEDOUT then.
+ */
+int process_await(pid_t child, int *status, uint64_t timeout_ns)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + timeout_ns;
+	struct pollfd pfd = { .fd = syscall(SYS_pidfd_open, child, 0), .events = POLLIN };
+	pid_t ended;
+
+	*status = 0;
+	while (!(ended = waitpid(child, status, WNOHANG)) && left_ns(deadline_ns))
+		if (pfd.fd < 0 || poll(&pfd, 1, poll_ms(left_ns(deadline_ns))) < 0)
+			sleep_ms(10);
+	if (pfd.fd >= 0)
+		close(pfd.fd);
+	return ended ? 0 : -ETIMEDOUT;
 }
 
 /* Was it, or what has started it, started with this variable? */

@@ -82,6 +82,7 @@ struct move {
 	FILE *stay; /* those that cannot be moved, or NULL */
 	unsigned int moved;
 	unsigned int stuck;
+	bool begun;
 	int error; /* of remembering: nothing is moved any more */
 };
 
@@ -177,35 +178,43 @@ static int lock_irqs(const char *name)
 	return lock;
 }
 
-/* False if some stay that could be moved, or there is nothing to move them off. */
-static bool move_off(const char *name, const char *cpus)
+/* Neither begun nor an error: there is nothing to move them off. */
+static void move_off(struct move *move, const char *name, const char *cpus)
 {
-	struct move move = { .moved = 0 };
 	char path[PATH_MAX];
 
-	if (!*cpus || cpus_parse(cpus, &move.mine) || run_make(name))
-		return false;
-	host_cpus(&move.host, &move.mine);
-	move.memory = fopen(run_path(path, sizeof(path), name, "irqs"), "a+e");
-	if (!move.memory) {
-		err("LPAR %s: interrupts stay where they are: %s: %s", name, path, strerror(errno));
-		return false;
+	if (!*cpus || cpus_parse(cpus, &move->mine) || run_make(name))
+		return;
+	host_cpus(&move->host, &move->mine);
+	move->memory = fopen(run_path(path, sizeof(path), name, "irqs"), "a+e");
+	if (!move->memory) {
+		move->error = errno;
+		return;
 	}
-	fseek(move.memory, 0, SEEK_END);
-	move.stay = fopen(run_path(path, sizeof(path), name, "irqs_stuck"), "we");
-	move_all(&move);
-	fclose(move.memory);
-	if (move.stay)
-		fclose(move.stay);
-	run_path(path, sizeof(path), name, "irqs");
-	if (move.error)
-		err("LPAR %s: the other interrupts stay where they are: %s: %s", name, path,
-		    strerror(move.error));
-	say("%s: %u interrupts moved off CPUs %s", name, move.moved, cpus);
-	if (move.stuck)
+	move->begun = true;
+	fseek(move->memory, 0, SEEK_END);
+	move->stay = fopen(run_path(path, sizeof(path), name, "irqs_stuck"), "we");
+	move_all(move);
+	fclose(move->memory);
+	if (move->stay)
+		fclose(move->stay);
+}
+
+/* By who has the lock no more: nobody may read what we say. */
+static void tell_moved(const struct move *move, const char *name, const char *cpus)
+{
+	char path[PATH_MAX];
+
+	if (move->error)
+		err("LPAR %s: %sinterrupts stay where they are: %s: %s", name,
+		    move->begun ? "the other " : "", run_path(path, sizeof(path), name, "irqs"),
+		    strerror(move->error));
+	if (!move->begun)
+		return;
+	say("%s: %u interrupts moved off CPUs %s", name, move->moved, cpus);
+	if (move->stuck)
 		say("%s: %u cannot be moved (per-CPU, or managed by their driver)", name,
-		    move.stuck);
-	return !move.error;
+		    move->stuck);
 }
 
 /* From now on the kernel tells of those that come back. */
@@ -222,16 +231,17 @@ static void have_watched(const char *name)
 void irqs_move(const char *name)
 {
 	int lock = lock_irqs(name);
-	bool moved = false;
+	struct move move = { .moved = 0 };
 	struct lpar lpar;
 
 	if (lock < 0)
 		return;
 	if (!lpar_get(name, &lpar) && lpar_is_fenced(&lpar))
-		moved = move_off(name, lpar.cpus);
-	lpar_free(&lpar);
+		move_off(&move, name, lpar.cpus);
 	close(lock);
-	if (moved)
+	tell_moved(&move, name, lpar.cpus);
+	lpar_free(&lpar);
+	if (move.begun && !move.error)
 		have_watched(name);
 }
 
@@ -293,16 +303,17 @@ static bool restore_irq(unsigned int irq, const struct cpus *old, const struct c
 	return !write_irq(irq, &back);
 }
 
-static void give_back(const char *name, const char *cpus)
+/* How many; -1 when none were moved. */
+static int give_back(const char *name, const char *cpus)
 {
 	char path[PATH_MAX], line[8192 + 16], *list;
-	unsigned int restored = 0;
 	struct cpus mine, old;
+	int restored = 0;
 	FILE *memory;
 
 	memory = fopen(run_path(path, sizeof(path), name, "irqs"), "re");
 	if (!memory)
-		return;
+		return -1;
 	while (!cpus_parse(cpus, &mine) && fgets(line, sizeof(line), memory)) {
 		line[strcspn(line, "\n")] = 0;
 		list = strchr(line, ' ');
@@ -312,19 +323,21 @@ static void give_back(const char *name, const char *cpus)
 	fclose(memory);
 	unlink(path);
 	unlink(run_path(path, sizeof(path), name, "irqs_stuck"));
-	say("%s: %u interrupts may use CPUs %s again", name, restored, cpus);
+	return restored;
 }
 
 /* Nothing happens when none were moved, or while the LPAR is active, as again it may be. */
 void irqs_restore(const char *name, const char *cpus)
 {
-	int lock = lock_irqs(name);
+	int lock = lock_irqs(name), restored = -1;
 	struct lpar lpar;
 
 	if (lock < 0)
 		return;
 	if (lpar_get(name, &lpar) || !lpar_is_fenced(&lpar))
-		give_back(name, cpus);
+		restored = give_back(name, cpus);
 	lpar_free(&lpar);
 	close(lock);
+	if (restored >= 0)
+		say("%s: %d interrupts may use CPUs %s again", name, restored, cpus);
 }

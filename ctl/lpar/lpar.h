@@ -212,6 +212,7 @@ bool lpar_has_member(const struct lpar *lpar, pid_t pid);
 void stage_decode(struct stage *stage, const struct nlattr *nest);
 struct json_object *stage_json(const struct stage *stage);
 struct json_object *lpar_json(const struct lpar *lpar);
+int lpar_define_as(struct json_object *before);
 struct nlmsghdr *nl_request(enum lpar_cmd cmd, const char *name);
 int nl_dump(enum lpar_cmd cmd, mnl_cb_t reply, void *data);
 int nl_simple(enum lpar_cmd cmd, const char *name);

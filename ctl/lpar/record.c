@@ -359,3 +359,24 @@ struct json_object *lpar_json(const struct lpar *lpar)
 	json_object_object_add(json, "pins", pins_json(lpar));
 	return json;
 }
+
+/* One that is not active is defined as lpar_json() has told of it, by whatever that was. */
+int lpar_define_as(struct json_object *before)
+{
+	struct json_object *disks = json_object_object_get(before, "disks");
+	struct lpar_config config = {
+		.memory = json_number(before, "memory"),
+		.node = json_number(before, "node"),
+		.pages = pages_number(json_text(before, "pages")),
+		.owner_uid = json_number(before, "owner_uid"),
+		.owner_gid = json_number(before, "owner_gid"),
+		.gate_timeout_ms = json_number(before, "gate_timeout_ms"),
+	};
+
+	snprintf(config.name, sizeof(config.name), "%s", json_text(before, "name"));
+	snprintf(config.cpus, sizeof(config.cpus), "%s", json_text(before, "cpus"));
+	for (; config.n_disks < json_count(disks) && config.n_disks < LPAR_DISKS_MAX;
+	     config.n_disks++)
+		config.disk[config.n_disks] = (char *)json_text_at(disks, config.n_disks);
+	return config_apply(LPAR_CMD_SET, &config, KEY_ALL);
+}

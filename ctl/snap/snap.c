@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -292,18 +293,28 @@ static int send_take(const char *volume, const char *name, const char *note)
 	return ret ? fail("take", volume, ret) : EXIT_OK;
 }
 
-/* A state of file systems that did not stand still is not what was asked for. */
+/*
+ * A state of file systems that did not stand still is not what was asked for, also when we are
+ * asked to end while a store is waited for: so that is done first.
+ */
 static int take_frozen(const char *volume, const char *name, const char *note,
 		       struct snap_freeze *freeze)
 {
 	const struct change undo = {
 		.verb = "delete", .volume = volume, .name = name, .to = "", .group = true
 	};
-	int ret = snap_freeze(freeze), thawed;
+	int ret, thawed;
 
+	interrupt_catch(SA_RESTART);
+	ret = snap_freeze(freeze);
 	if (ret)
 		return ret;
-	ret = send_take(volume, name, note);
+	if (interrupted()) {
+		err("%s: not taken: interrupted", volume);
+		ret = EXIT_FAILED;
+	} else {
+		ret = send_take(volume, name, note);
+	}
 	thawed = snap_thaw(freeze);
 	if (!ret && thawed && !send_change(&undo))
 		err("the state %s is deleted again", name);

@@ -6,8 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/fs.h>
@@ -92,15 +95,55 @@ static int repair(int fd, const char *path, bool force)
 	return ret ? EXIT_FAILED : EXIT_OK;
 }
 
+static bool is_file_of(const struct stat *store, char *loop)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (read_text(loop, path, sizeof(path)))
+		return false;
+	path[strcspn(path, "\n")] = 0;
+	return !stat(path, &st) && st.st_dev == store->st_dev && st.st_ino == store->st_ino;
+}
+
+/* O_EXCL keeps nobody from a file: the module may have it by a loop device. */
+static int check_no_loop(const char *path, int fd)
+{
+	char pattern[PATH_MAX];
+	struct stat st;
+	glob_t loops;
+	size_t i;
+	int ret;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return 0;
+	ret = find_files(rooted(pattern, sizeof(pattern), "/sys/block/loop*/loop/backing_file"),
+			 &loops);
+	for (i = 0; !ret && i < loops.gl_pathc; i++)
+		if (is_file_of(&st, loops.gl_pathv[i]))
+			ret = -EBUSY;
+	if (ret == -EBUSY)
+		err("%s: a loop device has it ('losetup -j %s' says which): detach it first, or repair that device",
+		    path, path);
+	globfree(&loops);
+	return ret;
+}
+
 /* Nobody else has it open for writing, nor does the module. */
 static int open_store(const char *path, bool writes)
 {
 	int fd = open(path, (writes ? O_RDWR | O_EXCL : O_RDONLY) | O_CLOEXEC);
 
-	if (fd < 0)
+	if (fd < 0) {
 		err("%s: %s", path, strerror(errno));
+		return fd;
+	}
+	if (writes && check_no_loop(path, fd)) {
+		close(fd);
+		return -EBUSY;
+	}
 	/* The module writes past the page cache, where somebody may have left what was there before. */
-	else if (ioctl(fd, BLKFLSBUF) && errno != ENOTTY)
+	if (ioctl(fd, BLKFLSBUF) && errno != ENOTTY)
 		say("%s: cannot forget what is in memory: %s", path, strerror(errno));
 	return fd;
 }

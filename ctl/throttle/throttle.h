@@ -32,6 +32,7 @@ int throttle_beat(pid_t pid, uint64_t rate);
 void throttle_release(pid_t pid);
 int throttle_msi_verb(struct args *args);
 struct nlmsghdr *throttle_msi_request(enum dt_cmd cmd, const char *address);
+int throttle_msi_get(const char *address, struct json_object **device);
 int throttle_hold(const char *address, uint64_t limit, const char *counter, bool force,
 		  uint32_t watchdog_ms); /* exit code */
 

@@ -2,7 +2,8 @@
 /*
  * throttle msi --limit: holds the bandwidth of a device at a target. A file
  * counts its bytes; the delay of its interrupts is changed until they fit. It
- * runs until it is interrupted. If it dies, the kernel's watchdog ends the delay.
+ * runs until it is interrupted; then the device is as it was. If it dies, the kernel's watchdog
+ * ends the delay.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -138,6 +139,27 @@ static int run(struct hold *hold, bool force, uint32_t watchdog_ms)
 	return ret;
 }
 
+/* Another's delay or rate is in force again. A device that is gone needs it no more. */
+static void put_back(const char *address, struct json_object *before)
+{
+	static const struct {
+		const char *name;
+		uint16_t type;
+	} settings[] = {
+		{ "delay_us", DT_A_DELAY_US },
+		{ "rate", DT_A_RATE },
+		{ "timeout_ms", DT_A_TIMEOUT_MS },
+		{ "force", DT_A_FORCE },
+	};
+	struct nlmsghdr *nlh =
+		throttle_msi_request(before ? DT_CMD_MSI_SET : DT_CMD_MSI_OFF, address);
+	size_t i;
+
+	for (i = 0; before && i < ARRAY_SIZE(settings); i++)
+		mnl_attr_put_u32(nlh, settings[i].type, json_number(before, settings[i].name));
+	nl_send(nlh, NULL, NULL);
+}
+
 /*
  * Holds the device at @limit bytes per second until a signal comes; *counter is
  * a file in which its bytes are counted.
@@ -146,11 +168,15 @@ int throttle_hold(const char *address, uint64_t limit, const char *counter, bool
 		  uint32_t watchdog_ms)
 {
 	struct hold hold = { .address = address, .counter = counter, .limit = limit };
+	struct json_object *before = NULL;
 	int ret;
 
 	interrupt_catch(0);
+	ret = throttle_msi_get(address, &before);
+	if (ret && ret != -ENOENT)
+		return nl_fail(address, ret);
 	ret = run(&hold, force, watchdog_ms);
-	/* A device that is gone needs it no more. */
-	nl_send(throttle_msi_request(DT_CMD_MSI_OFF, address), NULL, NULL);
+	put_back(address, before);
+	json_object_put(before);
 	return ret;
 }

@@ -77,7 +77,7 @@ static int on_device(const struct nlmsghdr *nlh, void *data)
 }
 
 /* A device, to be put; -ENOENT when it is none. Nothing is printed. */
-static int get(const char *address, struct json_object **device)
+int throttle_msi_get(const char *address, struct json_object **device)
 {
 	struct json_object *devices = json_object_new_array();
 	int ret = nl_send(throttle_msi_request(DT_CMD_MSI_GET, address), on_device, devices);
@@ -168,7 +168,7 @@ static int show(const char *address)
 	int ret;
 
 	if (address) {
-		ret = get(address, &device);
+		ret = throttle_msi_get(address, &device);
 		if (!ret)
 			json_object_array_add(devices, device);
 	} else {

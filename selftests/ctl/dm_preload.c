@@ -6,7 +6,8 @@
  * A volume is the file $PLAYED_KERNEL/.dm/NAME, which is a block device to whoever asks, and has
  * a state's name in each line. Volumes know "members" (each is a group of its own), "list",
  * "uuids", "take" and "delete". While there is $PLAYED_KERNEL/hung, its store does not answer to
- * whoever changes it: other than in the kernel, who waits for that can be killed.
+ * whoever changes it. Other than in the kernel he can be killed; but a process that has all of his
+ * files open goes on in his place, and does what he has asked for once the store answers.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -14,13 +15,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <libdevmapper.h>
@@ -152,19 +156,57 @@ static int delete (struct dm_task *task, const char *name)
 	return 0;
 }
 
+static int change(struct dm_task *task, const char *verb, const char *name)
+{
+	return !strcmp(verb, "take") ? take(task, name) : delete (task, name);
+}
+
+/* What was asked for is done once the store answers, were the asker gone. */
+static int change_late(struct dm_task *task, const char *verb, const char *name)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid < 0)
+		return EAGAIN;
+	if (!pid) {
+		while (!access(path_of("hung"), F_OK))
+			usleep(10000);
+		_exit(change(task, verb, name));
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WEXITSTATUS(status);
+}
+
+/* One at a time. Who waits hears of no signal. */
+static int change_in_turn(struct dm_task *task, const char *verb, const char *name)
+{
+	int lock = open(path_of("dm-lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600), ret;
+	sigset_t all, before;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	flock(lock, LOCK_EX);
+	ret = access(path_of("hung"), F_OK) ? change(task, verb, name)
+					    : change_late(task, verb, name);
+	close(lock);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return ret;
+}
+
 static int answer(struct dm_task *task)
 {
-	const char *name = strchr(task->message, ' ');
+	const char *message = task->message;
+	char verb[16], name[64];
 
-	if (!strcmp(task->message, "members"))
+	if (!strcmp(message, "members"))
 		sprintf(task->response, "%s\n", task->volume);
-	else if (!strcmp(task->message, "list"))
+	else if (!strcmp(message, "list"))
 		read_states(task, NULL);
-	if (!name)
-		return 0;
-	while (!access(path_of("hung"), F_OK))
-		usleep(10000);
-	return !strncmp(task->message, "take ", 5) ? take(task, name + 1) : delete (task, name + 1);
+	if (!strncmp(message, "group ", 6))
+		message += 6;
+	return sscanf(message, "%15s %63s", verb, name) == 2 ? change_in_turn(task, verb, name) : 0;
 }
 
 /* ---- what libdevmapper has ---- */

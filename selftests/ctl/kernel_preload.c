@@ -16,7 +16,10 @@
  * $PLAYED_KERNEL/comer lpar.ko is loaded only when somebody listens already, who is told, or,
  * if that is "lost", whose queue is full just then; the first two violations are over then.
  *
- * No process can be started while there is $PLAYED_KERNEL/no-fork.
+ * $PLAYED_KERNEL/msi has the delay, rate, watchdog and force of the one PCI device.
+ *
+ * No process can be started while there is $PLAYED_KERNEL/no-fork, and none that lparctl kills
+ * goes while there is $PLAYED_KERNEL/unkillable: it waits for a disk, as it were.
  *
  * An execd that lparctl starts on its own host is $PLAYED_EXECD, if there is one: what is
  * between the two can be cut as it can to another host.
@@ -739,9 +742,62 @@ static int cancel(struct request *request)
 
 /* ---- throttles ---- */
 
+static const uint16_t msi_settings[] = {
+	DT_A_DELAY_US,
+	DT_A_RATE,
+	DT_A_TIMEOUT_MS,
+	DT_A_FORCE,
+};
+
+#define N_MSI_SETTINGS (sizeof(msi_settings) / sizeof(*msi_settings))
+
+/* A delay ends a rate, and the reverse, unless the request has both. */
+static int set_msi(struct request *request, const unsigned int *before)
+{
+	bool paces = request->tb[DT_A_DELAY_US] || request->tb[DT_A_RATE];
+	char text[64];
+	size_t i, len = 0;
+
+	for (i = 0; i < N_MSI_SETTINGS; i++) {
+		const struct nlattr *attr = request->tb[msi_settings[i]];
+		unsigned int value = attr ? mnl_attr_get_u32(attr) : before[i];
+
+		if (!attr && paces && i < 2)
+			value = 0;
+		len += snprintf(text + len, sizeof(text) - len, "%u ", value);
+	}
+	put("msi", "", "w", text);
+	return 0;
+}
+
+static int msi_command(struct request *request, uint8_t cmd)
+{
+	unsigned int now[N_MSI_SETTINGS] = { 0 };
+	struct nlmsghdr *nlh;
+	size_t i;
+
+	sscanf(get("msi", ""), "%u %u %u %u", &now[0], &now[1], &now[2], &now[3]);
+	if (cmd == DT_CMD_MSI_SET)
+		return set_msi(request, now);
+	if (!exists("msi"))
+		return -ENOENT;
+	if (cmd == DT_CMD_MSI_OFF) {
+		unlink(path_of("msi", ""));
+		return 0;
+	}
+	nlh = begin_answer(request);
+	mnl_attr_put_strz(nlh, DT_A_ADDRESS, mnl_attr_get_str(request->tb[DT_A_ADDRESS]));
+	for (i = 0; i < N_MSI_SETTINGS; i++)
+		mnl_attr_put_u32(nlh, msi_settings[i], now[i]);
+	end(request, nlh);
+	return 0;
+}
+
 /* Of one guest at most. */
 static int throttle_command(struct request *request, uint8_t cmd)
 {
+	if (cmd == DT_CMD_MSI_GET || cmd == DT_CMD_MSI_SET || cmd == DT_CMD_MSI_OFF)
+		return msi_command(request, cmd);
 	if (cmd == DT_CMD_GET) {
 		if (!exists("throttled"))
 			return -ENOENT;
@@ -835,6 +891,13 @@ pid_t fork(void)
 		return real();
 	errno = EAGAIN;
 	return -1;
+}
+
+int kill(pid_t pid, int signal)
+{
+	int (*real)(pid_t, int) = dlsym(RTLD_NEXT, "kill");
+
+	return signal == SIGKILL && exists("unkillable") ? 0 : real(pid, signal);
 }
 
 /* A thread that is made past the sanitizer is not known to it, and what only that has is a leak. */

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 25
+plan 35
 host_up h
 describe h g
 run=$(run_of h g)
@@ -46,11 +46,41 @@ check "it ends with its host" says 1 "g: QEMU was ended before its guest had pow
 	on h boot shutdown --timeout 1s
 check "it has ended" same "$(qemus)" 0
 
+# Deleted
+on h start g >/dev/null
+guest=$(guest_pid h g)
+background+=("$guest")
+on h deactivate g --force >/dev/null
+check "delete" exits 0 on h delete g
+check "it ends with its host" says 1 "g: QEMU was ended before its guest had powered down" \
+	on h boot shutdown --timeout 1s
+check "it has ended" same "$(qemus)" 0
+
 # The number is another's by now
 start sleep 1000
 echo "$pid 1" >"$run/process"
 check "another process of that number is none" exits 0 on h start g
 check "nor is it ended" kill -0 "$pid"
+
+# Start is undone, and its QEMU does not go
+cp "$scratch/h/root/etc/lparkit/g.lpar" "$scratch/good"
+on h stop g --timeout 0 >/dev/null
+printf '%s\n' "#!/bin/bash" "exec sleep 1000" >"$scratch/deaf"
+chmod +x "$scratch/deaf"
+describe h g "binary=$scratch/deaf"
+touch "$scratch/h/kernel/unkillable"
+check "nobody waits for it for ever" says 4 "QEMU, pid .*, does not go: 'lparctl stop g'" \
+	timeout 60 "$scratch/via" h lparctl start g --timeout 1s
+guest=$(guest_pid h g)
+background+=("$guest")
+check "it is there" kill -0 "$guest"
+check "in its LPAR" same "$(cat "$scratch/h/kernel/g/state")" 1
+check "there is no second one" says 1 "runs already, pid $guest" on h start g
+rm "$scratch/h/kernel/unkillable"
+check "stop" exits 0 on h stop g --timeout 0
+check "nothing is left of it" only_log h g
+cp "$scratch/good" "$scratch/h/root/etc/lparkit/g.lpar"
+check "start" exits 0 on h start g
 
 # Who is at it
 exec 9<"$run/lock"

@@ -4,8 +4,10 @@
 # vm: none timeout=120
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
+# shellcheck source=selftests/ctl/execd.sh
+. "$here/execd.sh"
 
-plan 27
+plan 46
 states=$scratch/states
 kernel=$scratch/h/kernel
 record=$scratch/h/root/run/lparkit/cluster.session
@@ -87,4 +89,63 @@ check "nobody keeps others out" wait_until 30 idle
 check "on record" test -e "$record"
 rm "$kernel/hung"
 check "recover, once it answers" exits 0 on h cluster recover
+check "no state is left" taken ""
+
+# Whoever gives up at once, as another host has failed, does not blame the store
+check "hello" hello h 60000000000
+check "begin" ask begin "\"name\": \"five\", \"dir\": \"$states\", \"host\": \"h\", \"lpars\": []"
+check "arm" ask arm "$(soon 500)"
+check "stop" ask stop
+check "write" ask write
+touch "$kernel/hung"
+echo '{"op": "disks"}' >&9
+check "it waits for the store" wait_until 30 waits
+check "that is all that is said" refused abort "given up " '"remove": ""'
+rm "$kernel/hung"
+exec 8<&- 9>&-
+check "all is undone" wait_until 30 test ! -e "$record"
+check "both go on" are running running
+check "no state is left" taken ""
+
+# Frozen for it, until the time is over; and then somebody asks for the end
+mkdir "$scratch/bin"
+printf '#!/bin/sh\n' >"$scratch/bin/fsfreeze"
+chmod +x "$scratch/bin/fsfreeze"
+
+# agent_is [WAY]: see played-agent
+agent_is() {
+	rm -f "$scratch/agent"
+	: >"$scratch/asked"
+	PATH=$scratch/bin:$PATH start "$here/../snapsync/played-agent" "$scratch/agent" "$scratch" \
+		"$scratch/asked" "$scratch/go" "$@"
+	wait_until 30 test -S "$scratch/agent"
+}
+
+# takes TIME: in the background; its id is in $pid
+takes() {
+	start "$scratch/via" h lparctl snap take v still --fs-freeze "$1" --agent "$scratch/agent" \
+		2>"$scratch/said"
+}
+
+asked() {
+	[ "$(xargs <"$scratch/asked")" = "$*" ]
+}
+
+agent_is
+touch "$kernel/hung"
+takes 1s
+check "the time is over" wait_until 30 asked freeze thaw
+kill "$pid"
+rm "$kernel/hung"
+check "a take that is asked to end fails" exits 1 wait "$pid"
+check "the time is told" grep -q "the time was over" "$scratch/said"
+check "it is deleted again" grep -q "still is deleted again" "$scratch/said"
+check "no state is left" taken ""
+agent_is waits
+takes 20s
+check "asked to end before it is taken" wait_until 30 asked freeze
+kill "$pid"
+touch "$scratch/go"
+check "it fails" exits 1 wait "$pid"
+check "they are thawed" asked freeze thaw
 check "no state is left" taken ""

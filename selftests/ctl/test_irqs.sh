@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 29
+plan 33
 host_up h
 root=$scratch/h/root
 mkdir -p "$root/sys/devices/system/cpu"
@@ -115,4 +115,19 @@ check "deactivate" wait_until 20 g_is defined
 # Waits for no reader
 echo 0-3 1<>"$online"
 check "both end" wait "$activation" "$deactivation"
+check "none is left away" are 0-3 2-3 0-0
+
+# Nobody reads what is said
+rm "$online"
+echo 0-3 >"$online"
+mkfifo "$scratch/full"
+exec 6<>"$scratch/full"
+timeout 2 head -c 65536 /dev/zero >&6
+start "$scratch/via" h lparctl activate g --host >&6
+check "activate, and nobody reads" wait_until 30 may_use 1 0-1
+check "nobody else waits for that" wait_until 20 flock -n "$root/run/lparkit.irqs" true
+kill -9 "$pid"
+wait "$pid" 2>/dev/null
+exec 6>&-
+check "deactivate" exits 0 on h deactivate g
 check "none is left away" are 0-3 2-3 0-0

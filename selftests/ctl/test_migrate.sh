@@ -124,6 +124,15 @@ check "which passes" same "$(left) $(cat "$scratch/$home/kernel/net ta/state")" 
 on $home netbuf detach ta >/dev/null
 check "it lives there" lives_on $home
 
+# So is what defines an LPAR where it does not go
+defined() {
+	xargs <<<"$(cat "$scratch/$away/kernel/g/memory" "$scratch/$away/kernel/g/cpus")"
+}
+check "its LPAR is another one there" on $away set g memory 8M cpus 3
+check "it is given up" moves_with prepare refuse
+check "that LPAR is as it was" same "$(defined)" "8388608 3"
+check "it lives where it did" lives_on $home
+
 # Whoever pauses it meanwhile has it paused, wherever it is.
 script pause "$(declare -f qmp run_of)" "scratch=$scratch" "qmp $home g stop >/dev/null"
 check "it is paused while it is copied, and moves" moves_with copy run "$scratch/pause"

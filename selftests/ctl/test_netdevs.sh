@@ -120,7 +120,7 @@ via="$here/cut-line $scratch/via a write SIGKILL"
 forget
 check "execd is killed" exits 5 cluster save bad --hosts a
 unset via
-check "held and drained" same "$(asked)" "attach ta hold ta hold ta drain ta drain ta detach ta"
+check "held and drained" same "$(asked)" "attach ta hold ta hold ta drain ta detach ta"
 check "none is left" same "$(buffers)" ""
 
 # A tap of QEMU's own, and one guest that has both

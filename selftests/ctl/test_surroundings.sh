@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 19
+plan 23
 states=$scratch/states
 root=$scratch/a/root
 record=$root/var/lib/lparkit/running/a1.json
@@ -62,6 +62,15 @@ check "messages without a place" muted
 check "go nowhere" same "$(sha256sum <"$blank")" "$sum"
 check "nor one of them" deaf
 check "goes there" same "$(sha256sum <"$blank")" "$sum"
+
+# A file that a loop device has, which claims no file
+mkdir -p "$root/sys/block/loop7/loop"
+readlink -f "$blank" >"$root/sys/block/loop7/loop/backing_file"
+check "a repair of what a loop device has" says 1 "a loop device has it" on a snap check "$blank" --repair
+check "it is as it was" same "$(sha256sum <"$blank")" "$sum"
+check "to look at it is no harm" exits 3 on a snap check "$blank"
+rm -r "$root/sys/block/loop7"
+check "nor is a repair without" exits 3 on a snap check "$blank" --repair
 
 # No threads
 touch "$scratch/a/kernel/no-thread"

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 27
+plan 29
 states=$scratch/states
 qemu=$scratch/qemu
 moves=$scratch/h/root/var/lib/lparkit/migrate
@@ -30,6 +30,7 @@ cat >"$qemu" <<-EOT
 	#!/bin/bash
 	[ "\$1" != --version ] || touch "$qemu.asked"
 	[ "\$1" != --version ] || [ ! -e "$qemu.version" ] || exec cat "$qemu.version"
+	[ "\$1" != --version ] || [ ! -e "$qemu.stays" ] || exec sleep 1000 >&-
 	[ "\$1 \$2" != "-machine help" ] || [ ! -e "$qemu.machines" ] || exec cat "$qemu.machines"
 	device=virtio-balloon-pci
 	[ ! -e "$qemu.other" ] || device=virtio-rng-pci
@@ -56,6 +57,11 @@ says_version none
 check "one that tells no version" says 5 "$qemu --version: .*none" cluster restore one
 check "the guest still runs" untouched
 rm "$qemu.version"
+touch "$qemu.stays"
+check "one that says nothing, and stays" says 5 "$qemu --version: Connection timed out" \
+	cluster restore one --timeout 40s
+check "the guest still runs" untouched
+rm "$qemu.stays"
 
 qemu-system-x86_64 -machine help | grep -v "^$machine " >"$qemu.machines"
 check "one that is no such machine" says 5 "guest g: it is a $machine, .* is none" cluster restore one

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 80
+plan 82
 states=$scratch/states
 host_up h
 boot_disk echo
@@ -216,10 +216,13 @@ echo '{"kind": "restore", "id": "0123456789abcdef", "guests": [{"name": "g"}]}' 
 	>"$scratch/h/root/run/lparkit/cluster.session"
 on h stop g --timeout 0 >/dev/null
 check_fails "between two guests it does not end" wait_until 2 test ! -d "/proc/$supervisor"
+check "nobody restores it any more: that is said" \
+	wait_until 30 grep -q "nobody is at it any more: run 'lparctl cluster recover'" "$scratch/said"
 on h start g >/dev/null
 rm "$scratch/h/root/run/lparkit/cluster.session"
 check "the second one powers down" tell q
 check "so its supervisor ends" ended
+check "it was said once" same "$(grep -c "cluster recover" "$scratch/said")" 1
 
 # An operation is at it
 check "the guest starts" supervise
