@@ -236,6 +236,7 @@ int session_find_guests(struct session *session, struct json_object *names,
 void session_look(struct session *session);
 void session_open_gates(struct session *session, bool of_paused);
 int session_keep_frames(struct session *session);
+int session_sleep_until(struct session *session, uint64_t time_ns);
 void session_detach(struct session *session);
 struct guest *session_add(struct session *session, const char *name);
 int session_store(const struct session *session);
@@ -263,6 +264,7 @@ int session_each(struct session *session, guest_step *step, unsigned int stage, 
 int guest_failed(struct guest *guest, const char *doing, int ret);
 void guest_add_netdev(struct guest *guest, const char *name, bool ours);
 void guest_add_volume(struct guest *guest, const char *name);
+struct json_object *guest_netdevs(const struct guest *guest);
 struct json_object *guest_volumes(const struct guest *guest);
 int guest_find(struct guest *guest);
 int guest_claim(struct guest *guest);
@@ -313,7 +315,7 @@ typedef int child_work(struct session *session);
 void child_begins(const char *volume);
 int child_run(struct session *session, child_work *work);
 
-/* execd_save.c, session_disks.c, execd_restore.c: requests; the result is to be put */
+/* execd_save.c, execd_files.c, session_disks.c, execd_restore.c: requests; the result is to be put */
 typedef int request_fn(struct session *session, struct json_object *request,
 		       struct json_object **result);
 request_fn save_begin, save_stop, save_write, save_disks, save_frames, save_commit, save_keep,

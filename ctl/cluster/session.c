@@ -490,15 +490,13 @@ int session_go_on(struct session *session)
 
 /*
  * Gates open at the instant, whatever a QEMU does that has no time: frames wait until it has
- * answered that its guest runs.
+ * answered that its guest runs. session->apart is on record by now.
  */
 int session_keep_frames(struct session *session)
 {
 	size_t i;
-	int ret;
+	int ret = 0;
 
-	session->apart = true;
-	ret = session_store(session);
 	for (i = 0; !ret && i < session->n_guests; i++)
 		ret = guest_leave_cuts(&session->guest[i]);
 	return ret;

@@ -64,6 +64,16 @@ void guest_add_volume(struct guest *guest, const char *name)
 }
 
 /* Their names, as an array. */
+struct json_object *guest_netdevs(const struct guest *guest)
+{
+	struct json_object *names = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < guest->n_netdevs; i++)
+		json_object_array_add(names, json_object_new_string(guest->netdev[i].name));
+	return names;
+}
+
 struct json_object *guest_volumes(const struct guest *guest)
 {
 	struct json_object *names = json_object_new_array();

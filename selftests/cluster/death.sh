@@ -12,7 +12,7 @@ pair_up() {
 	check "a pair of guests" cluster_up 1 1000 || bail "no cluster"
 }
 
-# Stages of b1's LPAR, as execd_save.c and execd_restore.c have them
+# Stages of b1's LPAR, as execd_save.c, execd_files.c and execd_restore.c have them
 stopping=1
 starting=2
 loading=3
