@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The netlink family: who may, and what nonsense does.
-# vm: cpus=4 threads=2 mem=1024 disks=64M,64M timeout=600 kernels=6.1,6.12,7.2,debug speed=full long=6.12 here=cpus
+# vm: cpus=4 threads=2 mem=1024 disks=64M,64M timeout=600 kernels=6.1,6.12,7.2,debug speed=full long=6.1,6.12 here=cpus
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 
