@@ -16,6 +16,7 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@
 #define START_TIMEOUT_NS (60 * NSEC_PER_SEC) /* until QMP answers */
 #define STOP_TIMEOUT_NS (60 * NSEC_PER_SEC) /* for the guest's own shutdown */
 #define QMP_TIMEOUT_MS 2000
+#define HEAR_MS 50 /* between looks at whether a start is given up */
 #define KILL_TIMEOUT_NS (10 * NSEC_PER_SEC) /* for QEMU to die */
 
 /* What is asked of start and stop; what start has done so far, and a failure has to undo. */
@@ -319,12 +321,39 @@ static int undo_record(struct launch *launch)
 	return running_forget(launch->name) && running_is_noted(launch->name) ? -EIO : 0;
 }
 
-/* The pipe closes by itself at exec: no word in it means success. */
+/*
+ * What keeps the child from being QEMU, or nothing: the pipe closes by itself at exec. A program, or
+ * what it is to inherit, may be on a file system that does not answer.
+ */
+static int hear_child(const struct launch *launch, int pipe)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + launch->timeout_ns;
+	struct pollfd pfd = { .fd = pipe, .events = POLLIN };
+	char text[512];
+	ssize_t len;
+
+	while (poll(&pfd, 1, HEAR_MS) <= 0) {
+		if (interrupted()) {
+			err("LPAR %s: interrupted", launch->name);
+			return EXIT_FAILED;
+		}
+		if (now_ns(CLOCK_MONOTONIC) > deadline_ns) {
+			err("LPAR %s: %s does not begin to run", launch->name,
+			    qemu_binary(&launch->config));
+			return EXIT_TIMEOUT;
+		}
+	}
+	len = read(pipe, text, sizeof(text));
+	if (!len)
+		return EXIT_OK;
+	err("LPAR %s: %.*s", launch->name, (int)(len < 0 ? 0 : len), text);
+	return EXIT_FAILED;
+}
+
 static int run_qemu(struct launch *launch)
 {
-	char text[512], path[PATH_MAX];
-	int fd[2];
-	ssize_t len;
+	char path[PATH_MAX];
+	int fd[2], ret;
 
 	fflush(stdout);
 	guest_forget_run(launch->name);
@@ -344,14 +373,13 @@ static int run_qemu(struct launch *launch)
 	launch->pid = fork();
 	if (!launch->pid)
 		become_qemu(launch, fd[1]);
+	ret = launch->pid < 0 ? -errno : 0;
 	close(fd[1]);
-	len = launch->pid < 0 ? snprintf(text, sizeof(text), "fork: %s", strerror(errno))
-			      : read(fd[0], text, sizeof(text) - 1);
+	if (ret)
+		err("LPAR %s: fork: %s", launch->name, strerror(-ret));
+	ret = ret ? EXIT_FAILED : hear_child(launch, fd[0]);
 	close(fd[0]);
-	if (!len)
-		return EXIT_OK;
-	err("LPAR %s: %.*s", launch->name, (int)(len < 0 ? 0 : len), text);
-	return EXIT_FAILED;
+	return ret;
 }
 
 /* Ready is who answers on QMP. */

@@ -254,8 +254,9 @@ int nl_check(struct nl_family *family)
 {
 	int ret = resolve(family);
 
+	/* Which of both cannot be told: who may look at init's namespaces is not for all of us. */
 	if (ret == -ENOENT && is_loaded(family))
-		err("%s listens in the host's network namespace only, and this is another one: run lparctl by 'nsenter --net=/proc/1/ns/net'",
+		err("the kernel module %s does not listen here: either this is not the host's network namespace (run lparctl by 'nsenter --net=/proc/1/ns/net'), or it is just being loaded or removed (try again)",
 		    family->name);
 	else if (ret == -ENOENT)
 		err("the kernel module %s is not loaded: run 'modprobe %s'", family->name,

@@ -61,12 +61,12 @@ check "a pair of guests" cluster_up 1 1000 || bail "no cluster"
 # What is wrong from the start
 fails "an unknown host" "no host c" save x --hosts a,c
 fails "clocks that may differ too much" "clocks of a and b" save x --hosts a,b --max-skew 1us
-fails "an LPAR without a guest" "nobody runs no guest" save x --hosts a,b --lpar nobody
+fails "an LPAR without a guest" "no guest of the LPARs of --lpar runs here" save x --hosts a,b --lpar nobody
 as_before x "refused"
 
 # No room
 check "small directories" on_all small_dir
-fails "no room for the files" "No space left" save full --hosts a,b --dir $small
+dir=$small fails "no room for the files" "No space left" save full --hosts a,b
 as_before full "no room"
 
 # QEMU does not answer

@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 181
+plan 182
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -231,6 +231,8 @@ check "start with a stray word" exits 2 lparctl start a b
 check "module is missing" says 1 "modprobe lpar" unshare -n lparctl list
 mkdir -p "$root/sys/module/lpar"
 check "module of another namespace" says 1 "nsenter" unshare -n lparctl --root "$root" list
+check "module that is just being loaded" says 1 "just being loaded or removed (try again)" \
+	lparctl --root "$root" list
 check "nothing is described" exits 0 lparctl --root "$scratch/none" check
 check "start without an INI file" says 1 "none.lpar: No such file" ctl start none
 check "full disk" says 1 "cannot write" bash -c 'lparctl help >/dev/full'

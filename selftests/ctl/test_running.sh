@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 58
+plan 63
 host_up h
 fake=$here/fake-qemu
 describe h g "binary=$fake" "args=-fake no"
@@ -218,3 +218,19 @@ on h stop g >/dev/null
 check "stop is killed" killed stop g
 check "in many places" test "$rounds" -gt 10
 check "and at last it did not" no_record
+
+# Its program is on a file system that does not answer.
+hanging() {
+	PLAYED_KERNEL=$kernel timeout 60 env \
+		LD_PRELOAD="$build/selftests/ctl/exec_preload.so $build/selftests/ctl/kernel_preload.so" \
+		"$build/ctl/lparctl" --root "$scratch/h/root" "$@"
+}
+check "undisturbed, it begins" exits 0 hanging start g
+on h stop g >/dev/null
+touch "$kernel/exec-hangs"
+check "QEMU does not begin: start ends" says 5 "fake-qemu does not begin to run" hanging start g --timeout 1s
+check "nothing runs" exits 1 lives
+check "nothing is on record" no_record
+rm "$kernel/exec-hangs"
+check "then it can be started" exits 0 hanging start g
+on h stop g >/dev/null

@@ -18,7 +18,7 @@ column() {
 # Create, list, show, set, delete
 check "list of none" same "$(lparctl list | wc -l)" 1
 check "JSON list of none" same "$(lparctl -j list)" "[]"
-check "in another network namespace" says 1 "is another one: run lparctl by 'nsenter" unshare -n lparctl list
+check "in another network namespace" says 1 "not the host's network namespace (run lparctl by 'nsenter" unshare -n lparctl list
 check "create" exits 0 lparctl lpar create a cpus 2-3 memory 64M disk "$disk" gate-timeout 5s
 check "create without resources" exits 0 lparctl create b
 check "list" same "$(lparctl list | awk 'NR > 1 { print $1 }' | xargs)" "a b"

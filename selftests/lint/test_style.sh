@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# vm: none timeout=300
+# vm: none timeout=600
 # Style of what runs in user space; the kernel's C is test_kernel's.
 . "$(dirname "$0")/lint.sh"
 
