@@ -89,6 +89,23 @@ static const char *saved_host(const struct cluster *cluster, size_t i)
 	return host ? json_text(host, "host") : cluster->host[i];
 }
 
+/* Of all hosts: none of them is to be left where it is not restored. */
+static struct json_object *names_of_saved(const struct cluster *cluster)
+{
+	struct json_object *hosts = json_object_object_get(cluster->manifest, "hosts");
+	struct json_object *names = json_object_new_array();
+	size_t i, j;
+
+	for (i = 0; i < json_count(hosts); i++) {
+		struct json_object *guests = cluster_saved_guests(json_at(hosts, i));
+
+		for (j = 0; j < json_count(guests); j++)
+			json_object_array_add(names, json_object_new_string(json_text(
+							     json_at(guests, j), "name")));
+	}
+	return names;
+}
+
 /* A request that each host gets with its own directory, and the digest that is expected there. */
 static int ask_each(struct cluster *cluster, const char *op)
 {
@@ -107,6 +124,8 @@ static int ask_each(struct cluster *cluster, const char *op)
 		json_put_flag(json, "again", cluster->again);
 		json_object_object_add(json, "replaces",
 				       json_object_new_boolean(cluster->replaces));
+		if (cluster->replaces)
+			json_object_object_add(json, "all", names_of_saved(cluster));
 		json_object_object_add(json, "lpars", json_object_get(cluster->lpars));
 		/* Some of them. */
 		json_put_flag(json, "elsewhere", cluster->channels.n > 1);
@@ -273,7 +292,8 @@ static void keep_descriptions(struct cluster *cluster)
 	}
 }
 
-static int store_manifest(struct cluster *cluster)
+/* A name that two saves have begun with is the first one's. */
+static int store_manifest(struct cluster *cluster, bool is_new)
 {
 	char *dir = xprintf("%s/%s", cluster->dir, cluster->name);
 	char *path = cluster_manifest_path(cluster);
@@ -282,7 +302,8 @@ static int store_manifest(struct cluster *cluster)
 	if (ret)
 		err("%s: %s", dir, strerror(-ret));
 	else
-		ret = saved_store(path, cluster->manifest);
+		ret = is_new ? saved_store_new(path, cluster->manifest)
+			     : saved_store(path, cluster->manifest);
 	free(path);
 	free(dir);
 	return ret;
@@ -348,7 +369,7 @@ static int save_guests(struct cluster *cluster)
 	ret = channels_ask(channels, "commit", NULL);
 	if (!ret)
 		ret = channels_ask(channels, "keep", NULL);
-	return ret ? ret : store_manifest(cluster);
+	return ret ? ret : store_manifest(cluster, true);
 }
 
 static int finish_save(struct cluster *cluster)
@@ -394,7 +415,7 @@ static int save(struct cluster *cluster)
 	}
 	end_progress(cluster);
 	/* With the pause in it. */
-	if (cluster->go_on && store_manifest(cluster)) {
+	if (cluster->go_on && store_manifest(cluster, false)) {
 		err("%s is saved, and its guests go on; but its manifest does not tell how long they stood",
 		    cluster->name);
 		return EXIT_FAILED;

@@ -377,6 +377,7 @@ int digest_file(const char *path, char *hex);
 int remove_dir(const char *path);
 int saved_write(const char *path, const char *text);
 int saved_store(const char *path, struct json_object *json);
+int saved_store_new(const char *path, struct json_object *json);
 struct json_object *saved_load(const char *path);
 struct json_object *saved_load_as(const char *path, const char *digest);
 int saved_verify_rest(const struct session *session, struct json_object *description);

@@ -121,6 +121,40 @@ static int check_replaceable(const struct session *session)
 	return ret;
 }
 
+static bool is_restored_here(const struct session *session, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++)
+		if (!strcmp(session->guest[i].name, name))
+			return true;
+	return false;
+}
+
+/* One that another host gets back, and that has come here since, would be there twice. */
+static int check_elsewhere(const struct session *session, struct json_object *all)
+{
+	struct process process;
+	struct lpar lpar;
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < json_count(all); i++) {
+		const char *name = json_text_at(all, i);
+
+		if (!name_is_valid(name) || is_restored_here(session, name))
+			continue;
+		if ((!lpar_get(name, &lpar) && lpar.n_members) ||
+		    !guest_find_noted(name, &process)) {
+			err("guest %s runs here, and another host is to have it back: 'lparctl stop %s' here first, or give --hosts in the order of the save",
+			    name, name);
+			ret = -EBUSY;
+		}
+		lpar_free(&lpar);
+	}
+	return ret;
+}
+
 /* What was saved before these were known says neither. */
 static int check_kind(const struct guest *guest, const struct qemu_kind *kind)
 {
@@ -172,7 +206,7 @@ static int check_kinds(const struct session *session)
 	return ret;
 }
 
-/* check: {name, dir, host, sha256, replaces}; nothing is touched */
+/* check: {name, dir, host, sha256, replaces, all}; nothing is touched */
 int restore_check(struct session *session, struct json_object *request, struct json_object **result)
 {
 	struct json_object *description;
@@ -190,6 +224,8 @@ int restore_check(struct session *session, struct json_object *request, struct j
 		ret = check_volumes(session);
 	if (!ret && json_flag(request, "replaces"))
 		ret = check_replaceable(session);
+	if (!ret)
+		ret = check_elsewhere(session, json_object_object_get(request, "all"));
 	if (!ret && json_flag(request, "replaces"))
 		ret = check_kinds(session);
 	/* The long one last; many CPUs find the digests of many guests' states at once. */

@@ -143,24 +143,50 @@ int saved_write(const char *path, const char *text)
 	return ret;
 }
 
-/* It appears under its name when it is whole. */
-int saved_store(const char *path, struct json_object *json)
+/* Not every file system can: NFS has links. */
+static int rename_new(const char *part, const char *path)
+{
+	if (!renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE))
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	return link(part, path) || unlink(part) ? -errno : 0;
+}
+
+static int store(const char *path, struct json_object *json, bool is_new)
 {
 	int flags = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
 		    JSON_C_TO_STRING_NOSLASHESCAPE;
-	char *part = xprintf("%s.part", path);
+	/* Its own: two may store under one name. */
+	char *part = xprintf("%s.part.%d", path, getpid());
 	int ret = saved_write(part, json_object_to_json_string_ext(json, flags));
 
-	if (!ret && rename(part, path))
+	if (!ret && is_new)
+		ret = rename_new(part, path);
+	else if (!ret && rename(part, path))
 		ret = -errno;
 	if (!ret)
 		ret = sync_parent(path);
 	if (ret) {
 		unlink(part);
-		err("%s: %s", path, strerror(-ret));
+		err("%s: %s", path,
+		    is_new && ret == -EEXIST ? "another lparctl has saved under that name meanwhile"
+					     : strerror(-ret));
 	}
 	free(part);
 	return ret;
+}
+
+/* It appears under its name when it is whole. */
+int saved_store(const char *path, struct json_object *json)
+{
+	return store(path, json, false);
+}
+
+/* The same, or -EEXIST. */
+int saved_store_new(const char *path, struct json_object *json)
+{
+	return store(path, json, true);
 }
 
 /* NULL, with the reason printed, when it is not there or of another version. */

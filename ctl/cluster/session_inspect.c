@@ -69,19 +69,45 @@ static int note_bandwidth(struct guest *guest)
 	return 0;
 }
 
-static int note_pause(struct guest *guest)
+/*
+ * A stream to a file has all of the guest in the one format that is loaded again, and nobody is
+ * asked before it ends: its guests would stand until the caller's time is over.
+ */
+static bool spoils_save(const char *capability)
+{
+	static const char *const bad[] = {
+		"background-snapshot",	   "compress", "mapped-ram",	 "multifd",
+		"pause-before-switchover", "x-colo",   "x-ignore-shared"
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		if (!strcmp(bad[i], capability))
+			return true;
+	return false;
+}
+
+static int check_capabilities(struct guest *guest)
 {
 	struct json_object *list;
 	size_t i;
 	int ret = guest_call(guest, "query-migrate-capabilities", NULL, -1, &list);
 
-	if (ret)
-		return ret;
-	for (i = 0; i < json_count(list); i++)
-		if (!strcmp(json_text(json_at(list, i), "capability"), "pause-before-switchover"))
-			guest->pauses = json_flag(json_at(list, i), "state");
+	for (i = 0; !ret && i < json_count(list); i++) {
+		const char *name = json_text(json_at(list, i), "capability");
+
+		if (!json_flag(json_at(list, i), "state"))
+			continue;
+		guest->pauses |= !strcmp(name, "pause-before-switchover");
+		if (guest->session->kind != SESSION_SAVE || !spoils_save(name))
+			continue;
+		snprintf(guest->why, sizeof(guest->why),
+			 "QEMU's %.64s is on: turn it off by 'migrate-set-capabilities' first",
+			 name);
+		ret = -EBUSY;
+	}
 	json_object_put(list);
-	return 0;
+	return ret;
 }
 
 /* The clock of a guest without it runs on while the guest stands. */
@@ -256,7 +282,7 @@ int guest_inspect(struct guest *guest)
 	if (!ret)
 		ret = note_bandwidth(guest);
 	if (!ret)
-		ret = note_pause(guest);
+		ret = check_capabilities(guest);
 	if (!ret)
 		ret = guest_note_versions(guest);
 	if (!ret && !has_kvmclock(guest))

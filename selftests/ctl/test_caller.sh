@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 87
+plan 90
 dir=$scratch/states
 mkdir -p "$dir"
 
@@ -115,13 +115,22 @@ check "the same, of hosts that answer late" says 1 "a and b are .* apart, give o
 check_fails "none was saved" test -e "$dir/two"
 
 # All go on, and then there is no room to tell for how long they stood
-printf '#!/bin/bash\nmkdir "%s/four/manifest.json.part"\n' "$dir" >"$scratch/in-the-way"
+printf '#!/bin/bash\ncd "%s/four" && rm manifest.json && mkdir manifest.json\n' "$dir" >"$scratch/in-the-way"
 chmod +x "$scratch/in-the-way"
 echo "resume run $scratch/in-the-way" >"$scratch/cut"
 check "a manifest that cannot be written then" says 1 "four is saved, and its guests go on" cluster save four \
 	--hosts a "--via=$here/cut-contact $scratch/cut $here/odd-host leaves resume" --continue
 check_fails "nobody says that they do not" grep -q "could not be continued" "$scratch/err"
 rm -r "${dir:?}/four"
+
+# Two save under one name, and the other one is the first
+printf '#!/bin/bash\nmkdir "%s/five" && echo mine >"%s/five/manifest.json"\n' "$dir" "$dir" >"$scratch/in-the-way"
+echo "keep run $scratch/in-the-way" >"$scratch/cut"
+check "a name that another one has taken meanwhile" says 5 "another lparctl has saved under that name" \
+	cluster save five --hosts a "--via=$here/cut-contact $scratch/cut $here/odd-host leaves resume" --continue
+check "it is the other one's" same "$(cat "$dir/five/manifest.json")" mine
+check "nothing half done is left" same "$(ls "$dir/five")" manifest.json
+rm -r "${dir:?}/five"
 
 # What a host says to the request before is no word of whether it has undone
 check "undone, but on one host" says 1 "^lparctl: host b: undoing: its guest cannot go on" \

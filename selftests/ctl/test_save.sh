@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 119
+plan 127
 states=$scratch/states
 bandwidth=1000000
 
@@ -50,6 +50,20 @@ check "what ran runs, what was paused stands" are running paused running
 check "QEMU's limit is what it was" limit_is $bandwidth
 check "all is at rest" at_rest
 check "verify" exits 0 cluster verify one
+pids=$(cat "$scratch"/*/root/run/lparkit/*/qemu.pid)
+check "a restore on other hosts: they would be there twice" \
+	says 5 "guest a1 runs here, and another host is to have it back" cluster restore one --hosts b,a
+check "the same run" same "$(cat "$scratch"/*/root/run/lparkit/*/qemu.pid)" "$pids"
+check "as they did" are running paused running
+# What spoils a stream is found while all run.
+qmp b b1 human-monitor-command "command-line=migrate_set_capability pause-before-switchover on" >/dev/null
+check "a QEMU that would wait for an answer" says 5 "b1: cannot be saved: QEMU's pause-before-switchover is on" \
+	cluster save bad --hosts a,b
+check "QEMU is as its user wants it" same "$(qmp b b1 query-migrate-capabilities |
+	json "[c['capability'] for c in j if c['state']]")" "['pause-before-switchover']"
+qmp b b1 human-monitor-command "command-line=migrate_set_capability pause-before-switchover off" >/dev/null
+check "nothing has stood" are running paused running
+check "nothing of it is left" nothing_of bad
 check "save" exits 0 cluster save two --hosts a,b
 check "the guests are gone" same "$(cat "$scratch"/*/root/run/lparkit/*/qemu.pid 2>/dev/null)" ""
 check "restore" exits 0 cluster restore two
