@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 127
+plan 126
 states=$scratch/states
 bandwidth=1000000
 

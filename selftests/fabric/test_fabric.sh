@@ -8,7 +8,7 @@
 build=${LPARKIT_BUILD:-$(dirname "$0")/../../build}/selftests/fabric
 scratch=$(mktemp -d)
 trap 'kill "$switch" 2>/dev/null; rm -rf "$scratch"; tap_end' EXIT
-plan 5
+plan 6
 
 says() {
 	[ "$("$build/fcswd" -s "$scratch/s" -c "${@:2}")" = "$1" ]
@@ -17,6 +17,8 @@ says() {
 check "frames" "$build/fabrictest"
 "$build/fcswd" -s "$scratch/s" -l "$scratch/log" "unix:$scratch/a" "unix:$scratch/b" &
 switch=$!
+# No word is an answer as well.
+check "it listens" wait_until 10 test -S "$scratch/s"
 check "it serves commands" wait_until 10 says "" list
 check "with an answer" says 0 clashes
 check_fails "or an error" "$build/fcswd" -s "$scratch/s" -c frobnicate
