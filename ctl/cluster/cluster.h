@@ -235,6 +235,7 @@ int session_find_guests(struct session *session, struct json_object *names,
 			struct json_object *monitors);
 void session_look(struct session *session);
 void session_open_gates(struct session *session, bool of_paused);
+bool session_has(const struct session *session, const char *name);
 int session_keep_frames(struct session *session);
 int session_sleep_until(struct session *session, uint64_t time_ns);
 void session_detach(struct session *session);

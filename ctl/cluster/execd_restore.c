@@ -121,16 +121,6 @@ static int check_replaceable(const struct session *session)
 	return ret;
 }
 
-static bool is_restored_here(const struct session *session, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < session->n_guests; i++)
-		if (!strcmp(session->guest[i].name, name))
-			return true;
-	return false;
-}
-
 /* One that another host gets back, and that has come here since, would be there twice. */
 static int check_elsewhere(const struct session *session, struct json_object *all)
 {
@@ -142,7 +132,7 @@ static int check_elsewhere(const struct session *session, struct json_object *al
 	for (i = 0; !ret && i < json_count(all); i++) {
 		const char *name = json_text_at(all, i);
 
-		if (!name_is_valid(name) || is_restored_here(session, name))
+		if (!name_is_valid(name) || session_has(session, name))
 			continue;
 		if ((!lpar_get(name, &lpar) && lpar.n_members) ||
 		    !guest_find_noted(name, &process)) {

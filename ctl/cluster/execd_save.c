@@ -44,16 +44,6 @@ static struct json_object *describe(const struct guest *guest)
 	return json;
 }
 
-static bool is_found(const struct session *session, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < session->n_guests; i++)
-		if (!strcmp(session->guest[i].name, name))
-			return true;
-	return false;
-}
-
 /* Those that are not here may be elsewhere: the caller asks several hosts, and compares. */
 static int check_names(const struct session *session, struct json_object *wanted, bool elsewhere)
 {
@@ -62,7 +52,7 @@ static int check_names(const struct session *session, struct json_object *wanted
 	for (i = 0; !elsewhere && i < json_count(wanted); i++) {
 		const char *name = json_text_at(wanted, i);
 
-		if (is_found(session, name))
+		if (session_has(session, name))
 			continue;
 		err("LPAR %s runs no guest that 'lparctl start' has started: name its QMP socket by --qmp %s=PATH",
 		    name, name);

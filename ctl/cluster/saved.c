@@ -157,8 +157,8 @@ static int store(const char *path, struct json_object *json, bool is_new)
 {
 	int flags = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
 		    JSON_C_TO_STRING_NOSLASHESCAPE;
-	/* Its own: two may store under one name. */
-	char *part = xprintf("%s.part.%d", path, getpid());
+	/* Two may store under a new name; otherwise it takes the place of what a killed one has left. */
+	char *part = is_new ? xprintf("%s.part.%d", path, getpid()) : xprintf("%s.part", path);
 	int ret = saved_write(part, json_object_to_json_string_ext(json, flags));
 
 	if (!ret && is_new)

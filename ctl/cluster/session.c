@@ -156,6 +156,17 @@ int session_store(const struct session *session)
 	return ret;
 }
 
+/* Is a guest of this name one of its? */
+bool session_has(const struct session *session, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++)
+		if (!strcmp(session->guest[i].name, name))
+			return true;
+	return false;
+}
+
 /* Valid until the next one is added. */
 struct guest *session_add(struct session *session, const char *name)
 {
