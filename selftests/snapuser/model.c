@@ -192,11 +192,13 @@ bool model_merge(struct model *model, struct test_volume *test, unsigned int whi
  * model_grow() - a larger table, which shows zeroes of BASE, in each state
  * @model: model
  * @test: volume
- * @sectors: its size
+ * @sectors: its size; if it is the same nothing is written down, and so no more is durable
  */
 void model_grow(struct model *model, struct test_volume *test, sector_t sectors)
 {
 	assert(!volume_reload(test, sectors));
+	if (sectors == model->sectors)
+		return;
 	model->sectors = sectors;
 	is_durable(model);
 }
