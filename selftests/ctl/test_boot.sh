@@ -27,6 +27,10 @@ running() {
 	done | xargs
 }
 
+only_e() {
+	[ "$(running)" = e ]
+}
+
 # In the order in which they were started
 started() {
 	# shellcheck disable=SC2012 # names of LPARs
@@ -209,7 +213,9 @@ wait_until 100 test -e "$(run_of h w)/qemu.pid"
 kill "$pid"
 check "a restore that is ended starts nothing more" \
 	wait_until 40 eval "! pgrep -f -- '${root}[/ ].*lpar/w' >/dev/null"
-check "and no other is started" same "$(running)" e
+# Its QEMU is gone before what tells of it is.
+check "what it had begun is undone, and no other is started" \
+	wait_until 40 only_e
 check "but it is to run" same "$(plan_of w)" "to be started"
 touch "$scratch/go"
 cat >"$scratch/systemctl" <<-END
