@@ -48,6 +48,7 @@ struct launch {
 	struct fc_launch fc;
 	enum guest_end end; /* of stop */
 	uint64_t timeout_ns;
+	uint64_t deadline_ns; /* of QEMU's first answer */
 	bool created;
 	bool redefined;
 	bool activated;
@@ -327,7 +328,6 @@ static int undo_record(struct launch *launch)
  */
 static int hear_child(const struct launch *launch, int pipe)
 {
-	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + launch->timeout_ns;
 	struct pollfd pfd = { .fd = pipe, .events = POLLIN };
 	char text[512];
 	ssize_t len;
@@ -337,7 +337,7 @@ static int hear_child(const struct launch *launch, int pipe)
 			err("LPAR %s: interrupted", launch->name);
 			return EXIT_FAILED;
 		}
-		if (now_ns(CLOCK_MONOTONIC) > deadline_ns) {
+		if (now_ns(CLOCK_MONOTONIC) > launch->deadline_ns) {
 			err("LPAR %s: %s does not begin to run", launch->name,
 			    qemu_binary(&launch->config));
 			return EXIT_TIMEOUT;
@@ -370,6 +370,7 @@ static int run_qemu(struct launch *launch)
 		err("LPAR %s: pipe: %s", launch->name, strerror(errno));
 		return EXIT_FAILED;
 	}
+	launch->deadline_ns = now_ns(CLOCK_MONOTONIC) + launch->timeout_ns;
 	launch->pid = fork();
 	if (!launch->pid)
 		become_qemu(launch, fd[1]);
@@ -385,7 +386,6 @@ static int run_qemu(struct launch *launch)
 /* Ready is who answers on QMP. */
 static int wait_ready(struct launch *launch)
 {
-	uint64_t deadline = now_ns(CLOCK_MONOTONIC) + launch->timeout_ns;
 	char path[PATH_MAX];
 	struct qmp *qmp;
 
@@ -401,7 +401,7 @@ static int wait_ready(struct launch *launch)
 			err("LPAR %s: interrupted", launch->name);
 			return EXIT_FAILED;
 		}
-		if (now_ns(CLOCK_MONOTONIC) > deadline) {
+		if (now_ns(CLOCK_MONOTONIC) > launch->deadline_ns) {
 			err("LPAR %s: QEMU does not answer on %s", launch->name, path);
 			return EXIT_TIMEOUT;
 		}
