@@ -540,7 +540,7 @@ static int add_ranges(struct relocate *rl, unsigned int list, unsigned int argc,
 	unsigned int i;
 	int err = 0;
 
-	if (!argc || argc % 2 || !rl->order.has[list])
+	if (argc % 2 || !rl->order.has[list])
 		return -EINVAL;
 	if (rl->order.ended)
 		return -EBUSY;

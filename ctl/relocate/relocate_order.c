@@ -469,15 +469,17 @@ static int send_some(const char *volume, const char *list, const struct range *r
 	return ret;
 }
 
+/* An empty list is sent, too: whether the volume is there and takes one is to be known. */
 static int send_all(const char *volume, const char *list, const struct ranges *ranges)
 {
-	size_t i, n;
-	int ret = 0;
+	size_t i = 0, n;
+	int ret;
 
-	for (i = 0; i < ranges->n && !ret; i += n) {
+	do {
 		n = ranges->n - i < SEND_MAX ? ranges->n - i : SEND_MAX;
 		ret = send_some(volume, list, ranges->range + i, n);
-	}
+		i += n;
+	} while (!ret && i < ranges->n);
 	return ret;
 }
 

@@ -5,7 +5,7 @@
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
 
-plan 43
+plan 44
 image=$scratch/disk
 files=$scratch/files
 
@@ -194,3 +194,5 @@ done
 check_is "one that is cut anywhere" $cut "$(stat -c %s "$scratch/list")"
 check "one with a line less" says 1 "not whole" send_end < <(sed 1d "$scratch/list")
 check "an empty one" says 1 "is empty" send_end <<<"end 0"
+check "an empty one of what comes first, where there is no volume" says 1 "cannot send a list to none" \
+	lparctl relocate send none hot </dev/null

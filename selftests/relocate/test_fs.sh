@@ -27,7 +27,7 @@ start_vm() {
 	lparctl relocate start vm --dest "$dest" --meta "$meta" "$@"
 }
 
-plan 37
+plan 39
 mkdir -p "$mnt" "$files/dir"
 for i in 1 2 3 4 5 6; do
 	head -c $((i * 200000)) /dev/urandom >"$files/dir/$i"
@@ -71,6 +71,8 @@ spoil_dest
 good=$(sums "$files")
 check "a disk begins, without the rest" start_vm --source $far --order used --rate 1M
 check "its list is exact" lparctl relocate order "$near" --exact
+check "an empty list is one" lparctl relocate send vm used </dev/null
+check_fails "but none that it has no place for" lparctl relocate send vm hot </dev/null
 check "it is sent" sh -c "lparctl relocate order $near --exact 2>/dev/null | lparctl relocate send vm used --end"
 check "no other list" grep -q "not in its order" <(echo 0 8 | lparctl relocate send vm hot 2>&1)
 check "nor more of it" grep -q "complete" <(echo 0 8 | lparctl relocate send vm used 2>&1)
