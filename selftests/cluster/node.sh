@@ -302,14 +302,18 @@ crash_at() {
 	crash
 }
 
-# late_execd LPAR SECONDS: who is to tell its guest to go on sleeps over the instant
-late_execd() {
+# late_qemu LPAR SECONDS: from when all is armed for going on, QEMU hears nothing for so long.
+# Starts no process: that may take longer than the lead.
+late_qemu() {
+	local pid
+
+	read -r pid <"/run/lparkit/$1/qemu.pid"
 	until stage_is "$1" 4; do
-		sleep 0.05
+		:
 	done
-	pkill -STOP -f '^lparctl execd'
+	kill -STOP "$pid"
 	sleep "$2"
-	pkill -CONT -f '^lparctl execd'
+	kill -CONT "$pid"
 }
 
 # fired LPARS INSTANT ACTION: when the gates of this host acted, in ns

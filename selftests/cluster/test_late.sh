@@ -24,7 +24,7 @@ plan 6
 check "two hosts" hosts_up || bail "no rig"
 check "a pair of guests" cluster_up 1 1000 || bail "no cluster"
 tell_all "pair forget"
-on b late_execd b1 4 &
+on b late_qemu b1 4 &
 check "saved and continued" save_late
 wait $!
 check "b was late" test "$(late_ns)" -gt 2000000000
