@@ -41,6 +41,7 @@ int guest_stop(const struct lpar *lpar, uint64_t timeout_ns, enum guest_end end,
 /* log.c: what QEMU has said */
 void guest_show_log(const char *name);
 void guest_last_words(const char *name, char *buf, size_t size);
+void guest_keep_log(const char *name);
 
 /* pin.c: vCPUs on CPUs of their own */
 int pin_guest(const struct lpar *lpar, const struct pin_config *config); /* exit code */

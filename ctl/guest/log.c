@@ -66,3 +66,22 @@ void guest_last_words(const char *name, char *buf, size_t size)
 	for (at = buf; (at = strchr(at, '\n')); at++)
 		*at = ';';
 }
+
+/* The end of one that is on a file system which goes with QEMU. */
+void guest_keep_log(const char *name)
+{
+	char path[PATH_MAX], text[LOG_BYTES];
+	struct stat st;
+	ssize_t len;
+	FILE *file;
+
+	run_path(path, sizeof(path), name, "qemu.log");
+	if (lstat(path, &st) || !S_ISLNK(st.st_mode))
+		return;
+	len = read_log(path, text, sizeof(text));
+	file = begin_file(path, 0600);
+	if (file && len > 0)
+		fwrite(text, 1, len, file);
+	if (!file || replace_file(file, path, 0))
+		unlink(path);
+}

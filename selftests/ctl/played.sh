@@ -31,6 +31,7 @@ end_hosts() {
 		kill -9 "$one" 2>/dev/null
 	done
 	wait 2>/dev/null
+	umount -l "$scratch"/*/root/run/lparkit/*/own 2>/dev/null
 }
 
 # host_up HOST: a root directory and a kernel of its own

@@ -3,8 +3,8 @@
 # QEMU as a user of its own: what it is given, what it cannot have, and what it does with the
 # one directory that is its own.
 # vm: none timeout=600
-if [ -z "$IN_NAMESPACE" ] && unshare -n true 2>/dev/null; then
-	IN_NAMESPACE=1 exec unshare -n "$0"
+if [ -z "$IN_NAMESPACE" ] && unshare -n -m true 2>/dev/null; then
+	IN_NAMESPACE=1 exec unshare -n -m "$0"
 fi
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
@@ -12,7 +12,7 @@ fi
 ip tuntap add t0 mode tap || skip_all "needs taps"
 id nobody daemon >/dev/null || skip_all "needs users"
 
-plan 86
+plan 102
 states=$scratch/states
 host_up h
 boot_disk echo
@@ -50,6 +50,11 @@ connects() {
 		connect(S, pack_sockaddr_un('$2')) or die"
 }
 
+# mounts: how many there are of it
+mounts() {
+	grep -c "$scratch/.*/own" /proc/self/mountinfo
+}
+
 # Who it can be
 describe h g user=nobody "$booted" console=yes agent=yes net=t0,mac=02:00:00:00:00:01
 describe h other user=daemon
@@ -76,6 +81,21 @@ wait "$pid" 2>/dev/null
 check_fails "he puts nothing in their place" as nobody rm -f "$run/lparctl.sock"
 check_fails "nor beside it" as nobody touch "$run/more"
 check_fails "nor reads the log" as nobody cat "$run/qemu.log"
+
+# What he may fill
+place=$run/qemu
+fills() {
+	as nobody sh -c "head -c 8M /dev/zero >'$place/filler'"
+}
+litters() {
+	as nobody sh -c "cd '$place'; for i in \$(seq 100); do : >\$i || exit; done"
+}
+check_fails "he has no room without end" fills
+check "but 1 MiB" test "$(stat -c %s "$place/filler")" -le 1048576
+rm "$place/filler"
+check_fails "nor files without end" litters
+check "the guest goes on" same "$(status h g)" running
+check_fails "he is not beside that" as nobody touch "$run/own/more"
 
 # What another guest's user has, he has not
 check "start of another" exits 0 on h start other
@@ -194,6 +214,34 @@ END
 check "a log of 15 TiB" says 5 "qemu.log: word 100$" timeout 100 "$scratch/via" h lparctl start g
 check "its last lines" same "$(grep -c "qemu.log: " "$scratch/err") $(grep -c "word 61$" "$scratch/err")" "40 1"
 
+# A log without end: QEMU goes on, and the end stays
+cat >"$scratch/says" <<-EOT
+	#!/bin/sh
+	(
+		while [ ! -s "$place/alive" ]; do sleep 0.1; done
+		head -c 8M /dev/zero | tr "\\0" x >&2
+		: >"$place/done"
+	) &
+	exec qemu-system-x86_64 "\$@"
+EOT
+describe h g user=nobody "binary=$scratch/says"
+check "start" exits 0 on h start g
+check "it says too much" wait_until 60 test -e "$place/done"
+check "of which there is 1 MiB" test "$(stat -Lc %s "$run/qemu.log")" -le 1048576
+check "it runs" same "$(status h g)" running
+check "stop" exits 0 on h stop g --timeout 0
+check "the end of it is there" same "$(stat -c %F:%a:%s "$run/qemu.log")" "regular file:600:16384"
+check "nothing is mounted any more" same "$(mounts)" 0
+
+# Who has mounts of his own would be the only one to see it
+mount --make-rshared /
+describe h g user=nobody
+check "a start where mounts are not seen by others" says 0 "may fill that of" \
+	unshare -m --propagation slave "$scratch/via" h lparctl start g
+check "it has a directory all the same" test ! -L "$run/qemu" -a -e "$run/qemu/alive"
+check "stop" exits 0 on h stop g --timeout 0
+check "nothing of it is left" only_log h g
+
 # What it cannot read, and what is no user
 install -m 600 /dev/null "$scratch/kernel"
 describe h g user=nobody "kernel=$scratch/kernel"
@@ -219,8 +267,9 @@ on h create by-hand memory 32M cpus 1 owner daemon >/dev/null
 as_defined=$(on h -j show by-hand)
 check "a start that fails" says 5 "everything is as it was" on h start by-hand
 check "has changed nothing of its LPAR" same "$(on h -j show by-hand)" "$as_defined"
+on h create theirs memory 32M owner daemon >/dev/null
 describe h by-hand user=daemon
-check "one that fails before its LPAR is active" says 1 "user=daemon is that of LPAR" on h start by-hand
+check "one that fails before its LPAR is active" says 1 "user=daemon is that of LPAR theirs" on h start by-hand
 check "has changed nothing of it, either" same "$(on h -j show by-hand)" "$as_defined"
 
 # owner= alone: what a later line does not say, it does not keep from an earlier one
