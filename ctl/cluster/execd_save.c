@@ -61,7 +61,7 @@ static int check_names(const struct session *session, struct json_object *wanted
 	if (session->n_guests)
 		return 0;
 	if (json_count(wanted))
-		err("no guest of the LPARs of --lpar runs here: leave this host out of --hosts");
+		err("no guest of the LPARs of --lpar runs here: name others, or leave this host out of --hosts");
 	else
 		err("no guest runs here that 'lparctl start' has started: name the QMP sockets of others by --qmp LPAR=PATH");
 	return -ENOENT;
