@@ -13,7 +13,7 @@ fi
 . "$here/execd.sh"
 [ -n "$IN_NAMESPACE" ] || skip_all "needs taps, and so root"
 
-plan 60
+plan 62
 states=$scratch/states
 kernel=$scratch/a/kernel
 # What is counted without having been 0 before shows.
@@ -204,6 +204,12 @@ echo 9 >"$scratch/b/kernel/late"
 check "always too late" says 1 "host b: arm: the deadline is past" cluster save later --hosts a,b --continue
 check "all go on by themselves" go_on
 check "nothing is held" same "$(buffers)" ""
+on a netbuf attach to --lpar a1 >/dev/null
+echo 9 >"$scratch/b/kernel/late"
+check "the same with a buffer that was there" says 1 "host b: arm: the deadline is past" \
+	cluster save latest --hosts a,b --continue
+check "its LPAR's cuts open it again" same "$(cat "$kernel/net to/lpar")" a1
+on a netbuf detach to >/dev/null
 
 # A buffer that its user attaches when a save could not be undone as a whole
 check "hello" hello a 60000000000
