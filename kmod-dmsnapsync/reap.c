@@ -4,8 +4,9 @@
  *
  * An unnamed layer without children goes. One with a single child hands its
  * versions down: to whoever reads, they are where they were. A version that
- * the child has in part stays until it is covered. Each step is right on its
- * own, so that there is nothing to be resumed after a crash.
+ * the child has in part stays until it is covered, by the child or by what
+ * follows it up to the first layer that somebody may look at. Each step is
+ * right on its own, so that there is nothing to be resumed after a crash.
  */
 #include <linux/bitmap.h>
 #include "snapsync.h"
@@ -81,14 +82,39 @@ static void free_version(struct ss_volume *volume, u32 version, u32 layer)
 }
 
 /* Without the sectors that @cover has. Returns false if nothing is left. */
-static bool uncover(const struct ss_table *table, u32 version, u32 cover)
+static bool uncover(struct ss_volume *volume, u32 version, u32 cover)
 {
-	unsigned int bits = table->words * BITS_PER_LONG;
-	unsigned long *valid = ss_table_valid(table, version);
+	unsigned int bits = volume->table.words * BITS_PER_LONG;
+	unsigned long *valid = ss_table_valid(&volume->table, version);
+	unsigned long *covered = cover == SS_NONE ? NULL : ss_table_valid(&volume->table, cover);
 
-	if (cover == SS_NONE)
-		return !bitmap_empty(valid, bits);
-	return bitmap_andnot(valid, valid, ss_table_valid(table, cover), bits);
+	if (!covered || !bitmap_intersects(valid, covered, bits))
+		return true;
+	/* What was covered is gone in any case. */
+	ss_mark_version(volume, version);
+	return bitmap_andnot(valid, valid, covered, bits);
+}
+
+/*
+ * Nobody looks at a ghost itself, but from the first layer above it that is none or has several
+ * children: what that has, or any on the way there, covers what the ghost has. All of them are
+ * newer than it, and none other ends there. Returns false if nothing is left.
+ */
+static bool uncover_line(struct ss_volume *volume, u32 version, u32 from)
+{
+	const struct ss_table *table = &volume->table;
+	bool left = !bitmap_empty(ss_table_valid(table, version), table->words * BITS_PER_LONG);
+	u32 end = volume->line_end[from], other, layer;
+
+	for (other = ss_table_newest(table, ss_table_chunk(table, version)); left;
+	     other = ss_table_older(table, other)) {
+		layer = ss_table_layer(table, other);
+		if (other == version || layer == from)
+			break;
+		if (volume->line_end[layer] == end)
+			left = uncover(volume, version, other);
+	}
+	return left;
 }
 
 /* Gate and lock held, within a change. Returns true if something changed. */
@@ -97,33 +123,27 @@ static bool hand_down(struct ss_volume *volume, u32 version, u32 from, u32 to)
 	struct ss_table *table = &volume->table;
 	enum ss_kind kind = ss_kind_of(version);
 	u32 chunk = ss_table_chunk(table, version);
-	u32 data = ss_table_own(table, chunk, to, SS_KIND_DATA);
-	u32 zero = ss_table_own(table, chunk, to, SS_KIND_ZERO);
-	bool left;
+	bool left = uncover_line(volume, version, from);
 
-	left = uncover(table, version, data);
-	left = uncover(table, version, zero) && left;
 	/* Zeroes must not overtake data that shadow them, and that may have to stay. */
-	if (kind == SS_KIND_ZERO)
-		left = uncover(table, version, ss_table_own(table, chunk, from, SS_KIND_DATA)) &&
-		       left;
+	if (left && kind == SS_KIND_ZERO)
+		left = uncover(volume, version, ss_table_own(table, chunk, from, SS_KIND_DATA));
 	if (!left) {
 		free_version(volume, version, from);
 		return true;
 	}
-	/* What was covered is gone in any case. */
-	ss_mark_version(volume, version);
-	if ((kind == SS_KIND_DATA ? data : zero) != SS_NONE)
+	if (ss_table_own(table, chunk, to, kind) != SS_NONE)
 		return false;
+	ss_mark_version(volume, version);
 	ss_table_move(table, version, to);
 	ss_layer_count(volume, from, kind, -1);
 	ss_layer_count(volume, to, kind, 1);
 	return true;
 }
 
-static void reap_version(struct ss_volume *volume, u32 version, const u16 *fates)
+static void reap_version(struct ss_volume *volume, u32 version)
 {
-	u32 layer = ss_table_layer(&volume->table, version), fate = fates[layer], chunk;
+	u32 layer = ss_table_layer(&volume->table, version), fate = volume->fates[layer], chunk;
 	raw_spinlock_t *lock;
 	unsigned long flags;
 
@@ -201,9 +221,18 @@ static bool start_pass(struct ss_volume *volume)
 	return true;
 }
 
-/* Fates may change between steps, but only layers of this pass are looked at. */
-static bool find_fates(const struct ss_volume *volume, u16 *fates)
+/* Where the line of only children of a layer ends; itself, if it stays. */
+static u32 end_of_line(const u16 *fates, u32 number)
 {
+	while (number && fates[number] != FATE_KEEP)
+		number = fates[number];
+	return number;
+}
+
+/* Fates may change between steps, but only layers of this pass are looked at. */
+static bool find_fates(struct ss_volume *volume)
+{
+	u16 *fates = volume->fates;
 	bool any = false;
 	u32 number;
 
@@ -213,6 +242,8 @@ static bool find_fates(const struct ss_volume *volume, u16 *fates)
 		fates[number] = fate_of(volume, number);
 		any |= fates[number] != FATE_KEEP;
 	}
+	for (number = 0; number < SS_LAYERS_MAX; number++)
+		volume->line_end[number] = end_of_line(fates, number);
 	return any;
 }
 
@@ -238,7 +269,6 @@ bool ss_reap_is_due(const struct ss_volume *volume)
  */
 bool ss_reap(struct ss_volume *volume)
 {
-	u16 *fates = volume->fates;
 	unsigned int i;
 	u32 version;
 
@@ -249,12 +279,12 @@ bool ss_reap(struct ss_volume *volume)
 			return false;
 		}
 	}
-	if (find_fates(volume, fates)) {
+	if (find_fates(volume)) {
 		for (i = 0; i < STEP; i++) {
 			volume->reap_place = ss_next_version(volume, volume->reap_place, &version);
 			if (!volume->reap_place)
 				break;
-			reap_version(volume, version, fates);
+			reap_version(volume, version);
 		}
 		if (volume->reap_place)
 			return true;

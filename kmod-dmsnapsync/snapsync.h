@@ -220,6 +220,8 @@ enum ss_mode {
  * @reaping: layers that this pass of the reaper looks at
  * @reap_place: where it goes on
  * @fates: of layers, in this step
+ * @line_end: the first layer of those that are its only child, that child's, and so on, which
+ *	stays; itself, if it does; 0 if none does
  * @reap_progress: it freed or moved something
  * @merge_place: where the merge goes on
  * @merge_line: layers that go into BASE
@@ -323,6 +325,7 @@ struct ss_volume {
 	DECLARE_BITMAP(reaping, SS_LAYERS_MAX);
 	u64 reap_place;
 	u16 fates[SS_LAYERS_MAX];
+	u16 line_end[SS_LAYERS_MAX];
 	bool reap_progress;
 	u64 merge_place;
 	struct ss_line merge_line;
@@ -421,6 +424,7 @@ extern struct mutex ss_registry;
 struct ss_volume_args;
 struct ss_volume *ss_volume_get(struct dm_target *ti, struct ss_volume_args *args, char **error);
 int ss_volume_start(struct ss_volume *volume, const struct ss_volume_args *args);
+void ss_target_name(const struct dm_target *ti, char *text);
 struct ss_volume *ss_volume_find(dev_t dev);
 void ss_volume_forget(struct ss_volume *volume);
 bool ss_volume_claim_base(struct ss_volume *volume);

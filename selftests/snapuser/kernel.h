@@ -252,6 +252,17 @@ static inline void bitmap_clear(unsigned long *map, unsigned int start, unsigned
 #define bitmap_copy(to, from, bits) memcpy(to, from, bitmap_bytes(bits))
 #define bitmap_empty(map, bits) (find_next_bit(map, bits, 0) >= (bits))
 
+static inline bool bitmap_intersects(const unsigned long *a, const unsigned long *b,
+				     unsigned int bits)
+{
+	unsigned int i;
+
+	for (i = 0; i < bits / BITS_PER_LONG; i++)
+		if (a[i] & b[i])
+			return true;
+	return false;
+}
+
 static inline bool bitmap_andnot(unsigned long *to, const unsigned long *a, const unsigned long *b,
 				 unsigned int bits)
 {

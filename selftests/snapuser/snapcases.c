@@ -396,10 +396,45 @@ static void no_memory(void)
 	disk_free(large_store);
 }
 
+static unsigned int layers(void)
+{
+	unsigned int number, n = 0;
+
+	for (number = 1; number < SS_LAYERS_MAX; number++)
+		n += vol.volume->layers[number] &&
+		     vol.volume->layers[number]->flags & SS_LAYER_USED;
+	return n;
+}
+
+/* Two halves of a chunk are written in turn, and of the states only the last two are kept. */
+static void states_in_turn(void)
+{
+	unsigned int i, most = 0;
+
+	wipe();
+	open_with_chunk(8);
+	for (i = 0; i < 50; i++) {
+		fill(i, i % 2 ? 4 : 0, 4);
+		volume_message(&vol, "take s%u", i);
+		if (i > 1)
+			volume_message(&vol, "delete s%u", i - 2);
+		most = max(most, used());
+	}
+	tap_check(most <= 4, "chunks of what somebody sees are in use, and no others");
+	tap_check(layers() <= 6, "nor is a layer left of each state that there was");
+	tap_check(shows(48, 0) && shows(49, 4), "what was written last is there");
+	volume_message(&vol, "restore s48");
+	tap_check(shows(48, 3) && shows(47, 7), "so is what the state before has");
+	volume_close(&vol);
+	open_with_chunk(8);
+	tap_check(shows(48, 0) && shows(47, 4), "for good");
+	volume_close(&vol);
+}
+
 int main(void)
 {
 	cases_begin();
-	tap_plan(58);
+	tap_plan(63);
 	chunk_of_a_wiped_store();
 	merge_cannot_begin();
 	discards_in_pieces();
@@ -410,6 +445,7 @@ int main(void)
 	growth_while_merging();
 	differences();
 	no_memory();
+	states_in_turn();
 	cases_end();
 	return tap_done();
 }
