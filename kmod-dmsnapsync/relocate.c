@@ -215,8 +215,7 @@ static void init(struct relocate *rl, struct dm_target *ti)
 	/* Until it is resumed. */
 	rl->is_quiet = true;
 	rl->is_suspended = true;
-	if (dm_copy_name_and_uuid(rl->md, rl->name, NULL))
-		strscpy(rl->name, dm_table_device_name(ti->table), sizeof(rl->name));
+	ss_target_name(ti, rl->name);
 	INIT_LIST_HEAD(&rl->node);
 	INIT_LIST_HEAD(&rl->idle);
 	INIT_LIST_HEAD(&rl->busy);

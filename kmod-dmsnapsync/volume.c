@@ -243,14 +243,20 @@ static int alloc_parts(struct ss_volume *volume, const char *group)
 	       volume->group ? 0 : -ENOMEM;
 }
 
-/* The name of the mapped device, for reports. */
-static void find_name(struct ss_volume *volume, struct dm_target *ti)
+/**
+ * ss_target_name() - the name of the mapped device, for reports
+ * @ti: target
+ * @text: result, cut to SS_NAME_MAX characters
+ *
+ * Context: may sleep.
+ */
+void ss_target_name(const struct dm_target *ti, char *text)
 {
 	char name[DM_NAME_LEN] = "";
 
 	if (dm_copy_name_and_uuid(dm_table_get_md(ti->table), name, NULL))
 		strscpy(name, dm_table_device_name(ti->table), sizeof(name));
-	strscpy(volume->name, name, sizeof(volume->name));
+	strscpy(text, name, SS_NAME_MAX + 1);
 }
 
 /* A volume that has read nothing yet. */
@@ -261,7 +267,7 @@ static struct ss_volume *new_volume(struct dm_target *ti, const struct ss_volume
 	if (!volume)
 		return NULL;
 	init_volume(volume);
-	find_name(volume, ti);
+	ss_target_name(ti, volume->name);
 	volume->base = args->base;
 	volume->store = args->store;
 	volume->volume_sectors = args->sectors;
@@ -488,6 +494,7 @@ struct ss_volume *ss_volume_find(dev_t dev)
 			ss_volume_ref(volume);
 			volume->nr_views++;
 			found = volume;
+			break;
 		}
 	}
 	mutex_unlock(&ss_registry);

@@ -7,7 +7,7 @@
 
 total=2048
 
-plan 55
+plan 56
 check "a blank META is formatted" relocate -
 check_is "there is no SOURCE yet" "$(status_word vm 13)" none
 check "the copier pauses" message vm pause
@@ -69,6 +69,9 @@ dmsetup remove other 2>/dev/null
 check_fails "DEST is not SOURCE" dmsetup create other --table \
 	"0 $(sectors "$near") relocate $dest $dest $meta"
 check_fails "no unknown option" dmsetup load vm --table \
+	"0 $(sectors "$near") relocate $dest $far $meta 2 colour red"
+# As long as device mapper lets a name be: what is refused is let go all the same.
+check_fails "also by a long name" dmsetup create "$(printf 'n%.0s' {1..127})" --table \
 	"0 $(sectors "$near") relocate $dest $far $meta 2 colour red"
 check_fails "no wrong order" dmsetup load vm --table \
 	"0 $(sectors "$near") relocate $dest $far $meta 2 order rest,hot"
