@@ -100,7 +100,7 @@ static void report(struct lpar *lpar, struct task_struct *task, int cpu)
 	lpar->tell_at = jiffies + TELL_INTERVAL;
 	lpar->untold = false;
 	lpar_event_send(LPAR_EVENT_VIOLATION, lpar, &info);
-	lpar_event_poll(lpar, NULL, "violations");
+	lpar_event_poll(lpar, LPAR_FILE_VIOLATIONS);
 }
 
 /*
@@ -179,7 +179,7 @@ static void report_stray(struct lpar *lpar, const struct lpar_stray *stray)
 		return;
 	atomic64_inc(&lpar->strays);
 	lpar_event_send(LPAR_EVENT_STRAYED, lpar, &info);
-	lpar_event_poll(lpar, NULL, "strays");
+	lpar_event_poll(lpar, LPAR_FILE_STRAYS);
 }
 
 static void watch_one(struct lpar *lpar, struct lpar_stray *found)
@@ -189,7 +189,7 @@ static void watch_one(struct lpar *lpar, struct lpar_stray *found)
 
 	/* Who waits for the counter sees the last of them, too. */
 	if (lpar->untold)
-		lpar_event_poll(lpar, NULL, "violations");
+		lpar_event_poll(lpar, LPAR_FILE_VIOLATIONS);
 	lpar->untold = false;
 	for (i = 0; i < n; i++) {
 		report_stray(lpar, &found[i]);

@@ -213,7 +213,7 @@ struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, bool wait)
 	}
 	info.comm = current->comm;
 	lpar_event_send(LPAR_EVENT_MEMORY_HELD, memory->lpar, &info);
-	lpar_event_poll(memory->lpar, NULL, "holder");
+	lpar_event_poll(memory->lpar, LPAR_FILE_HOLDER);
 	return hold;
 }
 

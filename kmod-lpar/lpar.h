@@ -29,6 +29,7 @@
 
 struct address_space;
 struct genl_family;
+struct kernfs_node;
 struct lpar;
 struct lpar_firing;
 struct lpar_grant;
@@ -145,6 +146,25 @@ struct lpar_gate {
 	struct work_struct lapse;
 };
 
+/* Files of an LPAR in sysfs that can be polled; those of the directory "stage" come last. */
+enum lpar_file {
+	LPAR_FILE_STATE,
+	LPAR_FILE_REASON,
+	LPAR_FILE_MEMORY_BAD,
+	LPAR_FILE_MEMBERS,
+	LPAR_FILE_HOLDER,
+	LPAR_FILE_VIOLATIONS,
+	LPAR_FILE_STRAYS,
+	LPAR_FILE_GATE,
+	LPAR_FILE_STAGE,
+	LPAR_FILE_STAGE_NUMBER = LPAR_FILE_STAGE,
+	LPAR_FILE_STAGE_TEXT,
+	LPAR_FILE_STAGE_PROGRESS,
+	LPAR_FILE_STAGE_TRANSFER_RATE,
+	LPAR_FILE_STAGE_DIRTY_BYTES,
+	LPAR_FILES,
+};
+
 /**
  * struct lpar - a logical partition
  * @ref: the registry, members, an open memory device and callers hold one each
@@ -180,6 +200,7 @@ struct lpar_gate {
  * @violation_irq: leaves the scheduler's locks
  * @violation_work: evicts and reports
  * @dev: /sys/class/lpar/NAME
+ * @files: those of its files that can be polled; a reference each, until the LPAR is freed
  * @memdev: /dev/lpar/NAME; under @op
  * @free_work: the last reference may be dropped where one cannot sleep
  */
@@ -216,6 +237,7 @@ struct lpar {
 	struct irq_work violation_irq;
 	struct kthread_work violation_work;
 	struct device *dev;
+	struct kernfs_node *files[LPAR_FILES];
 	struct lpar_memdev *memdev;
 	struct work_struct free_work;
 };
@@ -602,7 +624,7 @@ struct lpar_event_info {
 void lpar_event_send(enum lpar_event event, struct lpar *lpar,
 		     const struct lpar_event_info *info);
 void lpar_event_end(void);
-void lpar_event_poll(struct lpar *lpar, const char *group, const char *attr);
+void lpar_event_poll(struct lpar *lpar, enum lpar_file file);
 
 /* netlink.c, netlink_get.c, netlink_cut.c */
 extern struct genl_family lpar_genl_family;
@@ -616,5 +638,6 @@ int lpar_sysfs_init(void);
 void lpar_sysfs_exit(void);
 int lpar_sysfs_add(struct lpar *lpar);
 void lpar_sysfs_del(struct lpar *lpar);
+void lpar_sysfs_free(struct lpar *lpar);
 
 #endif /* _KMOD_LPAR_H */

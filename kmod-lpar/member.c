@@ -129,7 +129,7 @@ static void announce(enum lpar_event event, struct lpar *lpar, pid_t pid)
 	const struct lpar_event_info info = { .pid = pid, .cpu = -1 };
 
 	lpar_event_send(event, lpar, &info);
-	lpar_event_poll(lpar, NULL, "members");
+	lpar_event_poll(lpar, LPAR_FILE_MEMBERS);
 }
 
 /**

@@ -243,7 +243,7 @@ static void tell_released(struct lpar_memory *memory)
 	if (!is_its)
 		return;
 	lpar_event_send(LPAR_EVENT_MEMORY_RELEASED, lpar, NULL);
-	lpar_event_poll(lpar, NULL, "holder");
+	lpar_event_poll(lpar, LPAR_FILE_HOLDER);
 }
 
 static void scrub(struct work_struct *work)

@@ -30,7 +30,7 @@ static void take_pages(struct work_struct *work)
 		ours = true;
 		pr_err("lpar: %s: page %#lx of its memory has a hardware error\n", lpar->name, pfn);
 		lpar_event_send(LPAR_EVENT_MEMORY_FAILED, lpar, NULL);
-		lpar_event_poll(lpar, NULL, "memory_bad");
+		lpar_event_poll(lpar, LPAR_FILE_MEMORY_BAD);
 		lpar_put(lpar);
 	}
 	if (ours)

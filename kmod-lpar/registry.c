@@ -131,7 +131,7 @@ static void free_work(struct work_struct *work)
 	struct lpar *lpar = container_of(work, struct lpar, free_work);
 
 	lpar_disk_free_all(&lpar->config.disks);
-	put_device(lpar->dev);
+	lpar_sysfs_free(lpar);
 	kfree(lpar);
 }
 
@@ -584,6 +584,6 @@ void lpar_set_state(struct lpar *lpar, enum lpar_state state, const char *reason
 	if (!changed)
 		return;
 	lpar_event_send(LPAR_EVENT_STATE, lpar, NULL);
-	lpar_event_poll(lpar, NULL, "state");
-	lpar_event_poll(lpar, NULL, "reason");
+	lpar_event_poll(lpar, LPAR_FILE_STATE);
+	lpar_event_poll(lpar, LPAR_FILE_REASON);
 }

@@ -44,11 +44,8 @@ static void change_state(struct lpar *lpar, enum lpar_state state)
 int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
 		   const enum lpar_state *state, struct lpar_report *report)
 {
-	static const char *const files[] = {
-		"number", "text", "progress", "transfer_rate", "dirty_bytes",
-	};
 	enum lpar_state now = state_when_whole(lpar);
-	unsigned int i;
+	enum lpar_file file;
 
 	lockdep_assert_held(&lpar->op);
 	if (state && !lpar_state_may_follow(now, *state))
@@ -61,8 +58,8 @@ int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
 	if (state)
 		change_state(lpar, *state);
 	lpar_event_send(LPAR_EVENT_STAGE, lpar, NULL);
-	for (i = 0; i < ARRAY_SIZE(files); i++)
-		lpar_event_poll(lpar, "stage", files[i]);
+	for (file = LPAR_FILE_STAGE; file < LPAR_FILES; file++)
+		lpar_event_poll(lpar, file);
 	return 0;
 }
 
