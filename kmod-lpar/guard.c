@@ -34,6 +34,8 @@ struct guard {
 };
 
 #define WATCH_INTERVAL	HZ
+/* Or so soon if somebody looks at LPARs. */
+#define WATCH_RETRY	(HZ / 50)
 /* After a look at all tasks the thread rests for so many times as long as that took. */
 #define SCAN_REST	3
 /* An LPAR's intruders are told of no more often; the counter has all of them. */
@@ -142,12 +144,17 @@ static void violation_work(struct kthread_work *work)
 		scan_soon();
 }
 
-/* A fenced LPAR that was not looked at in this round, with its op and a reference. */
+/*
+ * A fenced LPAR that was not looked at in this round, with its op and a reference. Anybody may
+ * keep lpar_mutex for long, by a reader that is given no CPU, but not evictions with it:
+ * -EAGAIN, come again.
+ */
 static struct lpar *next_to_watch(unsigned int round, bool *any)
 {
 	struct lpar *lpar, *next = NULL;
 
-	mutex_lock(&lpar_mutex);
+	if (!mutex_trylock(&lpar_mutex))
+		return ERR_PTR(-EAGAIN);
 	list_for_each_entry(lpar, &lpar_list, list) {
 		if (!lpar_state_is_active(lpar->state) || cpumask_empty(&lpar->config.cpus))
 			continue;
@@ -206,23 +213,25 @@ static void watch_one(struct lpar *lpar, struct lpar_stray *found)
 static void watch(struct kthread_work *work)
 {
 	struct lpar_stray *found = kcalloc(LPAR_STRAYS_MAX, sizeof(*found), GFP_KERNEL);
-	static unsigned int round;
-	struct lpar *lpar;
-	bool any = !found;
+	static unsigned int round = 1;
+	struct lpar *lpar = NULL;
+	bool any = !found, again;
 
-	round++;
-	while (found && (lpar = next_to_watch(round, &any))) {
+	while (found && !IS_ERR_OR_NULL(lpar = next_to_watch(round, &any))) {
 		watch_one(lpar, found);
 		lpar_unlock(lpar);
 	}
 	kfree(found);
-	if (lpar_fence_is_behind()) {
+	again = IS_ERR(lpar);
+	round += !again;
+	if (!again && lpar_fence_is_behind()) {
 		scan_soon();
 		any = true;
 	}
 	/* Who becomes active later starts it again. */
-	if (any)
-		kthread_queue_delayed_work(evictor, &watch_work, WATCH_INTERVAL);
+	if (any || again)
+		kthread_queue_delayed_work(evictor, &watch_work,
+					   again ? WATCH_RETRY : WATCH_INTERVAL);
 }
 
 /**

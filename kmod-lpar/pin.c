@@ -106,7 +106,9 @@ void lpar_pin_swap(struct lpar *lpar, struct list_head *pins)
  * lpar_pin_free_dead() - the CPUs of pinned threads that are gone are everybody's
  * @lpar: LPAR
  *
- * Context: may sleep; under lpar_fence_mutex, takes pins_mutex.
+ * Not while somebody looks at pins: he may take long, and the guard has to evict.
+ *
+ * Context: under lpar_fence_mutex; tries pins_mutex.
  * Return: true if there were any.
  */
 bool lpar_pin_free_dead(struct lpar *lpar)
@@ -114,7 +116,8 @@ bool lpar_pin_free_dead(struct lpar *lpar)
 	struct lpar_pin *pin, *next;
 	bool any = false;
 
-	mutex_lock(&pins_mutex);
+	if (!mutex_trylock(&pins_mutex))
+		return false;
 	list_for_each_entry_safe(pin, next, &lpar->pins, node) {
 		if (is_pinned(lpar, pin))
 			continue;
