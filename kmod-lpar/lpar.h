@@ -391,7 +391,7 @@ bool lpar_memory_is_heir(const struct lpar_hold *hold, const struct lpar_grant *
 			 const struct mm_struct *mm);
 struct page *lpar_memory_page(const struct lpar_hold *hold, const struct lpar_grant *grant,
 			      const struct mm_struct *mm, pgoff_t pgoff);
-struct lpar *lpar_memory_fail_page(unsigned long pfn);
+struct lpar *lpar_memory_fail_page(unsigned long pfn, bool *former);
 
 /* grant.c */
 /**

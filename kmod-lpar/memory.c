@@ -231,16 +231,23 @@ static void free_pieces(struct kref *users)
 		lpar_memory_put(memory);
 }
 
-/* Not if the name has other memory by now, of which its listeners would believe it. */
+/* Or has the name other memory by now, of which its listeners would believe what they hear? */
+static bool is_known(const struct lpar_memory *memory)
+{
+	const struct lpar *lpar = memory->lpar;
+	bool known;
+
+	mutex_lock(&lpar_mutex);
+	known = lpar->memory == memory || (!lpar->memory && !lpar->dead);
+	mutex_unlock(&lpar_mutex);
+	return known;
+}
+
 static void tell_released(struct lpar_memory *memory)
 {
 	struct lpar *lpar = memory->lpar;
-	bool is_its;
 
-	mutex_lock(&lpar_mutex);
-	is_its = lpar->memory == memory || (!lpar->memory && !lpar->dead);
-	mutex_unlock(&lpar_mutex);
-	if (!is_its)
+	if (!is_known(memory))
 		return;
 	lpar_event_send(LPAR_EVENT_MEMORY_RELEASED, lpar, NULL);
 	lpar_event_poll(lpar, LPAR_FILE_HOLDER);
@@ -556,11 +563,12 @@ static struct lpar_memory *next_memory(struct lpar_memory *memory)
 /**
  * lpar_memory_fail_page() - a page has a hardware error
  * @pfn: page, marked by the kernel; may be of any memory
+ * @former: becomes true if the LPAR has had the memory before, and has other by now or is gone
  *
  * Context: may sleep.
  * Return: the LPAR whose memory it is, with a reference, or NULL.
  */
-struct lpar *lpar_memory_fail_page(unsigned long pfn)
+struct lpar *lpar_memory_fail_page(unsigned long pfn, bool *former)
 {
 	struct lpar_memory *memory = NULL;
 	struct lpar *lpar = NULL;
@@ -568,6 +576,7 @@ struct lpar *lpar_memory_fail_page(unsigned long pfn)
 	while (!lpar && (memory = next_memory(memory))) {
 		if (!fail_page(memory, pfn))
 			continue;
+		*former = !is_known(memory);
 		lpar = memory->lpar;
 		lpar_ref(lpar);
 	}
