@@ -253,12 +253,30 @@ static void tell_released(struct lpar_memory *memory)
 	lpar_event_poll(lpar, LPAR_FILE_HOLDER);
 }
 
+/* All is zeroed. False if a page had a hardware error meanwhile: it is not over. */
+static bool declare_clean(struct lpar_memory *memory)
+{
+	bool again;
+
+	mutex_lock(&memory->tell);
+	mutex_lock(&memory->lock);
+	again = memory->again;
+	memory->again = false;
+	memory->dirty = again;
+	mutex_unlock(&memory->lock);
+	if (!again) {
+		wake_up_all(&memory->clean);
+		tell_released(memory);
+	}
+	mutex_unlock(&memory->tell);
+	return !again;
+}
+
 static void scrub(struct work_struct *work)
 {
 	struct lpar_memory *memory = container_of(to_delayed_work(work), struct lpar_memory, scrub);
 	bool free = READ_ONCE(memory->free);
 	u64 bad = lpar_memory_bad(memory);
-	bool again;
 
 	if (!free)
 		unmap_left(memory);
@@ -276,18 +294,10 @@ static void scrub(struct work_struct *work)
 		lpar_memory_put(memory);
 		return;
 	}
-	mutex_lock(&memory->lock);
-	again = memory->again;
-	memory->again = false;
-	memory->dirty = again;
-	mutex_unlock(&memory->lock);
-	if (again) {
+	if (declare_clean(memory))
+		lpar_memory_leave(memory);
+	else
 		lpar_memory_scrub(memory, 0);
-		return;
-	}
-	wake_up_all(&memory->clean);
-	tell_released(memory);
-	lpar_memory_leave(memory);
 }
 
 /**
@@ -336,6 +346,7 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 	}
 	kref_init(&memory->ref);
 	kref_init(&memory->users);
+	mutex_init(&memory->tell);
 	mutex_init(&memory->lock);
 	mutex_init(&memory->pieces_lock);
 	lpar_grants_init(&memory->grants);
