@@ -362,6 +362,7 @@ void lpar_member_exit(void);
 struct pid *lpar_find_process(pid_t nr, struct lpar_report *report);
 int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report);
 int lpar_member_del(struct lpar *lpar, pid_t nr, struct lpar_report *report);
+void lpar_member_prune(void);
 void lpar_member_drop_all(struct lpar *lpar);
 struct lpar *lpar_member_lpar_rcu(struct task_struct *task);
 unsigned int lpar_member_list(struct lpar *lpar, pid_t *pids, unsigned int max,
@@ -567,7 +568,7 @@ struct lpar_cut {
 	const struct lpar *unready;
 };
 
-extern struct mutex lpar_cut_mutex;	/* never held for long */
+extern struct mutex lpar_cut_mutex;
 extern struct list_head lpar_cuts;
 int lpar_cut_deadline_check(ktime_t now, ktime_t deadline);
 u64 lpar_cut_skew_ns(const struct lpar_cut *cut);

@@ -234,9 +234,21 @@ static struct member *of_process(void *arg)
 	return find(arg);
 }
 
-static void prune(struct work_struct *work)
+/**
+ * lpar_member_prune() - take those off who have died
+ *
+ * For who asks whether there are members; otherwise a worker does it some time.
+ *
+ * Context: may sleep.
+ */
+void lpar_member_prune(void)
 {
 	take_all(first_dead, NULL);
+}
+
+static void prune(struct work_struct *work)
+{
+	lpar_member_prune();
 }
 
 static bool has_died(struct pid *tgid)
