@@ -186,6 +186,8 @@ enum lpar_file {
  * @members: struct member of member.c, in the order in which they joined; read under RCU
  * @nr_members: their number; written under members_lock
  * @pins: struct lpar_pin; written under lpar_fence_mutex and pin.c's pins_mutex, read with either
+ * @shared_cpus: those that no thread is pinned to; means something while there are pins; under
+ *	lpar_fence_mutex
  * @gate: see struct lpar_gate
  * @violations: switches to an intruder
  * @strays: threads of members that were found off the LPAR's CPUs
@@ -224,6 +226,7 @@ struct lpar {
 	struct list_head members;
 	unsigned int nr_members;
 	struct list_head pins;
+	struct cpumask shared_cpus;
 	struct lpar_gate gate;
 	atomic64_t violations;
 	atomic64_t strays;
