@@ -196,8 +196,8 @@ enum lpar_file {
  *	under @op
  * @stray_irq: one that may come to them, 0 = none; under @op
  * @watched_in: round of the last look for both; under lpar_mutex
- * @tell_at: the next intruder is told of after that; used by the guard's thread only
- * @untold: there were such since; likewise
+ * @tell_at: the next intruder is told of after that; used by the thread that evicts only
+ * @untold: there were such since; written with xchg() too
  * @missed_intruder: there was one that the guard has not noted
  * @violation_irq: leaves the scheduler's locks
  * @violation_work: evicts and reports
