@@ -157,6 +157,7 @@ static int check_no_member(struct lpar *lpar, struct lpar_report *report)
 {
 	pid_t pid;
 
+	lpar_member_prune();
 	if (lpar_member_list(lpar, &pid, 1, NULL))
 		return lpar_problem(report, -EBUSY,
 				    "process %d is a member of LPAR \"%s\"; stop it, remove it or use force",

@@ -478,6 +478,32 @@ static void retract(struct lpar_cut *cut)
 	lpar_cut_put(cut);
 }
 
+/*
+ * Getting ready takes time, as does waiting for the mutex: the deadline must still be ahead.
+ * Nothing comes between that look and the timer, least of all the event, which is the longer
+ * the more listen; nobody is told that the cut is over before he is told that it is armed, as
+ * finish() waits for the mutex.
+ */
+static int set_timer(struct lpar_cut *cut, bool has_deadline, struct lpar_report *report)
+{
+	int err = 0;
+
+	mutex_lock(&lpar_cut_mutex);
+	if (has_deadline)
+		err = check_deadline(cut->deadline, report);
+	else
+		cut->deadline = ktime_get_real();
+	if (!err) {
+		cut->set = true;
+		kref_get(&cut->ref);		/* the timer's */
+		__module_get(THIS_MODULE);
+		hrtimer_start(&cut->timer, cut->deadline, HRTIMER_MODE_ABS_HARD);
+		announce(cut, LPAR_EVENT_CUT_ARMED);
+	}
+	mutex_unlock(&lpar_cut_mutex);
+	return err;
+}
+
 /**
  * lpar_cut_arm() - arm a cut
  * @deadline_ns: CLOCK_REALTIME; 0 = now
@@ -509,24 +535,14 @@ struct lpar_cut *lpar_cut_arm(u64 deadline_ns, enum lpar_cut_action action,
 	for (i = 0; i < nr && !err; i++)
 		err = add_lpar(cut, names[i], report);
 	err = err ?: make_ready(cut, report);
-	/* Getting ready takes time: the deadline must still be ahead. */
-	if (!err && deadline_ns)
-		err = check_deadline(deadline, report);
+	if (!err) {
+		sort_points(cut);
+		err = set_timer(cut, deadline_ns, report);
+	}
 	if (err) {
 		retract(cut);
 		return ERR_PTR(err);
 	}
-
-	sort_points(cut);
-	mutex_lock(&lpar_cut_mutex);
-	cut->set = true;
-	kref_get(&cut->ref);		/* the timer's */
-	__module_get(THIS_MODULE);
-	announce(cut, LPAR_EVENT_CUT_ARMED);
-	if (!deadline_ns)
-		cut->deadline = ktime_get_real();
-	hrtimer_start(&cut->timer, cut->deadline, HRTIMER_MODE_ABS_HARD);
-	mutex_unlock(&lpar_cut_mutex);
 	return cut;
 }
 

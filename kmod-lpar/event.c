@@ -4,6 +4,7 @@
  * that poll sysfs.
  */
 #include <linux/ktime.h>
+#include <linux/sysfs.h>
 #include <net/genetlink.h>
 #include "lpar.h"
 
@@ -131,16 +132,15 @@ void lpar_event_end(void)
 
 /**
  * lpar_event_poll() - wake those that poll a file of an LPAR
- * @lpar: LPAR
- * @group: directory below /sys/class/lpar/NAME, or NULL
- * @attr: file
+ * @lpar: LPAR with a reference; its files may be gone
+ * @file: which
  *
- * Context: may sleep; takes lpar_mutex.
+ * The file is not looked up by its name: that would wait for sysfs, as long as somebody
+ * without rights likes who lists a directory of it into a page that does not come.
+ *
+ * Context: any.
  */
-void lpar_event_poll(struct lpar *lpar, const char *group, const char *attr)
+void lpar_event_poll(struct lpar *lpar, enum lpar_file file)
 {
-	mutex_lock(&lpar_mutex);
-	if (!lpar->dead && lpar->dev)
-		sysfs_notify(&lpar->dev->kobj, group, attr);
-	mutex_unlock(&lpar_mutex);
+	sysfs_notify_dirent(lpar->files[file]);
 }

@@ -523,7 +523,7 @@ static void lower(const struct lpar *lpar)
  * @lpar: LPAR that becomes active
  *
  * Context: may sleep; takes lpar_fence_mutex.
- * Return: 0, or -ENOMEM and the fence is down again.
+ * Return: 0; or -ENOMEM, or why the kernel refused to move a task, and the fence is down again.
  */
 int lpar_fence_raise(struct lpar *lpar)
 {

@@ -199,7 +199,7 @@ static void start_timeout(struct lpar_gate *gate, u32 timeout_ms)
 static void announce(struct lpar *lpar, enum lpar_event event)
 {
 	lpar_event_send(event, lpar, NULL);
-	lpar_event_poll(lpar, NULL, "gate");
+	lpar_event_poll(lpar, LPAR_FILE_GATE);
 }
 
 /**

@@ -11,8 +11,9 @@
  * intruder may be of a class that lets no worker of the kernel run.
  *
  * A member that leaves, or is taken off, its LPAR's CPUs disturbs nobody there, and no
- * switch tells of it. The same thread looks for such members once a second, and brings
- * them back, and for interrupts (irq.c).
+ * switch tells of it. Another thread looks for such members once a second, and brings
+ * them back, and for interrupts (irq.c). It also makes passes over all tasks, between whose
+ * batches the first one evicts.
  */
 #include <linux/kthread.h>
 #include <linux/percpu.h>
@@ -34,20 +35,22 @@ struct guard {
 };
 
 #define WATCH_INTERVAL	HZ
+/* Or so soon if somebody looks at LPARs. */
+#define WATCH_RETRY	(HZ / 50)
 /* After a look at all tasks the thread rests for so many times as long as that took. */
 #define SCAN_REST	3
 /* An LPAR's intruders are told of no more often; the counter has all of them. */
 #define TELL_INTERVAL	(HZ / 10)
 
 static DEFINE_PER_CPU(struct guard, guards);
-static struct kthread_worker *evictor;
+static struct kthread_worker *evictor, *watcher;
 
 static void watch(struct kthread_work *work);
 static DEFINE_KTHREAD_DELAYED_WORK(watch_work, watch);
 
 static void scan(struct kthread_work *work);
 static DEFINE_KTHREAD_DELAYED_WORK(scan_work, scan);
-static unsigned long next_scan;		/* used by the thread only */
+static unsigned long next_scan;
 
 /* Under the run queue's lock: nothing here may wake a task, allocate or free. */
 static void note_intruder(struct lpar *lpar, struct guard *guard, struct task_struct *task)
@@ -94,13 +97,13 @@ static void report(struct lpar *lpar, struct task_struct *task, int cpu)
 	};
 
 	if (time_before(jiffies, lpar->tell_at)) {
-		lpar->untold = true;
+		WRITE_ONCE(lpar->untold, true);
 		return;
 	}
 	lpar->tell_at = jiffies + TELL_INTERVAL;
-	lpar->untold = false;
+	WRITE_ONCE(lpar->untold, false);
 	lpar_event_send(LPAR_EVENT_VIOLATION, lpar, &info);
-	lpar_event_poll(lpar, NULL, "violations");
+	lpar_event_poll(lpar, LPAR_FILE_VIOLATIONS);
 }
 
 /*
@@ -112,15 +115,14 @@ static void scan(struct kthread_work *work)
 	unsigned long begin = jiffies;
 
 	lpar_fence_catch_up();
-	next_scan = jiffies + SCAN_REST * (jiffies - begin + 1);
+	WRITE_ONCE(next_scan, jiffies + SCAN_REST * (jiffies - begin + 1));
 }
 
 static void scan_soon(void)
 {
-	unsigned long now = jiffies;
+	unsigned long now = jiffies, next = READ_ONCE(next_scan);
 
-	kthread_queue_delayed_work(evictor, &scan_work,
-				   time_after(next_scan, now) ? next_scan - now : 0);
+	kthread_queue_delayed_work(watcher, &scan_work, time_after(next, now) ? next - now : 0);
 }
 
 static void violation_work(struct kthread_work *work)
@@ -142,12 +144,17 @@ static void violation_work(struct kthread_work *work)
 		scan_soon();
 }
 
-/* A fenced LPAR that was not looked at in this round, with its op and a reference. */
+/*
+ * A fenced LPAR that was not looked at in this round, with its op and a reference. Anybody may
+ * keep lpar_mutex for long, by a reader that is given no CPU, but not evictions with it:
+ * -EAGAIN, come again.
+ */
 static struct lpar *next_to_watch(unsigned int round, bool *any)
 {
 	struct lpar *lpar, *next = NULL;
 
-	mutex_lock(&lpar_mutex);
+	if (!mutex_trylock(&lpar_mutex))
+		return ERR_PTR(-EAGAIN);
 	list_for_each_entry(lpar, &lpar_list, list) {
 		if (!lpar_state_is_active(lpar->state) || cpumask_empty(&lpar->config.cpus))
 			continue;
@@ -179,7 +186,7 @@ static void report_stray(struct lpar *lpar, const struct lpar_stray *stray)
 		return;
 	atomic64_inc(&lpar->strays);
 	lpar_event_send(LPAR_EVENT_STRAYED, lpar, &info);
-	lpar_event_poll(lpar, NULL, "strays");
+	lpar_event_poll(lpar, LPAR_FILE_STRAYS);
 }
 
 static void watch_one(struct lpar *lpar, struct lpar_stray *found)
@@ -188,9 +195,8 @@ static void watch_one(struct lpar *lpar, struct lpar_stray *found)
 	bool lost = false, changed;
 
 	/* Who waits for the counter sees the last of them, too. */
-	if (lpar->untold)
-		lpar_event_poll(lpar, NULL, "violations");
-	lpar->untold = false;
+	if (xchg(&lpar->untold, false))
+		lpar_event_poll(lpar, LPAR_FILE_VIOLATIONS);
 	for (i = 0; i < n; i++) {
 		report_stray(lpar, &found[i]);
 		lost |= found[i].err && found[i].err != -ESRCH;
@@ -206,23 +212,25 @@ static void watch_one(struct lpar *lpar, struct lpar_stray *found)
 static void watch(struct kthread_work *work)
 {
 	struct lpar_stray *found = kcalloc(LPAR_STRAYS_MAX, sizeof(*found), GFP_KERNEL);
-	static unsigned int round;
-	struct lpar *lpar;
-	bool any = !found;
+	static unsigned int round = 1;
+	struct lpar *lpar = NULL;
+	bool any = !found, again;
 
-	round++;
-	while (found && (lpar = next_to_watch(round, &any))) {
+	while (found && !IS_ERR_OR_NULL(lpar = next_to_watch(round, &any))) {
 		watch_one(lpar, found);
 		lpar_unlock(lpar);
 	}
 	kfree(found);
-	if (lpar_fence_is_behind()) {
+	again = IS_ERR(lpar);
+	round += !again;
+	if (!again && lpar_fence_is_behind()) {
 		scan_soon();
 		any = true;
 	}
 	/* Who becomes active later starts it again. */
-	if (any)
-		kthread_queue_delayed_work(evictor, &watch_work, WATCH_INTERVAL);
+	if (any || again)
+		kthread_queue_delayed_work(watcher, &watch_work,
+					   again ? WATCH_RETRY : WATCH_INTERVAL);
 }
 
 /**
@@ -294,7 +302,7 @@ void lpar_guard_lower(struct lpar *lpar)
  */
 void lpar_guard_watch(void)
 {
-	kthread_queue_delayed_work(evictor, &watch_work, WATCH_INTERVAL);
+	kthread_queue_delayed_work(watcher, &watch_work, WATCH_INTERVAL);
 }
 
 /**
@@ -318,7 +326,7 @@ void lpar_guard_free_cpus(const struct lpar *lpar, struct cpumask *cpus)
 }
 
 /**
- * lpar_guard_keep_off() - the guard's own thread leaves fenced CPUs
+ * lpar_guard_keep_off() - the guard's own threads leave fenced CPUs
  * @fenced: CPUs that belong to LPARs
  * @scratch: any mask
  *
@@ -328,25 +336,39 @@ void lpar_guard_keep_off(const struct cpumask *fenced, struct cpumask *scratch)
 {
 	cpumask_andnot(scratch, cpu_possible_mask, fenced);
 	set_cpus_allowed_ptr(evictor->task, scratch);
+	set_cpus_allowed_ptr(watcher->task, scratch);
+}
+
+static struct kthread_worker *run_worker(const char *name)
+{
+	struct kthread_worker *worker = kthread_run_worker(0, "%s", name);
+
+	if (!IS_ERR(worker))
+		sched_set_normal(worker->task, MIN_NICE);
+	return worker;
 }
 
 /**
- * lpar_guard_start() - start the guard's thread, at module load
+ * lpar_guard_start() - start the guard's threads, at module load
  *
  * Context: may sleep.
  * Return: 0 or a negative errno.
  */
 int lpar_guard_start(void)
 {
-	evictor = kthread_run_worker(0, "lpar_guard");
+	evictor = run_worker("lpar_guard");
 	if (IS_ERR(evictor))
 		return PTR_ERR(evictor);
-	sched_set_normal(evictor->task, MIN_NICE);
+	watcher = run_worker("lpar_watch");
+	if (IS_ERR(watcher)) {
+		kthread_destroy_worker(evictor);
+		return PTR_ERR(watcher);
+	}
 	return 0;
 }
 
 /**
- * lpar_guard_stop() - end it, at module exit
+ * lpar_guard_stop() - end them, at module exit
  *
  * Context: may sleep.
  */
@@ -354,5 +376,6 @@ void lpar_guard_stop(void)
 {
 	kthread_cancel_delayed_work_sync(&watch_work);
 	kthread_cancel_delayed_work_sync(&scan_work);
+	kthread_destroy_worker(watcher);
 	kthread_destroy_worker(evictor);
 }

@@ -212,8 +212,10 @@ struct lpar_hold *lpar_memory_hold(struct lpar_memory *memory, bool wait)
 		return hold;
 	}
 	info.comm = current->comm;
+	mutex_lock(&memory->tell);	/* that it was let go is told first */
 	lpar_event_send(LPAR_EVENT_MEMORY_HELD, memory->lpar, &info);
-	lpar_event_poll(memory->lpar, NULL, "holder");
+	mutex_unlock(&memory->tell);
+	lpar_event_poll(memory->lpar, LPAR_FILE_HOLDER);
 	return hold;
 }
 

@@ -29,6 +29,7 @@
 
 struct address_space;
 struct genl_family;
+struct kernfs_node;
 struct lpar;
 struct lpar_firing;
 struct lpar_grant;
@@ -145,6 +146,25 @@ struct lpar_gate {
 	struct work_struct lapse;
 };
 
+/* Files of an LPAR in sysfs that can be polled; those of the directory "stage" come last. */
+enum lpar_file {
+	LPAR_FILE_STATE,
+	LPAR_FILE_REASON,
+	LPAR_FILE_MEMORY_BAD,
+	LPAR_FILE_MEMBERS,
+	LPAR_FILE_HOLDER,
+	LPAR_FILE_VIOLATIONS,
+	LPAR_FILE_STRAYS,
+	LPAR_FILE_GATE,
+	LPAR_FILE_STAGE,
+	LPAR_FILE_STAGE_NUMBER = LPAR_FILE_STAGE,
+	LPAR_FILE_STAGE_TEXT,
+	LPAR_FILE_STAGE_PROGRESS,
+	LPAR_FILE_STAGE_TRANSFER_RATE,
+	LPAR_FILE_STAGE_DIRTY_BYTES,
+	LPAR_FILES,
+};
+
 /**
  * struct lpar - a logical partition
  * @ref: the registry, members, an open memory device and callers hold one each
@@ -166,6 +186,8 @@ struct lpar_gate {
  * @members: struct member of member.c, in the order in which they joined; read under RCU
  * @nr_members: their number; written under members_lock
  * @pins: struct lpar_pin; written under lpar_fence_mutex and pin.c's pins_mutex, read with either
+ * @shared_cpus: those that no thread is pinned to; means something while there are pins; under
+ *	lpar_fence_mutex
  * @gate: see struct lpar_gate
  * @violations: switches to an intruder
  * @strays: threads of members that were found off the LPAR's CPUs
@@ -174,12 +196,13 @@ struct lpar_gate {
  *	under @op
  * @stray_irq: one that may come to them, 0 = none; under @op
  * @watched_in: round of the last look for both; under lpar_mutex
- * @tell_at: the next intruder is told of after that; used by the guard's thread only
- * @untold: there were such since; likewise
+ * @tell_at: the next intruder is told of after that; used by the thread that evicts only
+ * @untold: there were such since; written with xchg() too
  * @missed_intruder: there was one that the guard has not noted
  * @violation_irq: leaves the scheduler's locks
  * @violation_work: evicts and reports
  * @dev: /sys/class/lpar/NAME
+ * @files: those of its files that can be polled; a reference each, until the LPAR is freed
  * @memdev: /dev/lpar/NAME; under @op
  * @free_work: the last reference may be dropped where one cannot sleep
  */
@@ -203,6 +226,7 @@ struct lpar {
 	struct list_head members;
 	unsigned int nr_members;
 	struct list_head pins;
+	struct cpumask shared_cpus;
 	struct lpar_gate gate;
 	atomic64_t violations;
 	atomic64_t strays;
@@ -216,6 +240,7 @@ struct lpar {
 	struct irq_work violation_irq;
 	struct kthread_work violation_work;
 	struct device *dev;
+	struct kernfs_node *files[LPAR_FILES];
 	struct lpar_memdev *memdev;
 	struct work_struct free_work;
 };
@@ -340,6 +365,7 @@ void lpar_member_exit(void);
 struct pid *lpar_find_process(pid_t nr, struct lpar_report *report);
 int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report);
 int lpar_member_del(struct lpar *lpar, pid_t nr, struct lpar_report *report);
+void lpar_member_prune(void);
 void lpar_member_drop_all(struct lpar *lpar);
 struct lpar *lpar_member_lpar_rcu(struct task_struct *task);
 unsigned int lpar_member_list(struct lpar *lpar, pid_t *pids, unsigned int max,
@@ -369,7 +395,7 @@ bool lpar_memory_is_heir(const struct lpar_hold *hold, const struct lpar_grant *
 			 const struct mm_struct *mm);
 struct page *lpar_memory_page(const struct lpar_hold *hold, const struct lpar_grant *grant,
 			      const struct mm_struct *mm, pgoff_t pgoff);
-struct lpar *lpar_memory_fail_page(unsigned long pfn);
+struct lpar *lpar_memory_fail_page(unsigned long pfn, bool *former);
 
 /* grant.c */
 /**
@@ -545,7 +571,7 @@ struct lpar_cut {
 	const struct lpar *unready;
 };
 
-extern struct mutex lpar_cut_mutex;	/* never held for long */
+extern struct mutex lpar_cut_mutex;
 extern struct list_head lpar_cuts;
 int lpar_cut_deadline_check(ktime_t now, ktime_t deadline);
 u64 lpar_cut_skew_ns(const struct lpar_cut *cut);
@@ -602,7 +628,7 @@ struct lpar_event_info {
 void lpar_event_send(enum lpar_event event, struct lpar *lpar,
 		     const struct lpar_event_info *info);
 void lpar_event_end(void);
-void lpar_event_poll(struct lpar *lpar, const char *group, const char *attr);
+void lpar_event_poll(struct lpar *lpar, enum lpar_file file);
 
 /* netlink.c, netlink_get.c, netlink_cut.c */
 extern struct genl_family lpar_genl_family;
@@ -616,5 +642,6 @@ int lpar_sysfs_init(void);
 void lpar_sysfs_exit(void);
 int lpar_sysfs_add(struct lpar *lpar);
 void lpar_sysfs_del(struct lpar *lpar);
+void lpar_sysfs_free(struct lpar *lpar);
 
 #endif /* _KMOD_LPAR_H */

@@ -19,8 +19,8 @@
  * @list: in lpar->members
  * @dead: in dead_members when the process has died
  * @tgid: its process id; holds a reference
- * @founder: of the process that was added by request, and forked this one or a forefather
- *	of it; itself, if it is that one. Holds a reference.
+ * @request: number of the request that has added this process, or a forefather of it
+ * @told: listeners have heard of it as a member; under members_lock
  * @lpar: holds a reference
  * @rcu: frees it
  */
@@ -29,7 +29,8 @@ struct member {
 	struct list_head list;
 	struct list_head dead;
 	struct pid *tgid;
-	struct pid *founder;
+	u64 request;
+	bool told;
 	struct lpar *lpar;
 	struct rcu_head rcu;
 };
@@ -38,6 +39,7 @@ static DEFINE_HASHTABLE(members, 12);
 static LIST_HEAD(dead_members);
 static DEFINE_SPINLOCK(members_lock);	/* both of them */
 static atomic_t nr_members;
+static atomic64_t last_request;
 
 static void prune(struct work_struct *work);
 static DECLARE_WORK(prune_work, prune);
@@ -73,7 +75,7 @@ struct lpar *lpar_member_lpar_rcu(struct task_struct *task)
 	return member ? member->lpar : NULL;
 }
 
-static int insert(struct lpar *lpar, struct pid *tgid, struct pid *founder, gfp_t gfp,
+static int insert(struct lpar *lpar, struct pid *tgid, u64 request, gfp_t gfp,
 		  struct lpar **present)
 {
 	struct member *member = kmalloc(sizeof(*member), gfp);
@@ -82,7 +84,8 @@ static int insert(struct lpar *lpar, struct pid *tgid, struct pid *founder, gfp_
 	if (!member)
 		return -ENOMEM;
 	member->tgid = get_pid(tgid);
-	member->founder = get_pid(founder);
+	member->request = request;
+	member->told = false;
 	member->lpar = lpar;
 	INIT_LIST_HEAD(&member->dead);
 	spin_lock(&members_lock);
@@ -90,7 +93,6 @@ static int insert(struct lpar *lpar, struct pid *tgid, struct pid *founder, gfp_
 	if (other) {
 		*present = other->lpar;
 		spin_unlock(&members_lock);
-		put_pid(founder);
 		put_pid(tgid);
 		kfree(member);
 		return -EEXIST;
@@ -108,7 +110,6 @@ static void free_member(struct rcu_head *rcu)
 {
 	struct member *member = container_of(rcu, struct member, rcu);
 
-	put_pid(member->founder);
 	put_pid(member->tgid);
 	lpar_put(member->lpar);
 	kfree(member);
@@ -129,7 +130,7 @@ static void announce(enum lpar_event event, struct lpar *lpar, pid_t pid)
 	const struct lpar_event_info info = { .pid = pid, .cpu = -1 };
 
 	lpar_event_send(event, lpar, &info);
-	lpar_event_poll(lpar, NULL, "members");
+	lpar_event_poll(lpar, LPAR_FILE_MEMBERS);
 }
 
 /**
@@ -208,17 +209,12 @@ static void retire(struct member *member, bool tell)
  * member may fork as often as it likes, and would push others' events out of a listener's
  * buffer.
  */
-static bool is_told(const struct member *member)
-{
-	return member->founder == member->tgid;
-}
-
 static void take_all(struct member *(*pick)(void *arg), void *arg)
 {
 	struct member *member;
 
 	while ((member = take(pick, arg)))
-		retire(member, is_told(member));
+		retire(member, member->told);
 }
 
 static struct member *first_of_lpar(void *arg)
@@ -238,9 +234,21 @@ static struct member *of_process(void *arg)
 	return find(arg);
 }
 
-static void prune(struct work_struct *work)
+/**
+ * lpar_member_prune() - take those off who have died
+ *
+ * For who asks whether there are members; otherwise a worker does it some time.
+ *
+ * Context: may sleep.
+ */
+void lpar_member_prune(void)
 {
 	take_all(first_dead, NULL);
+}
+
+static void prune(struct work_struct *work)
+{
+	lpar_member_prune();
 }
 
 static bool has_died(struct pid *tgid)
@@ -255,37 +263,52 @@ static bool has_died(struct pid *tgid)
 	return dead;
 }
 
-/* Takes off @founder and the children that are members by it. */
-static void dismiss(struct lpar *lpar, const struct pid *founder)
+/* Takes off the process that was added by @request and the children that are members by it. */
+static void dismiss(struct lpar *lpar, u64 request)
 {
 	struct member *member, *next;
 	LIST_HEAD(dismissed);
 
 	spin_lock(&members_lock);
 	list_for_each_entry_safe(member, next, &lpar->members, list) {
-		if (member->founder != founder)
+		if (member->request != request)
 			continue;
 		unhash(member);
 		list_add_tail(&member->dead, &dismissed);
 	}
 	spin_unlock(&members_lock);
 	list_for_each_entry_safe(member, next, &dismissed, dead)
-		retire(member, is_told(member));
+		retire(member, member->told);
+}
+
+/* It may have died since it became a member, and been taken off without a word. */
+static void tell_added(struct lpar *lpar, struct pid *tgid)
+{
+	struct member *member;
+
+	announce(LPAR_EVENT_MEMBER_ADDED, lpar, pid_nr(tgid));
+	spin_lock(&members_lock);
+	member = find(tgid);
+	if (member)
+		member->told = true;
+	spin_unlock(&members_lock);
+	if (!member)
+		announce(LPAR_EVENT_MEMBER_REMOVED, lpar, pid_nr(tgid));
 }
 
 /* A new member obeys the fence and the gate, or is none. */
-static int settle(struct lpar *lpar, struct pid *tgid)
+static int settle(struct lpar *lpar, struct pid *tgid, u64 request)
 {
 	int err;
 
 	lpar_fence_enforce();
-	announce(LPAR_EVENT_MEMBER_ADDED, lpar, pid_nr(tgid));
+	tell_added(lpar, tgid);
 	err = lpar_gate_recensus(lpar);
 	if (err) {
-		dismiss(lpar, tgid);
+		dismiss(lpar, request);
 		/* A fork that still saw its parent as a member may have added a child. */
 		synchronize_rcu();
-		dismiss(lpar, tgid);
+		dismiss(lpar, request);
 		lpar_gate_recheck(lpar);
 		lpar_fence_enforce();
 		return err;
@@ -312,6 +335,7 @@ int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report)
 {
 	struct lpar *present = NULL;
 	struct pid *tgid;
+	u64 request;
 	int err;
 
 	lockdep_assert_held(&lpar->op);
@@ -322,13 +346,14 @@ int lpar_member_add(struct lpar *lpar, pid_t nr, struct lpar_report *report)
 	tgid = lpar_find_process(nr, report);
 	if (IS_ERR(tgid))
 		return PTR_ERR(tgid);
-	err = insert(lpar, tgid, tgid, GFP_KERNEL, &present);
+	request = atomic64_inc_return(&last_request);
+	err = insert(lpar, tgid, request, GFP_KERNEL, &present);
 	if (err == -EEXIST)
 		err = lpar_problem(report, present == lpar ? -EEXIST : -EBUSY,
 				   "process %d is a member of %s LPAR already; remove it there first",
 				   nr, present == lpar ? "this" : "another");
 	if (!err)
-		err = settle(lpar, tgid);
+		err = settle(lpar, tgid, request);
 	if (err == -ENOSPC)
 		lpar_problem(report, err,
 			     "process %d has more threads in KVM_RUN than the gate of LPAR \"%s\" holds",
@@ -457,7 +482,7 @@ static void member_fork(void *data, struct task_struct *parent, struct task_stru
 	member = find(task_tgid(parent));
 	/* Without memory the child stays outside, and the guard evicts it. */
 	if (member)
-		insert(member->lpar, task_tgid(child), member->founder,
+		insert(member->lpar, task_tgid(child), member->request,
 		       GFP_ATOMIC | __GFP_NOWARN, &present);
 	rcu_read_unlock();
 }

@@ -231,19 +231,45 @@ static void free_pieces(struct kref *users)
 		lpar_memory_put(memory);
 }
 
-/* Not if the name has other memory by now, of which its listeners would believe it. */
+/* Or has the name other memory by now, of which its listeners would believe what they hear? */
+static bool is_known(const struct lpar_memory *memory)
+{
+	const struct lpar *lpar = memory->lpar;
+	bool known;
+
+	mutex_lock(&lpar_mutex);
+	known = lpar->memory == memory || (!lpar->memory && !lpar->dead);
+	mutex_unlock(&lpar_mutex);
+	return known;
+}
+
 static void tell_released(struct lpar_memory *memory)
 {
 	struct lpar *lpar = memory->lpar;
-	bool is_its;
 
-	mutex_lock(&lpar_mutex);
-	is_its = lpar->memory == memory || (!lpar->memory && !lpar->dead);
-	mutex_unlock(&lpar_mutex);
-	if (!is_its)
+	if (!is_known(memory))
 		return;
 	lpar_event_send(LPAR_EVENT_MEMORY_RELEASED, lpar, NULL);
-	lpar_event_poll(lpar, NULL, "holder");
+	lpar_event_poll(lpar, LPAR_FILE_HOLDER);
+}
+
+/* All is zeroed. False if a page had a hardware error meanwhile: it is not over. */
+static bool declare_clean(struct lpar_memory *memory)
+{
+	bool again;
+
+	mutex_lock(&memory->tell);
+	mutex_lock(&memory->lock);
+	again = memory->again;
+	memory->again = false;
+	memory->dirty = again;
+	mutex_unlock(&memory->lock);
+	if (!again) {
+		wake_up_all(&memory->clean);
+		tell_released(memory);
+	}
+	mutex_unlock(&memory->tell);
+	return !again;
 }
 
 static void scrub(struct work_struct *work)
@@ -251,7 +277,6 @@ static void scrub(struct work_struct *work)
 	struct lpar_memory *memory = container_of(to_delayed_work(work), struct lpar_memory, scrub);
 	bool free = READ_ONCE(memory->free);
 	u64 bad = lpar_memory_bad(memory);
-	bool again;
 
 	if (!free)
 		unmap_left(memory);
@@ -269,18 +294,10 @@ static void scrub(struct work_struct *work)
 		lpar_memory_put(memory);
 		return;
 	}
-	mutex_lock(&memory->lock);
-	again = memory->again;
-	memory->again = false;
-	memory->dirty = again;
-	mutex_unlock(&memory->lock);
-	if (again) {
+	if (declare_clean(memory))
+		lpar_memory_leave(memory);
+	else
 		lpar_memory_scrub(memory, 0);
-		return;
-	}
-	wake_up_all(&memory->clean);
-	tell_released(memory);
-	lpar_memory_leave(memory);
 }
 
 /**
@@ -329,6 +346,7 @@ static struct lpar_memory *new_memory(struct lpar *lpar, unsigned long nr_pieces
 	}
 	kref_init(&memory->ref);
 	kref_init(&memory->users);
+	mutex_init(&memory->tell);
 	mutex_init(&memory->lock);
 	mutex_init(&memory->pieces_lock);
 	lpar_grants_init(&memory->grants);
@@ -556,11 +574,12 @@ static struct lpar_memory *next_memory(struct lpar_memory *memory)
 /**
  * lpar_memory_fail_page() - a page has a hardware error
  * @pfn: page, marked by the kernel; may be of any memory
+ * @former: becomes true if the LPAR has had the memory before, and has other by now or is gone
  *
  * Context: may sleep.
  * Return: the LPAR whose memory it is, with a reference, or NULL.
  */
-struct lpar *lpar_memory_fail_page(unsigned long pfn)
+struct lpar *lpar_memory_fail_page(unsigned long pfn, bool *former)
 {
 	struct lpar_memory *memory = NULL;
 	struct lpar *lpar = NULL;
@@ -568,6 +587,7 @@ struct lpar *lpar_memory_fail_page(unsigned long pfn)
 	while (!lpar && (memory = next_memory(memory))) {
 		if (!fail_page(memory, pfn))
 			continue;
+		*former = !is_known(memory);
 		lpar = memory->lpar;
 		lpar_ref(lpar);
 	}

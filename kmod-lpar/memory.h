@@ -60,6 +60,8 @@ struct lpar_hold {
  * @hold: who may map it, or NULL
  * @shut: the LPAR is being deactivated: nobody opens it
  * @grants: who may map it beside @hold, by its files
+ * @tell: held while @dirty becomes false and listeners hear of that, and while they hear of
+ *	who holds it next
  * @clean: woken when @dirty becomes false or @shut true
  * @dirty: a former holder's contents are still there
  * @again: a page had a hardware error meanwhile
@@ -88,6 +90,7 @@ struct lpar_memory {
 	struct lpar_hold *hold;
 	bool shut;
 	struct lpar_grants grants;
+	struct mutex tell;	/* events of holders */
 	wait_queue_head_t clean;
 	bool dirty;
 	bool again;

@@ -29,17 +29,26 @@ static bool is_pinned(const struct lpar *lpar, const struct lpar_pin *pin)
 	return pinned;
 }
 
-/* Where those run who have no CPU of their own. */
-static void shared_room(const struct lpar *lpar, struct cpumask *room)
+/*
+ * When pins have changed, as each thread without one is asked for in each pass over all tasks,
+ * and may be one of very many. The CPU of one that dies is shared by lpar_pin_free_dead().
+ */
+static void note_shared(struct lpar *lpar)
 {
 	const struct lpar_pin *pin;
 
-	cpumask_copy(room, &lpar->config.cpus);
+	lockdep_assert_held(&lpar_fence_mutex);
+	cpumask_copy(&lpar->shared_cpus, &lpar->config.cpus);
 	list_for_each_entry(pin, &lpar->pins, node)
-		if (is_pinned(lpar, pin))
-			cpumask_clear_cpu(pin->cpu, room);
-	if (!cpumask_intersects(room, cpu_active_mask))
-		cpumask_copy(room, &lpar->config.cpus);
+		cpumask_clear_cpu(pin->cpu, &lpar->shared_cpus);
+}
+
+/* Where those run who have no CPU of their own. */
+static const struct cpumask *shared_room(const struct lpar *lpar)
+{
+	if (list_empty(&lpar->pins) || !cpumask_intersects(&lpar->shared_cpus, cpu_active_mask))
+		return &lpar->config.cpus;
+	return &lpar->shared_cpus;
 }
 
 /**
@@ -61,7 +70,7 @@ void lpar_pin_room(const struct lpar *lpar, struct task_struct *task, struct cpu
 			return;
 		}
 	}
-	shared_room(lpar, room);
+	cpumask_copy(room, shared_room(lpar));
 }
 
 static void free_pin(struct lpar_pin *pin)
@@ -98,6 +107,7 @@ void lpar_pin_swap(struct lpar *lpar, struct list_head *pins)
 	mutex_lock(&pins_mutex);
 	list_splice_init(&lpar->pins, &former);
 	list_splice_init(pins, &lpar->pins);
+	note_shared(lpar);
 	mutex_unlock(&pins_mutex);
 	list_splice(&former, pins);
 }
@@ -106,7 +116,9 @@ void lpar_pin_swap(struct lpar *lpar, struct list_head *pins)
  * lpar_pin_free_dead() - the CPUs of pinned threads that are gone are everybody's
  * @lpar: LPAR
  *
- * Context: may sleep; under lpar_fence_mutex, takes pins_mutex.
+ * Not while somebody looks at pins: he may take long, and the guard has to evict.
+ *
+ * Context: under lpar_fence_mutex; tries pins_mutex.
  * Return: true if there were any.
  */
 bool lpar_pin_free_dead(struct lpar *lpar)
@@ -114,13 +126,15 @@ bool lpar_pin_free_dead(struct lpar *lpar)
 	struct lpar_pin *pin, *next;
 	bool any = false;
 
-	mutex_lock(&pins_mutex);
+	if (!mutex_trylock(&pins_mutex))
+		return false;
 	list_for_each_entry_safe(pin, next, &lpar->pins, node) {
 		if (is_pinned(lpar, pin))
 			continue;
 		free_pin(pin);
 		any = true;
 	}
+	note_shared(lpar);
 	mutex_unlock(&pins_mutex);
 	return any;
 }

@@ -17,20 +17,27 @@
 static DEFINE_SPINLOCK(noted_lock);
 static DEFINE_KFIFO(noted, unsigned long, NOTED_MAX);
 
+static void tell(struct lpar *lpar)
+{
+	lpar_event_send(LPAR_EVENT_MEMORY_FAILED, lpar, NULL);
+	lpar_event_poll(lpar, LPAR_FILE_MEMORY_BAD);
+}
+
 static void take_pages(struct work_struct *work)
 {
 	unsigned long pfn;
 	struct lpar *lpar;
-	bool ours = false;
+	bool ours = false, former;
 
 	while (kfifo_out_spinlocked(&noted, &pfn, 1, &noted_lock)) {
-		lpar = lpar_memory_fail_page(pfn);
+		lpar = lpar_memory_fail_page(pfn, &former);
 		if (!lpar)
 			continue;
 		ours = true;
-		pr_err("lpar: %s: page %#lx of its memory has a hardware error\n", lpar->name, pfn);
-		lpar_event_send(LPAR_EVENT_MEMORY_FAILED, lpar, NULL);
-		lpar_event_poll(lpar, NULL, "memory_bad");
+		pr_err("lpar: %s: page %#lx of its %smemory has a hardware error\n", lpar->name,
+		       pfn, former ? "former " : "");
+		if (!former)
+			tell(lpar);
 		lpar_put(lpar);
 	}
 	if (ours)

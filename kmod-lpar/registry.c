@@ -131,7 +131,7 @@ static void free_work(struct work_struct *work)
 	struct lpar *lpar = container_of(work, struct lpar, free_work);
 
 	lpar_disk_free_all(&lpar->config.disks);
-	put_device(lpar->dev);
+	lpar_sysfs_free(lpar);
 	kfree(lpar);
 }
 
@@ -370,26 +370,27 @@ int lpar_create(const char *name, struct lpar_config *config, struct lpar_report
 	if (!err) {
 		install_config(lpar, config);
 		lpar->serial = ++last_serial;
+		lpar_ref(lpar);		/* the registry's */
 		list_add_tail(&lpar->list, &lpar_list);
 	}
 	mutex_unlock(&lpar_mutex);
 	if (err)
-		goto err_put;
+		goto err_unlock;
 
 	err = lpar_sysfs_add(lpar);
 	err = err ?: lpar_memdev_add(lpar);
 	if (err)
 		mark_dead(lpar);
-	else	/* it may be deleted as soon as it is unlocked */
+	else
 		lpar_event_send(LPAR_EVENT_CREATED, lpar, NULL);
-	mutex_unlock(&lpar->op);
+	/* Who waits to delete it does so before the unlocking is over. */
+	lpar_unlock(lpar);
 	if (err)
 		remove_dead(lpar);
 	return err;
 
-err_put:
-	mutex_unlock(&lpar->op);
-	lpar_put(lpar);
+err_unlock:
+	lpar_unlock(lpar);
 	return err;
 }
 
@@ -583,6 +584,6 @@ void lpar_set_state(struct lpar *lpar, enum lpar_state state, const char *reason
 	if (!changed)
 		return;
 	lpar_event_send(LPAR_EVENT_STATE, lpar, NULL);
-	lpar_event_poll(lpar, NULL, "state");
-	lpar_event_poll(lpar, NULL, "reason");
+	lpar_event_poll(lpar, LPAR_FILE_STATE);
+	lpar_event_poll(lpar, LPAR_FILE_REASON);
 }

@@ -16,6 +16,16 @@
 /* How often the end of a stage is tried while its LPAR is in an operation. */
 #define END_RETRY	(HZ / 10)
 
+static atomic_t nr_bound;	/* LPARs with a stage_portid; changed under lpar_mutex */
+
+static void set_portid(struct lpar *lpar, u32 portid)
+{
+	lockdep_assert_held(&lpar_mutex);
+	atomic_add(!!portid - !!lpar->stage_portid, &nr_bound);
+	smp_mb__after_atomic();	/* whoever binds looks after this whether the socket is dead */
+	lpar->stage_portid = portid;
+}
+
 /* What it does, whether all of its CPUs are there or not. */
 static enum lpar_state state_when_whole(const struct lpar *lpar)
 {
@@ -44,11 +54,8 @@ static void change_state(struct lpar *lpar, enum lpar_state state)
 int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
 		   const enum lpar_state *state, struct lpar_report *report)
 {
-	static const char *const files[] = {
-		"number", "text", "progress", "transfer_rate", "dirty_bytes",
-	};
 	enum lpar_state now = state_when_whole(lpar);
-	unsigned int i;
+	enum lpar_file file;
 
 	lockdep_assert_held(&lpar->op);
 	if (state && !lpar_state_may_follow(now, *state))
@@ -61,8 +68,8 @@ int lpar_set_stage(struct lpar *lpar, const struct lpar_stage *stage,
 	if (state)
 		change_state(lpar, *state);
 	lpar_event_send(LPAR_EVENT_STAGE, lpar, NULL);
-	for (i = 0; i < ARRAY_SIZE(files); i++)
-		lpar_event_poll(lpar, "stage", files[i]);
+	for (file = LPAR_FILE_STAGE; file < LPAR_FILES; file++)
+		lpar_event_poll(lpar, file);
 	return 0;
 }
 
@@ -114,6 +121,9 @@ void lpar_stage_prepare(struct lpar *lpar)
  */
 void lpar_stage_forget(struct lpar *lpar)
 {
+	mutex_lock(&lpar_mutex);
+	set_portid(lpar, 0);
+	mutex_unlock(&lpar_mutex);
 	if (cancel_delayed_work_sync(&lpar->stage_end))
 		lpar_put(lpar);
 }
@@ -129,7 +139,7 @@ void lpar_stage_bind(struct lpar *lpar, u32 portid)
 {
 	lockdep_assert_held(&lpar->op);
 	mutex_lock(&lpar_mutex);
-	lpar->stage_portid = portid;
+	set_portid(lpar, portid);
 	lpar->stage_orphaned = false;
 	mutex_unlock(&lpar_mutex);
 }
@@ -138,19 +148,22 @@ void lpar_stage_bind(struct lpar *lpar, u32 portid)
  * lpar_stage_orphan() - a socket is closed: its stages end soon
  * @portid: of the socket; may be another's next
  *
- * Context: may sleep; takes lpar_mutex.
+ * Nearly always no stage ends with any socket, and none that is closed waits for anybody.
+ *
+ * Context: may sleep; takes lpar_mutex if a stage ends with a socket.
  */
 void lpar_stage_orphan(u32 portid)
 {
 	struct lpar *lpar;
 
-	if (!portid)
+	smp_mb();	/* the socket is dead before this; see set_portid() */
+	if (!portid || !atomic_read(&nr_bound))
 		return;
 	mutex_lock(&lpar_mutex);
 	list_for_each_entry(lpar, &lpar_list, list) {
 		if (lpar->stage_portid != portid)
 			continue;
-		lpar->stage_portid = 0;
+		set_portid(lpar, 0);
 		lpar->stage_orphaned = true;
 		lpar_ref(lpar);
 		if (!lpar_work_delay(&lpar->stage_end, 0))

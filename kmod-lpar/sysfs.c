@@ -432,9 +432,38 @@ static struct class lpar_class = {
 	.name = "lpar",
 };
 
+static const char *const polled[LPAR_FILES] = {
+	[LPAR_FILE_STATE]		= "state",
+	[LPAR_FILE_REASON]		= "reason",
+	[LPAR_FILE_MEMORY_BAD]		= "memory_bad",
+	[LPAR_FILE_MEMBERS]		= "members",
+	[LPAR_FILE_HOLDER]		= "holder",
+	[LPAR_FILE_VIOLATIONS]		= "violations",
+	[LPAR_FILE_STRAYS]		= "strays",
+	[LPAR_FILE_GATE]		= "gate",
+	[LPAR_FILE_STAGE_NUMBER]	= "number",
+	[LPAR_FILE_STAGE_TEXT]		= "text",
+	[LPAR_FILE_STAGE_PROGRESS]	= "progress",
+	[LPAR_FILE_STAGE_TRANSFER_RATE]	= "transfer_rate",
+	[LPAR_FILE_STAGE_DIRTY_BYTES]	= "dirty_bytes",
+};
+
+/* They were made with the device. */
+static void find_polled(struct lpar *lpar)
+{
+	struct kernfs_node *dir = lpar->dev->kobj.sd;
+	struct kernfs_node *stage = sysfs_get_dirent(dir, stage_group.name);
+	enum lpar_file file;
+
+	for (file = 0; file < LPAR_FILES; file++)
+		lpar->files[file] = sysfs_get_dirent(file < LPAR_FILE_STAGE ? dir : stage,
+						     polled[file]);
+	sysfs_put(stage);
+}
+
 /**
  * lpar_sysfs_add() - make /sys/class/lpar/NAME
- * @lpar: LPAR; keeps a reference to the device until it is freed
+ * @lpar: LPAR; keeps references to the device and to files until lpar_sysfs_free()
  *
  * Context: may sleep.
  * Return: 0 or a negative errno.
@@ -447,6 +476,7 @@ int lpar_sysfs_add(struct lpar *lpar)
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	lpar->dev = get_device(dev);
+	find_polled(lpar);
 	return 0;
 }
 
@@ -460,6 +490,21 @@ int lpar_sysfs_add(struct lpar *lpar)
 void lpar_sysfs_del(struct lpar *lpar)
 {
 	device_unregister(lpar->dev);
+}
+
+/**
+ * lpar_sysfs_free() - drop what is kept of it
+ * @lpar: LPAR that has no user any more
+ *
+ * Context: may sleep.
+ */
+void lpar_sysfs_free(struct lpar *lpar)
+{
+	enum lpar_file file;
+
+	for (file = 0; file < LPAR_FILES; file++)
+		sysfs_put(lpar->files[file]);
+	put_device(lpar->dev);
 }
 
 /**

@@ -45,7 +45,7 @@ enum lpar_cut_order {
 
 /**
  * struct lpar_cut_point - one participant of one armed cut
- * @node: owned by lpar.ko from lpar_cut_add() to ->finish()
+ * @node: owned by lpar.ko from lpar_cut_add() to ->release()
  * @class: owned by lpar.ko
  * @name: what takes part (LPAR, netdev, volume); set before lpar_cut_add()
  * @fired: CLOCK_REALTIME when it acted; set by ->fire()
@@ -53,7 +53,8 @@ enum lpar_cut_order {
  * @count: number of things acted on, for the report; set by ->finish()
  * @error: 0 or a negative errno, for the report
  *
- * Allocated by the class in ->collect(), freed by it in ->finish().
+ * Allocated by the class in ->collect(), freed by it in ->release(), which comes after the
+ * ->finish() of all.
  */
 struct lpar_cut_point {
 	struct list_head node;

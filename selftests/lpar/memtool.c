@@ -18,6 +18,7 @@
  *					says "held", stays
  *	memtool poison PATH		a page of it gets a hardware error; says "poisoned" and
  *					stays when that page gives SIGBUS and no other does
+ *	memtool poison-when PATH FILE	the same, when FILE is there; says "held" before that
  *	memtool direct PATH DISK	O_DIRECT to and from the mapping
  *	memtool busy PATH|anonymous SECONDS	reads 32 MiB of it again and again; prints how
  *					many faults NUMA balancing made of that
@@ -423,12 +424,10 @@ static bool is_poisoned(uint8_t *page)
 }
 
 /* The kernel tells lpar.ko of the error, which takes the page from us soon after. */
-static int __attribute__((noreturn)) do_poison(const char *path, char **words)
+static void __attribute__((noreturn)) poison(struct mapping map)
 {
-	struct mapping map = map_aligned(path);
 	uint8_t *bad = map.start + HUGE + 5 * PAGE;
 
-	(void)words;
 	memset(map.start, OURS, map.bytes);
 	catch_sigbus();
 	/* It may say that the kernel itself could not recover from it. */
@@ -445,6 +444,23 @@ static int __attribute__((noreturn)) do_poison(const char *path, char **words)
 	}
 	require(!writable(bad), "the kernel writes to the page");
 	stay("poisoned");
+}
+
+static int __attribute__((noreturn)) do_poison(const char *path, char **words)
+{
+	(void)words;
+	poison(map_aligned(path));
+}
+
+static int __attribute__((noreturn)) do_poison_when(const char *path, char **words)
+{
+	struct mapping map = map_aligned(path);
+
+	puts("held");
+	fflush(stdout);
+	while (access(words[0], F_OK))
+		usleep(10000);
+	poison(map);
 }
 
 static int do_direct(const char *path, char **words)
@@ -570,6 +586,7 @@ int main(int argc, char **argv)
 		{ "snatch", do_snatch, 2 },
 		{ "abandoned", do_abandoned, 1 },
 		{ "poison", do_poison, 1 },
+		{ "poison-when", do_poison_when, 2 },
 		{ "direct", do_direct, 2 },
 		{ "busy", do_busy, 2 },
 		{ "exclusive", do_exclusive, 1 },

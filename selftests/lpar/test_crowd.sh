@@ -37,7 +37,27 @@ die_together() {
 	done
 }
 
-plan 17
+# crowd_after_child: a process has a child while it is a member of a, is taken off, and becomes
+# a guest with a crowd; in $crowd and $child
+crowd_after_child() {
+	start bash -c "until [ -e $scratch/go ]; do sleep 0.05; done
+		sleep 1000 &
+		echo \$! >$scratch/child
+		until [ -e $scratch/exec ]; do sleep 0.05; done
+		exec minikvm run --counters $scratch/crowded --socket $scratch/crowded.sock \
+			--crowd $CROWD"
+	crowd=$pid
+	lparcall member-add a member "$crowd" || return 1
+	touch "$scratch/go"
+	wait_until 20 test -s "$scratch/child" || return 1
+	child=$(cat "$scratch/child")
+	started+=("$child")
+	lparcall member-del a member "$crowd" || return 1
+	touch "$scratch/exec"
+	wait_until 20 minikvm ctl "$scratch/crowded.sock" pids >/dev/null 2>&1
+}
+
+plan 18
 load lpar
 load_kvm || bail "no KVM"
 make a
@@ -54,9 +74,9 @@ cancel
 
 # More threads than records
 make b
-check "another guest has a crowd" vm crowded --crowd $CROWD
-crowd=$pid
-check "all of which is in KVM_RUN" wait_until 60 are_inside "$crowd" $CROWD
+check "another guest has a crowd" crowd_after_child
+check "a child that it has had before is a member" wait_until 20 is a members "$honest $child"
+check "all of the crowd is in KVM_RUN" wait_until 60 are_inside "$crowd" $CROWD
 lparcall member-add b member "$crowd"
 
 check_fails "no cut of both" arm a b 2>"$scratch/refusal"
@@ -70,7 +90,7 @@ check "with its vCPU" is a gate_vcpus 1
 # It joins an LPAR while a cut is armed
 lparcall member-del b member "$crowd"
 refused ENOSPC "the crowd cannot join" lparcall member-add a member "$crowd"
-check "and is no member" is a members "$honest"
+check "and is no member, but its child is, by another request" is a members "$honest $child"
 check "has no record either" is a gate_vcpus 1
 vm_do honest addcpu >/dev/null
 check "so there is room for a new vCPU" wait_until 20 is a gate_vcpus 2

@@ -63,6 +63,16 @@ skew_is_right() {
 soon_s=5
 [ "$LPARKIT_KERNEL" != debug ] || soon_s=20
 
+# Telling takes long if many listen.
+told_when_set() {
+	local told
+
+	told=$(grep event=cut-armed "$events" | grep -F " cut=$cut " |
+		sed -n 's/.* time_ns=\([0-9]*\).*/\1/p')
+	echo "# deadline $deadline, told at ${told:-no time}"
+	[ -n "$told" ] && [ "$deadline" -le "$told" ]
+}
+
 still_armed_after() {
 	! wait_until "$1" has_state fired && has_state armed
 }
@@ -72,7 +82,7 @@ deactivation_is_safe() {
 	wait_until 5 has_state cancelled
 }
 
-plan 58
+plan 59
 load lpar
 modprobe kvm_amd || bail "no KVM in this VM"
 events=$scratch/events
@@ -104,6 +114,7 @@ check "the gate is closed" is a gate closed
 check "the guest does not move" watch still a 300
 check "the other one does" watch move b 10000
 check "event armed" event "$events" cut-armed "cut=$cut"
+check "which is told after its timer is set" told_when_set
 check "event fired" event "$events" cut-fired "cut=$cut"
 refused EALREADY "cancel it when it has fired" lparcall cut-cancel cut "$cut"
 lparcall gate-open a

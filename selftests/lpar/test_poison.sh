@@ -23,7 +23,15 @@ poison() {
 	return 1
 }
 
-plan 27
+is_logged() {
+	dmesg | grep -q "lpar: a: page 0x[0-9a-f]* of its $1"
+}
+
+events() {
+	grep -c event=memory-failed "$events"
+}
+
+plan 30
 load lpar
 events=$scratch/events
 listen "$events"
@@ -52,6 +60,18 @@ stop "$pid"
 lparcall activate a
 check "activated anew: all is there" memtool zero /dev/lpar/a
 check "and none is bad" is a memory_bad 0
+
+# Of memory that the LPAR has had before
+start memtool poison-when /dev/lpar/a "$scratch/go" >"$scratch/poison"
+wait_until 60 grep -q held "$scratch/poison"
+lparcall deactivate a force
+lparcall activate a
+known=$(events)
+touch "$scratch/go"
+check "an error in memory that it has no more" wait_until 60 grep -qx poisoned "$scratch/poison"
+check "is logged as such" wait_until 10 is_logged "former memory"
+stop "$pid"
+check "and is no event of the LPAR" same "$(events)" "$known"
 lparcall deactivate a
 
 # All memory of the host is used: the pages do not come back.

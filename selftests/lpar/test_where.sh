@@ -177,13 +177,22 @@ lparcall deactivate a
 
 # Anybody may send intruders, several to a CPU, so that all tasks have to be looked at;
 # but not make the host look all the time.
+have_run() {
+	local one sum=0
+
+	for one; do
+		sum=$((sum + $(cut -d' ' -f1 "/proc/$one/schedstat")))
+	done
+	echo $sum
+}
+
 share_of() {
 	local before after began ended
 
-	before=$(cut -d' ' -f1 "/proc/$1/schedstat")
+	before=$(have_run "$@")
 	began=$(date +%s%N)
 	sleep 10
-	after=$(cut -d' ' -f1 "/proc/$1/schedstat")
+	after=$(have_run "$@")
 	ended=$(date +%s%N)
 	echo $((100 * (after - before) / (ended - began)))
 }
@@ -196,7 +205,7 @@ done
 wait_until 20 at_least a violations 100
 events_before=$(grep -c event=violation "$events")
 began=$(date +%s)
-share=$(share_of "$(pgrep -x lpar_guard)")
+share=$(share_of "$(pgrep -x lpar_guard)" "$(pgrep -x lpar_watch)")
 told=$(($(grep -c event=violation "$events") - events_before))
 seconds=$(($(date +%s) - began + 1))
 diag "the guard had $share % of a CPU"
