@@ -29,6 +29,8 @@
  * many less than its size are free for sure.
  */
 #define RING_SLACK	(2 * SMP_CACHE_BYTES / sizeof(void *))
+/* A ring of which nothing has been taken for so long may have been emptied by somebody else. */
+#define RING_TRUST_NS	(10 * NSEC_PER_SEC)
 /* Sleeps while nothing can be sent, doubling. */
 #define IDLE_MIN_US	50
 #define IDLE_MAX_US	20000
@@ -52,20 +54,33 @@ u32 netbuf_next_round(u32 frames, u64 took_ns)
  * @ring: what was sent; corrected if the reader has taken more than that
  * @taken: tx_packets now
  * @size: frames that the ring takes
+ * @now_ns: time now
  *
  * What was in the ring before the drain is not known, and assumed to be
- * nothing: ring_is_full() puts that right.
+ * nothing: ring_is_full() puts that right. Nor is it known when frames go that
+ * nobody has taken, as when the ring is made shorter or a queue is detached.
+ * So one that is not read is taken for an empty one now and then.
  *
  * Return: frames; 0 or less when it is full.
  */
-s64 netbuf_ring_room(struct netbuf_ring *ring, u64 taken, u32 size)
+s64 netbuf_ring_room(struct netbuf_ring *ring, u64 taken, u32 size, u64 now_ns)
 {
 	u64 gone = taken - ring->base;
+	s64 room;
 
 	/* It has taken frames that were there before. */
 	if (ring->sent < gone)
 		ring->sent = gone;
-	return (s64)size - (s64)(ring->sent - gone);
+	room = (s64)size - (s64)(ring->sent - gone);
+	if (room <= 0 && taken == ring->taken) {
+		if (now_ns - ring->since_ns < RING_TRUST_NS)
+			return room;
+		ring->sent = gone;
+		room = size;
+	}
+	ring->taken = taken;
+	ring->since_ns = now_ns;
+	return room;
 }
 
 static void ring_is_full(struct netbuf_ring *ring, u64 taken, u32 size)
@@ -88,7 +103,8 @@ static u32 room_behind(struct netbuf *buf)
 	s64 room;
 
 	dev_get_stats(buf->dev, &stats);
-	room = netbuf_ring_room(&buf->ring, stats.tx_packets, ring_size(buf->dev));
+	room = netbuf_ring_room(&buf->ring, stats.tx_packets, ring_size(buf->dev),
+				ktime_get_ns());
 	return clamp_t(s64, room, 0, BATCH);
 }
 
@@ -284,8 +300,12 @@ static bool drain_queue(struct netbuf_queue *queue, bool *progress)
 	}
 	if (atomic_read(&queue->state) != NETBUF_STATE_DRAIN || netbuf_queue_try_pass(queue))
 		return false;
-	if (can_send(queue) && send_round(queue, queue->pace.frames))
-		*progress = true;
+	if (can_send(queue)) {
+		*progress |= send_round(queue, queue->pace.frames) > 0;
+	} else if (queue->direction == NETBUF_EGRESS) {
+		/* The ring went with its reader. */
+		WRITE_ONCE(queue->buf->drain_new, true);
+	}
 	return true;
 }
 

@@ -154,10 +154,14 @@ struct netbuf_queue {
  * struct netbuf_ring - how full the ring behind a tap is
  * @sent: frames sent into it since @base
  * @base: tx_packets, frames that the reader had taken, when the count began
+ * @taken: tx_packets when the reader had last taken any, or there was room
+ * @since_ns: when that was, or a full ring was tried after all
  */
 struct netbuf_ring {
 	u64 sent;
 	u64 base;
+	u64 taken;
+	u64 since_ns;
 };
 
 /**
@@ -434,7 +438,7 @@ void netbuf_drain_start(struct netbuf *buf);
 unsigned int netbuf_drain_cpu(struct netbuf *buf);
 void netbuf_drain_wait(struct netbuf *buf);
 void netbuf_drain_wake(struct netbuf *buf);
-s64 netbuf_ring_room(struct netbuf_ring *ring, u64 taken, u32 size);
+s64 netbuf_ring_room(struct netbuf_ring *ring, u64 taken, u32 size, u64 now_ns);
 u32 netbuf_next_round(u32 frames, u64 took_ns);
 
 /* record.c */
