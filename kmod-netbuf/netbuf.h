@@ -410,11 +410,13 @@ enum netbuf_fate {
  * @reason: what the kernel said
  * @ret: what the function said that was to send it
  * @gone: nothing is left of it that could be sent again
+ * @plain: if a qdisc drops it for what it is, it is not one of its netdev
  */
 struct netbuf_drop {
 	enum skb_drop_reason reason;
 	int ret;
 	bool gone;
+	bool plain;
 };
 
 struct netbuf_flight *netbuf_flight_alloc(struct netbuf *buf);
