@@ -410,7 +410,7 @@ enum netbuf_state netbuf_state(const struct netbuf *buf)
  * netbuf_hold() - hold from now on
  * @buf: buffer
  *
- * Context: any, also hard irq.
+ * Context: any, also hard irq; under buf->cut_lock.
  * Return: true if that is new in either direction.
  */
 bool netbuf_hold(struct netbuf *buf)
@@ -418,6 +418,7 @@ bool netbuf_hold(struct netbuf *buf)
 	bool starts = false;
 	unsigned int i;
 
+	lockdep_assert_held(&buf->cut_lock);
 	for (i = 0; i < NETBUF_DIRECTIONS; i++)
 		if (atomic_xchg(&buf->queue[i].state, NETBUF_STATE_HOLD) != NETBUF_STATE_HOLD)
 			starts = true;
@@ -428,7 +429,7 @@ bool netbuf_hold(struct netbuf *buf)
  * netbuf_release() - let a drain send on what is held
  * @buf: buffer
  *
- * Context: any, also hard irq.
+ * Context: any, also hard irq; under buf->cut_lock.
  * Return: true if a drain has to be started: it has held until now.
  */
 bool netbuf_release(struct netbuf *buf)
@@ -436,10 +437,13 @@ bool netbuf_release(struct netbuf *buf)
 	bool held = false;
 	unsigned int i;
 
+	lockdep_assert_held(&buf->cut_lock);
 	for (i = 0; i < NETBUF_DIRECTIONS; i++)
 		if (atomic_cmpxchg(&buf->queue[i].state, NETBUF_STATE_HOLD,
 				   NETBUF_STATE_DRAIN) == NETBUF_STATE_HOLD)
 			held = true;
+	/* Before it can hold again. */
+	WRITE_ONCE(buf->releases, buf->releases + held);
 	return held;
 }
 

@@ -247,6 +247,7 @@ struct netbuf_load {
  * @woken: frames have landed since it looked
  * @cut_lock: raw, because a cut takes it in hard-irq context; guards @held_by_cut
  * @held_by_cut: number of the cut that made it hold, if nobody has said otherwise since, or 0
+ * @releases: how often it was told to drain what it held; written under @cut_lock
  * @announced: state in the last event
  * @events: NETBUF_EVENT_... that the hooks want sent, as bits
  * @event_work: sends them
@@ -279,6 +280,7 @@ struct netbuf {
 	bool woken;
 	raw_spinlock_t cut_lock;
 	u32 held_by_cut;
+	u32 releases;
 	enum netbuf_state announced;
 	unsigned long events;
 	struct work_struct event_work;

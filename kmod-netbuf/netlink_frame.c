@@ -38,6 +38,7 @@ struct save {
 	unsigned long started;		/* its cursor is set */
 	struct sk_buff *frame;		/* of which a part is sent, with a reference, or NULL */
 	unsigned long offset;		/* within it */
+	unsigned long releases;		/* of the buffer, when the dump began */
 };
 
 static struct save *save_of(struct netlink_callback *cb)
@@ -75,6 +76,7 @@ int netbuf_save_start(struct netlink_callback *cb)
 		err = -EBUSY;
 	} else {
 		buf->save_port = NETLINK_CB(cb->skb).portid;
+		save_of(cb)->releases = READ_ONCE(buf->releases);
 	}
 	mutex_unlock(&netbuf_mutex);
 	if (err) {
@@ -216,13 +218,20 @@ static int dump_queue(struct sk_buff *msg, struct netbuf_queue *queue, struct sa
 	return err;
 }
 
+/* What went meanwhile may be missing, or be in the file although it has gone. */
+static bool was_released(const struct save *save)
+{
+	return netbuf_state(save->buf) == NETBUF_STATE_DRAIN ||
+	       READ_ONCE(save->buf->releases) != (u32)save->releases;
+}
+
 /**
  * netbuf_save_dumpit() - NETBUF_CMD_SAVE
  * @skb: reply
  * @cb: how far it got
  *
- * Return: length of @skb; -EBUSY when the buffer drains, -ENODEV when its
- * netdev is gone.
+ * Return: length of @skb; -EBUSY when the buffer drains, or has since the dump began;
+ * -ENODEV when its netdev is gone.
  */
 int netbuf_save_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
@@ -232,8 +241,6 @@ int netbuf_save_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	mutex_lock(&netbuf_mutex);
 	if (save->buf->gone)
 		err = -ENODEV;
-	else if (netbuf_state(save->buf) == NETBUF_STATE_DRAIN)
-		err = -EBUSY;
 	while (!err && save->direction < NETBUF_DIRECTIONS) {
 		err = dump_queue(skb, &save->buf->queue[save->direction], save, cb);
 		if (err)
@@ -241,6 +248,9 @@ int netbuf_save_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		save->direction++;
 		save->started = false;
 	}
+	/* Looked at when the frames have been: none of them has gone before. */
+	if (was_released(save))
+		err = -EBUSY;
 	mutex_unlock(&netbuf_mutex);
 	return err == -EMSGSIZE && skb->len ? skb->len : err;
 }
