@@ -115,6 +115,27 @@ static unsigned int netbuf_hook(void *priv, struct sk_buff *skb,
 	return hold(queue, skb);
 }
 
+/**
+ * netbuf_hook_is_alone() - is nothing registered in front of ours?
+ * @dev: netdev
+ *
+ * Context: any.
+ * Return: true if none but ours sees what it receives.
+ */
+bool netbuf_hook_is_alone(const struct net_device *dev)
+{
+	const struct nf_hook_entries *entries;
+	bool alone = true;
+	unsigned int i;
+
+	rcu_read_lock();
+	entries = rcu_dereference(dev->nf_hooks_ingress);
+	for (i = 0; entries && i < entries->num_hook_entries; i++)
+		alone &= entries->hooks[i].hook == netbuf_hook;
+	rcu_read_unlock();
+	return alone;
+}
+
 static bool is_needed(const struct netbuf *buf)
 {
 	lockdep_assert_held(&buf->op);

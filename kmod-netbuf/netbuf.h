@@ -317,6 +317,7 @@ int netbuf_hook_arm(struct netbuf *buf);
 void netbuf_hook_disarm(struct netbuf *buf);
 int netbuf_hook_enter(struct netbuf *buf, struct net *net);
 void netbuf_hook_leave(struct netbuf *buf);
+bool netbuf_hook_is_alone(const struct net_device *dev);
 
 /* frame.c */
 enum netbuf_way {
