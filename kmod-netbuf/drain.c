@@ -126,18 +126,31 @@ static bool can_send(const struct netbuf_queue *queue)
 
 /*
  * How long the netdev's queue has been empty and refused the frame. One that is being
- * replaced, or not there yet since the carrier came back, refuses all.
+ * replaced, or not there yet since the carrier came back, refuses all. That one as long will
+ * not be taken either is known already.
  */
-static u64 refused_for(struct netbuf_queue *queue)
+static u64 refused_for(struct netbuf_queue *queue, unsigned int len)
 {
+	struct netbuf_pace *pace = &queue->pace;
 	u64 now = ktime_get_ns();
 
 	if (!netbuf_flight_is_over(queue->flight) || !qdisc_all_tx_empty(queue->buf->dev) ||
-	    qdisc_tx_changing(queue->buf->dev))
-		queue->pace.refused_ns = 0;
-	else if (!queue->pace.refused_ns)
-		queue->pace.refused_ns = now;
-	return queue->pace.refused_ns ? now - queue->pace.refused_ns : 0;
+	    qdisc_tx_changing(queue->buf->dev)) {
+		pace->refused_ns = 0;
+		return 0;
+	}
+	if (pace->too_long && len >= pace->too_long)
+		return U64_MAX;
+	if (!pace->refused_ns)
+		pace->refused_ns = now;
+	return now - pace->refused_ns;
+}
+
+/* Not by one below it, which others may have filled: that cannot be seen. */
+static bool is_by_own_qdisc(const struct net_device *dev, const struct netbuf_drop *drop)
+{
+	return skb_dropped_by_qdisc(drop->reason) &&
+	       rcu_dereference_bh(netdev_get_tx_queue(dev, 0)->qdisc)->enqueue;
 }
 
 /* If there is no room for it, it is the spare of the port. */
@@ -145,22 +158,31 @@ static enum netbuf_fate send_frame(struct netbuf_queue *queue, struct netbuf_por
 				   struct sk_buff *skb)
 {
 	bool more = port->txq && !skb_queue_empty(&port->ready);
+	struct netbuf_pace *pace = &queue->pace;
+	unsigned int len = skb->len;
 	struct netbuf_drop drop;
 	enum netbuf_fate fate;
+	u64 refused_ns;
 
 	memset(skb->cb, 0, sizeof(skb->cb));
 	if (netbuf_flight_send(queue->flight, port, skb, more, &drop)) {
-		queue->pace.refused_ns = 0;
+		pace->refused_ns = 0;
+		if (len >= pace->too_long)
+			pace->too_long = 0;
 		return NETBUF_SENT;
 	}
 	if (drop.reason == SKB_DROP_REASON_FULL_RING && queue->buf->is_tap)
 		note_full_ring(queue->buf);
 	if (!can_send(queue) && !drop.gone)
 		return NETBUF_NO_ROOM;
-	fate = netbuf_fate_of(&drop, refused_for(queue));
-	/* The next frame has a time of its own. */
-	if (fate == NETBUF_REFUSED)
-		queue->pace.refused_ns = 0;
+	refused_ns = refused_for(queue, len);
+	fate = netbuf_fate_of(&drop, refused_ns);
+	if (fate == NETBUF_NO_ROOM)
+		return fate;
+	/* The next frame has a time of its own, if it is not as long. */
+	pace->refused_ns = 0;
+	if (refused_ns && is_by_own_qdisc(port->dev, &drop))
+		pace->too_long = min_not_zero(pace->too_long, len);
 	return fate;
 }
 

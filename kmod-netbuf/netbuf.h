@@ -101,6 +101,8 @@ struct netbuf_limits {
  * @frames: in a round, which ends when all of them have landed
  * @sent_ns: when the last of the round was sent; 0 = no round is under way
  * @refused_ns: since when the oldest frame has found an empty queue that refuses it, or 0
+ * @too_long: of this many bytes, or fewer, was a frame that an empty queue has refused for
+ *	good; none as long has gone since. 0 = there was none
  * @promised: a driver has frames that it need not send before it gets another one
  * @queue: number of the transmit queue in which they are
  *
@@ -110,6 +112,7 @@ struct netbuf_pace {
 	u32 frames;
 	u64 sent_ns;
 	u64 refused_ns;
+	unsigned int too_long;
 	bool promised;
 	unsigned int queue;
 };

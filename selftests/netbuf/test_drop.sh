@@ -109,6 +109,20 @@ check "sent on and dropped make all" says "\"drained\":$((20 + 200 + 500 + 5000 
 	lparctl -j netbuf show v0
 tc qdisc del dev v0 root
 
+# What an empty queue never takes costs time once, not for each frame.
+check "a queue that is too short for long frames" \
+	tc qdisc add dev v0 root tbf rate 2mbit burst 600 limit 3000
+lparctl netbuf hold v0
+to_guest 0 50
+to_guest 1000 100 1400
+to_guest 50 50
+expect_in_guest 100
+before=$(netbuf v0 dropped_below)
+check "the drain ends soon" lparctl netbuf drain v0 --timeout 10s
+data check "each of the others came, in order" came_to_guest
+check "those dropped are counted" is v0 dropped_below $((before + 100))
+tc qdisc del dev v0 root
+
 # A bridge does not tell that the queue of its port is full.
 check "a bridge on top of a short queue" make_bridge
 check "which is before a slow line" shaped v0 250
