@@ -124,7 +124,7 @@ struct netbuf_pace {
  * @state: enum netbuf_state; see queue.c for who may change it
  * @frames: oldest first; its lock guards all below
  * @bytes: memory that they take (truesize)
- * @coming: room for frames that the hook is about to add
+ * @coming: room for frames that the hook, or COMMIT, is about to add
  * @peak_frames: most frames held since attach
  * @peak_bytes: most memory held since attach
  * @counters: see struct netbuf_counters
@@ -208,6 +208,7 @@ struct netbuf_record {
  * @portid: netlink socket that sends them; 0 = none
  * @frames: complete ones
  * @bytes: memory that all take
+ * @reserved: in so many queues there is room kept for them
  * @partial: frame of which parts are missing, or NULL
  * @received: bytes of it
  * @record: what is known of it
@@ -218,6 +219,7 @@ struct netbuf_load {
 	u32 portid;
 	struct sk_buff_head frames[NETBUF_DIRECTIONS];
 	u64 bytes[NETBUF_DIRECTIONS];
+	unsigned int reserved;
 	struct sk_buff *partial;
 	u32 received;
 	struct netbuf_record record;
@@ -364,8 +366,10 @@ void netbuf_queues_exit(void);
 void netbuf_total_add(s64 bytes);
 u64 netbuf_total(u64 *limit);
 unsigned int netbuf_queue_flush(struct netbuf_queue *queue);
-bool netbuf_queue_fits(struct netbuf_queue *queue, u32 frames, u64 bytes);
-void netbuf_queue_splice(struct netbuf_queue *queue, struct sk_buff_head *frames, u64 bytes);
+bool netbuf_queue_fits(struct netbuf_queue *queue, const struct netbuf_room *room);
+int netbuf_queue_reserve(struct netbuf_queue *queue, const struct netbuf_room *room);
+void netbuf_queue_splice(struct netbuf_queue *queue, struct sk_buff_head *frames,
+			 const struct netbuf_room *room);
 void netbuf_queue_count(struct netbuf_queue *queue, u64 *counter);
 void netbuf_queue_count_drop(struct netbuf_queue *queue, u64 *counter);
 struct netbuf_limits netbuf_queue_limits(struct netbuf_queue *queue);

@@ -257,6 +257,14 @@ int netbuf_save_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 
 /* --- load --- */
 
+static struct netbuf_room loaded(const struct netbuf_load *load, unsigned int direction)
+{
+	return (struct netbuf_room){
+		.frames = skb_queue_len(&load->frames[direction]),
+		.bytes = load->bytes[direction],
+	};
+}
+
 /**
  * netbuf_load_abandon() - forget the frames that wait for COMMIT
  * @buf: buffer
@@ -269,6 +277,11 @@ void netbuf_load_abandon(struct netbuf *buf)
 	unsigned int i;
 
 	lockdep_assert_held(&netbuf_mutex);
+	while (load->reserved) {
+		struct netbuf_room room = loaded(load, --load->reserved);
+
+		netbuf_queue_cancel(&buf->queue[load->reserved], &room);
+	}
 	for (i = 0; i < NETBUF_DIRECTIONS; i++) {
 		netbuf_discard(&load->frames[i]);
 		netbuf_total_add(-(s64)load->bytes[i]);
@@ -356,16 +369,24 @@ static int end_frame(struct netbuf *buf, struct netlink_ext_ack *extack)
 	return 0;
 }
 
+static int refuse_room(int err, struct netlink_ext_ack *extack)
+{
+	if (err == -ENOSPC)
+		netbuf_say(extack, "the frames exceed the limits: raise limit_frames, limit_bytes, or limit_total of the module");
+	else if (err == -EBUSY)
+		netbuf_say(extack, "it does not hold: frames that come now would overtake the loaded ones; hold it first");
+	return err;
+}
+
 static int check_limits(struct netbuf *buf, struct netlink_ext_ack *extack)
 {
 	unsigned int i;
 
 	for (i = 0; i < NETBUF_DIRECTIONS; i++) {
-		if (netbuf_queue_fits(&buf->queue[i], skb_queue_len(&buf->load.frames[i]),
-				      buf->load.bytes[i]))
-			continue;
-		netbuf_say(extack, "the frames exceed the limits: raise limit_frames, limit_bytes, or limit_total of the module");
-		return -ENOSPC;
+		struct netbuf_room room = loaded(&buf->load, i);
+
+		if (!netbuf_queue_fits(&buf->queue[i], &room))
+			return refuse_room(-ENOSPC, extack);
 	}
 	return 0;
 }
@@ -388,11 +409,7 @@ static int check_loader(struct netbuf *buf, u32 portid, struct netlink_ext_ack *
 		netbuf_say(extack, "another process loads frames into it");
 		return -EBUSY;
 	}
-	if (netbuf_state(buf) != NETBUF_STATE_HOLD) {
-		netbuf_say(extack, "it does not hold: frames that come now would overtake the loaded ones; hold it first");
-		return -EBUSY;
-	}
-	return 0;
+	return netbuf_state(buf) == NETBUF_STATE_HOLD ? 0 : refuse_room(-EBUSY, extack);
 }
 
 /**
@@ -435,11 +452,33 @@ out:
 	return err;
 }
 
-static int check_commit(struct netbuf *buf, struct netlink_ext_ack *extack)
+/* What has room in its queue comes there, whatever a drain or a cut does meanwhile. */
+static int reserve(struct netbuf *buf, struct netlink_ext_ack *extack)
 {
-	if (buf->load.partial)
+	struct netbuf_load *load = &buf->load;
+	int err = 0;
+
+	if (load->partial)
 		return refuse(extack, "the last frame is not complete");
-	return check_loader(buf, buf->load.portid, extack) ?: check_limits(buf, extack);
+	while (!err && load->reserved < NETBUF_DIRECTIONS) {
+		struct netbuf_room room = loaded(load, load->reserved);
+
+		err = netbuf_queue_reserve(&buf->queue[load->reserved], &room);
+		load->reserved += !err;
+	}
+	return refuse_room(err, extack);
+}
+
+static void splice(struct netbuf *buf)
+{
+	struct netbuf_load *load = &buf->load;
+
+	while (load->reserved) {
+		struct netbuf_room room = loaded(load, --load->reserved);
+
+		netbuf_queue_splice(&buf->queue[load->reserved], &load->frames[load->reserved],
+				    &room);
+	}
 }
 
 static bool loaded_by(const struct netbuf *buf, const struct net *net, u32 portid)
@@ -458,19 +497,17 @@ int netbuf_commit_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct net *net = genl_info_net(info);
 	struct netbuf *buf;
-	unsigned int i;
 	int err = 0;
 
 	mutex_lock(&netbuf_mutex);
 	list_for_each_entry(buf, &netbuf_list, list)
 		if (!err && loaded_by(buf, net, info->snd_portid))
-			err = check_commit(buf, info->extack);
+			err = reserve(buf, info->extack);
 	list_for_each_entry(buf, &netbuf_list, list) {
 		if (!loaded_by(buf, net, info->snd_portid))
 			continue;
-		for (i = 0; i < NETBUF_DIRECTIONS && !err; i++)
-			netbuf_queue_splice(&buf->queue[i], &buf->load.frames[i],
-					    buf->load.bytes[i]);
+		if (!err)
+			splice(buf);
 		netbuf_load_abandon(buf);
 	}
 	mutex_unlock(&netbuf_mutex);
