@@ -360,7 +360,7 @@ void netbuf_queue_count_sent(struct netbuf_queue *queue, unsigned int drained,
 			     unsigned int dropped);
 void netbuf_queue_count_lost(struct netbuf_queue *queue, unsigned int frames);
 bool netbuf_queue_try_pass(struct netbuf_queue *queue);
-void netbuf_discard(struct sk_buff_head *frames);
+void netbuf_discard(struct netbuf *buf, struct sk_buff_head *frames);
 int netbuf_queues_init(void);
 void netbuf_queues_exit(void);
 void netbuf_total_add(s64 bytes);

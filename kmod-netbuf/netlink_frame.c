@@ -283,7 +283,7 @@ void netbuf_load_abandon(struct netbuf *buf)
 		netbuf_queue_cancel(&buf->queue[load->reserved], &room);
 	}
 	for (i = 0; i < NETBUF_DIRECTIONS; i++) {
-		netbuf_discard(&load->frames[i]);
+		netbuf_discard(buf, &load->frames[i]);
 		netbuf_total_add(-(s64)load->bytes[i]);
 		load->bytes[i] = 0;
 	}

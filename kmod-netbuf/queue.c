@@ -105,19 +105,20 @@ static DECLARE_WORK(discard_work, free_discarded);
 
 /**
  * netbuf_discard() - free frames soon
+ * @buf: where its drain works they are freed
  * @frames: empty on return
  *
  * Context: any but hard irq; so also under rtnl, which must not be held for as
  * long as it takes to free millions of frames.
  */
-void netbuf_discard(struct sk_buff_head *frames)
+void netbuf_discard(struct netbuf *buf, struct sk_buff_head *frames)
 {
 	if (skb_queue_empty(frames))
 		return;
 	spin_lock_bh(&discarded.lock);
 	skb_queue_splice_tail_init(frames, &discarded);
 	spin_unlock_bh(&discarded.lock);
-	queue_work(netbuf_wq, &discard_work);
+	queue_work_on(netbuf_drain_cpu(buf), netbuf_wq, &discard_work);
 }
 
 /**
@@ -506,7 +507,7 @@ unsigned int netbuf_queue_flush(struct netbuf_queue *queue)
 	queue->cursor = NULL;
 	queue->is_high = false;
 	spin_unlock_bh(&queue->frames.lock);
-	netbuf_discard(&frames);
+	netbuf_discard(queue->buf, &frames);
 	return n;
 }
 
