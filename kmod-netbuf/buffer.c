@@ -515,6 +515,7 @@ static void arrive(struct netbuf *buf)
 		detach(buf);
 		return;
 	}
+	/* Also waits for an event that is on its way to the old one, which still lives. */
 	netbuf_event_send(NETBUF_EVENT_MOVED, buf);
 }
 

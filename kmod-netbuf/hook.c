@@ -88,12 +88,14 @@ static unsigned int hold(struct netbuf_queue *queue, struct sk_buff *skb)
 	}
 	verdict = take(queue, skb, &room, &taken);
 	if (verdict == NETBUF_HELD) {
-		/* A copy may be larger than was thought; the frame itself is not. */
+		/*
+		 * A copy may be larger than was thought; the frame itself is not, or not freed here.
+		 */
 		verdict = netbuf_queue_add(queue, taken, &room);
-		if (verdict != NETBUF_HELD)
-			kfree_skb_list(taken);
-		else if (taken != skb)
+		if (taken != skb && verdict == NETBUF_HELD)
 			consume_skb(skb);
+		else if (taken != skb)
+			kfree_skb_list(taken);
 	}
 	switch (verdict) {
 	case NETBUF_HELD:
