@@ -258,6 +258,7 @@ struct dt_target *dt_target_get(pid_t nr, struct netlink_ext_ack *extack);
 extern const char *dt_no_marks;
 int dt_target_for_each(int (*visit)(struct dt_target *target, void *data), void *data);
 void dt_target_put(struct dt_target *target);
+bool dt_weighing_is_due(const struct dt_census *before, const struct dt_census *now, u64 age_ns);
 int dt_target_attach(pid_t nr, const struct dt_settings *settings,
 		     struct netlink_ext_ack *extack);
 int dt_target_detach(pid_t nr, struct netlink_ext_ack *extack);

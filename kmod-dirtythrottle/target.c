@@ -202,25 +202,39 @@ static void weigh(struct dt_target *target)
 		target->blind = true;
 }
 
-/* The larger the guest, the less often. */
-static bool weighing_is_due(const struct dt_target *target)
+/**
+ * dt_weighing_is_due() - are the logs to be read again?
+ * @before: census so far
+ * @now: that of the same target now
+ * @age_ns: how long ago they were read
+ *
+ * The larger the guest, the less often. When its memory slots change makes no difference, as
+ * a guest changes them as often as it likes; it begins no log.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool dt_weighing_is_due(const struct dt_census *before, const struct dt_census *now, u64 age_ns)
 {
-	u64 age_ns = ktime_get_ns() - target->weighed_ns;
-	u64 wanted_ms = div64_u64(target->census.log_pages * MSEC_PER_SEC, WEIGHED_PAGES_PER_SEC);
+	u64 wanted_ms = div64_u64(now->log_pages * MSEC_PER_SEC, WEIGHED_PAGES_PER_SEC);
 
-	return age_ns >= wanted_ms * NSEC_PER_MSEC;
+	return (now->has_bitmap && !before->has_bitmap) || age_ns >= wanted_ms * NSEC_PER_MSEC;
 }
 
 static void take_census(struct dt_target *target)
 {
+	u64 age_ns = ktime_get_ns() - target->weighed_ns;
 	struct dt_census now;
 
 	dt_guest_census(target, false, &now);
 	if (!now.logging)
 		target->blind = false;
-	if (now.generation != target->census.generation || weighing_is_due(target)) {
+	if (dt_weighing_is_due(&target->census, &now, age_ns)) {
 		weigh(target);
 	} else {
+		/* Other logs than those that were read. */
+		if (now.generation != target->census.generation)
+			now.generation = DT_CENSUS_OLD;
 		now.dirty_pages = target->census.dirty_pages;
 		target->census = now;
 	}

@@ -66,6 +66,8 @@ const char *netbuf_blind_spot(struct net_device *dev)
 		return "frames of its SR-IOV virtual functions are not seen";
 	if (netdev_has_tc_ingress(dev))
 		return "frames that tc redirects at its ingress are not seen";
+	if (!netbuf_hook_is_alone(dev))
+		return "frames that netfilter forwards at its ingress (fwd, a flowtable) are not seen";
 	if (may_get_redirects(dev))
 		return "frames that tc at other netdevs redirects to it are not seen";
 	return NULL;
@@ -410,7 +412,7 @@ enum netbuf_state netbuf_state(const struct netbuf *buf)
  * netbuf_hold() - hold from now on
  * @buf: buffer
  *
- * Context: any, also hard irq.
+ * Context: any, also hard irq; under buf->cut_lock.
  * Return: true if that is new in either direction.
  */
 bool netbuf_hold(struct netbuf *buf)
@@ -418,6 +420,7 @@ bool netbuf_hold(struct netbuf *buf)
 	bool starts = false;
 	unsigned int i;
 
+	lockdep_assert_held(&buf->cut_lock);
 	for (i = 0; i < NETBUF_DIRECTIONS; i++)
 		if (atomic_xchg(&buf->queue[i].state, NETBUF_STATE_HOLD) != NETBUF_STATE_HOLD)
 			starts = true;
@@ -428,7 +431,7 @@ bool netbuf_hold(struct netbuf *buf)
  * netbuf_release() - let a drain send on what is held
  * @buf: buffer
  *
- * Context: any, also hard irq.
+ * Context: any, also hard irq; under buf->cut_lock.
  * Return: true if a drain has to be started: it has held until now.
  */
 bool netbuf_release(struct netbuf *buf)
@@ -436,10 +439,13 @@ bool netbuf_release(struct netbuf *buf)
 	bool held = false;
 	unsigned int i;
 
+	lockdep_assert_held(&buf->cut_lock);
 	for (i = 0; i < NETBUF_DIRECTIONS; i++)
 		if (atomic_cmpxchg(&buf->queue[i].state, NETBUF_STATE_HOLD,
 				   NETBUF_STATE_DRAIN) == NETBUF_STATE_HOLD)
 			held = true;
+	/* Before it can hold again. */
+	WRITE_ONCE(buf->releases, buf->releases + held);
 	return held;
 }
 
@@ -509,6 +515,7 @@ static void arrive(struct netbuf *buf)
 		detach(buf);
 		return;
 	}
+	/* Also waits for an event that is on its way to the old one, which still lives. */
 	netbuf_event_send(NETBUF_EVENT_MOVED, buf);
 }
 

@@ -29,6 +29,8 @@
  * many less than its size are free for sure.
  */
 #define RING_SLACK	(2 * SMP_CACHE_BYTES / sizeof(void *))
+/* A ring of which nothing has been taken for so long may have been emptied by somebody else. */
+#define RING_TRUST_NS	(10 * NSEC_PER_SEC)
 /* Sleeps while nothing can be sent, doubling. */
 #define IDLE_MIN_US	50
 #define IDLE_MAX_US	20000
@@ -52,20 +54,33 @@ u32 netbuf_next_round(u32 frames, u64 took_ns)
  * @ring: what was sent; corrected if the reader has taken more than that
  * @taken: tx_packets now
  * @size: frames that the ring takes
+ * @now_ns: time now
  *
  * What was in the ring before the drain is not known, and assumed to be
- * nothing: ring_is_full() puts that right.
+ * nothing: ring_is_full() puts that right. Nor is it known when frames go that
+ * nobody has taken, as when the ring is made shorter or a queue is detached.
+ * So one that is not read is taken for an empty one now and then.
  *
  * Return: frames; 0 or less when it is full.
  */
-s64 netbuf_ring_room(struct netbuf_ring *ring, u64 taken, u32 size)
+s64 netbuf_ring_room(struct netbuf_ring *ring, u64 taken, u32 size, u64 now_ns)
 {
 	u64 gone = taken - ring->base;
+	s64 room;
 
 	/* It has taken frames that were there before. */
 	if (ring->sent < gone)
 		ring->sent = gone;
-	return (s64)size - (s64)(ring->sent - gone);
+	room = (s64)size - (s64)(ring->sent - gone);
+	if (room <= 0 && taken == ring->taken) {
+		if (now_ns - ring->since_ns < RING_TRUST_NS)
+			return room;
+		ring->sent = gone;
+		room = size;
+	}
+	ring->taken = taken;
+	ring->since_ns = now_ns;
+	return room;
 }
 
 static void ring_is_full(struct netbuf_ring *ring, u64 taken, u32 size)
@@ -88,7 +103,8 @@ static u32 room_behind(struct netbuf *buf)
 	s64 room;
 
 	dev_get_stats(buf->dev, &stats);
-	room = netbuf_ring_room(&buf->ring, stats.tx_packets, ring_size(buf->dev));
+	room = netbuf_ring_room(&buf->ring, stats.tx_packets, ring_size(buf->dev),
+				ktime_get_ns());
 	return clamp_t(s64, room, 0, BATCH);
 }
 
@@ -110,18 +126,31 @@ static bool can_send(const struct netbuf_queue *queue)
 
 /*
  * How long the netdev's queue has been empty and refused the frame. One that is being
- * replaced, or not there yet since the carrier came back, refuses all.
+ * replaced, or not there yet since the carrier came back, refuses all. That one as long will
+ * not be taken either is known already.
  */
-static u64 refused_for(struct netbuf_queue *queue)
+static u64 refused_for(struct netbuf_queue *queue, unsigned int len)
 {
+	struct netbuf_pace *pace = &queue->pace;
 	u64 now = ktime_get_ns();
 
 	if (!netbuf_flight_is_over(queue->flight) || !qdisc_all_tx_empty(queue->buf->dev) ||
-	    qdisc_tx_changing(queue->buf->dev))
-		queue->pace.refused_ns = 0;
-	else if (!queue->pace.refused_ns)
-		queue->pace.refused_ns = now;
-	return queue->pace.refused_ns ? now - queue->pace.refused_ns : 0;
+	    qdisc_tx_changing(queue->buf->dev)) {
+		pace->refused_ns = 0;
+		return 0;
+	}
+	if (pace->too_long && len >= pace->too_long)
+		return U64_MAX;
+	if (!pace->refused_ns)
+		pace->refused_ns = now;
+	return now - pace->refused_ns;
+}
+
+/* Not by one below it, which others may have filled: that cannot be seen. */
+static bool is_by_own_qdisc(const struct net_device *dev, const struct netbuf_drop *drop)
+{
+	return skb_dropped_by_qdisc(drop->reason) &&
+	       rcu_dereference_bh(netdev_get_tx_queue(dev, 0)->qdisc)->enqueue;
 }
 
 /* If there is no room for it, it is the spare of the port. */
@@ -129,22 +158,31 @@ static enum netbuf_fate send_frame(struct netbuf_queue *queue, struct netbuf_por
 				   struct sk_buff *skb)
 {
 	bool more = port->txq && !skb_queue_empty(&port->ready);
+	struct netbuf_pace *pace = &queue->pace;
+	unsigned int len = skb->len;
 	struct netbuf_drop drop;
 	enum netbuf_fate fate;
+	u64 refused_ns;
 
 	memset(skb->cb, 0, sizeof(skb->cb));
 	if (netbuf_flight_send(queue->flight, port, skb, more, &drop)) {
-		queue->pace.refused_ns = 0;
+		pace->refused_ns = 0;
+		if (len >= pace->too_long)
+			pace->too_long = 0;
 		return NETBUF_SENT;
 	}
 	if (drop.reason == SKB_DROP_REASON_FULL_RING && queue->buf->is_tap)
 		note_full_ring(queue->buf);
 	if (!can_send(queue) && !drop.gone)
 		return NETBUF_NO_ROOM;
-	fate = netbuf_fate_of(&drop, refused_for(queue));
-	/* The next frame has a time of its own. */
-	if (fate == NETBUF_REFUSED)
-		queue->pace.refused_ns = 0;
+	refused_ns = refused_for(queue, len);
+	fate = netbuf_fate_of(&drop, refused_ns);
+	if (fate == NETBUF_NO_ROOM)
+		return fate;
+	/* The next frame has a time of its own, if it is not as long. */
+	pace->refused_ns = 0;
+	if (refused_ns && is_by_own_qdisc(port->dev, &drop))
+		pace->too_long = min_not_zero(pace->too_long, len);
 	return fate;
 }
 
@@ -284,8 +322,12 @@ static bool drain_queue(struct netbuf_queue *queue, bool *progress)
 	}
 	if (atomic_read(&queue->state) != NETBUF_STATE_DRAIN || netbuf_queue_try_pass(queue))
 		return false;
-	if (can_send(queue) && send_round(queue, queue->pace.frames))
-		*progress = true;
+	if (can_send(queue)) {
+		*progress |= send_round(queue, queue->pace.frames) > 0;
+	} else if (queue->direction == NETBUF_EGRESS) {
+		/* The ring went with its reader. */
+		WRITE_ONCE(queue->buf->drain_new, true);
+	}
 	return true;
 }
 

@@ -91,7 +91,8 @@ void netbuf_announce_state(struct netbuf *buf)
 void netbuf_event_defer(enum netbuf_event event, struct netbuf *buf)
 {
 	set_bit(event, &buf->events);
-	schedule_work(&buf->event_work);
+	/* A frame may be dropped on a CPU that is not for the host's work. */
+	queue_work_on(netbuf_drain_cpu(buf), netbuf_wq, &buf->event_work);
 }
 
 /**

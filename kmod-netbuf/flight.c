@@ -215,14 +215,25 @@ static bool is_for_want_of_room(enum skb_drop_reason reason)
 	       reason == SKB_DROP_REASON_NOMEM || reason == SKB_DROP_REASON_DEV_READY;
 }
 
+/*
+ * A qdisc that drops what a filter in it rejects says that all is well; one that
+ * is full does not. But netdevs on top of others keep to themselves what a qdisc below has
+ * said, and newer kernels what became of one frame, if they have enqueued those of several
+ * CPUs at once.
+ */
+static bool may_be_full(const struct netbuf_drop *drop)
+{
+	return drop->ret != NET_XMIT_SUCCESS || drop->plain ||
+	       skb_dropped_by_full_qdisc(drop->reason);
+}
+
 /**
  * netbuf_fate_of() - may a frame that was dropped be sent again?
  * @drop: how it was dropped
  * @refused_ns: how long an empty queue has refused such a frame
  *
- * A qdisc that drops what a filter in it rejects says that all is well; one
- * that is full does not. One that is empty and refuses has another reason:
- * the frame is longer than it ever takes.
+ * A qdisc that is empty and refuses has another reason than want of room: the frame is
+ * longer than it ever takes.
  *
  * Context: any.
  * Return: NETBUF_NO_ROOM if so; NETBUF_REFUSED if not: it would be dropped again.
@@ -234,8 +245,7 @@ enum netbuf_fate netbuf_fate_of(const struct netbuf_drop *drop, u64 refused_ns)
 	if (is_for_want_of_room(drop->reason) || drop->ret == -ENETDOWN ||
 	    drop->ret == NETDEV_TX_BUSY)
 		return NETBUF_NO_ROOM;
-	if (skb_dropped_by_qdisc(drop->reason) && drop->ret != NET_XMIT_SUCCESS &&
-	    refused_ns < PATIENCE_NS)
+	if (skb_dropped_by_qdisc(drop->reason) && may_be_full(drop) && refused_ns < PATIENCE_NS)
 		return NETBUF_NO_ROOM;
 	return NETBUF_REFUSED;
 }
@@ -336,6 +346,8 @@ bool netbuf_flight_send(struct netbuf_flight *flight, struct netbuf_port *port,
 	}
 	drop->gone = now->gone;
 	drop->reason = now->reason;
+	/* Where frames are not split, the netdev's own qdisc has no filter. */
+	drop->plain = !port->split;
 	if (!now->dropped) {
 		/* It was not taken. */
 		drop->reason = SKB_DROP_REASON_NOT_SPECIFIED;

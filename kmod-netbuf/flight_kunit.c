@@ -41,6 +41,22 @@ static void by_a_qdisc(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fate(reason, NET_XMIT_DROP, LONG_NS), NETBUF_REFUSED);
 }
 
+/* What a bridge says is not what the qdisc of its port has said. */
+static void by_a_qdisc_below(struct kunit *test)
+{
+	struct netbuf_drop drop = {
+		.reason = SKB_DROP_REASON_QDISC_DROP,
+		.ret = NET_XMIT_SUCCESS,
+		.plain = true,
+	};
+
+	KUNIT_EXPECT_EQ(test, netbuf_fate_of(&drop, 0), NETBUF_NO_ROOM);
+	/* But it may be a filter. */
+	KUNIT_EXPECT_EQ(test, netbuf_fate_of(&drop, LONG_NS), NETBUF_REFUSED);
+	drop.reason = SKB_DROP_REASON_TC_EGRESS;
+	KUNIT_EXPECT_EQ(test, netbuf_fate_of(&drop, 0), NETBUF_REFUSED);
+}
+
 /* Whatever it was dropped for, and without a carrier: there is nothing to be sent again. */
 static void gone(struct kunit *test)
 {
@@ -57,6 +73,7 @@ static struct kunit_case flight_cases[] = {
 	KUNIT_CASE(for_want_of_room),
 	KUNIT_CASE(by_a_rule),
 	KUNIT_CASE(by_a_qdisc),
+	KUNIT_CASE(by_a_qdisc_below),
 	KUNIT_CASE(gone),
 	{}
 };

@@ -197,17 +197,23 @@ static struct sk_buff *keep_frame(struct sk_buff *skb)
 	return NULL;
 }
 
-/* Its segments. */
+/* Its segments. A list of frames is cut up itself, and is the first of them: so a clone is. */
 static struct sk_buff *segment(struct sk_buff *skb, enum netbuf_direction direction)
 {
 	unsigned int mac_len = netbuf_frame_mac_len(skb);
+	struct sk_buff *whole = skb_clone(skb, GFP_ATOMIC);
 	struct sk_buff *segments, *one;
 
-	skb_push(skb, mac_len);
-	segments = skb_gso_segment(skb, 0);
-	skb_pull(skb, mac_len);
-	if (IS_ERR_OR_NULL(segments))
+	if (!whole)
 		return NULL;
+	skb_push(whole, mac_len);
+	segments = skb_gso_segment(whole, 0);
+	if (IS_ERR_OR_NULL(segments)) {
+		kfree_skb(whole);
+		return NULL;
+	}
+	/* If it is the first of them, it was counted once more. */
+	consume_skb(whole);
 	for (one = segments; one; one = one->next) {
 		strip(one);
 		if (direction == NETBUF_INGRESS)

@@ -88,12 +88,14 @@ static unsigned int hold(struct netbuf_queue *queue, struct sk_buff *skb)
 	}
 	verdict = take(queue, skb, &room, &taken);
 	if (verdict == NETBUF_HELD) {
-		/* A copy may be larger than was thought; the frame itself is not. */
+		/*
+		 * A copy may be larger than was thought; the frame itself is not, or not freed here.
+		 */
 		verdict = netbuf_queue_add(queue, taken, &room);
-		if (verdict != NETBUF_HELD)
-			kfree_skb_list(taken);
-		else if (taken != skb)
+		if (taken != skb && verdict == NETBUF_HELD)
 			consume_skb(skb);
+		else if (taken != skb)
+			kfree_skb_list(taken);
 	}
 	switch (verdict) {
 	case NETBUF_HELD:
@@ -113,6 +115,27 @@ static unsigned int netbuf_hook(void *priv, struct sk_buff *skb,
 	if (likely(atomic_read(&queue->state) == NETBUF_STATE_PASS))
 		return NF_ACCEPT;
 	return hold(queue, skb);
+}
+
+/**
+ * netbuf_hook_is_alone() - is nothing registered in front of ours?
+ * @dev: netdev
+ *
+ * Context: any.
+ * Return: true if none but ours sees what it receives.
+ */
+bool netbuf_hook_is_alone(const struct net_device *dev)
+{
+	const struct nf_hook_entries *entries;
+	bool alone = true;
+	unsigned int i;
+
+	rcu_read_lock();
+	entries = rcu_dereference(dev->nf_hooks_ingress);
+	for (i = 0; entries && i < entries->num_hook_entries; i++)
+		alone &= entries->hooks[i].hook == netbuf_hook;
+	rcu_read_unlock();
+	return alone;
 }
 
 static bool is_needed(const struct netbuf *buf)

@@ -101,6 +101,8 @@ struct netbuf_limits {
  * @frames: in a round, which ends when all of them have landed
  * @sent_ns: when the last of the round was sent; 0 = no round is under way
  * @refused_ns: since when the oldest frame has found an empty queue that refuses it, or 0
+ * @too_long: of this many bytes, or fewer, was a frame that an empty queue has refused for
+ *	good; none as long has gone since. 0 = there was none
  * @promised: a driver has frames that it need not send before it gets another one
  * @queue: number of the transmit queue in which they are
  *
@@ -110,6 +112,7 @@ struct netbuf_pace {
 	u32 frames;
 	u64 sent_ns;
 	u64 refused_ns;
+	unsigned int too_long;
 	bool promised;
 	unsigned int queue;
 };
@@ -121,7 +124,7 @@ struct netbuf_pace {
  * @state: enum netbuf_state; see queue.c for who may change it
  * @frames: oldest first; its lock guards all below
  * @bytes: memory that they take (truesize)
- * @coming: room for frames that the hook is about to add
+ * @coming: room for frames that the hook, or COMMIT, is about to add
  * @peak_frames: most frames held since attach
  * @peak_bytes: most memory held since attach
  * @counters: see struct netbuf_counters
@@ -154,10 +157,14 @@ struct netbuf_queue {
  * struct netbuf_ring - how full the ring behind a tap is
  * @sent: frames sent into it since @base
  * @base: tx_packets, frames that the reader had taken, when the count began
+ * @taken: tx_packets when the reader had last taken any, or there was room
+ * @since_ns: when that was, or a full ring was tried after all
  */
 struct netbuf_ring {
 	u64 sent;
 	u64 base;
+	u64 taken;
+	u64 since_ns;
 };
 
 /**
@@ -201,6 +208,7 @@ struct netbuf_record {
  * @portid: netlink socket that sends them; 0 = none
  * @frames: complete ones
  * @bytes: memory that all take
+ * @reserved: in so many queues there is room kept for them
  * @partial: frame of which parts are missing, or NULL
  * @received: bytes of it
  * @record: what is known of it
@@ -211,6 +219,7 @@ struct netbuf_load {
 	u32 portid;
 	struct sk_buff_head frames[NETBUF_DIRECTIONS];
 	u64 bytes[NETBUF_DIRECTIONS];
+	unsigned int reserved;
 	struct sk_buff *partial;
 	u32 received;
 	struct netbuf_record record;
@@ -243,6 +252,7 @@ struct netbuf_load {
  * @woken: frames have landed since it looked
  * @cut_lock: raw, because a cut takes it in hard-irq context; guards @held_by_cut
  * @held_by_cut: number of the cut that made it hold, if nobody has said otherwise since, or 0
+ * @releases: how often it was told to drain what it held; written under @cut_lock
  * @announced: state in the last event
  * @events: NETBUF_EVENT_... that the hooks want sent, as bits
  * @event_work: sends them
@@ -275,6 +285,7 @@ struct netbuf {
 	bool woken;
 	raw_spinlock_t cut_lock;
 	u32 held_by_cut;
+	u32 releases;
 	enum netbuf_state announced;
 	unsigned long events;
 	struct work_struct event_work;
@@ -311,6 +322,7 @@ int netbuf_hook_arm(struct netbuf *buf);
 void netbuf_hook_disarm(struct netbuf *buf);
 int netbuf_hook_enter(struct netbuf *buf, struct net *net);
 void netbuf_hook_leave(struct netbuf *buf);
+bool netbuf_hook_is_alone(const struct net_device *dev);
 
 /* frame.c */
 enum netbuf_way {
@@ -348,14 +360,16 @@ void netbuf_queue_count_sent(struct netbuf_queue *queue, unsigned int drained,
 			     unsigned int dropped);
 void netbuf_queue_count_lost(struct netbuf_queue *queue, unsigned int frames);
 bool netbuf_queue_try_pass(struct netbuf_queue *queue);
-void netbuf_discard(struct sk_buff_head *frames);
+void netbuf_discard(struct netbuf *buf, struct sk_buff_head *frames);
 int netbuf_queues_init(void);
 void netbuf_queues_exit(void);
 void netbuf_total_add(s64 bytes);
 u64 netbuf_total(u64 *limit);
 unsigned int netbuf_queue_flush(struct netbuf_queue *queue);
-bool netbuf_queue_fits(struct netbuf_queue *queue, u32 frames, u64 bytes);
-void netbuf_queue_splice(struct netbuf_queue *queue, struct sk_buff_head *frames, u64 bytes);
+bool netbuf_queue_fits(struct netbuf_queue *queue, const struct netbuf_room *room);
+int netbuf_queue_reserve(struct netbuf_queue *queue, const struct netbuf_room *room);
+void netbuf_queue_splice(struct netbuf_queue *queue, struct sk_buff_head *frames,
+			 const struct netbuf_room *room);
 void netbuf_queue_count(struct netbuf_queue *queue, u64 *counter);
 void netbuf_queue_count_drop(struct netbuf_queue *queue, u64 *counter);
 struct netbuf_limits netbuf_queue_limits(struct netbuf_queue *queue);
@@ -406,11 +420,13 @@ enum netbuf_fate {
  * @reason: what the kernel said
  * @ret: what the function said that was to send it
  * @gone: nothing is left of it that could be sent again
+ * @plain: if a qdisc drops it for what it is, it is not one of its netdev
  */
 struct netbuf_drop {
 	enum skb_drop_reason reason;
 	int ret;
 	bool gone;
+	bool plain;
 };
 
 struct netbuf_flight *netbuf_flight_alloc(struct netbuf *buf);
@@ -434,7 +450,7 @@ void netbuf_drain_start(struct netbuf *buf);
 unsigned int netbuf_drain_cpu(struct netbuf *buf);
 void netbuf_drain_wait(struct netbuf *buf);
 void netbuf_drain_wake(struct netbuf *buf);
-s64 netbuf_ring_room(struct netbuf_ring *ring, u64 taken, u32 size);
+s64 netbuf_ring_room(struct netbuf_ring *ring, u64 taken, u32 size, u64 now_ns);
 u32 netbuf_next_round(u32 frames, u64 took_ns);
 
 /* record.c */

@@ -38,6 +38,7 @@ struct save {
 	unsigned long started;		/* its cursor is set */
 	struct sk_buff *frame;		/* of which a part is sent, with a reference, or NULL */
 	unsigned long offset;		/* within it */
+	unsigned long releases;		/* of the buffer, when the dump began */
 };
 
 static struct save *save_of(struct netlink_callback *cb)
@@ -75,6 +76,7 @@ int netbuf_save_start(struct netlink_callback *cb)
 		err = -EBUSY;
 	} else {
 		buf->save_port = NETLINK_CB(cb->skb).portid;
+		save_of(cb)->releases = READ_ONCE(buf->releases);
 	}
 	mutex_unlock(&netbuf_mutex);
 	if (err) {
@@ -216,13 +218,20 @@ static int dump_queue(struct sk_buff *msg, struct netbuf_queue *queue, struct sa
 	return err;
 }
 
+/* What went meanwhile may be missing, or be in the file although it has gone. */
+static bool was_released(const struct save *save)
+{
+	return netbuf_state(save->buf) == NETBUF_STATE_DRAIN ||
+	       READ_ONCE(save->buf->releases) != (u32)save->releases;
+}
+
 /**
  * netbuf_save_dumpit() - NETBUF_CMD_SAVE
  * @skb: reply
  * @cb: how far it got
  *
- * Return: length of @skb; -EBUSY when the buffer drains, -ENODEV when its
- * netdev is gone.
+ * Return: length of @skb; -EBUSY when the buffer drains, or has since the dump began;
+ * -ENODEV when its netdev is gone.
  */
 int netbuf_save_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
@@ -232,8 +241,6 @@ int netbuf_save_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	mutex_lock(&netbuf_mutex);
 	if (save->buf->gone)
 		err = -ENODEV;
-	else if (netbuf_state(save->buf) == NETBUF_STATE_DRAIN)
-		err = -EBUSY;
 	while (!err && save->direction < NETBUF_DIRECTIONS) {
 		err = dump_queue(skb, &save->buf->queue[save->direction], save, cb);
 		if (err)
@@ -241,11 +248,22 @@ int netbuf_save_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		save->direction++;
 		save->started = false;
 	}
+	/* Looked at when the frames have been: none of them has gone before. */
+	if (was_released(save))
+		err = -EBUSY;
 	mutex_unlock(&netbuf_mutex);
 	return err == -EMSGSIZE && skb->len ? skb->len : err;
 }
 
 /* --- load --- */
+
+static struct netbuf_room loaded(const struct netbuf_load *load, unsigned int direction)
+{
+	return (struct netbuf_room){
+		.frames = skb_queue_len(&load->frames[direction]),
+		.bytes = load->bytes[direction],
+	};
+}
 
 /**
  * netbuf_load_abandon() - forget the frames that wait for COMMIT
@@ -259,8 +277,13 @@ void netbuf_load_abandon(struct netbuf *buf)
 	unsigned int i;
 
 	lockdep_assert_held(&netbuf_mutex);
+	while (load->reserved) {
+		struct netbuf_room room = loaded(load, --load->reserved);
+
+		netbuf_queue_cancel(&buf->queue[load->reserved], &room);
+	}
 	for (i = 0; i < NETBUF_DIRECTIONS; i++) {
-		netbuf_discard(&load->frames[i]);
+		netbuf_discard(buf, &load->frames[i]);
 		netbuf_total_add(-(s64)load->bytes[i]);
 		load->bytes[i] = 0;
 	}
@@ -346,16 +369,24 @@ static int end_frame(struct netbuf *buf, struct netlink_ext_ack *extack)
 	return 0;
 }
 
+static int refuse_room(int err, struct netlink_ext_ack *extack)
+{
+	if (err == -ENOSPC)
+		netbuf_say(extack, "the frames exceed the limits: raise limit_frames, limit_bytes, or limit_total of the module");
+	else if (err == -EBUSY)
+		netbuf_say(extack, "it does not hold: frames that come now would overtake the loaded ones; hold it first");
+	return err;
+}
+
 static int check_limits(struct netbuf *buf, struct netlink_ext_ack *extack)
 {
 	unsigned int i;
 
 	for (i = 0; i < NETBUF_DIRECTIONS; i++) {
-		if (netbuf_queue_fits(&buf->queue[i], skb_queue_len(&buf->load.frames[i]),
-				      buf->load.bytes[i]))
-			continue;
-		netbuf_say(extack, "the frames exceed the limits: raise limit_frames, limit_bytes, or limit_total of the module");
-		return -ENOSPC;
+		struct netbuf_room room = loaded(&buf->load, i);
+
+		if (!netbuf_queue_fits(&buf->queue[i], &room))
+			return refuse_room(-ENOSPC, extack);
 	}
 	return 0;
 }
@@ -378,11 +409,7 @@ static int check_loader(struct netbuf *buf, u32 portid, struct netlink_ext_ack *
 		netbuf_say(extack, "another process loads frames into it");
 		return -EBUSY;
 	}
-	if (netbuf_state(buf) != NETBUF_STATE_HOLD) {
-		netbuf_say(extack, "it does not hold: frames that come now would overtake the loaded ones; hold it first");
-		return -EBUSY;
-	}
-	return 0;
+	return netbuf_state(buf) == NETBUF_STATE_HOLD ? 0 : refuse_room(-EBUSY, extack);
 }
 
 /**
@@ -425,11 +452,33 @@ out:
 	return err;
 }
 
-static int check_commit(struct netbuf *buf, struct netlink_ext_ack *extack)
+/* What has room in its queue comes there, whatever a drain or a cut does meanwhile. */
+static int reserve(struct netbuf *buf, struct netlink_ext_ack *extack)
 {
-	if (buf->load.partial)
+	struct netbuf_load *load = &buf->load;
+	int err = 0;
+
+	if (load->partial)
 		return refuse(extack, "the last frame is not complete");
-	return check_loader(buf, buf->load.portid, extack) ?: check_limits(buf, extack);
+	while (!err && load->reserved < NETBUF_DIRECTIONS) {
+		struct netbuf_room room = loaded(load, load->reserved);
+
+		err = netbuf_queue_reserve(&buf->queue[load->reserved], &room);
+		load->reserved += !err;
+	}
+	return refuse_room(err, extack);
+}
+
+static void splice(struct netbuf *buf)
+{
+	struct netbuf_load *load = &buf->load;
+
+	while (load->reserved) {
+		struct netbuf_room room = loaded(load, --load->reserved);
+
+		netbuf_queue_splice(&buf->queue[load->reserved], &load->frames[load->reserved],
+				    &room);
+	}
 }
 
 static bool loaded_by(const struct netbuf *buf, const struct net *net, u32 portid)
@@ -448,19 +497,17 @@ int netbuf_commit_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct net *net = genl_info_net(info);
 	struct netbuf *buf;
-	unsigned int i;
 	int err = 0;
 
 	mutex_lock(&netbuf_mutex);
 	list_for_each_entry(buf, &netbuf_list, list)
 		if (!err && loaded_by(buf, net, info->snd_portid))
-			err = check_commit(buf, info->extack);
+			err = reserve(buf, info->extack);
 	list_for_each_entry(buf, &netbuf_list, list) {
 		if (!loaded_by(buf, net, info->snd_portid))
 			continue;
-		for (i = 0; i < NETBUF_DIRECTIONS && !err; i++)
-			netbuf_queue_splice(&buf->queue[i], &buf->load.frames[i],
-					    buf->load.bytes[i]);
+		if (!err)
+			splice(buf);
 		netbuf_load_abandon(buf);
 	}
 	mutex_unlock(&netbuf_mutex);

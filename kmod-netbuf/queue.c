@@ -105,19 +105,20 @@ static DECLARE_WORK(discard_work, free_discarded);
 
 /**
  * netbuf_discard() - free frames soon
+ * @buf: where its drain works they are freed
  * @frames: empty on return
  *
  * Context: any but hard irq; so also under rtnl, which must not be held for as
  * long as it takes to free millions of frames.
  */
-void netbuf_discard(struct sk_buff_head *frames)
+void netbuf_discard(struct netbuf *buf, struct sk_buff_head *frames)
 {
 	if (skb_queue_empty(frames))
 		return;
 	spin_lock_bh(&discarded.lock);
 	skb_queue_splice_tail_init(frames, &discarded);
 	spin_unlock_bh(&discarded.lock);
-	queue_work(netbuf_wq, &discard_work);
+	queue_work_on(netbuf_drain_cpu(buf), netbuf_wq, &discard_work);
 }
 
 /**
@@ -287,6 +288,20 @@ static enum netbuf_verdict admit(struct netbuf_queue *queue, u32 n, u64 bytes,
 	return NETBUF_DROPPED;
 }
 
+static void expect_coming(struct netbuf_queue *queue, const struct netbuf_room *room)
+{
+	lockdep_assert_held(&queue->frames.lock);
+	queue->coming.frames += room->frames;
+	queue->coming.bytes += room->bytes;
+}
+
+static void forget_coming(struct netbuf_queue *queue, const struct netbuf_room *room)
+{
+	lockdep_assert_held(&queue->frames.lock);
+	queue->coming.frames -= room->frames;
+	queue->coming.bytes -= room->bytes;
+}
+
 /**
  * netbuf_queue_admit() - is a frame to be held?
  * @queue: queue
@@ -308,25 +323,16 @@ enum netbuf_verdict netbuf_queue_admit(struct netbuf_queue *queue,
 	spin_lock_bh(&queue->frames.lock);
 	if (atomic_read(&queue->state) != NETBUF_STATE_PASS)
 		verdict = admit(queue, room->frames, room->bytes, &dropped);
-	if (verdict == NETBUF_HELD) {
-		queue->coming.frames += room->frames;
-		queue->coming.bytes += room->bytes;
-	}
+	if (verdict == NETBUF_HELD)
+		expect_coming(queue, room);
 	spin_unlock_bh(&queue->frames.lock);
 	__skb_queue_purge(&dropped);
 	return verdict;
 }
 
-static void forget_coming(struct netbuf_queue *queue, const struct netbuf_room *room)
-{
-	lockdep_assert_held(&queue->frames.lock);
-	queue->coming.frames -= room->frames;
-	queue->coming.bytes -= room->bytes;
-}
-
 /**
- * netbuf_queue_cancel() - the frame does not come
- * @queue: queue that has admitted it
+ * netbuf_queue_cancel() - what was to come does not
+ * @queue: queue that has admitted or reserved it
  * @room: what was kept for it
  *
  * Context: any but hard irq.
@@ -501,42 +507,69 @@ unsigned int netbuf_queue_flush(struct netbuf_queue *queue)
 	queue->cursor = NULL;
 	queue->is_high = false;
 	spin_unlock_bh(&queue->frames.lock);
-	netbuf_discard(&frames);
+	netbuf_discard(queue->buf, &frames);
 	return n;
 }
 
 /**
  * netbuf_queue_fits() - is there room within the limits?
  * @queue: queue
- * @frames: how many more
- * @bytes: memory that they take, part of the total already
+ * @room: what is to come, its memory part of the total already
  *
  * Context: any but hard irq.
  * Return: true if so.
  */
-bool netbuf_queue_fits(struct netbuf_queue *queue, u32 frames, u64 bytes)
+bool netbuf_queue_fits(struct netbuf_queue *queue, const struct netbuf_room *room)
 {
 	bool ret;
 
 	spin_lock_bh(&queue->frames.lock);
-	ret = fits(queue, frames, bytes) && total_fits(0);
+	ret = fits(queue, room->frames, room->bytes) && total_fits(0);
 	spin_unlock_bh(&queue->frames.lock);
 	return ret;
+}
+
+/**
+ * netbuf_queue_reserve() - frames from a file are about to come
+ * @queue: queue
+ * @room: what they take, its memory part of the total already
+ *
+ * If there is room it is kept for them, and the queue does not pass, until
+ * netbuf_queue_splice() or netbuf_queue_cancel().
+ *
+ * Context: any but hard irq.
+ * Return: 0; -EBUSY if the queue does not hold, -ENOSPC beyond the limits.
+ */
+int netbuf_queue_reserve(struct netbuf_queue *queue, const struct netbuf_room *room)
+{
+	int err = 0;
+
+	spin_lock_bh(&queue->frames.lock);
+	if (atomic_read(&queue->state) != NETBUF_STATE_HOLD)
+		err = -EBUSY;
+	else if (!fits(queue, room->frames, room->bytes) || !total_fits(0))
+		err = -ENOSPC;
+	else
+		expect_coming(queue, room);
+	spin_unlock_bh(&queue->frames.lock);
+	return err;
 }
 
 /**
  * netbuf_queue_splice() - frames from a file become the oldest
  * @queue: queue
  * @frames: in order; empty on return
- * @bytes: memory that they take, counted once more in the total
+ * @room: what was reserved for them, its memory counted once more in the total
  *
  * Context: process.
  */
-void netbuf_queue_splice(struct netbuf_queue *queue, struct sk_buff_head *frames, u64 bytes)
+void netbuf_queue_splice(struct netbuf_queue *queue, struct sk_buff_head *frames,
+			 const struct netbuf_room *room)
 {
 	spin_lock_bh(&queue->frames.lock);
-	queue->counters.loaded += skb_queue_len(frames);
-	account(queue, bytes);
+	forget_coming(queue, room);
+	queue->counters.loaded += room->frames;
+	account(queue, room->bytes);
 	skb_queue_splice_init(frames, &queue->frames);
 	note_level(queue);
 	spin_unlock_bh(&queue->frames.lock);

@@ -175,15 +175,39 @@ static void loaded_frames_come_first(struct kunit *test)
 	struct netbuf_queue *queue = &buf->queue[NETBUF_EGRESS];
 	struct sk_buff_head loaded;
 	struct sk_buff *skb = numbered(test, 100);
-	u64 bytes = skb->truesize;
+	struct netbuf_room room = { .frames = 1, .bytes = skb->truesize };
 
 	__skb_queue_head_init(&loaded);
 	__skb_queue_tail(&loaded, skb);
 	add(test, queue, 0);
-	netbuf_queue_splice(queue, &loaded, bytes);
+	KUNIT_EXPECT_EQ(test, netbuf_queue_reserve(queue, &room), 0);
+	netbuf_queue_splice(queue, &loaded, &room);
 	expect_next(test, queue, 100);
 	expect_next(test, queue, 0);
 	KUNIT_EXPECT_EQ(test, queue->bytes, 0ULL);
+	KUNIT_EXPECT_EQ(test, queue->coming.frames, 0U);
+}
+
+static void loaded_frames_are_not_left_in_a_queue_that_passes(struct kunit *test)
+{
+	struct netbuf *buf = test->priv;
+	struct netbuf_queue *queue = &buf->queue[NETBUF_EGRESS];
+	struct netbuf_room room = { .frames = 1, .bytes = FRAME_BYTES };
+
+	/* Before there is room for them, and after. */
+	atomic_set(&queue->state, NETBUF_STATE_PASS);
+	KUNIT_EXPECT_EQ(test, netbuf_queue_reserve(queue, &room), -EBUSY);
+	atomic_set(&queue->state, NETBUF_STATE_DRAIN);
+	KUNIT_EXPECT_EQ(test, netbuf_queue_reserve(queue, &room), -EBUSY);
+	atomic_set(&queue->state, NETBUF_STATE_HOLD);
+	KUNIT_EXPECT_EQ(test, netbuf_queue_reserve(queue, &room), 0);
+	atomic_set(&queue->state, NETBUF_STATE_DRAIN);
+	KUNIT_EXPECT_FALSE(test, netbuf_queue_try_pass(queue));
+	netbuf_queue_cancel(queue, &room);
+	KUNIT_EXPECT_TRUE(test, netbuf_queue_try_pass(queue));
+	atomic_set(&queue->state, NETBUF_STATE_HOLD);
+	room.frames = LIMIT + 1;
+	KUNIT_EXPECT_EQ(test, netbuf_queue_reserve(queue, &room), -ENOSPC);
 }
 
 static int make_buffer(struct kunit *test)
@@ -220,6 +244,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(a_lowered_limit_drops_step_by_step),
 	KUNIT_CASE(a_save_survives_a_dropped_head),
 	KUNIT_CASE(loaded_frames_come_first),
+	KUNIT_CASE(loaded_frames_are_not_left_in_a_queue_that_passes),
 	{}
 };
 

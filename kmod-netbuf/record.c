@@ -16,6 +16,28 @@ static void make_vlan(struct netbuf_record *record, const struct sk_buff *skb)
 	record->vlan_tci = skb_vlan_tag_get(skb);
 }
 
+/* A NIC that puts frames together (LRO) tells of what length they were, and not that they are TCP. */
+static void make_lro(struct virtio_net_hdr *vnet, const struct sk_buff *skb)
+{
+	*vnet = (struct virtio_net_hdr){
+		.gso_type = skb->protocol == htons(ETH_P_IPV6) ? VIRTIO_NET_HDR_GSO_TCPV6 :
+								VIRTIO_NET_HDR_GSO_TCPV4,
+		.gso_size = __cpu_to_virtio16(true, skb_shinfo(skb)->gso_size),
+		.hdr_len = __cpu_to_virtio16(true, skb_headlen(skb)),
+	};
+	if (skb->ip_summed == CHECKSUM_UNNECESSARY)
+		vnet->flags = VIRTIO_NET_HDR_F_DATA_VALID;
+}
+
+/* Its offsets count from skb->data. */
+static int make_vnet(struct virtio_net_hdr *vnet, const struct sk_buff *skb)
+{
+	if (!skb_is_gso(skb) || skb_shinfo(skb)->gso_type)
+		return virtio_net_hdr_from_skb(skb, vnet, true, true, 0);
+	make_lro(vnet, skb);
+	return 0;
+}
+
 /**
  * netbuf_record_make() - describe a held frame
  * @record: description
@@ -40,9 +62,8 @@ int netbuf_record_make(struct netbuf_record *record, struct sk_buff *skb,
 	record->mark = skb->mark;
 	record->priority = skb->priority;
 	make_vlan(record, skb);
-	/* Its offsets count from the MAC header. */
 	__skb_push(skb, mac_len);
-	err = virtio_net_hdr_from_skb(skb, &record->vnet, true, true, 0);
+	err = make_vnet(&record->vnet, skb);
 	__skb_pull(skb, mac_len);
 	return err;
 }

@@ -25,6 +25,14 @@ sees_all() {
 		! says warning lparctl -j netbuf show v0
 }
 
+# told_of_netfilter FAMILY: what its table "blind" has at the ingress of v0, and goes
+told_of_netfilter() {
+	check "comes before the hook" \
+		says '"warning":".*netfilter forwards at its ingress' lparctl -j netbuf show v0
+	nft delete table "$1" blind
+	check "without it there is nothing to warn of" sees_all
+}
+
 load netbuf
 make_veth
 
@@ -68,6 +76,16 @@ tc qdisc add dev v0 clsact
 check "tc at its ingress comes before the hook" \
 	says '"warning":".*tc redirects at its ingress' lparctl -j netbuf show v0
 tc qdisc del dev v0 clsact
+check "a chain of nftables at its ingress" \
+	nft 'table netdev blind { chain c { type filter hook ingress device v0 priority 0; }; }'
+told_of_netfilter netdev
+if [ "$LPARKIT_KERNEL" = debug ]; then
+	skip "a flowtable" "this kernel has none"
+else
+	check "a flowtable of nftables" \
+		nft 'table inet blind { flowtable f { hook ingress priority 0; devices = { v0 }; }; }'
+	told_of_netfilter inet
+fi
 tc qdisc add dev d0 clsact
 check "tc at another netdev may redirect to it" \
 	says '"warning":".*tc at other netdevs' lparctl -j netbuf show v0

@@ -27,12 +27,22 @@ shaped() {
 	[ $# = 2 ] || tc qdisc add dev "$1" parent 1: "${@:3}"
 }
 
+# make_bridge: br0 of the host, v0 is its port.
+make_bridge() {
+	ip addr del $host/24 dev v0
+	ip link add br0 type bridge
+	ip link set v0 master br0
+	ip link set br0 up
+	ip addr add $host/24 dev br0
+	ip neigh add $guest lladdr "$(in_guest cat /sys/class/net/g0/address)" dev br0
+}
+
 unload_detached() {
 	lparctl netbuf detach tap0 --force && unload netbuf
 }
 
 load netbuf
-modprobe -a sch_ingress cls_u32 act_gact sch_tbf sch_fq_codel
+modprobe -a sch_ingress cls_u32 act_gact sch_tbf sch_fq_codel bridge
 make_veth
 lparctl netbuf attach v0
 events=$scratch/events
@@ -98,6 +108,34 @@ wait "$guest_pid"
 check "sent on and dropped make all" says "\"drained\":$((20 + 200 + 500 + 5000 + 300 - lost))," \
 	lparctl -j netbuf show v0
 tc qdisc del dev v0 root
+
+# What an empty queue never takes costs time once, not for each frame.
+check "a queue that is too short for long frames" \
+	tc qdisc add dev v0 root tbf rate 2mbit burst 600 limit 3000
+lparctl netbuf hold v0
+to_guest 0 50
+to_guest 1000 100 1400
+to_guest 50 50
+expect_in_guest 100
+before=$(netbuf v0 dropped_below)
+check "the drain ends soon" lparctl netbuf drain v0 --timeout 10s
+data check "each of the others came, in order" came_to_guest
+check "those dropped are counted" is v0 dropped_below $((before + 100))
+tc qdisc del dev v0 root
+
+# A bridge does not tell that the queue of its port is full.
+check "a bridge on top of a short queue" make_bridge
+check "which is before a slow line" shaped v0 250
+lparctl netbuf attach br0
+lparctl netbuf hold br0
+to_guest 0 200
+check "held" is br0 txpcnt 200
+expect_in_guest 200
+check "the drain ends" lparctl netbuf drain br0 --timeout 60s
+data check "each came, in order" came_to_guest
+check "none counts as dropped" is br0 dropped_below 0
+lparctl netbuf detach br0
+ip link del br0
 
 # A tap
 modprobe tun

@@ -71,11 +71,11 @@ slow_save() {
 	        first = False
 	    while data:
 	        length, kind = struct.unpack_from("<IH", data)
+	        if kind in (2, 3) and struct.unpack_from("<i", data, 16)[0]:
+	            sys.exit("the save failed")
 	        if kind == 3:
 	            over = True
 	            break
-	        if kind == 2:
-	            sys.exit("the save failed")
 	        for _, nest in attrs(data[20:length]):    # NETBUF_A_FRAME
 	            part = dict(attrs(nest))
 	            offset, = struct.unpack("<I", part[4])
@@ -195,6 +195,8 @@ export guest port
 check "a save has no mixed frames when they go in the middle of it" \
 	slow_save bash -c 'monotonous 4 3'
 check "they went" is v0 dropped_limit 3
+refused "the save failed" "a save fails when they go on in the middle of it" \
+	slow_save sh -c 'lparctl netbuf drain v0 --timeout 20s && lparctl netbuf hold v0'
 lparctl netbuf set v0 --policy tail-drop
 ip link set v0 mtu 1500
 

@@ -39,7 +39,34 @@ has_sent() {
 	[ $((N - $(netbuf tap0 txpcnt))) -ge "$1" ]
 }
 
-plan 32
+# fill_ring: a drain that can go no further, as nobody reads
+fill_ring() {
+	lparctl netbuf hold tap0
+	to_guest 0 $N
+	before=$(gone)
+	lparctl netbuf drain tap0 --no-wait
+	wait_until 20 sent_into_ring $((RING / 2)) &&
+		! lparctl netbuf drain tap0 --timeout 1s 2>/dev/null
+}
+
+sent_into_ring() {
+	[ $(($(gone) - before)) -ge "$1" ]
+}
+
+# read_the_rest FIRST: those that were not in the ring
+read_the_rest() {
+	tell "expect $1" && tell "read $((N - $1)) 60"
+}
+
+empty_ring() {
+	local len
+
+	len=$(cat /sys/class/net/tap0/tx_queue_len)
+	ip link set tap0 txqueuelen 0
+	ip link set tap0 txqueuelen "$len"
+}
+
+plan 39
 load netbuf
 modprobe tun
 make_tap tap0
@@ -113,6 +140,25 @@ check "a drain waits for a carrier" same \
 check "and loses none meanwhile" is tap0 txpcnt 100
 begin_guest
 data check "a new guest gets them all" tell "read 100 20"
+check "the drain is over" wait_until 20 is tap0 state pass
+
+# The ring is emptied by somebody who is not the reader
+check "the ring is full" fill_ring
+in_ring=$(($(gone) - before))
+empty_ring
+data check "what was not in it comes when it has gone" read_the_rest $in_ring
+check "the drain is over" wait_until 20 is tap0 state pass
+
+# The guest dies while the ring is full, and another comes
+check "the ring is full" fill_ring
+tell "close"
+kill -9 "$tap_PID"
+wait "$tap_PID" 2>/dev/null
+check "the tap has no carrier" wait_until 10 grep -q 0 /sys/class/net/tap0/carrier
+# A new one's ring is filled at once.
+in_ring=$(($(gone) - before))
+begin_guest
+data check "a new guest gets what was not in it" read_the_rest $in_ring
 check "the drain is over" wait_until 20 is tap0 state pass
 
 # The netdev goes while it holds

@@ -9,6 +9,7 @@
  *	wire tap IFNAME				is the guest of a tap; commands on stdin:
  *		send FIRST COUNT BYTES
  *		read COUNT SECONDS		so many more, in order, checksums right
+ *		expect FIRST			that is the next to come
  *		close				as if it was killed
  *
  * "receive" prints "ready" when nothing can be missed any more, and waits until
@@ -334,6 +335,8 @@ static int be_guest(const char *name)
 			ret = send_frames(fd, host_mac, a, b, c);
 		else if (sscanf(line, "read %u %u", &a, &b) == 2)
 			ret = read_frames(fd, a, b);
+		else if (sscanf(line, "expect %u", &expected) == 1)
+			ret = 0;
 		else if (!strcmp(line, "close\n"))
 			ret = close(fd);
 		else

@@ -4,6 +4,9 @@
 
 #include_next <linux/skbuff.h>
 #include <net/dropreason.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+#include <net/dropreason-qdisc.h>
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
 /* Since 6.9 there is a helper for the bit that TLS devices leave. */
@@ -26,6 +29,23 @@ static inline bool skb_dropped_by_qdisc(enum skb_drop_reason reason)
 		return true;
 #endif
 	return reason >= SKB_DROP_REASON_QDISC_DROP && reason < SKB_DROP_REASON_CPU_BACKLOG;
+}
+
+/* By one that had no room for it, whatever the frame is: older kernels do not say so. */
+static inline bool skb_dropped_by_full_qdisc(enum skb_drop_reason reason)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+	switch ((u32)reason) {
+	case SKB_DROP_REASON_QDISC_BURST_DROP:
+	case QDISC_DROP_OVERLIMIT:
+	case QDISC_DROP_CONGESTED:
+	case QDISC_DROP_MAXFLOWS:
+	case QDISC_DROP_BAND_LIMIT:
+	case QDISC_DROP_FLOW_LIMIT:
+		return true;
+	}
+#endif
+	return false;
 }
 
 #endif /* _COMPAT_LINUX_SKBUFF_H */
