@@ -92,7 +92,7 @@ umount "$mnt"
 
 # A change of mind. Meanwhile neither its name nor its disks are another's.
 wipe_store
-start_vm --source $far
+start_vm --source $far --rate 1M
 table=$(dmsetup table vm)
 check "a name in use is refused" grep -q "a device of that name" <(start_vm --source $far 2>&1)
 check_fails "which is a failure" start_vm --source $far
