@@ -231,6 +231,20 @@ static void print_warnings(struct json_object *guest)
 	}
 }
 
+/* The same, of the host itself. */
+static void print_host_warnings(const struct channel *channel)
+{
+	struct json_object *warnings = json_object_object_get(channel->answer, "warnings");
+	size_t i;
+
+	for (i = 0; i < json_count(warnings); i++) {
+		char *text = json_printable(json_at(warnings, i));
+
+		err("warning: host %s: %s", channel->host, text);
+		free(text);
+	}
+}
+
 /* What runs there, and is not going to be saved. */
 static void print_left_out(const struct channel *channel)
 {
@@ -254,6 +268,7 @@ static void warn(const struct cluster *cluster)
 		for (j = 0; j < json_count(guests); j++)
 			print_warnings(json_at(guests, j));
 		print_left_out(&cluster->channels.channel[i]);
+		print_host_warnings(&cluster->channels.channel[i]);
 	}
 }
 

@@ -210,6 +210,7 @@ struct session {
 	bool halting; /* guests may stand by us: before that, who stands does so by others */
 	bool writing; /* guests may migrate by us, with a limit of ours */
 	bool apart; /* buffers take part in no cut, by us */
+	bool prepared; /* there is a directory of ours: one that was left is another save's */
 	bool taken; /* states of the volumes are */
 	bool written; /* the directory has its name */
 	bool kept; /* what is saved stays whatever comes to us */
@@ -308,6 +309,7 @@ guest_step guest_inspect, guest_note_status, guest_note_versions;
 
 /* session_disks.c: states of its volumes, and of those that are in their groups */
 int disks_find_others(struct session *session);
+int disks_check(struct session *session);
 int disks_forget(struct session *session);
 int disks_forget_cut(struct session *session);
 

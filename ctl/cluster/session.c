@@ -247,6 +247,7 @@ static void session_restore(struct session *session, struct json_object *json)
 	session->halting = json_flag(json, "halting");
 	session->writing = json_flag(json, "writing");
 	session->apart = json_flag(json, "apart");
+	session->prepared = true; /* or it would be on no record */
 	session->taken = json_flag(json, "taken");
 	session->written = json_flag(json, "written");
 	session->kept = json_flag(json, "kept");
@@ -354,7 +355,8 @@ static void clear_session(struct session *session)
 	session->others = NULL;
 	session->kind = SESSION_NONE;
 	session->has_frames = session->gated = session->halting = session->writing = false;
-	session->apart = session->taken = session->written = session->kept = false;
+	session->apart = session->prepared = session->taken = false;
+	session->written = session->kept = false;
 	session->unwanted[0] = 0;
 	session->cut = 0;
 	session->deadline_ns = 0;
@@ -425,9 +427,13 @@ int session_begin(struct session *session, enum session_kind kind, struct json_o
 /* What was saved so far. */
 static int remove_saved(const struct session *session)
 {
-	char *path = session_file(session, "");
-	int ret = remove_dir(path);
+	char *path;
+	int ret;
 
+	if (!session->prepared)
+		return 0;
+	path = session_file(session, "");
+	ret = remove_dir(path);
 	free(path);
 	if (session->written) {
 		path = xprintf("%s.part", session->dir);

@@ -6,7 +6,7 @@
  * A volume is the file $PLAYED_KERNEL/.dm/NAME, which is a block device to whoever asks, and has
  * a state's name in each line. Volumes know "members" (each is a group of its own), "list",
  * "uuids", "take" and "delete". While there is $PLAYED_KERNEL/hung, its store does not answer to
- * whoever changes it. Other than in the kernel he can be killed; but a process that has all of his
+ * whoever changes it; while there is $PLAYED_KERNEL/read-only, none of them takes a state. Other than in the kernel he can be killed; but a process that has all of his
  * files open goes on in his place, and does what he has asked for once the store answers.
  */
 #define _GNU_SOURCE
@@ -123,10 +123,18 @@ static int read_states(struct dm_task *task, const char *name)
 	return n;
 }
 
+static bool is_read_only(void)
+{
+	return !access(path_of("read-only"), F_OK);
+}
+
 static int take(struct dm_task *task, const char *name)
 {
-	FILE *file = read_states(task, name) ? NULL : fopen(path_of_volume(task->volume), "ae");
+	FILE *file;
 
+	if (is_read_only())
+		return EROFS;
+	file = read_states(task, name) ? NULL : fopen(path_of_volume(task->volume), "ae");
 	if (!file)
 		return EEXIST;
 	fprintf(file, "%s\n", name);
@@ -283,12 +291,13 @@ void *dm_get_next_target(struct dm_task *task, void *next, uint64_t *start, uint
 			 char **type, char **params)
 {
 	static char snapsync[] = "snapsync", status[] = "rw 64 1/100 - 0 - - - - - -";
+	static char read_only[] = "ro 64 100/100 - 0 - - - - - - cannot write metadata";
 
 	(void)task;
 	(void)next;
 	*start = 0;
 	*length = 2048;
 	*type = snapsync;
-	*params = status;
+	*params = is_read_only() ? read_only : status;
 	return NULL;
 }
