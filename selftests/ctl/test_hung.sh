@@ -8,7 +8,7 @@
 # shellcheck source=selftests/ctl/execd.sh
 . "$here/execd.sh"
 
-plan 58
+plan 67
 states=$scratch/states
 kernel=$scratch/h/kernel
 record=$scratch/h/root/run/lparkit/cluster.session
@@ -134,6 +134,26 @@ check "that is all that is said" refused abort "given up " '"remove": ""'
 rm "$kernel/hung"
 exec 8<&- 9>&-
 check "all is undone" wait_until 30 test ! -e "$record"
+check "both go on" are running running
+check "no state is left" taken ""
+
+# execd is killed while a child of its waits, and would go on to take
+orphan() {
+	pgrep -f "root $scratch/h/root execd" >/dev/null
+}
+check "hello" hello h 60000000000
+check "begin" ask begin "\"name\": \"six\", \"dir\": \"$states\", \"host\": \"h\", \"lpars\": []"
+check "arm" ask arm "$(soon 500)"
+check "stop" ask stop
+check "write" ask write
+echo list 1 >"$kernel/hung"
+echo '{"op": "disks"}' >&9
+check "it waits in front of the take" wait_until 30 grep -q waits "$kernel/hung"
+kill -9 "$execd"
+exec 8<&- 9>&-
+check "its child ends with it" wait_until 10 eval '! orphan'
+rm "$kernel/hung"
+check "recover" exits 0 on h cluster recover
 check "both go on" are running running
 check "no state is left" taken ""
 
