@@ -203,7 +203,7 @@ struct session {
 	struct guest *guest;
 	size_t n_guests;
 	struct json_object *left_out; /* LPARs with members that no 'lparctl start' has started */
-	struct json_object *others; /* volumes of no guest of ours, in the groups of theirs */
+	struct json_object *others; /* volumes of no guest of ours, to be cleaned up as well */
 	struct json_object *fired; /* the cut whose states of them are being forgotten */
 	bool has_frames; /* there is a file of them: some guest has a netdev */
 	bool gated; /* gates may be closed by us */

@@ -8,7 +8,7 @@
 # shellcheck source=selftests/ctl/execd.sh
 . "$here/execd.sh"
 
-plan 67
+plan 75
 states=$scratch/states
 kernel=$scratch/h/kernel
 record=$scratch/h/root/run/lparkit/cluster.session
@@ -155,6 +155,17 @@ check "its child ends with it" wait_until 10 eval '! orphan'
 rm "$kernel/hung"
 check "recover" exits 0 on h cluster recover
 check "both go on" are running running
+check "no state is left" taken ""
+
+# A saved state whose volume is silent keeps nobody else out
+check "save and continue" exits 0 cluster save seven --hosts h --continue
+for verb in verify delete; do
+	echo list 0 >"$kernel/hung"
+	check "$verb" took_less 25 exits 4 cluster $verb seven --timeout 2s
+	check "does not keep the host's lock" wait_until 10 idle
+done
+rm "$kernel/hung"
+check "delete, once it answers" exits 0 cluster delete seven
 check "no state is left" taken ""
 
 # Frozen for it, until the time is over; and then somebody asks for the end
