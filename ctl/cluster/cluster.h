@@ -209,6 +209,7 @@ struct session {
 	bool gated; /* gates may be closed by us */
 	bool halting; /* guests may stand by us: before that, who stands does so by others */
 	bool writing; /* guests may migrate by us, with a limit of ours */
+	bool starts; /* guests have been told to start: one may be there only later */
 	bool apart; /* buffers take part in no cut, by us */
 	bool prepared; /* there is a directory of ours: one that was left is another save's */
 	bool taken; /* states of the volumes are */

@@ -379,6 +379,7 @@ int restore_load(struct session *session, struct json_object *request, struct js
 		ret = end_present(session);
 	if (!ret)
 		ret = restore_volumes(session);
+	session->starts = !ret;
 	if (!ret)
 		ret = session_each(session, start_guest, STAGE_START, "starting");
 	if (!ret)
