@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 11
+plan 20
 states=$scratch/states
 root=$scratch/h/root
 record=$root/run/lparkit/cluster.session
@@ -64,3 +64,27 @@ check "nothing is left on record" test ! -e "$record"
 rm "$scratch/h/kernel/later"
 check "restored then" exits 0 lparctl cluster restore one --dir "$states" --via "$scratch/via"
 on h stop b --timeout 0 >/dev/null
+
+# Boot: b waits, and others come later in the order of names
+describe h c "binary=$here/fake-qemu" "args=-fake no"
+for name in b c; do
+	on h start $name >/dev/null || bail "no guest $name"
+	kill -9 "$(guest_pid h $name)"
+done
+rm -rf "$root/run" "$scratch/h/kernel"
+mkdir "$root/run" "$scratch/h/kernel"
+hang
+start "$scratch/via" h lparctl boot restore 2>"$scratch/said"
+restorer=$pid
+check "it is being started" wait_until 60 starting b
+check "another waits" test ! -e "$(run_of h c)/qemu.pid"
+touch "$scratch/h/kernel/later"
+check "not for ever" wait_until 60 test -e "$(run_of h c)/qemu.pid"
+check "boot restore ends" exits 1 wait "$restorer"
+check "and says why" grep -q "b: not started: 'lparctl start' of it does not end" "$scratch/said"
+check "it is on record still" test -e "$root/var/lib/lparkit/running/b.json"
+go_on
+check "what goes on is undone, as nobody waits for it" wait_until 60 eval '! starting b'
+rm "$scratch/h/kernel/later"
+check "once more" exits 0 on h boot restore
+check "both run" test -e "$(run_of h b)/qemu.pid" -a -e "$(run_of h c)/qemu.pid"
