@@ -621,8 +621,8 @@ static int restore(struct cluster *cluster)
 }
 
 /*
- * Whoever deletes what is damaged must not do so because a host was lost, or has not mounted it, or
- * because he had enough.
+ * Whoever deletes what is damaged must not do so because a host was lost, has not mounted it, or
+ * could not look, or because he had enough.
  */
 static bool is_damaged(const struct channels *channels)
 {
@@ -632,7 +632,7 @@ static bool is_damaged(const struct channels *channels)
 	for (i = 0; i < channels->n; i++) {
 		if (channels->channel[i].dead || channels->channel[i].absent)
 			return false;
-		damaged |= channels->channel[i].error != NULL;
+		damaged |= channels->channel[i].damaged;
 	}
 	return damaged;
 }

@@ -36,6 +36,7 @@ struct channel {
 	struct json_object *answer; /* the last one, if it was a result; else NULL */
 	char *error; /* or if it was an error, or the host was lost; else NULL */
 	bool absent; /* an error: what was asked for is not there */
+	bool damaged; /* an error: some of it is gone, or is not what it was */
 	int64_t offset_ns; /* its clock minus ours */
 	int64_t error_ns; /* bound of that */
 	int64_t best_trip_ns, worst_trip_ns; /* of the clocks' round trips */
