@@ -267,7 +267,20 @@ struct find {
 	struct session *session;
 	struct json_object *names;
 	struct json_object *monitors;
+	int ret;
 };
+
+/* Who runs outside of its LPAR can be neither stopped at the instant nor held. */
+static int check_outside(const char *name)
+{
+	struct process process;
+
+	if (guest_find_noted(name, &process))
+		return 0;
+	err("guest %s: its QEMU, pid %d, runs outside of its LPAR: 'lparctl stop %s' ends it", name,
+	    process.pid, name);
+	return -EBUSY;
+}
 
 static int find_one(const struct lpar *lpar, void *data)
 {
@@ -278,6 +291,7 @@ static int find_one(const struct lpar *lpar, void *data)
 	if (json_count(find->names) && !json_is_among(find->names, lpar->name))
 		return 0;
 	if (!lpar_guest_pid(lpar) && !*monitor) {
+		find->ret = find->ret ? find->ret : check_outside(lpar->name);
 		if (lpar->n_members)
 			json_object_array_add(find->session->left_out,
 					      json_object_new_string(lpar->name));
@@ -293,7 +307,7 @@ static int find_one(const struct lpar *lpar, void *data)
 int session_find_guests(struct session *session, struct json_object *names,
 			struct json_object *monitors)
 {
-	struct find find = { session, names, monitors };
+	struct find find = { session, names, monitors, 0 };
 	size_t i;
 	int ret;
 
@@ -301,6 +315,7 @@ int session_find_guests(struct session *session, struct json_object *names,
 	ret = lpar_for_each(find_one, &find);
 	if (ret)
 		return nl_fail("list", ret);
+	ret = find.ret;
 	for (i = 0; !ret && i < session->n_guests; i++) {
 		struct guest *guest = &session->guest[i];
 
