@@ -221,7 +221,7 @@ static void forget_answer(struct channel *channel)
 	channel->answer = NULL;
 	free(channel->error);
 	channel->error = NULL;
-	channel->absent = false;
+	channel->absent = channel->damaged = false;
 }
 
 /* Those that were opened, if any. */
@@ -312,6 +312,7 @@ static void take_answer(struct channels *channels, struct channel *channel, cons
 					 ? json_printable(value)
 					 : xstrdup("what answers there is not lparctl execd");
 		channel->absent = json_flag(json, "absent");
+		channel->damaged = json_flag(json, "damaged");
 	}
 	json_object_put(json);
 }

@@ -231,6 +231,20 @@ static void print_warnings(struct json_object *guest)
 	}
 }
 
+/* The same, of the host itself. */
+static void print_host_warnings(const struct channel *channel)
+{
+	struct json_object *warnings = json_object_object_get(channel->answer, "warnings");
+	size_t i;
+
+	for (i = 0; i < json_count(warnings); i++) {
+		char *text = json_printable(json_at(warnings, i));
+
+		err("warning: host %s: %s", channel->host, text);
+		free(text);
+	}
+}
+
 /* What runs there, and is not going to be saved. */
 static void print_left_out(const struct channel *channel)
 {
@@ -254,6 +268,7 @@ static void warn(const struct cluster *cluster)
 		for (j = 0; j < json_count(guests); j++)
 			print_warnings(json_at(guests, j));
 		print_left_out(&cluster->channels.channel[i]);
+		print_host_warnings(&cluster->channels.channel[i]);
 	}
 }
 
@@ -606,8 +621,8 @@ static int restore(struct cluster *cluster)
 }
 
 /*
- * Whoever deletes what is damaged must not do so because a host was lost, or has not mounted it, or
- * because he had enough.
+ * Whoever deletes what is damaged must not do so because a host was lost, has not mounted it, or
+ * could not look, or because he had enough.
  */
 static bool is_damaged(const struct channels *channels)
 {
@@ -617,7 +632,7 @@ static bool is_damaged(const struct channels *channels)
 	for (i = 0; i < channels->n; i++) {
 		if (channels->channel[i].dead || channels->channel[i].absent)
 			return false;
-		damaged |= channels->channel[i].error != NULL;
+		damaged |= channels->channel[i].damaged;
 	}
 	return damaged;
 }

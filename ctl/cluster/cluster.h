@@ -36,6 +36,7 @@ struct channel {
 	struct json_object *answer; /* the last one, if it was a result; else NULL */
 	char *error; /* or if it was an error, or the host was lost; else NULL */
 	bool absent; /* an error: what was asked for is not there */
+	bool damaged; /* an error: some of it is gone, or is not what it was */
 	int64_t offset_ns; /* its clock minus ours */
 	int64_t error_ns; /* bound of that */
 	int64_t best_trip_ns, worst_trip_ns; /* of the clocks' round trips */
@@ -203,13 +204,15 @@ struct session {
 	struct guest *guest;
 	size_t n_guests;
 	struct json_object *left_out; /* LPARs with members that no 'lparctl start' has started */
-	struct json_object *others; /* volumes of no guest of ours, in the groups of theirs */
+	struct json_object *others; /* volumes of no guest of ours, to be cleaned up as well */
 	struct json_object *fired; /* the cut whose states of them are being forgotten */
 	bool has_frames; /* there is a file of them: some guest has a netdev */
 	bool gated; /* gates may be closed by us */
 	bool halting; /* guests may stand by us: before that, who stands does so by others */
 	bool writing; /* guests may migrate by us, with a limit of ours */
+	bool starts; /* guests have been told to start: one may be there only later */
 	bool apart; /* buffers take part in no cut, by us */
+	bool prepared; /* there is a directory of ours: one that was left is another save's */
 	bool taken; /* states of the volumes are */
 	bool written; /* the directory has its name */
 	bool kept; /* what is saved stays whatever comes to us */
@@ -308,6 +311,7 @@ guest_step guest_inspect, guest_note_status, guest_note_versions;
 
 /* session_disks.c: states of its volumes, and of those that are in their groups */
 int disks_find_others(struct session *session);
+int disks_check(struct session *session);
 int disks_forget(struct session *session);
 int disks_forget_cut(struct session *session);
 

@@ -154,6 +154,9 @@ static void answer_error(int error)
 	/* Nobody can say whether it is well. */
 	if (error == -ENOMEDIUM)
 		json_put_flag(json, "absent", true);
+	/* Not of a volume that is not active, or for want of memory. */
+	if (error == -EBADMSG || error == -ENOENT)
+		json_put_flag(json, "damaged", true);
 	say_line(json);
 }
 

@@ -46,7 +46,7 @@ static int add_guests(struct session *session, struct json_object *description)
 	return 0;
 }
 
-static int check_volumes(const struct session *session)
+static int look_for_states(struct session *session)
 {
 	size_t i, j;
 	int ret = 1;
@@ -55,6 +55,7 @@ static int check_volumes(const struct session *session)
 		const struct guest *guest = &session->guest[i];
 
 		for (j = 0; ret > 0 && j < guest->n_volumes; j++) {
+			child_begins(guest->volume[j]);
 			ret = snap_has_state(guest->volume[j], session->state);
 			if (ret <= 0)
 				err("guest %s: volume %s: %s", guest->name, guest->volume[j],
@@ -62,6 +63,15 @@ static int check_volumes(const struct session *session)
 		}
 	}
 	return ret > 0 ? 0 : ret ? ret : -ENOENT;
+}
+
+static int check_volumes(struct session *session)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < session->n_guests; i++)
+		n += session->guest[i].n_volumes;
+	return n ? child_run(session, look_for_states) : 0;
 }
 
 /* The description whose digest the manifest has; -ENOMEDIUM when it is not here. To be put. */
@@ -369,6 +379,7 @@ int restore_load(struct session *session, struct json_object *request, struct js
 		ret = end_present(session);
 	if (!ret)
 		ret = restore_volumes(session);
+	session->starts = !ret;
 	if (!ret)
 		ret = session_each(session, start_guest, STAGE_START, "starting");
 	if (!ret)

@@ -4,8 +4,10 @@
  * the order of the requests.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cluster/cluster.h"
@@ -110,6 +112,7 @@ static int prepare_dir(struct session *session)
 	if (!ret)
 		ret = remove_dir(part);
 	if (!ret) {
+		session->prepared = true;
 		ret = make_dir(part, 0700);
 		if (ret)
 			err("%s: %s", part, strerror(-ret));
@@ -118,7 +121,30 @@ static int prepare_dir(struct session *session)
 	return ret;
 }
 
-/* begin: {name, dir, host, lpars: [], elsewhere, qmp: {}} -> {guests: [...], left_out: []} */
+/* Most of a guest's memory may be blank, which takes none: whether it fits shows only later. */
+static struct json_object *warn_of_room(const struct session *session)
+{
+	struct json_object *warnings = json_object_new_array();
+	char *part = session_file(session, "");
+	struct statvfs fs;
+	uint64_t wanted = 0, room;
+	size_t i;
+
+	for (i = 0; i < session->n_guests; i++)
+		wanted += session->guest[i].memory;
+	if (!statvfs(part, &fs)) {
+		room = (uint64_t)fs.f_bavail * fs.f_frsize;
+		if (room < wanted)
+			json_add(warnings,
+				 "%s has room for %" PRIu64 " MiB, and the guests have %" PRIu64
+				 " MiB of memory",
+				 part, room >> 20, wanted >> 20);
+	}
+	free(part);
+	return warnings;
+}
+
+/* begin: {name, dir, host, lpars: [], elsewhere, qmp: {}} -> {guests: [...], left_out: [], warnings: []} */
 int save_begin(struct session *session, struct json_object *request, struct json_object **result)
 {
 	struct json_object *names = json_object_object_get(request, "lpars");
@@ -139,6 +165,8 @@ int save_begin(struct session *session, struct json_object *request, struct json
 	if (!ret)
 		ret = disks_find_others(session);
 	if (!ret)
+		ret = disks_check(session);
+	if (!ret)
 		ret = prepare_dir(session);
 	if (!ret)
 		ret = session_store(session);
@@ -153,6 +181,7 @@ int save_begin(struct session *session, struct json_object *request, struct json
 	for (i = 0; !ret && i < session->n_guests; i++)
 		json_object_array_add(guests, describe(&session->guest[i]));
 	json_object_object_add(*result, "left_out", json_object_get(session->left_out));
+	json_object_object_add(*result, "warnings", ret ? NULL : warn_of_room(session));
 	return ret;
 }
 

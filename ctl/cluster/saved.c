@@ -259,14 +259,15 @@ int saved_verify_rest(const struct session *session, struct json_object *descrip
 	return 0;
 }
 
-static int delete_states(const struct session *session, struct json_object *volumes)
+static int delete_states(struct session *session)
 {
 	size_t i;
 	int ret = 0;
 
-	for (i = 0; !ret && i < json_count(volumes); i++) {
-		const char *volume = json_text_at(volumes, i);
+	for (i = 0; !ret && i < json_count(session->others); i++) {
+		const char *volume = json_text_at(session->others, i);
 
+		child_begins(volume);
 		/* One that is gone already is what was asked for: a delete may be repeated. */
 		ret = snap_has_state(volume, session->state);
 		if (ret > 0)
@@ -305,17 +306,33 @@ static int load_doomed(const char *dir, const char *digest, bool again,
 	return ret;
 }
 
-static int delete_dir(const struct session *session, const char *dir, const char *digest,
-		      bool again)
+/* Of all its guests. */
+static struct json_object *described_volumes(struct json_object *description)
 {
-	struct json_object *description, *guests;
-	size_t i;
+	struct json_object *guests = json_object_object_get(description, "guests");
+	struct json_object *all = json_object_new_array();
+	size_t i, j;
+
+	for (i = 0; i < json_count(guests); i++) {
+		struct json_object *some = json_object_object_get(json_at(guests, i), "volumes");
+
+		for (j = 0; j < json_count(some); j++)
+			json_object_array_add(all, json_object_get(json_at(some, j)));
+	}
+	return all;
+}
+
+static int delete_dir(struct session *session, const char *dir, const char *digest, bool again)
+{
+	struct json_object *description;
 	int ret = load_doomed(dir, digest, again, &description);
 
-	guests = json_object_object_get(description, "guests");
-	for (i = 0; !ret && i < json_count(guests); i++)
-		ret = delete_states(session, json_object_object_get(json_at(guests, i), "volumes"));
+	session->others = described_volumes(description);
 	json_object_put(description);
+	if (!ret && json_count(session->others))
+		ret = child_run(session, delete_states);
+	json_object_put(session->others);
+	session->others = NULL;
 	return ret ? ret : remove_dir(dir);
 }
 

@@ -19,7 +19,7 @@
 /* For all netdevs of all guests to send on what they hold. */
 #define DRAIN_TIMEOUT_NS (20 * NSEC_PER_SEC)
 #define LOCK_TIMEOUT_NS (30 * (uint64_t)NSEC_PER_SEC)
-/* For guests to be started by children of a process that was killed. */
+/* For guests to be started by children that nobody waits for, as their process was killed. */
 #define START_NS (10 * (uint64_t)NSEC_PER_SEC)
 
 static const char *const kind_names[] = {
@@ -247,6 +247,7 @@ static void session_restore(struct session *session, struct json_object *json)
 	session->halting = json_flag(json, "halting");
 	session->writing = json_flag(json, "writing");
 	session->apart = json_flag(json, "apart");
+	session->prepared = true; /* or it would be on no record */
 	session->taken = json_flag(json, "taken");
 	session->written = json_flag(json, "written");
 	session->kept = json_flag(json, "kept");
@@ -266,7 +267,20 @@ struct find {
 	struct session *session;
 	struct json_object *names;
 	struct json_object *monitors;
+	int ret;
 };
+
+/* Who runs outside of its LPAR can be neither stopped at the instant nor held. */
+static int check_outside(const char *name)
+{
+	struct process process;
+
+	if (guest_find_noted(name, &process))
+		return 0;
+	err("guest %s: its QEMU, pid %d, runs outside of its LPAR: 'lparctl stop %s' ends it", name,
+	    process.pid, name);
+	return -EBUSY;
+}
 
 static int find_one(const struct lpar *lpar, void *data)
 {
@@ -277,6 +291,7 @@ static int find_one(const struct lpar *lpar, void *data)
 	if (json_count(find->names) && !json_is_among(find->names, lpar->name))
 		return 0;
 	if (!lpar_guest_pid(lpar) && !*monitor) {
+		find->ret = find->ret ? find->ret : check_outside(lpar->name);
 		if (lpar->n_members)
 			json_object_array_add(find->session->left_out,
 					      json_object_new_string(lpar->name));
@@ -292,7 +307,7 @@ static int find_one(const struct lpar *lpar, void *data)
 int session_find_guests(struct session *session, struct json_object *names,
 			struct json_object *monitors)
 {
-	struct find find = { session, names, monitors };
+	struct find find = { session, names, monitors, 0 };
 	size_t i;
 	int ret;
 
@@ -300,6 +315,7 @@ int session_find_guests(struct session *session, struct json_object *names,
 	ret = lpar_for_each(find_one, &find);
 	if (ret)
 		return nl_fail("list", ret);
+	ret = find.ret;
 	for (i = 0; !ret && i < session->n_guests; i++) {
 		struct guest *guest = &session->guest[i];
 
@@ -354,7 +370,8 @@ static void clear_session(struct session *session)
 	session->others = NULL;
 	session->kind = SESSION_NONE;
 	session->has_frames = session->gated = session->halting = session->writing = false;
-	session->apart = session->taken = session->written = session->kept = false;
+	session->starts = session->apart = session->prepared = session->taken = false;
+	session->written = session->kept = false;
 	session->unwanted[0] = 0;
 	session->cut = 0;
 	session->deadline_ns = 0;
@@ -425,9 +442,13 @@ int session_begin(struct session *session, enum session_kind kind, struct json_o
 /* What was saved so far. */
 static int remove_saved(const struct session *session)
 {
-	char *path = session_file(session, "");
-	int ret = remove_dir(path);
+	char *path;
+	int ret;
 
+	if (!session->prepared)
+		return 0;
+	path = session_file(session, "");
+	ret = remove_dir(path);
 	free(path);
 	if (session->written) {
 		path = xprintf("%s.part", session->dir);
@@ -619,6 +640,47 @@ static void note_frozen_before(struct session *session)
 		session->guest[i].stays_frozen = guest_is_frozen(session->guest[i].name);
 }
 
+static int await_start(struct guest *guest, uint64_t deadline_ns)
+{
+	int lock;
+
+	while ((lock = lpar_try_lock(guest->name)) == -EWOULDBLOCK &&
+	       now_ns(CLOCK_MONOTONIC) < deadline_ns)
+		sleep_ms(50);
+	if (lock == -EWOULDBLOCK) {
+		err("LPAR %s: it is being started still: run 'lparctl cluster recover' on this host later",
+		    guest->name);
+		return -EBUSY;
+	}
+	if (lock >= 0)
+		close(lock);
+	guest_look(guest);
+	guest_find_netdevs(guest);
+	return 0;
+}
+
+/* Whom nobody has waited for may be there only later, and then on no record. */
+static int await_starts(struct session *session)
+{
+	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + START_NS;
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < session->n_guests; i++)
+		if (!session->guest[i].process.start && name_is_valid(session->guest[i].name))
+			ret = await_start(&session->guest[i], deadline_ns);
+	return ret;
+}
+
+/* Who has come ends, whomever else we still wait for. */
+static int undo_restore(struct session *session)
+{
+	int late = session->starts ? await_starts(session) : 0;
+	int ret = session_end_guests(session);
+
+	return ret ? ret : late;
+}
+
 /*
  * Everything is as it was before. What cannot be undone now, such as the stop of a
  * guest that does not answer, stays on record for another try.
@@ -637,7 +699,7 @@ int session_undo(struct session *session)
 	if (session->kind == SESSION_SAVE)
 		ret = undo_save(session);
 	else if (session->kind == SESSION_RESTORE)
-		ret = session_end_guests(session);
+		ret = undo_restore(session);
 	else if (session->kind == SESSION_LEAVE)
 		ret = leave_undo(session);
 	else if (session->kind == SESSION_ENTER)
@@ -674,40 +736,6 @@ int session_discard(struct session *session)
 	return ret;
 }
 
-static int await_start(struct guest *guest, uint64_t deadline_ns)
-{
-	int lock;
-
-	while ((lock = lpar_try_lock(guest->name)) == -EWOULDBLOCK &&
-	       now_ns(CLOCK_MONOTONIC) < deadline_ns)
-		sleep_ms(50);
-	if (lock == -EWOULDBLOCK) {
-		err("LPAR %s: it is being started still: run 'lparctl cluster recover' on this host later",
-		    guest->name);
-		return -EBUSY;
-	}
-	if (lock >= 0)
-		close(lock);
-	guest_look(guest);
-	guest_find_netdevs(guest);
-	return 0;
-}
-
-/* Whom a killed process was starting may be there only later, and then on no record. */
-static int await_starts(struct session *session)
-{
-	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + START_NS;
-	size_t i;
-	int ret = 0;
-
-	if (session->kind != SESSION_RESTORE && session->kind != SESSION_ENTER)
-		return 0;
-	for (i = 0; !ret && i < session->n_guests; i++)
-		if (!session->guest[i].process.start && name_is_valid(session->guest[i].name))
-			ret = await_start(&session->guest[i], deadline_ns);
-	return ret;
-}
-
 /* Undo what a killed process has left behind on this host, if anything. */
 int session_recover(struct session *session)
 {
@@ -729,7 +757,8 @@ int session_recover(struct session *session)
 	}
 	session_restore(session, json);
 	json_object_put(json);
-	ret = await_starts(session);
+	if (session->kind == SESSION_RESTORE || session->kind == SESSION_ENTER)
+		ret = await_starts(session);
 	if (!ret)
 		return session_undo(session);
 	clear_session(session);

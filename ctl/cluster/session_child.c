@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,11 +65,15 @@ void child_begins(const char *volume)
 	tell(json);
 }
 
-static void be_child(struct session *session, child_work *work, int to)
+static void be_child(struct session *session, child_work *work, int to, pid_t parent)
 {
 	struct json_object *json = json_object_new_object();
 	int fd, null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	/* Where its parent is killed, what it would do now nobody would undo. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(EXIT_FAILED);
 	for (fd = 0; fd <= STDERR_FILENO; fd++)
 		dup2(null, fd);
 	signal(SIGPIPE, SIG_IGN);
@@ -194,6 +199,7 @@ static int await_left(void)
 
 static int start_child(struct session *session, child_work *work, struct child *child)
 {
+	pid_t parent = getpid();
 	int ends[2], ret;
 
 	if (pipe2(ends, O_CLOEXEC))
@@ -202,7 +208,7 @@ static int start_child(struct session *session, child_work *work, struct child *
 	child->pid = fork();
 	ret = child->pid < 0 ? -errno : 0;
 	if (!child->pid)
-		be_child(session, work, ends[1]);
+		be_child(session, work, ends[1], parent);
 	close(ends[1]);
 	if (ret)
 		close(ends[0]);

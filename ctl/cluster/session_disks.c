@@ -110,6 +110,17 @@ static int check_no_state(const struct session *session, const char *volume)
 	return ret > 0 ? -EEXIST : ret;
 }
 
+static int check_takes(const struct session *session, const char *volume)
+{
+	struct snap_status status;
+	int ret = check_no_state(session, volume);
+
+	if (ret || snap_read_status(volume, &status) || !status.read_only)
+		return ret;
+	err("volume %s is read-only: %s", volume, *status.reason ? status.reason : "by its table");
+	return -EROFS;
+}
+
 /* One take is for all of a group, so that some volumes have the state already. */
 static int take(const struct session *session, const char *volume)
 {
@@ -132,9 +143,15 @@ static int forget(const struct session *session, const char *volume)
 
 static int check_all(struct session *session)
 {
-	int ret = each_own(session, check_no_state);
+	int ret = each_own(session, check_takes);
 
-	return ret ? ret : each_other(session, check_no_state);
+	return ret ? ret : each_other(session, check_takes);
+}
+
+/* Before any guest stands: what would make the save fail when all do. */
+int disks_check(struct session *session)
+{
+	return has_volumes(session) ? child_run(session, check_all) : 0;
 }
 
 static int take_all(struct session *session)
@@ -153,7 +170,7 @@ int save_disks(struct session *session, struct json_object *request, struct json
 	(void)result;
 	if (!has_volumes(session))
 		return 0;
-	ret = child_run(session, check_all);
+	ret = disks_check(session);
 	if (!ret) {
 		session->taken = true;
 		ret = session_store(session);

@@ -24,6 +24,9 @@
 /* For those, too, whose turn comes late, as another took all of it: beyond it, if it has to be. */
 #define SHUTDOWN_LEAST_NS (20 * NSEC_PER_SEC)
 
+/* For one that starts, whose own limits are shorter, but for a disk that does not answer. */
+#define START_NS (600 * (uint64_t)NSEC_PER_SEC)
+
 enum progress {
 	WAITS,
 	ACTS, /* its child does */
@@ -491,8 +494,38 @@ static void end(struct boot *boot, struct entry *entry, int status)
 		    entry->why);
 }
 
-/* One of those that act has ended; false: none does. */
-static bool wait_one(struct boot *boot)
+/* What comes of it is for its own lparctl to say; as long as that is there it wants it on record. */
+static void leave_behind(struct entry *entry)
+{
+	entry->child = 0;
+	close(entry->said);
+	entry->said = -1;
+	settle(entry, FAILED, "'lparctl start' of it does not end: others do not wait for it");
+	err("LPAR %s: not started: %s", entry->name, entry->why);
+}
+
+/* The one that starts has ended, or has had its time; false: none does. */
+static bool wait_start(struct boot *boot)
+{
+	int status;
+	size_t i;
+
+	for (i = 0; i < boot->n; i++) {
+		struct entry *entry = &boot->entry[i];
+
+		if (entry->child <= 0)
+			continue;
+		if (process_await(entry->child, &status, START_NS))
+			leave_behind(entry);
+		else
+			end(boot, entry, status);
+		return true;
+	}
+	return false;
+}
+
+/* One of those that stop has ended; false: none does. */
+static bool wait_stop(struct boot *boot)
 {
 	int status;
 	pid_t pid;
@@ -542,7 +575,7 @@ static void act(struct boot *boot)
 			begin(boot, entry);
 		if (entry && (boot->down || boot->dry))
 			continue;
-		if (wait_one(boot) || entry)
+		if ((boot->down ? wait_stop(boot) : wait_start(boot)) || entry)
 			continue;
 		entry = break_circle(boot);
 		if (!entry)

@@ -346,6 +346,21 @@ static int check_one(const char *name, const struct lpar_config *config, const s
 	return print_report(&report, json);
 }
 
+/* What was captured of it; whoever reads JSON is not to take it for fine. */
+static int report_unreadable(const char *file, struct json_object *json)
+{
+	struct json_object *object = json_object_new_object(), *problems = json_object_new_array();
+
+	json_add(problems, "%s", err_captured());
+	err_capture(false);
+	err("%s", json_text_at(problems, 0));
+	if (file)
+		json_put(object, "file", file);
+	json_object_object_add(object, "problems", problems);
+	json_object_array_add(json, object);
+	return EXIT_CHECK;
+}
+
 static bool is_file(const char *word)
 {
 	size_t len = strlen(word);
@@ -360,9 +375,12 @@ static int check_word(const char *word, const struct site *site, struct json_obj
 
 	if (!is_file(word) && !config_exists(word))
 		return check_one(word, NULL, site, json);
-	if (config_load(&config, is_file(word) ? word : NULL, is_file(word) ? NULL : word))
-		ret = EXIT_CHECK;
-	else
+	err_capture(true);
+	ret = config_load(&config, is_file(word) ? word : NULL, is_file(word) ? NULL : word);
+	if (ret)
+		ret = report_unreadable(config.file, json);
+	err_capture(false);
+	if (ret == EXIT_OK)
 		ret = check_one(config.name, &config, site, json);
 	config_free(&config);
 	return ret;
@@ -401,11 +419,14 @@ int check_verb(struct args *args)
 	int ret;
 
 	/* Nobody can say what a file with errors overlaps. */
-	if (site_load(&site))
-		ret = EXIT_CHECK;
-	else if (args->argc)
+	err_capture(true);
+	ret = site_load(&site);
+	if (ret)
+		ret = report_unreadable(site.n ? site.config[site.n - 1].file : NULL, json);
+	err_capture(false);
+	if (ret == EXIT_OK && args->argc)
 		ret = check_words(args, &site, json);
-	else
+	else if (ret == EXIT_OK)
 		ret = check_all(&site, json);
 	if (options.json)
 		json_print(json);

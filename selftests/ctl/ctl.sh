@@ -54,3 +54,9 @@ value() {
 is() {
 	same "$(value "$1" "$2")" "$3"
 }
+
+# lacks PATTERN FILE: one that is there, and has no such line
+lacks() {
+	grep -q -e "$1" "$2"
+	same "status $?" "status 1"
+}

@@ -6,8 +6,9 @@
  * A volume is the file $PLAYED_KERNEL/.dm/NAME, which is a block device to whoever asks, and has
  * a state's name in each line. Volumes know "members" (each is a group of its own), "list",
  * "uuids", "take" and "delete". While there is $PLAYED_KERNEL/hung, its store does not answer to
- * whoever changes it. Other than in the kernel he can be killed; but a process that has all of his
- * files open goes on in his place, and does what he has asked for once the store answers.
+ * whoever changes it; while there is $PLAYED_KERNEL/read-only, none of them takes a state. Other than in the kernel he can be killed; but a process that has all of his
+ * files open goes on in his place, and does what he has asked for once the store answers. If that
+ * file says "list N", who asks for the states after N others have waits as well, until he is killed.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -123,10 +124,18 @@ static int read_states(struct dm_task *task, const char *name)
 	return n;
 }
 
+static bool is_read_only(void)
+{
+	return !access(path_of("read-only"), F_OK);
+}
+
 static int take(struct dm_task *task, const char *name)
 {
-	FILE *file = read_states(task, name) ? NULL : fopen(path_of_volume(task->volume), "ae");
+	FILE *file;
 
+	if (is_read_only())
+		return EROFS;
+	file = read_states(task, name) ? NULL : fopen(path_of_volume(task->volume), "ae");
 	if (!file)
 		return EEXIST;
 	fprintf(file, "%s\n", name);
@@ -195,6 +204,28 @@ static int change_in_turn(struct dm_task *task, const char *verb, const char *na
 	return ret;
 }
 
+/* A commit that waits for the store has what "list" is to read. */
+static void wait_to_list(void)
+{
+	FILE *file = fopen(path_of("hung"), "r+e");
+	unsigned int n;
+
+	if (!file)
+		return;
+	if (fscanf(file, "list %u", &n) != 1) {
+		fclose(file);
+		return;
+	}
+	rewind(file);
+	if (n)
+		fprintf(file, "list %u\n", n - 1);
+	else
+		fprintf(file, "list 0 waits\n");
+	fclose(file);
+	while (!n && !access(path_of("hung"), F_OK))
+		usleep(10000);
+}
+
 static int answer(struct dm_task *task)
 {
 	const char *message = task->message;
@@ -202,8 +233,10 @@ static int answer(struct dm_task *task)
 
 	if (!strcmp(message, "members"))
 		sprintf(task->response, "%s\n", task->volume);
-	else if (!strcmp(message, "list"))
+	else if (!strcmp(message, "list")) {
+		wait_to_list();
 		read_states(task, NULL);
+	}
 	if (!strncmp(message, "group ", 6))
 		message += 6;
 	return sscanf(message, "%15s %63s", verb, name) == 2 ? change_in_turn(task, verb, name) : 0;
@@ -283,12 +316,13 @@ void *dm_get_next_target(struct dm_task *task, void *next, uint64_t *start, uint
 			 char **type, char **params)
 {
 	static char snapsync[] = "snapsync", status[] = "rw 64 1/100 - 0 - - - - - -";
+	static char read_only[] = "ro 64 100/100 - 0 - - - - - - cannot write metadata";
 
 	(void)task;
 	(void)next;
 	*start = 0;
 	*length = 2048;
 	*type = snapsync;
-	*params = status;
+	*params = is_read_only() ? read_only : status;
 	return NULL;
 }

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 35
+plan 39
 host_up h
 describe h g
 run=$(run_of h g)
@@ -27,6 +27,17 @@ check "start: refused, with the remedy" says 1 "pid $guest, still runs, .*'lparc
 check "so it is for a supervisor" says 1 "pid $guest, still runs" on h start g --wait
 check "there is no second one" same "$(qemus)" 1
 check "whose monitor is still there" same "$(status h g)" running
+save() {
+	lparctl cluster save one --dir "$scratch/states" --via "$scratch/via" --hosts h "$@"
+}
+describe h g2
+on h start g2 >/dev/null || bail "no guest g2"
+check "a save does not leave it out" says 5 "g: its QEMU, pid $guest, runs outside of its LPAR: 'lparctl stop g'" save
+check "nor does one of it" says 5 "g: its QEMU, pid $guest, runs outside" save --lpar g
+check "the others run" same "$(status h g2)" running
+check "a save of those" exits 0 save --lpar g2 --continue
+on h stop g2 --timeout 0 >/dev/null
+on h delete g2 >/dev/null
 rm "$run/qemu.pid"
 check "without its pidfile" says 1 "pid $guest, still runs" on h start g
 check "delete" exits 0 on h delete g

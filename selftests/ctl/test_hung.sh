@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# A save of guests whose volume's store does not answer: nobody waits for it but that volume.
-# vm: none timeout=120
+# Volumes that make a save impossible, which is found before any guest stands; and one whose store
+# does not answer: nobody waits for it but that volume.
+# vm: none timeout=200
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 # shellcheck source=selftests/ctl/execd.sh
 . "$here/execd.sh"
 
-plan 46
+plan 75
 states=$scratch/states
 kernel=$scratch/h/kernel
 record=$scratch/h/root/run/lparkit/cluster.session
@@ -51,6 +52,35 @@ check "save and continue" exits 0 cluster save one --hosts h --continue
 check "the volume's state is taken" taken cluster-one
 check "both go on" are running running
 check "delete" exits 0 cluster delete one
+check "no state is left" taken ""
+
+# What stands in its way is found while all run
+# refused_early PATTERN: a save, which has closed no gate and written nothing
+refused_early() {
+	: >"$kernel/log"
+	says 5 "$1" cluster save left --hosts h && lacks "^arm" "$kernel/log" &&
+		same "$(find "$states" -name "*.state")" ""
+}
+echo cluster-left >"$kernel/.dm/v"
+mkdir -p "$states/left/h.part"
+echo '{"version": 1, "guests": [{"volumes": ["v"]}]}' >"$states/left/h.part/description.json"
+check "what a host has left that died" refused_early "volume v has a state cluster-left already"
+check "is there as it was" taken cluster-left
+check "nobody has forgotten where it came from" test -e "$states/left/h.part/description.json"
+check "delete" exits 0 cluster delete left --hosts h
+check "no state is left" taken ""
+touch "$kernel/read-only"
+check "a volume that takes nothing" refused_early "volume v is read-only: cannot write metadata"
+check "nothing of it is left" same "$(find "$states" -path "*left*")" ""
+rm "$kernel/read-only"
+memory=$(cat "$kernel/g/memory")
+echo $((1 << 60)) >"$kernel/g/memory"
+check "a guest with more memory than there is room" exits 0 cluster save large --hosts h --continue
+check "is warned of" grep -q "warning: host h: $states/large/h.part has room for [0-9]* MiB, and the guests have 10995[0-9]* MiB" \
+	"$scratch/err"
+echo "$memory" >"$kernel/g/memory"
+check "delete" exits 0 cluster delete large
+check "both run" are running running
 check "no state is left" taken ""
 
 # One that does not
@@ -105,6 +135,37 @@ rm "$kernel/hung"
 exec 8<&- 9>&-
 check "all is undone" wait_until 30 test ! -e "$record"
 check "both go on" are running running
+check "no state is left" taken ""
+
+# execd is killed while a child of its waits, and would go on to take
+orphan() {
+	pgrep -f "root $scratch/h/root execd" >/dev/null
+}
+check "hello" hello h 60000000000
+check "begin" ask begin "\"name\": \"six\", \"dir\": \"$states\", \"host\": \"h\", \"lpars\": []"
+check "arm" ask arm "$(soon 500)"
+check "stop" ask stop
+check "write" ask write
+echo list 1 >"$kernel/hung"
+echo '{"op": "disks"}' >&9
+check "it waits in front of the take" wait_until 30 grep -q waits "$kernel/hung"
+kill -9 "$execd"
+exec 8<&- 9>&-
+check "its child ends with it" wait_until 10 eval '! orphan'
+rm "$kernel/hung"
+check "recover" exits 0 on h cluster recover
+check "both go on" are running running
+check "no state is left" taken ""
+
+# A saved state whose volume is silent keeps nobody else out
+check "save and continue" exits 0 cluster save seven --hosts h --continue
+for verb in verify delete; do
+	echo list 0 >"$kernel/hung"
+	check "$verb" took_less 25 exits 4 cluster $verb seven --timeout 2s
+	check "does not keep the host's lock" wait_until 10 idle
+done
+rm "$kernel/hung"
+check "delete, once it answers" exits 0 cluster delete seven
 check "no state is left" taken ""
 
 # Frozen for it, until the time is over; and then somebody asks for the end

@@ -59,7 +59,7 @@ check "it moves" exits 0 move
 check "it lives there" lives_on b
 running=root/var/lib/lparkit/running
 check "and would run there after a crash, and not here" same "$(cd "$scratch" && ls -d [ab]/$running/*)" "b/$running/g.json"
-check_fails "as one that has arrived" grep incoming "$scratch/b/$running/g.json"
+check "as one that has arrived" lacks incoming "$scratch/b/$running/g.json"
 find_home
 check "its drop-ins are kept, and are not in force" test ! -e "$drop_ins" -a \
 	-e "${drop_ins%.d}.moved.d/own.conf"

@@ -4,7 +4,7 @@
 # vm: none
 # shellcheck source=selftests/ctl/ctl.sh
 . "$(dirname "$0")/ctl.sh"
-plan 182
+plan 184
 root=$scratch/root
 conf=$root/etc/lparkit
 
@@ -243,6 +243,15 @@ ini a.lpar "# comment" "; comment" "[lpar]" "cpus = 2-3" "memory=1.5G" "node=0" 
 	"gate-timeout=500ms" "[guest]" "kernel=" "vcpus=2" "vcpu-pin=2-3" "machine=q35" "cpu=max" "accel=tcg" \
 	"binary=/usr/bin/true" "initrd=" "append=a=b ; c" "args=-a 'b c' \"d\"" "args=-e \\' f"
 check "good file" says 0 "^a: ok" ctl check a
+# told FILE WORD...: JSON of a check of one that cannot be read
+told() {
+	same "$(ctl -j check "${@:2}" 2>/dev/null |
+		json "len(j) == 1 and j[0]['file'] == '$1' and '$1:1: ' in j[0]['problems'][0]")" True
+}
+ini bad.lpar "nonsense"
+check "JSON tells of one that cannot be read" told "$conf/bad.lpar"
+mv "$conf/bad.lpar" "$scratch/bad.lpar"
+check "also of one elsewhere" told "$scratch/bad.lpar" "$scratch/bad.lpar"
 check "good file by its path" says 0 "^a: ok" ctl check "$conf/a.lpar"
 check "all files" says 0 "^a: ok" ctl check
 echo 3,6-7 >"$root/sys/devices/system/cpu/isolated"

@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 11
+plan 12
 states=$scratch/new/states
 
 # traced COMMAND...: what it does with files is in $scratch/trace
@@ -31,6 +31,8 @@ check "all of it outlives a power loss before the guest ends" outlives "$scratch
 check "and at the end" outlives "$scratch/new"
 check "restore" exits 0 lparctl cluster restore s --dir "$states" --via "$scratch/via"
 check "delete" exits 0 traced lparctl cluster delete s --dir "$states" --via "$scratch/via"
+check "it is called so before anything goes" eval \
+	"sed '/unlinkat(/,\$d' '$scratch/trace' | grep -q 'rename.*manifest.deleting'"
 check "it is known to be half deleted, before it is" outlives "$states/s" 'unlinkat('
 check "save by one who is no host" exits 0 traced lparctl cluster save s --hosts x,y \
 	--dir "$scratch/his/states" --via "$here/odd-host leaves nothing"

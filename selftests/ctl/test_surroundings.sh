@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 23
+plan 27
 states=$scratch/states
 root=$scratch/a/root
 record=$root/var/lib/lparkit/running/a1.json
@@ -77,6 +77,14 @@ touch "$scratch/a/kernel/no-thread"
 check "without threads it is not saved" exits 5 cluster save one --hosts a --continue
 check "and goes on" runs
 rm "$scratch/a/kernel/no-thread"
+check "it is saved with them" exits 0 cluster save one --hosts a --continue
+touch "$scratch/a/kernel/no-thread"
+check "without them nobody knows whether it is whole" says 1 "no thread for it" cluster verify one
+rm "$scratch/a/kernel/no-thread"
+check "with them it is" exits 0 cluster verify one
+mv "$states/one/a/a1.state" "$scratch/a1.state"
+check "a file that is gone is damage" exits 3 cluster verify one
+mv "$scratch/a1.state" "$states/one/a/"
 
 # A QEMU that reads no more
 qemu=$(command -v qemu-system-x86_64)
