@@ -444,6 +444,11 @@ static enum verdict look_logout(struct fcn_machine *machine, struct look *look,
 	const struct fcn_port_view *view = &look->view->port[port];
 	const struct fcn_port_view *maintenance = &look->view->port[FCN_PORT_MAINTENANCE];
 
+	/* The maintenance port may stay for long: the LPAR lives elsewhere by then. */
+	if (machine->switched &&
+	    look->view->port[FCN_PORT_ORIGINAL].state != FCN_PORT_STATE_ELSEWHERE &&
+	    !keep_original_away(machine, look))
+		return STAY;
 	/* With the port its disks go, and then our claims on them. */
 	if (view->state == FCN_PORT_STATE_ABSENT && !look->view->has_claims)
 		return NEXT;
