@@ -321,7 +321,7 @@ static int prepare(struct swap *swap)
 
 /* --- switching over --- */
 
-/* A guest that runs would stand still, and not know why. */
+/* A guest that runs, by whomever it was started, would stand still, and not know why. */
 static int check_stands(const struct swap *swap)
 {
 	struct lpar lpar;
@@ -329,7 +329,7 @@ static int check_stands(const struct swap *swap)
 
 	if (!nl_available(&nl_lpar))
 		return EXIT_OK;
-	runs = !lpar_get(swap->move.lpar, &lpar) && lpar_guest_pid(&lpar) &&
+	runs = !lpar_get(swap->move.lpar, &lpar) && (lpar.n_members || lpar.holder) &&
 	       lpar.gate != LPAR_GATE_CLOSED;
 	lpar_free(&lpar);
 	if (!runs)

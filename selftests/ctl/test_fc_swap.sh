@@ -7,7 +7,7 @@
 . "$(dirname "$0")/swap.sh"
 
 hosts_up
-plan 148
+plan 154
 
 log() {
 	same "$(xargs <"$scratch/$1/kernel/log")" "$2"
@@ -310,3 +310,18 @@ echo 1 >"$kernel_a/slow"
 check "interrupted while it logs in" says 5 "everything is as it was" \
 	timeout --preserve-status -s INT 2 "$scratch/via" a lparctl fc swap web --to b --via "$scratch/between"
 check "and is as before" stays
+
+# A QEMU that lparctl has not started is a guest as well
+as_it_was
+mkdir -p "$scratch/a/kernel/web"
+start sleep 900
+echo "$pid" >"$scratch/a/kernel/web/members"
+echo 0 | tee "$scratch/a/kernel/web/gate" >"$scratch/a/kernel/web/state"
+check "whose guest runs it does not switch over" says 1 "its guest runs" swap
+check "and nothing is touched" test ! -e "$journal" -a ! -e "$kernel_b"
+check "it is prepared" says 0 "ready at b" swap --prepare
+check "and does not switch over either" says 1 "its guest runs" on a fc swap web --switch
+check "but is prepared still" same "$(cat "$kernel_a/step"),$(cat "$kernel_b/step")" 6,11
+echo 2 >"$scratch/a/kernel/web/gate"
+check "with a closed gate it does" says 0 "^web: lives at b" on a fc swap web --switch
+rm -r "$scratch/a/kernel/web"
