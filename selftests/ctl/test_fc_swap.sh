@@ -7,7 +7,7 @@
 . "$(dirname "$0")/swap.sh"
 
 hosts_up
-plan 154
+plan 156
 
 log() {
 	same "$(xargs <"$scratch/$1/kernel/log")" "$2"
@@ -309,6 +309,19 @@ as_it_was
 echo 1 >"$kernel_a/slow"
 check "interrupted while it logs in" says 5 "everything is as it was" \
 	timeout --preserve-status -s INT 2 "$scratch/via" a lparctl fc swap web --to b --via "$scratch/between"
+check "and is as before" stays
+
+# An answer that is lost while the guest's I/O waits
+as_it_was
+cat >"$scratch/mutters" <<-EOT
+	#!/bin/bash
+	[ "\$4" != confirm ] || { touch "$scratch/mutter.now"; exit 1; }
+	[ "\$5" != list ] || ! rm "$scratch/mutter.now" 2>/dev/null || exit 255
+	exec "$scratch/via" "\$@"
+EOT
+chmod +x "$scratch/mutters"
+check "no answer once after a refusal: it goes back" says 5 "everything is as it was" \
+	on a fc swap web --to b --via "$scratch/mutters"
 check "and is as before" stays
 
 # A QEMU that lparctl has not started is a guest as well
