@@ -7,7 +7,7 @@
 . "$(dirname "$0")/swap.sh"
 
 hosts_up
-plan 156
+plan 161
 
 log() {
 	same "$(xargs <"$scratch/$1/kernel/log")" "$2"
@@ -338,3 +338,14 @@ check "but is prepared still" same "$(cat "$kernel_a/step"),$(cat "$kernel_b/ste
 echo 2 >"$scratch/a/kernel/web/gate"
 check "with a closed gate it does" says 0 "^web: lives at b" on a fc swap web --switch
 rm -r "$scratch/a/kernel/web"
+
+# A guest's port that was logged in by its start, and is moving
+as_it_was
+mkdir -p "$(run_of a web)"
+touch "$(run_of a web)/fc"
+swap --prepare >/dev/null
+check "a stop leaves a move alone" says 0 "a move of it is not over" on a stop web
+check "and remembers the port" test -e "$(run_of a web)/fc"
+check "which is here again" says 0 "everything is as it was" recover
+check "and logged out by the next one" says 0 "port is logged out" on a stop web
+check "it is" same "$(head -c 1 "$kernel_a/original"),$(ls "$(run_of a web)")" 0,lock
