@@ -514,7 +514,10 @@ static int end_there(struct fc_move *move, struct json_object *identity)
 		tidy_there(move);
 	if (fc_journal_forget(move))
 		return EXIT_FAILED;
-	say("%s: everything is as it was", move->lpar);
+	if (there.is == FC_SILENT)
+		err("warning: %s was not asked: unless it was rebooted, it may have the original of LPAR %s logged in, and take it over: 'lparctl fc abort %s' there before it gets to the fabric again",
+		    move->peer.host, move->lpar, move->lpar);
+	say("%s: everything is as it was%s", move->lpar, there.is == FC_SILENT ? " here" : "");
 	return EXIT_ROLLED_BACK;
 }
 

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/swap.sh"
 
 hosts_up
-plan 161
+plan 162
 
 log() {
 	same "$(xargs <"$scratch/$1/kernel/log")" "$2"
@@ -175,7 +175,8 @@ for at in "start 1 gone" "start 1 gone-after" "show 4 gone-interrupt"; do
 done
 cut_at start 1 gone-after
 swap >/dev/null 2>&1
-check "a host that is fenced is not asked" says 0 "everything is as it was" recover --force
+check "a host that is fenced is not asked" says 0 "everything is as it was here" recover --force
+check "which is said, and what is to be done there" grep -q "b was not asked.* 'lparctl fc abort web' there" "$scratch/err"
 check "the original is back" same "$(head -c 1 "$kernel_a/original")" 2
 
 # Somebody interrupts
