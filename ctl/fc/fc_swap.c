@@ -339,6 +339,18 @@ static int check_stands(const struct swap *swap)
 	return EXIT_FAILED;
 }
 
+/* What waits in a map for a path that does not come would fail when the map is held. */
+static int check_maintenance(const struct swap *swap)
+{
+	struct json_object *port = json_object_object_get(swap->identity, "maintenance");
+
+	if (fc_is(port, "state", "active") && json_flag(port, "matches"))
+		return EXIT_OK;
+	err("LPAR %s: its maintenance port (%s) has not all of its disks just now, so nothing is held: see 'lparctl fc show %s'",
+	    swap->move.lpar, json_text(port, "state"), swap->move.lpar);
+	return EXIT_FAILED;
+}
+
 /* What was written is on the LUNs then, and no more follows. */
 static int hold_maps(struct swap *swap)
 {
@@ -377,7 +389,7 @@ static int switch_over(struct swap *swap)
 	bool taken;
 
 	begin_stage(swap, 11, "switching over");
-	if (hold_maps(swap))
+	if (look_here(swap) || check_maintenance(swap) || hold_maps(swap))
 		return EXIT_FAILED;
 	/* The gate may have opened by itself meanwhile. */
 	if (check_stands(swap))
@@ -489,7 +501,7 @@ static int resume(struct swap *swap)
 	if (ret)
 		return ret;
 	if (fc_is(swap->identity, "step", "on-m") && fc_is(swap->identity, "operation", "source"))
-		return check_armed(swap);
+		return check_maintenance(swap) ? EXIT_FAILED : check_armed(swap);
 	err("LPAR %s: it is not prepared any more: 'lparctl fc recover %s'", swap->move.lpar,
 	    swap->move.lpar);
 	return EXIT_FAILED;

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/swap.sh"
 
 hosts_up
-plan 162
+plan 164
 
 log() {
 	same "$(xargs <"$scratch/$1/kernel/log")" "$2"
@@ -304,7 +304,12 @@ check "a destination that is not armed" says 1 "not armed there: o-hold" on a fc
 check "is not switched over to" same "$(cat "$kernel_a/step"),$(cat "$kernel_b/step")" 6,10
 check "and nothing is held" same "$(json "'maps' in j" <"$journal")" False
 echo 11 >"$kernel_b/step"
-check "when it is, it is" says 0 "^web: lives at b" on a fc swap web --switch
+cp "$kernel_a/maintenance" "$scratch/maintenance"
+sed -i '1s/1$/0/' "$kernel_a/maintenance"
+check "a maintenance port without its disks" says 1 "maintenance port" on a fc swap web --switch
+check "has no I/O held, which would fail" same "$(json "'maps' in j" <"$journal")" False
+cp "$scratch/maintenance" "$kernel_a/maintenance"
+check "when both are, it is" says 0 "^web: lives at b" on a fc swap web --switch
 
 as_it_was
 echo 1 >"$kernel_a/slow"
