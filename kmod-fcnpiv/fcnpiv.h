@@ -390,8 +390,9 @@ extern struct mutex fcn_mutex;
 extern struct list_head fcn_list;
 struct fcn_identity *fcn_identity_get(const char *lpar, struct netlink_ext_ack *extack);
 void fcn_identity_put(struct fcn_identity *identity);
-int fcn_identity_define(const char *lpar, const struct fcn_names *names, const u32 *deadline_ms,
-			const struct fcn_luns *expected, struct netlink_ext_ack *extack);
+int fcn_identity_define(const char *lpar, const struct fcn_names *names, bool away,
+			const u32 *deadline_ms, const struct fcn_luns *expected,
+			struct netlink_ext_ack *extack);
 int fcn_identity_set(struct fcn_identity *identity, u64 parent, const u32 *deadline_ms,
 		     const struct fcn_luns *expected, struct netlink_ext_ack *extack);
 int fcn_identity_delete(const char *lpar, struct netlink_ext_ack *extack);

@@ -154,6 +154,7 @@ static int define_there(struct swap *swap)
 				      json_text(swap->identity, "wwpn_maintenance"),
 				      "--parent",
 				      parent,
+				      "--away",
 				      NULL };
 	int ret = EXIT_FAILED;
 

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/swap.sh"
 
 hosts_up
-plan 164
+plan 168
 
 log() {
 	same "$(xargs <"$scratch/$1/kernel/log")" "$2"
@@ -328,6 +328,14 @@ EOT
 chmod +x "$scratch/mutters"
 check "no answer once after a refusal: it goes back" says 5 "everything is as it was" \
 	on a fc swap web --to b --via "$scratch/mutters"
+check "and is as before" stays
+
+# While the original is here, nobody logs it in there
+cut_at start 1 killed
+swap >/dev/null 2>&1
+check "where it is to come" exits 1 on b fc login web
+check "it is not logged in before" same "$(head -c 1 "$kernel_b/original")" 0
+check "nor prevents that it goes back" says 0 "everything is as it was" recover
 check "and is as before" stays
 
 # A QEMU that lparctl has not started is a guest as well
