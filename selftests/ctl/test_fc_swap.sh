@@ -313,8 +313,9 @@ check "when both are, it is" says 0 "^web: lives at b" on a fc swap web --switch
 
 as_it_was
 echo 1 >"$kernel_a/slow"
+# In the foreground: else it interrupts twice, itself and as a group.
 check "interrupted while it logs in" says 5 "everything is as it was" \
-	timeout --preserve-status -s INT 2 "$scratch/via" a lparctl fc swap web --to b --via "$scratch/between"
+	timeout --foreground --preserve-status -s INT 2 "$scratch/via" a lparctl fc swap web --to b --via "$scratch/between"
 check "and is as before" stays
 
 # An answer that is lost while the guest's I/O waits
