@@ -159,7 +159,7 @@ static const struct verb fc_verbs[] = {
 	{ "generate", fc_generate_verb, "LPAR [--new]",
 	  "Names for an LPAR that no adapter has, the same ones each time; --new: others." },
 	{ "define", fc_define_verb,
-	  "LPAR --wwnn WWN --wwpn WWN --wwpn-maintenance WWN --parent HOST\n[SETTING]...",
+	  "LPAR --wwnn WWN --wwpn WWN --wwpn-maintenance WWN --parent HOST\n[--away] [SETTING]...",
 	  "Give an LPAR an identity: its names, and the adapter through which it has its disks." },
 	{ "set", fc_set_verb, "LPAR [--parent HOST] [SETTING]...",
 	  "Change an identity with which nothing is under way." },

@@ -154,6 +154,7 @@ struct fcn_view {
  * struct fcn_machine - where an identity is in its operation
  * @operation: under way, or the last one
  * @port: of a login or logout
+ * @was_there: that port was logged in, or coming, before
  * @step: of it
  * @state: of the step
  * @result: of the last operation
@@ -182,6 +183,7 @@ struct fcn_view {
 struct fcn_machine {
 	enum fcn_operation operation;
 	enum fcn_port port;
+	bool was_there;
 	enum fcn_step step;
 	enum fcn_state state;
 	enum fcn_result result;
@@ -224,7 +226,7 @@ void fcn_machine_init(struct fcn_machine *machine);
 bool fcn_machine_is_idle(const struct fcn_machine *machine);
 bool fcn_machine_may_go_back(const struct fcn_machine *machine);
 void fcn_machine_begin(struct fcn_machine *machine, enum fcn_operation operation,
-		       enum fcn_port port, u64 now_ms);
+		       enum fcn_port port, bool was_there, u64 now_ms);
 struct fcn_order fcn_machine_advance(struct fcn_machine *machine, const struct fcn_view *view,
 				     u64 now_ms);
 void fcn_machine_job_done(struct fcn_machine *machine, int error, const char *why, u64 now_ms);
@@ -388,8 +390,9 @@ extern struct mutex fcn_mutex;
 extern struct list_head fcn_list;
 struct fcn_identity *fcn_identity_get(const char *lpar, struct netlink_ext_ack *extack);
 void fcn_identity_put(struct fcn_identity *identity);
-int fcn_identity_define(const char *lpar, const struct fcn_names *names, const u32 *deadline_ms,
-			const struct fcn_luns *expected, struct netlink_ext_ack *extack);
+int fcn_identity_define(const char *lpar, const struct fcn_names *names, bool away,
+			const u32 *deadline_ms, const struct fcn_luns *expected,
+			struct netlink_ext_ack *extack);
 int fcn_identity_set(struct fcn_identity *identity, u64 parent, const u32 *deadline_ms,
 		     const struct fcn_luns *expected, struct netlink_ext_ack *extack);
 int fcn_identity_delete(const char *lpar, struct netlink_ext_ack *extack);

@@ -425,6 +425,7 @@ static int add(struct fcn_identity *identity, struct netlink_ext_ack *extack)
  * fcn_identity_define() - make an identity; nothing is logged in
  * @lpar: name of its LPAR
  * @names: world wide names
+ * @away: its LPAR lives on another host
  * @deadline_ms: by enum fcn_deadline; 0 = as is
  * @expected: LUNs, or NULL
  * @extack: for the refusal
@@ -432,8 +433,9 @@ static int add(struct fcn_identity *identity, struct netlink_ext_ack *extack)
  * Context: process; takes fcn_mutex.
  * Return: 0, -EINVAL, -EEXIST, -EADDRINUSE, -ENOMEM.
  */
-int fcn_identity_define(const char *lpar, const struct fcn_names *names, const u32 *deadline_ms,
-			const struct fcn_luns *expected, struct netlink_ext_ack *extack)
+int fcn_identity_define(const char *lpar, const struct fcn_names *names, bool away,
+			const u32 *deadline_ms, const struct fcn_luns *expected,
+			struct netlink_ext_ack *extack)
 {
 	struct fcn_identity *identity;
 	int err;
@@ -447,6 +449,7 @@ int fcn_identity_define(const char *lpar, const struct fcn_names *names, const u
 	identity = new_identity(lpar, names);
 	if (!identity)
 		return -ENOMEM;
+	identity->machine.is_away = away;
 	set_deadlines(identity, deadline_ms);
 	if (expected)
 		give_luns(identity, expected);

@@ -88,6 +88,8 @@ static const enum fcn_step *steps_of(const struct fcn_machine *machine)
 
 	switch (machine->operation) {
 	case FCN_OPERATION_LOGIN:
+		if (back && machine->was_there)
+			return no_steps;
 		if (back)
 			return maintenance ? m_logout_steps : o_logout_steps;
 		return maintenance ? m_login_steps : o_login_steps;
@@ -162,13 +164,15 @@ static void enter(struct fcn_machine *machine, enum fcn_step step, u64 now_ms)
  * @machine: idle machine
  * @operation: which
  * @port: of a login or logout
+ * @was_there: the port is logged in, or coming, already
  * @now_ms: when
  */
 void fcn_machine_begin(struct fcn_machine *machine, enum fcn_operation operation,
-		       enum fcn_port port, u64 now_ms)
+		       enum fcn_port port, bool was_there, u64 now_ms)
 {
 	machine->operation = operation;
 	machine->port = port;
+	machine->was_there = was_there;
 	machine->result = FCN_RESULT_NONE;
 	machine->state = FCN_STATE_BUSY;
 	machine->goes_back = false;
@@ -216,6 +220,11 @@ static void turn_back(struct fcn_machine *machine, u64 now_ms)
 		  why);
 	machine->goes_back = true;
 	enter(machine, first_step_back(machine), now_ms);
+}
+
+static bool is_over(const struct fcn_machine *machine, u64 now_ms)
+{
+	return machine->deadline && now_ms >= machine->deadline;
 }
 
 /* Has a job done, unless one has just failed. */
@@ -365,14 +374,20 @@ static enum verdict look_verify(struct fcn_machine *machine, struct look *look,
 }
 
 /* What is queued for a disk is seen by nobody, but who queues has it open. */
+static bool is_closed(struct fcn_machine *machine, const struct fcn_port_view *view,
+		      enum fcn_port port)
+{
+	if (!view->open[0])
+		return true;
+	say(machine, "disk %s of the %s port is still open", view->open, fcn_port_name(port));
+	return false;
+}
+
 static bool is_unused(struct fcn_machine *machine, const struct fcn_port_view *view,
 		      enum fcn_port port)
 {
-	if (view->open[0]) {
-		say(machine, "disk %s of the %s port is still open", view->open,
-		    fcn_port_name(port));
+	if (!is_closed(machine, view, port))
 		return false;
-	}
 	if (view->busy) {
 		say(machine, "commands are under way through the %s port", fcn_port_name(port));
 		return false;
@@ -413,12 +428,27 @@ static bool may_leave(struct fcn_machine *machine, const struct fcn_port_view *o
 	return false;
 }
 
+/* A port that a failed login has made, and somebody uses: it is left to him. */
+static enum verdict leave(struct fcn_machine *machine, const struct fcn_port_view *view)
+{
+	size_t len = strlen(machine->cause);
+
+	scnprintf(machine->cause + len, sizeof(machine->cause) - len,
+		  "; the port stays logged in, as disk %s is open", view->open);
+	return NEXT;
+}
+
 static enum verdict look_logout(struct fcn_machine *machine, struct look *look,
 				enum fcn_port port)
 {
 	const struct fcn_port_view *view = &look->view->port[port];
 	const struct fcn_port_view *maintenance = &look->view->port[FCN_PORT_MAINTENANCE];
 
+	/* The maintenance port may stay for long: the LPAR lives elsewhere by then. */
+	if (machine->switched &&
+	    look->view->port[FCN_PORT_ORIGINAL].state != FCN_PORT_STATE_ELSEWHERE &&
+	    !keep_original_away(machine, look))
+		return STAY;
 	/* With the port its disks go, and then our claims on them. */
 	if (view->state == FCN_PORT_STATE_ABSENT && !look->view->has_claims)
 		return NEXT;
@@ -431,6 +461,9 @@ static enum verdict look_logout(struct fcn_machine *machine, struct look *look,
 	if (machine->operation == FCN_OPERATION_SOURCE && port == FCN_PORT_ORIGINAL &&
 	    !may_leave(machine, view, maintenance))
 		return STAY;
+	/* On the way back. A logout was refused then, or is forced. */
+	if (machine->operation == FCN_OPERATION_LOGIN && !is_closed(machine, view, port))
+		return is_over(machine, look->now_ms) ? leave(machine, view) : STAY;
 	order(machine, look, FCN_JOB_LOGOUT, port);
 	return STAY;
 }
@@ -673,11 +706,6 @@ void fcn_machine_job_done(struct fcn_machine *machine, int error, const char *wh
 	machine->backoff_ms = min_t(u32, 2 * machine->backoff_ms, FCN_BACKOFF_LAST_MS);
 }
 
-static bool is_over(const struct fcn_machine *machine, u64 now_ms)
-{
-	return machine->deadline && now_ms >= machine->deadline;
-}
-
 /* What no kernel call can be made to do: it is waited for, and told. */
 static void watch_job(struct fcn_machine *machine, u64 now_ms)
 {
@@ -754,11 +782,12 @@ struct fcn_order fcn_machine_advance(struct fcn_machine *machine, const struct f
 		say(machine, "it was aborted");
 		turn_back(machine, now_ms);
 	}
-	while (take_step(machine, &look))
-		if (fcn_machine_is_idle(machine)) {
-			finish(machine, now_ms);
-			return look.order;
-		}
+	while (!fcn_machine_is_idle(machine) && take_step(machine, &look))
+		;
+	if (fcn_machine_is_idle(machine)) {
+		finish(machine, now_ms);
+		return look.order;
+	}
 	judge(machine, &look);
 	machine->job_runs = look.order.job != FCN_JOB_NONE;
 	if (machine->job_runs)

@@ -211,10 +211,21 @@ static void a_logout_is_not_tried_again_blindly(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (int)source->job.job, (int)FCN_JOB_LOGOUT);
 }
 
-/* By sysfs, or another program. */
+/* What it has ordered fails, if it has ordered anything. */
+static void give_up_job(struct fcn_world *world, struct fcn_host *host)
+{
+	if (host->job.job == FCN_JOB_NONE)
+		return;
+	host->job.job = FCN_JOB_NONE;
+	fcn_machine_job_done(&host->machine, -EIO, "the driver failed", world->now_ms);
+}
+
+/* By sysfs, or another program. Also once it lives elsewhere, while the other port does not go. */
 static void what_others_log_in_is_logged_out(struct kunit *test)
 {
-	static const enum fcn_step steps[] = { FCN_STEP_O_GONE, FCN_STEP_ON_M };
+	static const enum fcn_step steps[] = {
+		FCN_STEP_O_GONE, FCN_STEP_ON_M, FCN_STEP_M_LOGOUT,
+	};
 	struct fcn_world *world;
 	struct fcn_host *source;
 	unsigned int i;
@@ -222,16 +233,19 @@ static void what_others_log_in_is_logged_out(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		world = fcn_world_new(test, 30 + i, 0);
 		source = &world->host[SOURCE];
-		world->may_switch = false;
+		world->may_switch = steps[i] == FCN_STEP_M_LOGOUT;
 		fcn_world_start_source(test, world);
 		KUNIT_ASSERT_TRUE(test, fcn_world_run_to(test, world, SOURCE, steps[i]));
+		if (world->may_switch)
+			give_up_job(world, source);
 		fcn_world_set_port(source, FCN_PORT_ORIGINAL, FCN_PORT_STATE_ACTIVE);
 		fcn_world_confirm(source, FCN_CONFIRM_GONE);
 		fcn_world_confirm(source, FCN_CONFIRM_SWITCHED);
 		world->now_ms += 2 * FCN_BACKOFF_LAST_MS;
 		fcn_world_run_host(test, world, source);
-		KUNIT_EXPECT_NE(test, (int)source->machine.step, (int)FCN_STEP_M_LOGOUT);
-		KUNIT_EXPECT_EQ(test, source->machine.has_token, steps[i] == FCN_STEP_ON_M);
+		KUNIT_EXPECT_EQ(test, source->machine.step == FCN_STEP_M_LOGOUT,
+				world->may_switch);
+		KUNIT_EXPECT_EQ(test, source->machine.has_token, steps[i] != FCN_STEP_O_GONE);
 		KUNIT_EXPECT_EQ(test, (int)source->job.job, (int)FCN_JOB_LOGOUT);
 		KUNIT_EXPECT_EQ(test, (int)source->job.port, (int)FCN_PORT_ORIGINAL);
 	}
@@ -564,6 +578,82 @@ static void what_has_moved_away_does_not_log_in(struct kunit *test)
 						world->now_ms, why), -EPERM);
 }
 
+static void log_in(struct kunit *test, struct fcn_world *world, enum fcn_port port)
+{
+	const struct fcn_start start = { .operation = FCN_OPERATION_LOGIN, .port = port };
+	struct fcn_host *source = &world->host[SOURCE];
+	char why[FCNPIV_REASON_MAX + 1];
+
+	KUNIT_ASSERT_EQ(test, fcn_machine_start(&source->machine, &start, &source->view,
+						world->now_ms, why), 0);
+}
+
+/* Who has logged in what was logged in had it looked at, and takes nothing away. */
+static void what_was_logged_in_stays(struct kunit *test)
+{
+	static const struct {
+		enum fcn_port port;
+		bool aborted;
+	} when[] = {
+		{ FCN_PORT_ORIGINAL, false }, /* but by its deadline */
+		{ FCN_PORT_ORIGINAL, true }, { FCN_PORT_MAINTENANCE, true },
+	};
+	char why[FCNPIV_REASON_MAX + 1];
+	struct fcn_world *world;
+	struct fcn_host *source;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(when); i++) {
+		world = fcn_world_new(test, 70 + i, 0);
+		source = &world->host[SOURCE];
+		fcn_world_set_port(source, when[i].port, FCN_PORT_STATE_ACTIVE);
+		source->io_on = when[i].port;
+		source->view.port[when[i].port].matches = false;
+		log_in(test, world, when[i].port);
+		if (when[i].aborted)
+			KUNIT_EXPECT_EQ(test, fcn_machine_abort(&source->machine, why), 0);
+		fcn_world_run(test, world, 1200);
+		KUNIT_EXPECT_TRUE(test, fcn_machine_is_idle(&source->machine));
+		KUNIT_EXPECT_EQ(test, (int)source->machine.result, (int)FCN_RESULT_BACK);
+		KUNIT_EXPECT_EQ(test, (int)fcn_world_state(world, SOURCE, when[i].port),
+				(int)FCN_PORT_STATE_ACTIVE);
+	}
+}
+
+/* Somebody uses what was just logged in, and is not fit: it stays until he is done, or for good. */
+static void a_login_does_not_go_back_over_open_disks(struct kunit *test)
+{
+	struct fcn_world *world;
+	struct fcn_host *source;
+	struct fcn_port_view *original;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		world = fcn_world_new(test, 75 + i, 0);
+		source = &world->host[SOURCE];
+		original = &source->view.port[FCN_PORT_ORIGINAL];
+		fcn_world_set_port(source, FCN_PORT_ORIGINAL, FCN_PORT_STATE_ABSENT);
+		world->guest_was_cut = true;
+		log_in(test, world, FCN_PORT_ORIGINAL);
+		while (original->state != FCN_PORT_STATE_ACTIVE)
+			fcn_world_run(test, world, 1);
+		original->matches = false;
+		KUNIT_ASSERT_TRUE(test, fcn_world_run_to(test, world, SOURCE, FCN_STEP_O_LOGOUT));
+		world->guest_was_cut = false;
+		fcn_world_run(test, world, 1000);
+		KUNIT_EXPECT_NOT_NULL(test, strstr(source->machine.obstacle, "sda"));
+		if (i)
+			source->io_on = FCN_PORT_MAINTENANCE;
+		world->guest_was_cut = i;
+		fcn_world_run(test, world, 400);
+		KUNIT_EXPECT_TRUE(test, fcn_machine_is_idle(&source->machine));
+		KUNIT_EXPECT_EQ(test, (int)source->machine.result, (int)FCN_RESULT_BACK);
+		KUNIT_EXPECT_EQ(test, !strstr(source->machine.cause, "sda"), i);
+		KUNIT_EXPECT_EQ(test, (int)original->state,
+				(int)(i ? FCN_PORT_STATE_ABSENT : FCN_PORT_STATE_ACTIVE));
+	}
+}
+
 /* A destination that went back has not become the LPAR's home. */
 static void what_has_not_come_does_not_log_in(struct kunit *test)
 {
@@ -645,6 +735,8 @@ static struct kunit_case machine_cases[] = {
 	KUNIT_CASE(a_guest_that_registers_late_stays),
 	KUNIT_CASE(nothing_starts_without_a_token),
 	KUNIT_CASE(what_has_moved_away_does_not_log_in),
+	KUNIT_CASE(what_was_logged_in_stays),
+	KUNIT_CASE(a_login_does_not_go_back_over_open_disks),
 	KUNIT_CASE(what_has_not_come_does_not_log_in),
 	KUNIT_CASE(a_logout_that_hangs_is_waited_for),
 	KUNIT_CASE(never_on_two_hosts),

@@ -34,6 +34,7 @@ static const struct nla_policy fcn_policy[FCN_A_MAX + 1] = {
 	[FCN_A_OPERATION]	= NLA_POLICY_RANGE(NLA_U32, FCN_OPERATION_LOGIN,
 						   FCN_OPERATION_DESTINATION),
 	[FCN_A_PORT]		= NLA_POLICY_MAX(NLA_U32, FCN_PORT_MAINTENANCE),
+	[FCN_A_AWAY]		= NLA_POLICY_MAX(NLA_U32, 1),
 	[FCN_A_LOGIN_MS]	= NLA_POLICY_FULL_RANGE(NLA_U32, &deadline_range),
 	[FCN_A_STORAGE_MS]	= NLA_POLICY_FULL_RANGE(NLA_U32, &deadline_range),
 	[FCN_A_MOVE_MS]		= NLA_POLICY_FULL_RANGE(NLA_U32, &deadline_range),
@@ -365,6 +366,7 @@ static int define_doit(struct sk_buff *skb, struct genl_info *info)
 		.port[FCN_PORT_MAINTENANCE] = get_wwn(info->attrs, FCN_A_WWPN_MAINTENANCE),
 		.parent = get_wwn(info->attrs, FCN_A_PARENT),
 	};
+	const struct nlattr *away = info->attrs[FCN_A_AWAY];
 	u32 deadline_ms[FCN_DEADLINES];
 	struct fcn_luns luns;
 	int err = may_change(skb, info) ?: require_name(info) ?: parse_luns(&luns, info);
@@ -372,8 +374,9 @@ static int define_doit(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 	parse_deadlines(deadline_ms, info->attrs);
-	err = fcn_identity_define(nla_data(info->attrs[FCN_A_LPAR]), &names, deadline_ms,
-				  if_any(&luns), info->extack);
+	err = fcn_identity_define(nla_data(info->attrs[FCN_A_LPAR]), &names,
+				  away && nla_get_u32(away), deadline_ms, if_any(&luns),
+				  info->extack);
 	fcn_luns_free(&luns);
 	return err;
 }

@@ -53,6 +53,12 @@ static int check_destination(const struct fcn_start *start, const struct fcn_vie
 	return 0;
 }
 
+/* The way back of a login takes nothing away that it has not made. */
+static bool is_there(enum fcn_port_state state)
+{
+	return state != FCN_PORT_STATE_ABSENT && state != FCN_PORT_STATE_LEAVING;
+}
+
 static int check_start(const struct fcn_machine *machine, const struct fcn_start *start,
 		       const struct fcn_view *view, char *why)
 {
@@ -90,7 +96,8 @@ int fcn_machine_start(struct fcn_machine *machine, const struct fcn_start *start
 
 	if (err)
 		return err;
-	fcn_machine_begin(machine, start->operation, start->port, now_ms);
+	fcn_machine_begin(machine, start->operation, start->port,
+			  is_there(view->port[start->port].state), now_ms);
 	return 0;
 }
 

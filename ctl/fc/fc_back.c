@@ -126,10 +126,35 @@ static int run_there(const struct fc_move *move, const char *verb)
 	return fc_peer_run(&move->peer, (const char *const[]){ verb, move->lpar, NULL }, NULL);
 }
 
+static int silent_there(const struct fc_move *move)
+{
+	err("LPAR %s: nobody but %s knows whether it lives there: 'lparctl fc recover %s' when it answers; --force goes back, if that host is dead or fenced",
+	    move->lpar, move->peer.host, move->lpar);
+	return EXIT_FAILED;
+}
+
+/* As undo_there(): once is no silence. NULL, and it is said: it could not be asked. */
+static struct json_object *hosts_there(const struct fc_move *move)
+{
+	uint64_t end_ns = now_ns(CLOCK_MONOTONIC) + SILENCE_NS;
+	struct json_object *hosts;
+
+	for (;;) {
+		hosts = fc_peer_ask(&move->peer, "list", "--all");
+		if (hosts)
+			return hosts;
+		if (!left_ns(end_ns) || gives_up(move)) {
+			silent_there(move);
+			return NULL;
+		}
+		sleep_ms(THERE_MS);
+	}
+}
+
 /* By whomever: an identity there, sysfs, or another one's. *name: of its fc_host, or "". */
 static int find_there(const struct fc_move *move, const char *wwpn, char *name, size_t size)
 {
-	struct json_object *hosts = fc_peer_ask(&move->peer, "list", "--all");
+	struct json_object *hosts = hosts_there(move);
 	int ret = hosts ? 0 : -EIO;
 	size_t i;
 
@@ -148,7 +173,8 @@ static int check_absent_there(const struct fc_move *move, const char *wwpn)
 
 	if (ret || !*name)
 		return ret;
-	err("%s: the original %s is logged in there: %s", move->peer.host, wwpn, name);
+	err("%s: the original %s is logged in there: %s; log it out there if nothing uses it, then 'lparctl fc recover %s'",
+	    move->peer.host, wwpn, name, move->lpar);
 	return -EBUSY;
 }
 
@@ -345,13 +371,6 @@ static int unknown_there(const struct fc_move *move, const char *wwpn)
 	return EXIT_FAILED;
 }
 
-static int silent_there(const struct fc_move *move)
-{
-	err("LPAR %s: nobody but %s knows whether it lives there: 'lparctl fc recover %s' when it answers; --force goes back, if that host is dead or fenced",
-	    move->lpar, move->peer.host, move->lpar);
-	return EXIT_FAILED;
-}
-
 /* The other host has nothing of it any more. Has it said so? */
 static int give_back(const struct fc_move *move, struct json_object *identity,
 		     struct fc_there *there)
@@ -495,7 +514,10 @@ static int end_there(struct fc_move *move, struct json_object *identity)
 		tidy_there(move);
 	if (fc_journal_forget(move))
 		return EXIT_FAILED;
-	say("%s: everything is as it was", move->lpar);
+	if (there.is == FC_SILENT)
+		err("warning: %s was not asked: unless it was rebooted, it may have the original of LPAR %s logged in, and take it over: 'lparctl fc abort %s' there before it gets to the fabric again",
+		    move->peer.host, move->lpar, move->lpar);
+	say("%s: everything is as it was%s", move->lpar, there.is == FC_SILENT ? " here" : "");
 	return EXIT_ROLLED_BACK;
 }
 

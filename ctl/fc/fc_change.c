@@ -147,6 +147,13 @@ static const char *put_force(struct nlmsghdr *nlh, const char *value)
 	return NULL;
 }
 
+static const char *put_away(struct nlmsghdr *nlh, const char *value)
+{
+	(void)value;
+	mnl_attr_put_u32(nlh, FCN_A_AWAY, 1);
+	return NULL;
+}
+
 static const char *put_port_maintenance(struct nlmsghdr *nlh, const char *value)
 {
 	(void)value;
@@ -160,6 +167,7 @@ static const struct setting define_settings[] = {
 	{ "--wwpn", put_original, false },
 	{ "--wwpn-maintenance", put_maintenance, false },
 	{ "--parent", put_parent, false },
+	{ "--away", put_away, true },
 	{ "--login", put_login, false },
 	{ "--storage", put_storage, false },
 	{ "--move", put_move, false },
@@ -258,7 +266,7 @@ static int configure(enum fcn_cmd cmd, const struct setting *settings, struct ar
 	return ret ? ret : send_request(lpar, nlh);
 }
 
-/* define LPAR --wwnn WWN --wwpn WWN --wwpn-maintenance WWN --parent HOST [SETTING]... */
+/* define LPAR --wwnn WWN --wwpn WWN --wwpn-maintenance WWN --parent HOST [--away] [SETTING]... */
 int fc_define_verb(struct args *args)
 {
 	return configure(FCN_CMD_DEFINE, define_settings, args);

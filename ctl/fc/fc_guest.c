@@ -340,7 +340,12 @@ static int get_ended(const char *lpar, struct json_object **identity, int *code)
 	return fc_get(lpar, identity);
 }
 
-/* 0 when there is none, or -errno; exit code of the logout in *code. */
+static bool is_moving(struct json_object *identity)
+{
+	return is_under_way(identity, "source") || is_under_way(identity, "destination");
+}
+
+/* 0 when there is none, or -errno, -EINPROGRESS: a move; exit code of the logout in *code. */
 static int log_out(const char *lpar, int *code)
 {
 	struct json_object *identity;
@@ -350,7 +355,9 @@ static int log_out(const char *lpar, int *code)
 	ret = get_ended(lpar, &identity, code);
 	if (ret)
 		return ret;
-	if (!*code && !is_absent(identity)) {
+	if (!*code && is_moving(identity)) {
+		ret = -EINPROGRESS;
+	} else if (!*code && !is_absent(identity)) {
 		ret = ask_logout(lpar, identity);
 		*code = ret ? EXIT_FAILED : wait_idle(lpar, identity);
 	}
@@ -410,6 +417,11 @@ int fc_guest_logout(const char *lpar)
 	ret = log_out(lpar, &code);
 	if (ret == -EBUSY) {
 		say("%s: port stays logged in: %s", lpar, nl_text(ret));
+		return EXIT_OK;
+	}
+	if (ret == -EINPROGRESS) {
+		say("%s: port is left alone, as a move of it is not over: see 'lparctl fc recover %s'; the next stop logs it out",
+		    lpar, lpar);
 		return EXIT_OK;
 	}
 	if (ret == -ENOENT) {

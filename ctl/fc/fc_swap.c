@@ -154,6 +154,7 @@ static int define_there(struct swap *swap)
 				      json_text(swap->identity, "wwpn_maintenance"),
 				      "--parent",
 				      parent,
+				      "--away",
 				      NULL };
 	int ret = EXIT_FAILED;
 
@@ -321,7 +322,7 @@ static int prepare(struct swap *swap)
 
 /* --- switching over --- */
 
-/* A guest that runs would stand still, and not know why. */
+/* A guest that runs, by whomever it was started, would stand still, and not know why. */
 static int check_stands(const struct swap *swap)
 {
 	struct lpar lpar;
@@ -329,13 +330,25 @@ static int check_stands(const struct swap *swap)
 
 	if (!nl_available(&nl_lpar))
 		return EXIT_OK;
-	runs = !lpar_get(swap->move.lpar, &lpar) && lpar_guest_pid(&lpar) &&
+	runs = !lpar_get(swap->move.lpar, &lpar) && (lpar.n_members || lpar.holder) &&
 	       lpar.gate != LPAR_GATE_CLOSED;
 	lpar_free(&lpar);
 	if (!runs)
 		return EXIT_OK;
 	err("LPAR %s: its guest runs: --prepare, then 'lparctl freeze %s', then 'lparctl fc swap %s --switch'",
 	    swap->move.lpar, swap->move.lpar, swap->move.lpar);
+	return EXIT_FAILED;
+}
+
+/* What waits in a map for a path that does not come would fail when the map is held. */
+static int check_maintenance(const struct swap *swap)
+{
+	struct json_object *port = json_object_object_get(swap->identity, "maintenance");
+
+	if (fc_is(port, "state", "active") && json_flag(port, "matches"))
+		return EXIT_OK;
+	err("LPAR %s: its maintenance port (%s) has not all of its disks just now, so nothing is held: see 'lparctl fc show %s'",
+	    swap->move.lpar, json_text(port, "state"), swap->move.lpar);
 	return EXIT_FAILED;
 }
 
@@ -377,7 +390,7 @@ static int switch_over(struct swap *swap)
 	bool taken;
 
 	begin_stage(swap, 11, "switching over");
-	if (hold_maps(swap))
+	if (look_here(swap) || check_maintenance(swap) || hold_maps(swap))
 		return EXIT_FAILED;
 	/* The gate may have opened by itself meanwhile. */
 	if (check_stands(swap))
@@ -489,7 +502,7 @@ static int resume(struct swap *swap)
 	if (ret)
 		return ret;
 	if (fc_is(swap->identity, "step", "on-m") && fc_is(swap->identity, "operation", "source"))
-		return check_armed(swap);
+		return check_maintenance(swap) ? EXIT_FAILED : check_armed(swap);
 	err("LPAR %s: it is not prepared any more: 'lparctl fc recover %s'", swap->move.lpar,
 	    swap->move.lpar);
 	return EXIT_FAILED;

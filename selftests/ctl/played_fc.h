@@ -347,6 +347,8 @@ static int start_fc(struct request *request, const char *identity)
 		return -EBUSY;
 	if (operation == FCN_OPERATION_DESTINATION)
 		return start_destination_fc(request, identity);
+	if (login && get_number(identity, "away") && !request->tb[FCN_A_FORCE])
+		return -EPERM;
 	begin_fc(identity, operation);
 	if (operation == FCN_OPERATION_SOURCE)
 		return start_source_fc(identity);
@@ -383,6 +385,7 @@ static int define_fc(struct request *request, const char *identity)
 	}
 	put(identity, "original", "w", "0 0 0");
 	put(identity, "maintenance", "w", "0 0 0");
+	put_number(identity, "away", request->tb[FCN_A_AWAY] ? 1 : 0);
 	return 0;
 }
 

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/swap.sh"
 
 hosts_up
-plan 148
+plan 168
 
 log() {
 	same "$(xargs <"$scratch/$1/kernel/log")" "$2"
@@ -175,7 +175,8 @@ for at in "start 1 gone" "start 1 gone-after" "show 4 gone-interrupt"; do
 done
 cut_at start 1 gone-after
 swap >/dev/null 2>&1
-check "a host that is fenced is not asked" says 0 "everything is as it was" recover --force
+check "a host that is fenced is not asked" says 0 "everything is as it was here" recover --force
+check "which is said, and what is to be done there" grep -q "b was not asked.* 'lparctl fc abort web' there" "$scratch/err"
 check "the original is back" same "$(head -c 1 "$kernel_a/original")" 2
 
 # Somebody interrupts
@@ -303,10 +304,63 @@ check "a destination that is not armed" says 1 "not armed there: o-hold" on a fc
 check "is not switched over to" same "$(cat "$kernel_a/step"),$(cat "$kernel_b/step")" 6,10
 check "and nothing is held" same "$(json "'maps' in j" <"$journal")" False
 echo 11 >"$kernel_b/step"
-check "when it is, it is" says 0 "^web: lives at b" on a fc swap web --switch
+cp "$kernel_a/maintenance" "$scratch/maintenance"
+sed -i '1s/1$/0/' "$kernel_a/maintenance"
+check "a maintenance port without its disks" says 1 "maintenance port" on a fc swap web --switch
+check "has no I/O held, which would fail" same "$(json "'maps' in j" <"$journal")" False
+cp "$scratch/maintenance" "$kernel_a/maintenance"
+check "when both are, it is" says 0 "^web: lives at b" on a fc swap web --switch
 
 as_it_was
 echo 1 >"$kernel_a/slow"
+# In the foreground: else it interrupts twice, itself and as a group.
 check "interrupted while it logs in" says 5 "everything is as it was" \
-	timeout --preserve-status -s INT 2 "$scratch/via" a lparctl fc swap web --to b --via "$scratch/between"
+	timeout --foreground --preserve-status -s INT 2 "$scratch/via" a lparctl fc swap web --to b --via "$scratch/between"
 check "and is as before" stays
+
+# An answer that is lost while the guest's I/O waits
+as_it_was
+cat >"$scratch/mutters" <<-EOT
+	#!/bin/bash
+	[ "\$4" != confirm ] || { touch "$scratch/mutter.now"; exit 1; }
+	[ "\$5" != list ] || ! rm "$scratch/mutter.now" 2>/dev/null || exit 255
+	exec "$scratch/via" "\$@"
+EOT
+chmod +x "$scratch/mutters"
+check "no answer once after a refusal: it goes back" says 5 "everything is as it was" \
+	on a fc swap web --to b --via "$scratch/mutters"
+check "and is as before" stays
+
+# While the original is here, nobody logs it in there
+cut_at start 1 killed
+swap >/dev/null 2>&1
+check "where it is to come" exits 1 on b fc login web
+check "it is not logged in before" same "$(head -c 1 "$kernel_b/original")" 0
+check "nor prevents that it goes back" says 0 "everything is as it was" recover
+check "and is as before" stays
+
+# A QEMU that lparctl has not started is a guest as well
+as_it_was
+mkdir -p "$scratch/a/kernel/web"
+start sleep 900
+echo "$pid" >"$scratch/a/kernel/web/members"
+echo 0 | tee "$scratch/a/kernel/web/gate" >"$scratch/a/kernel/web/state"
+check "whose guest runs it does not switch over" says 1 "its guest runs" swap
+check "and nothing is touched" test ! -e "$journal" -a ! -e "$kernel_b"
+check "it is prepared" says 0 "ready at b" swap --prepare
+check "and does not switch over either" says 1 "its guest runs" on a fc swap web --switch
+check "but is prepared still" same "$(cat "$kernel_a/step"),$(cat "$kernel_b/step")" 6,11
+echo 2 >"$scratch/a/kernel/web/gate"
+check "with a closed gate it does" says 0 "^web: lives at b" on a fc swap web --switch
+rm -r "$scratch/a/kernel/web"
+
+# A guest's port that was logged in by its start, and is moving
+as_it_was
+mkdir -p "$(run_of a web)"
+touch "$(run_of a web)/fc"
+swap --prepare >/dev/null
+check "a stop leaves a move alone" says 0 "a move of it is not over" on a stop web
+check "and remembers the port" test -e "$(run_of a web)/fc"
+check "which is here again" says 0 "everything is as it was" recover
+check "and logged out by the next one" says 0 "port is logged out" on a stop web
+check "it is" same "$(head -c 1 "$kernel_a/original"),$(ls "$(run_of a web)")" 0,lock

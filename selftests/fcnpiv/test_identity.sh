@@ -6,7 +6,7 @@
 . "$(dirname "$0")/fcnpiv.sh"
 
 load fcnpiv
-plan 22
+plan 23
 
 # refuses PATTERN COMMAND...: with these words
 refuses() {
@@ -49,6 +49,7 @@ check "and says why" grep -q "no fc_host" /sys/class/fcnpiv/web/reason
 check_fails "not for everybody" setpriv --bounding-set=-all --inh-caps=-all \
 	lparctl fc delete web
 lparctl fc define web2 --wwnn $wwnn --wwpn 2001000000000007 --wwpn-maintenance 2001000000000008 \
-	--parent $adapter
+	--parent $adapter --away
+check "one that is away does not log in" refuses "moved to another host" lparctl fc login web2
 check "an identity is deleted" lparctl fc delete web2
 check "those that are idle do not hold the module" rmmod fcnpiv

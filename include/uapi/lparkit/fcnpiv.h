@@ -117,7 +117,7 @@ enum fcn_attr {
 	FCN_A_RESULT,		/* u32, enum fcn_result */
 	FCN_A_REASON,		/* string */
 	FCN_A_GOES_BACK,	/* u32, 1 = the operation is being undone */
-	FCN_A_AWAY,		/* u32, 1 = it has moved to another host, and not come back */
+	FCN_A_AWAY,		/* u32, 1 = it lives on another host, and has not come from there */
 	FCN_A_REMAINING_MS,	/* u64, until the step's deadline; absent without one */
 	FCN_A_LOGIN_MS,		/* u32, deadline of a login */
 	FCN_A_STORAGE_MS,	/* u32, until the LUNs are there */
@@ -173,7 +173,7 @@ enum fcn_view_attr {
 enum fcn_cmd {
 	FCN_CMD_UNSPEC,
 	FCN_CMD_GET,		/* do: LPAR -> one identity; dump: all, without their LUNs */
-	FCN_CMD_DEFINE,		/* LPAR WWNN WWPN_... PARENT [deadlines] [LUN ...] */
+	FCN_CMD_DEFINE,		/* LPAR WWNN WWPN_... PARENT [AWAY] [deadlines] [LUN ...] */
 	FCN_CMD_SET,		/* LPAR [PARENT] [deadlines] [LUN ...: all that are expected] */
 	FCN_CMD_DELETE,		/* LPAR */
 	FCN_CMD_START,		/* LPAR OPERATION [PORT] [TOKEN | FORCE] [LUN ...] */
