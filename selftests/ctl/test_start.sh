@@ -216,7 +216,7 @@ check "all is given back" stopped
 # A guest that powers itself down: QEMU takes its pidfile away, and ends some time later.
 lparctl start web
 pid=$(cat /run/lparkit/web/qemu.pid)
-rm /run/lparkit/web/qemu.pid
+rm /run/lparkit/web/qemu.pid /run/lparkit/web/process
 (sleep 1 && kill "$pid") &
 check "stop while QEMU ends by itself" exits 0 lparctl stop web
 check "all is given back" stopped
