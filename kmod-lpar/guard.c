@@ -37,6 +37,7 @@ struct guard {
 #define WATCH_INTERVAL	HZ
 /* Or so soon if somebody looks at LPARs. */
 #define WATCH_RETRY	(HZ / 50)
+#define WATCH_TRIES	50	/* then it waits for them */
 /* After a look at all tasks the thread rests for so many times as long as that took. */
 #define SCAN_REST	3
 /* An LPAR's intruders are told of no more often; the counter has all of them. */
@@ -106,6 +107,13 @@ static void report(struct lpar *lpar, struct task_struct *task, int cpu)
 	lpar_event_poll(lpar, LPAR_FILE_VIOLATIONS);
 }
 
+static void scan_soon(void)
+{
+	unsigned long now = jiffies, next = READ_ONCE(next_scan);
+
+	kthread_queue_delayed_work(watcher, &scan_work, time_after(next, now) ? next - now : 0);
+}
+
 /*
  * Looks at all tasks. Anybody may make it necessary, by two tasks that go to one fenced
  * CPU again and again, but not keep a CPU of the host busy with it.
@@ -114,15 +122,13 @@ static void scan(struct kthread_work *work)
 {
 	unsigned long begin = jiffies;
 
+	/* The thread that evicts asked for it while the last one was under way. */
+	if (time_before(begin, next_scan)) {
+		scan_soon();
+		return;
+	}
 	lpar_fence_catch_up();
 	WRITE_ONCE(next_scan, jiffies + SCAN_REST * (jiffies - begin + 1));
-}
-
-static void scan_soon(void)
-{
-	unsigned long now = jiffies, next = READ_ONCE(next_scan);
-
-	kthread_queue_delayed_work(watcher, &scan_work, time_after(next, now) ? next - now : 0);
 }
 
 static void violation_work(struct kthread_work *work)
@@ -146,14 +152,17 @@ static void violation_work(struct kthread_work *work)
 
 /*
  * A fenced LPAR that was not looked at in this round, with its op and a reference. Anybody may
- * keep lpar_mutex for long, by a reader that is given no CPU, but not evictions with it:
- * -EAGAIN, come again.
+ * keep lpar_mutex for long, by a reader that is given no CPU, and scans would wait with this:
+ * -EAGAIN, come again. But readers of which there is always one must not keep it away for good:
+ * then @wait.
  */
-static struct lpar *next_to_watch(unsigned int round, bool *any)
+static struct lpar *next_to_watch(unsigned int round, bool wait, bool *any)
 {
 	struct lpar *lpar, *next = NULL;
 
-	if (!mutex_trylock(&lpar_mutex))
+	if (wait)
+		mutex_lock(&lpar_mutex);
+	else if (!mutex_trylock(&lpar_mutex))
 		return ERR_PTR(-EAGAIN);
 	list_for_each_entry(lpar, &lpar_list, list) {
 		if (!lpar_state_is_active(lpar->state) || cpumask_empty(&lpar->config.cpus))
@@ -212,18 +221,19 @@ static void watch_one(struct lpar *lpar, struct lpar_stray *found)
 static void watch(struct kthread_work *work)
 {
 	struct lpar_stray *found = kcalloc(LPAR_STRAYS_MAX, sizeof(*found), GFP_KERNEL);
-	static unsigned int round = 1;
+	static unsigned int round = 1, tries;
+	bool any = !found, again, wait = tries >= WATCH_TRIES;
 	struct lpar *lpar = NULL;
-	bool any = !found, again;
 
-	while (found && !IS_ERR_OR_NULL(lpar = next_to_watch(round, &any))) {
+	while (found && !IS_ERR_OR_NULL(lpar = next_to_watch(round, wait, &any))) {
 		watch_one(lpar, found);
 		lpar_unlock(lpar);
 	}
 	kfree(found);
 	again = IS_ERR(lpar);
 	round += !again;
-	if (!again && lpar_fence_is_behind()) {
+	tries = again ? tries + 1 : 0;
+	if (lpar_fence_is_behind()) {
 		scan_soon();
 		any = true;
 	}

@@ -185,7 +185,7 @@ enum lpar_file {
  * @memory: reserved memory while active; under lpar_mutex
  * @members: struct member of member.c, in the order in which they joined; read under RCU
  * @nr_members: their number; written under members_lock
- * @pins: struct lpar_pin; written under lpar_fence_mutex and pin.c's pins_mutex, read with either
+ * @pins: struct lpar_pin; written under lpar_fence_mutex and pin.c's pins_lock, read with either
  * @shared_cpus: those that no thread is pinned to; means something while there are pins; under
  *	lpar_fence_mutex
  * @gate: see struct lpar_gate

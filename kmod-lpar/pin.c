@@ -12,9 +12,10 @@
 
 /*
  * Changes of any lpar->pins; within lpar_fence_mutex. For those who only look: whoever asks
- * for an LPAR does not wait for a pass over all tasks.
+ * for an LPAR does not wait for a pass over all tasks, nor does the guard wait for him, who may
+ * be given no CPU while he holds a mutex.
  */
-static DEFINE_MUTEX(pins_mutex);
+static DEFINE_SPINLOCK(pins_lock);
 
 /* The members of @lpar that still live keep the CPUs that they are pinned to, none else. */
 static bool is_pinned(const struct lpar *lpar, const struct lpar_pin *pin)
@@ -97,18 +98,18 @@ void lpar_pin_free_all(struct list_head *pins)
  * @lpar: LPAR
  * @pins: its pins from now on; has the former then
  *
- * Context: may sleep; under lpar_fence_mutex, takes pins_mutex.
+ * Context: under lpar_fence_mutex; takes pins_lock.
  */
 void lpar_pin_swap(struct lpar *lpar, struct list_head *pins)
 {
 	LIST_HEAD(former);
 
 	lockdep_assert_held(&lpar_fence_mutex);
-	mutex_lock(&pins_mutex);
+	spin_lock(&pins_lock);
 	list_splice_init(&lpar->pins, &former);
 	list_splice_init(pins, &lpar->pins);
 	note_shared(lpar);
-	mutex_unlock(&pins_mutex);
+	spin_unlock(&pins_lock);
 	list_splice(&former, pins);
 }
 
@@ -116,9 +117,7 @@ void lpar_pin_swap(struct lpar *lpar, struct list_head *pins)
  * lpar_pin_free_dead() - the CPUs of pinned threads that are gone are everybody's
  * @lpar: LPAR
  *
- * Not while somebody looks at pins: he may take long, and the guard has to evict.
- *
- * Context: under lpar_fence_mutex; tries pins_mutex.
+ * Context: under lpar_fence_mutex; takes pins_lock.
  * Return: true if there were any.
  */
 bool lpar_pin_free_dead(struct lpar *lpar)
@@ -126,8 +125,7 @@ bool lpar_pin_free_dead(struct lpar *lpar)
 	struct lpar_pin *pin, *next;
 	bool any = false;
 
-	if (!mutex_trylock(&pins_mutex))
-		return false;
+	spin_lock(&pins_lock);
 	list_for_each_entry_safe(pin, next, &lpar->pins, node) {
 		if (is_pinned(lpar, pin))
 			continue;
@@ -135,7 +133,7 @@ bool lpar_pin_free_dead(struct lpar *lpar)
 		any = true;
 	}
 	note_shared(lpar);
-	mutex_unlock(&pins_mutex);
+	spin_unlock(&pins_lock);
 	return any;
 }
 
@@ -167,7 +165,7 @@ int lpar_pin_check(const struct lpar *lpar, const struct lpar_pin *pin,
  *	and of its CPU; not 0 ends the walk
  * @data: for @visit
  *
- * Context: may sleep; takes pins_mutex. @visit does not wait for anything.
+ * Context: any but interrupts; takes pins_lock, under which @visit is called.
  * Return: 0 or what @visit returned.
  */
 int lpar_pin_visit_all(struct lpar *lpar, lpar_pin_visitor *visit, void *data)
@@ -175,7 +173,7 @@ int lpar_pin_visit_all(struct lpar *lpar, lpar_pin_visitor *visit, void *data)
 	const struct lpar_pin *pin;
 	int ret = 0;
 
-	mutex_lock(&pins_mutex);
+	spin_lock(&pins_lock);
 	list_for_each_entry(pin, &lpar->pins, node) {
 		if (!is_pinned(lpar, pin))
 			continue;
@@ -183,6 +181,6 @@ int lpar_pin_visit_all(struct lpar *lpar, lpar_pin_visitor *visit, void *data)
 		if (ret)
 			break;
 	}
-	mutex_unlock(&pins_mutex);
+	spin_unlock(&pins_lock);
 	return ret;
 }
