@@ -3,7 +3,7 @@
 # More threads in KVM_RUN than a gate has records of: their LPAR is in no cut, and others are. And
 # those who are gone leave no record behind. Not on the debug kernel, where so many vCPUs and threads
 # that wait for RCU, as they do if they call KVM_RUN in turn, last for longer than it tolerates.
-# vm: cpus=4 mem=1024 timeout=180 kernels=6.1,6.12,7.2 long=6.1,7.2
+# vm: cpus=4 mem=1024 timeout=300 kernels=6.1,6.12,7.2 long=6.1,7.2
 # shellcheck source=selftests/lpar/lpar.sh
 . "$(dirname "$0")/lpar.sh"
 # shellcheck source=selftests/lib/kvm.sh
@@ -33,7 +33,7 @@ die_together() {
 	for ((round = 0; round < ROUNDS; round++)); do
 		vm "dying$round" --vcpus 48 && lparcall member-add a member "$pid" || return 1
 		stop "$pid"
-		wait_until 20 is a members "$honest" || return 1
+		wait_until 60 is a members "$honest" || return 1
 	done
 }
 
@@ -49,12 +49,12 @@ crowd_after_child() {
 	crowd=$pid
 	lparcall member-add a member "$crowd" || return 1
 	touch "$scratch/go"
-	wait_until 20 test -s "$scratch/child" || return 1
+	wait_until 60 test -s "$scratch/child" || return 1
 	child=$(cat "$scratch/child")
 	started+=("$child")
 	lparcall member-del a member "$crowd" || return 1
 	touch "$scratch/exec"
-	wait_until 20 minikvm ctl "$scratch/crowded.sock" pids >/dev/null 2>&1
+	wait_until 60 minikvm ctl "$scratch/crowded.sock" pids >/dev/null 2>&1
 }
 
 plan 18
@@ -69,13 +69,13 @@ lparcall member-add a member "$honest"
 check "a cut of its LPAR" arm a >"$scratch/armed"
 check "with its vCPU" is a gate_vcpus 1
 check "$ROUNDS members die, with all of their vCPUs" die_together
-check "and leave no record" wait_until 20 is a gate_vcpus 1
+check "and leave no record" wait_until 60 is a gate_vcpus 1
 cancel
 
 # More threads than records
 make b
 check "another guest has a crowd" crowd_after_child
-check "a child that it has had before is a member" wait_until 20 is a members "$honest $child"
+check "a child that it has had before is a member" wait_until 60 is a members "$honest $child"
 check "all of the crowd is in KVM_RUN" wait_until 60 are_inside "$crowd" $CROWD
 lparcall member-add b member "$crowd"
 
@@ -93,6 +93,6 @@ refused ENOSPC "the crowd cannot join" lparcall member-add a member "$crowd"
 check "and is no member, but its child is, by another request" is a members "$honest $child"
 check "has no record either" is a gate_vcpus 1
 vm_do honest addcpu >/dev/null
-check "so there is room for a new vCPU" wait_until 20 is a gate_vcpus 2
+check "so there is room for a new vCPU" wait_until 60 is a gate_vcpus 2
 stop "$crowd"
 cancel

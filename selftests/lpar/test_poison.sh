@@ -71,8 +71,10 @@ touch "$scratch/go"
 check "an error in memory that it has no more" wait_until 60 grep -qx poisoned "$scratch/poison"
 check "is logged as such" wait_until 10 is_logged "former memory"
 stop "$pid"
-check "and is no event of the LPAR" same "$(events)" "$known"
+# What comes later than that would have come before it.
 lparcall deactivate a
+wait_until 10 is a state defined
+check "and is no event of the LPAR" same "$(events)" "$known"
 
 # All memory of the host is used: the pages do not come back.
 check "the pages are known to be bad" test "$(corrupted_kib)" -ge 8
