@@ -101,7 +101,16 @@ static bool is_slave(const char *line, uint64_t id)
 	return strtoull(line, NULL, 10) == id && end && master && master < end;
 }
 
-/* What is mounted there is mounted for us alone, as for a service with files of its own. */
+/* A service with files of its own has its mounts for itself, though they are shared within it. */
+static bool is_of_init(void)
+{
+	struct stat ours, its;
+
+	return !stat("/proc/self/ns/mnt", &ours) && !stat("/proc/1/ns/mnt", &its) &&
+	       ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
+}
+
+/* What is mounted there is mounted for us alone. */
 static bool is_apart(const char *path)
 {
 	FILE *mounts = fopen("/proc/self/mountinfo", "re");
@@ -112,7 +121,8 @@ static bool is_apart(const char *path)
 
 	if (mounts && !statx(AT_FDCWD, path, 0, STATX_MNT_ID, &st))
 		while (!apart && getline(&line, &size, mounts) > 0)
-			apart = is_slave(line, st.stx_mnt_id) && !strstr(line, " shared:");
+			apart = is_slave(line, st.stx_mnt_id) &&
+				(!is_of_init() || !strstr(line, " shared:"));
 	free(line);
 	if (mounts)
 		fclose(mounts);

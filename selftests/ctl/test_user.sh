@@ -12,7 +12,7 @@ fi
 ip tuntap add t0 mode tap || skip_all "needs taps"
 id nobody daemon >/dev/null || skip_all "needs users"
 
-plan 102
+plan 104
 states=$scratch/states
 host_up h
 boot_disk echo
@@ -241,6 +241,11 @@ check "a start where mounts are not seen by others" says 0 "may fill that of" \
 check "it has a directory all the same" test ! -L "$run/qemu" -a -e "$run/qemu/alive"
 check "stop" exits 0 on h stop g --timeout 0
 check "nothing of it is left" only_log h g
+# As systemd makes those of a service.
+check "nor where they are shared within it" says 0 "may fill that of" \
+	unshare -m --propagation slave sh -c 'mount --make-rshared / && exec "$@"' - \
+	"$scratch/via" h lparctl start g
+check "stop" exits 0 on h stop g --timeout 0
 
 # What it cannot read, and what is no user
 install -m 600 /dev/null "$scratch/kernel"
