@@ -67,7 +67,7 @@ _lparctl_value() {
 	snap,send,--from)
 		dmsetup message "${COMP_WORDS[COMP_CWORD - 2]}" 0 list 2>/dev/null | cut -d ' ' -f 1 | grep -vx -e -
 		;;
-	*,--exact | *,--end | *,--discard-writes | *,--maintenance | *,--new | fc,list,--all | fc,swap,--prepare | fc,swap,--switch | migrate,*,--check | migrate,*,--abandon | migrate,*,--source-gone) return 1 ;;
+	*,--exact | *,--end | *,--discard-writes | *,--maintenance | *,--new | fc,list,--all | fc,swap,--prepare | fc,swap,--switch | fc,define,--away | migrate,*,--check | migrate,*,--abandon | migrate,*,--source-gone) return 1 ;;
 	throttle,attach,--count | throttle,set,--count | lpar,export,--all | lpar,import,--check) return 1 ;;
 	*,--lpar | throttle,*,--target) _lparctl_lpars ;;
 	*,--file | *,-f | *,--counter | *,--luns | lpar,*,disk) compgen -f -- "$cur" ;;

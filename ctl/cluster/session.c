@@ -664,11 +664,14 @@ static int await_starts(struct session *session)
 {
 	uint64_t deadline_ns = now_ns(CLOCK_MONOTONIC) + START_NS;
 	size_t i;
-	int ret = 0;
+	int ret = 0, late;
 
-	for (i = 0; !ret && i < session->n_guests; i++)
-		if (!session->guest[i].process.start && name_is_valid(session->guest[i].name))
-			ret = await_start(&session->guest[i], deadline_ns);
+	for (i = 0; i < session->n_guests; i++) {
+		if (session->guest[i].process.start || !name_is_valid(session->guest[i].name))
+			continue;
+		late = await_start(&session->guest[i], deadline_ns);
+		ret = ret ? ret : late;
+	}
 	return ret;
 }
 

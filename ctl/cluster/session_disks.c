@@ -103,8 +103,8 @@ static int check_no_state(const struct session *session, const char *volume)
 	int ret = snap_has_state(volume, session->state);
 
 	if (ret > 0)
-		err("volume %s has a state %s already: delete it, or choose another name", volume,
-		    session->state);
+		err("volume %s has a state %s already: choose another name, or, if it is left of a save, 'lparctl cluster delete %s --hosts HOST,...' and then 'lparctl snap delete %s %s'",
+		    volume, session->state, session->name, volume, session->state);
 	else if (ret)
 		err("volume %s: %s", volume, snap_reason(ret));
 	return ret > 0 ? -EEXIST : ret;

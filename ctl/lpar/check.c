@@ -347,13 +347,14 @@ static int check_one(const char *name, const struct lpar_config *config, const s
 }
 
 /* What was captured of it; whoever reads JSON is not to take it for fine. */
-static int report_unreadable(const char *file, struct json_object *json)
+static int report_unreadable(const char *name, const char *file, struct json_object *json)
 {
 	struct json_object *object = json_object_new_object(), *problems = json_object_new_array();
 
 	json_add(problems, "%s", err_captured());
 	err_capture(false);
 	err("%s", json_text_at(problems, 0));
+	json_put(object, "name", name);
 	if (file)
 		json_put(object, "file", file);
 	json_object_object_add(object, "problems", problems);
@@ -378,7 +379,7 @@ static int check_word(const char *word, const struct site *site, struct json_obj
 	err_capture(true);
 	ret = config_load(&config, is_file(word) ? word : NULL, is_file(word) ? NULL : word);
 	if (ret)
-		ret = report_unreadable(config.file, json);
+		ret = report_unreadable(is_file(word) ? "" : word, config.file, json);
 	err_capture(false);
 	if (ret == EXIT_OK)
 		ret = check_one(config.name, &config, site, json);
@@ -422,7 +423,7 @@ int check_verb(struct args *args)
 	err_capture(true);
 	ret = site_load(&site);
 	if (ret)
-		ret = report_unreadable(site.n ? site.config[site.n - 1].file : NULL, json);
+		ret = report_unreadable("", site.n ? site.config[site.n - 1].file : NULL, json);
 	err_capture(false);
 	if (ret == EXIT_OK && args->argc)
 		ret = check_words(args, &site, json);

@@ -32,6 +32,11 @@ starting() {
 		pgrep -f "^lparctl --root $root start $1" >/dev/null
 }
 
+# undone NAME: it has ended, and is not there
+undone() {
+	! starting "$1" && [ ! -e "$(run_of h "$1")/qemu.pid" ]
+}
+
 is_down() {
 	same "$(cat "$scratch/h/kernel/b/state")" 0 && [ ! -e "$(run_of h b)/qemu.pid" ]
 }
@@ -84,7 +89,7 @@ check "boot restore ends" exits 1 wait "$restorer"
 check "and says why" grep -q "b: not started: 'lparctl start' of it does not end" "$scratch/said"
 check "it is on record still" test -e "$root/var/lib/lparkit/running/b.json"
 go_on
-check "what goes on is undone, as nobody waits for it" wait_until 60 eval '! starting b'
+check "what goes on is undone, as nobody waits for it" wait_until 60 undone b
 rm "$scratch/h/kernel/later"
 check "once more" exits 0 on h boot restore
 check "both run" test -e "$(run_of h b)/qemu.pid" -a -e "$(run_of h c)/qemu.pid"

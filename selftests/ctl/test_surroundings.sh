@@ -6,7 +6,7 @@
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 
-plan 27
+plan 29
 states=$scratch/states
 root=$scratch/a/root
 record=$root/var/lib/lparkit/running/a1.json
@@ -85,6 +85,12 @@ check "with them it is" exits 0 cluster verify one
 mv "$states/one/a/a1.state" "$scratch/a1.state"
 check "a file that is gone is damage" exits 3 cluster verify one
 mv "$scratch/a1.state" "$states/one/a/"
+size=$(stat -c %s "$states/one/a/a1.state")
+echo x >>"$states/one/a/a1.state"
+runs=$(guest_pid a a1)
+check "what is not what was saved is not restored" says 5 "a1.state" cluster restore one
+check "and ends nobody" same "$(guest_pid a a1) $(status a a1)" "$runs running"
+truncate -s "$size" "$states/one/a/a1.state"
 
 # A QEMU that reads no more
 qemu=$(command -v qemu-system-x86_64)

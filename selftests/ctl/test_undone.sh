@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # A save that is undone by halves, or before it has stopped anybody: what users do to their guests
 # meanwhile is left as it is.
-# vm: none timeout=120
+# vm: none timeout=300
 # shellcheck source=selftests/ctl/played.sh
 . "$(dirname "$0")/played.sh"
 # shellcheck source=selftests/ctl/execd.sh
 . "$here/execd.sh"
 
-plan 31
+plan 38
 host_up h
 states=$scratch/states
 kernel=$scratch/h/kernel
@@ -25,6 +25,10 @@ dies() {
 
 are() {
 	same "$(status h g) $(status h g2)" "$*"
+}
+
+goes_on() {
+	same "$(status h "$1")" running
 }
 
 # gates G G2: 2 is closed
@@ -63,6 +67,22 @@ check "its gate, too" gates 2 0
 check "no session is left" no_session
 on h thaw g >/dev/null
 qmp h g cont >/dev/null
+
+# The same, and one QEMU is stuck
+check "hello" hello h 60000000000
+check "begin" begins
+check "arm" ask arm "$(soon 500)"
+check "stop" ask stop
+dies
+stuck=$(guest_pid h g2)
+kill -STOP "$stuck"
+start on h cluster recover
+check "the other one goes on meanwhile" wait_until 10 goes_on g
+kill -CONT "$stuck"
+wait "$pid"
+on h cluster recover >/dev/null
+check "both, in the end" are running running
+check "no session is left" no_session
 
 # Frozen between arm and stop, which does not come
 check "hello" hello h 60000000000
