@@ -27,8 +27,6 @@ leaves_at_once() {
 	done
 }
 
-spinners=()
-
 plan 7
 load lpar
 make a gate_timeout_ms 3600000
@@ -51,11 +49,7 @@ stop "$slow"
 check "sysfs goes on" wait_until 10 is a gate open
 
 # Workers of the kernel that have to share their CPU with many
-for spinner in {1..20}; do
+for _ in {1..20}; do
 	start hog spin 0
-	spinners+=("$pid")
 done
 check "who has died is no member" leaves_at_once
-for spinner in "${spinners[@]}"; do
-	stop "$spinner"
-done
