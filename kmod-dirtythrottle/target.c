@@ -218,7 +218,8 @@ bool dt_weighing_is_due(const struct dt_census *before, const struct dt_census *
 {
 	u64 wanted_ms = div64_u64(now->log_pages * MSEC_PER_SEC, WEIGHED_PAGES_PER_SEC);
 
-	return (now->has_bitmap && !before->has_bitmap) || age_ns >= wanted_ms * NSEC_PER_MSEC;
+	/* A migration logs all of the guest; its screen may have a log all the time. */
+	return now->log_pages > 2 * before->log_pages || age_ns >= wanted_ms * NSEC_PER_MSEC;
 }
 
 static void take_census(struct dt_target *target)

@@ -36,6 +36,10 @@ static void at_once_when_a_log_begins(struct kunit *test)
 	struct dt_census now = { .has_bitmap = true, .log_pages = PAGES };
 
 	KUNIT_EXPECT_TRUE(test, dt_weighing_is_due(&before, &now, 0));
+	/* That of the screen was there before. */
+	before.has_bitmap = true;
+	before.log_pages = 4096;
+	KUNIT_EXPECT_TRUE(test, dt_weighing_is_due(&before, &now, 0));
 }
 
 static struct kunit_case target_cases[] = {

@@ -15,9 +15,9 @@ for ko in "$LPARKIT_MODULES"/*.ko; do
 	[ "$name" = lpar ] || ours+=("$name")
 done
 
-count=$(find $results -name results | wc -l)
-[ "$count" -gt 0 ] || skip_all "no KUnit suites"
-plan "$count"
+[ -d $results ] || skip_all "no KUnit suites"
+# One that nobody builds or loads is missed.
+plan "$(cat "$(dirname "$0")"/../../kmod-*/*_kunit.c | grep -c '^static struct kunit_suite')"
 n=0
 for suite in "$results"/*/results; do
 	n=$((n + 1))
