@@ -67,7 +67,7 @@ const char *netbuf_blind_spot(struct net_device *dev)
 	if (netdev_has_tc_ingress(dev))
 		return "frames that tc redirects at its ingress are not seen";
 	if (!netbuf_hook_is_alone(dev))
-		return "frames that netfilter forwards at its ingress (fwd, a flowtable) are not seen";
+		return "frames that netfilter forwards at its ingress are not seen";
 	if (may_get_redirects(dev))
 		return "frames that tc at other netdevs redirects to it are not seen";
 	return NULL;

@@ -88,9 +88,7 @@ static unsigned int hold(struct netbuf_queue *queue, struct sk_buff *skb)
 	}
 	verdict = take(queue, skb, &room, &taken);
 	if (verdict == NETBUF_HELD) {
-		/*
-		 * A copy may be larger than was thought; the frame itself is not, or not freed here.
-		 */
+		/* A copy may be larger than was thought; the frame itself is not, or stays. */
 		verdict = netbuf_queue_add(queue, taken, &room);
 		if (taken != skb && verdict == NETBUF_HELD)
 			consume_skb(skb);

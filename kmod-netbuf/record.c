@@ -16,7 +16,7 @@ static void make_vlan(struct netbuf_record *record, const struct sk_buff *skb)
 	record->vlan_tci = skb_vlan_tag_get(skb);
 }
 
-/* A NIC that puts frames together (LRO) tells of what length they were, and not that they are TCP. */
+/* A NIC that puts frames together (LRO) tells how long they were, and not that they are TCP. */
 static void make_lro(struct virtio_net_hdr *vnet, const struct sk_buff *skb)
 {
 	*vnet = (struct virtio_net_hdr){
